@@ -1,0 +1,35 @@
+# `make help` lists what there is. Every target does its own set-up.
+STACK ?= dev
+export SANDBOX_TARGET = $(TARGET)
+python = .venv/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup up test lint format docs bench
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## install the Python packages, find or build the Pulumi engine
+	@bin/setup > /dev/null
+
+up: ## create the fleet of STACK (dev) in the sandbox; TARGET overrides the stack's target
+	@bin/sandbox up --yes --stack $(STACK)
+
+test: setup ## run every test
+	@$(python) -m pytest
+
+lint: setup ## check style, types and the direction of imports
+	@$(python) -m ruff check .
+	@$(python) -m ruff format --check .
+	@$(python) -m pyright
+	@.venv/bin/lint-imports
+
+format: setup ## put the code in its form
+	@$(python) -m ruff check --fix .
+	@$(python) -m ruff format .
+
+docs: setup ## write the generated documents anew
+	@$(python) -m core.reference > docs/configuration.md
+
+bench: setup ## measure previews against bare resources, at 1, 10, 100 and 500 servers
+	@$(python) -m tests.bench
