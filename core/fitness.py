@@ -1,0 +1,117 @@
+"""Whether a fleet fits its target: what the target cannot do is refused before any resource."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+from core import fargate, timeouts
+from core.faults import Fault, set_command, show
+from core.fleet import Fleet, Sessions, Target
+
+# Elastic Load Balancing, "Quotas for your Application Load Balancers": 100 rules a load balancer
+# without the default ones, and 100 target groups.
+MAX_GATEWAY_ROUTES = 100
+
+# Amazon VPC quotas: 60 inbound and 60 outbound rules a security group.
+MAX_GROUP_RULES = 60
+
+
+def check(fleet: Fleet) -> Iterator[Fault]:
+    """Every reason why the fleet does not fit its target."""
+    fits = _FITS.get(fleet.target)
+    if fits:
+        yield from fits(fleet)
+    else:
+        yield Fault(
+            path=("target",),
+            got=fleet.target.value,
+            allowed=f"{' or '.join(target.value for target in _FITS)} in this release",
+            mend=set_command(("target",), next(iter(_FITS)).value),
+        )
+
+
+def _ecs(fleet: Fleet) -> Iterator[Fault]:
+    yield from _ecs_sizes(fleet)
+    yield from _request_times(fleet)
+    yield from _sessions_in_one_copy(fleet)
+    yield from _gateway_routes(fleet)
+    yield from _group_rules(fleet)
+
+
+def _ecs_sizes(fleet: Fleet) -> Iterator[Fault]:
+    for path, load in fleet.paths():
+        if not fargate.is_size(load.cpu, load.memory):
+            near = fargate.smallest(load.cpu, load.memory) or fargate.sizes()[-1]
+            wrong = "cpu" if load.cpu not in fargate.MEMORY_MIB else "memory"
+            yield Fault(
+                path=(*path, wrong),
+                got=f"cpu {load.cpu} with memory {load.memory}",
+                allowed=fargate.explain(load.cpu, load.memory),
+                mend=" && ".join(
+                    set_command((*path, key), value)
+                    for key, value in (("cpu", near.cpu), ("memory", near.memory_mib))
+                    if value != getattr(load, key)
+                ),
+            )
+
+
+def _request_times(fleet: Fleet) -> Iterator[Fault]:
+    for path, load in fleet.paths():
+        try:
+            timeouts.chain(load.max_request_seconds)
+        except ValueError as error:
+            yield Fault(
+                path=(*path, "max_request_seconds"),
+                got=show(load.max_request_seconds),
+                allowed=str(error),
+                mend=set_command((*path, "max_request_seconds"), timeouts.MAX_REQUEST_SECONDS),
+            )
+
+
+def _sessions_in_one_copy(fleet: Fleet) -> Iterator[Fault]:
+    for name, server in fleet.servers.items():
+        if server.sessions is Sessions.LEGACY_STATEFUL and server.replicas.max > 1:
+            yield Fault(
+                path=("servers", name, "replicas", "max"),
+                got=show(server.replicas.max),
+                allowed=(
+                    "1, since sessions: legacy-stateful keeps them in one copy's memory and MCP "
+                    "clients keep no cookie that would lead them back to it"
+                ),
+                mend=set_command(("servers", name, "replicas", "max"), 1),
+            )
+
+
+def _gateway_routes(fleet: Fleet) -> Iterator[Fault]:
+    # One rule a workload, and one for the metadata that tells clients where to get a token.
+    room = MAX_GATEWAY_ROUTES - (1 if fleet.gateway.auth else 0)
+    exposed = [path for path, load in fleet.paths() if load.expose]
+    if len(exposed) > room:
+        yield Fault(
+            path=("servers",),
+            got=f"{len(exposed)} workloads behind the gateway",
+            allowed=(
+                f"{room}, a load balancer's quota of rules; set expose: false on those that only "
+                "agents call, or spread the fleet over several stacks"
+            ),
+            mend=set_command((*exposed[-1], "expose"), value=False),
+        )
+
+
+def _group_rules(fleet: Fleet) -> Iterator[Fault]:
+    for name, agent in fleet.agents.items():
+        if len(agent.uses) > MAX_GROUP_RULES:
+            yield Fault(
+                path=("agents", name, "uses"),
+                got=f"{len(agent.uses)} servers",
+                allowed=f"{MAX_GROUP_RULES} at most, a security group's quota of rules",
+            )
+    for server, count in Counter(server for _, server in fleet.edges()).items():
+        if count > MAX_GROUP_RULES:
+            yield Fault(
+                path=("servers", server),
+                got=f"{count} agents that use it",
+                allowed=f"{MAX_GROUP_RULES} at most, a security group's quota of rules",
+            )
+
+
+_FITS: Mapping[Target, Callable[[Fleet], Iterator[Fault]]] = {Target.ECS: _ecs}

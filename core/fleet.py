@@ -1,0 +1,398 @@
+"""The fleet: what a platform team writes in its stack's configuration, as frozen models.
+
+Each field carries its description and an example: the error messages, `docs/configuration.md` and
+the declaration in `Pulumi.yaml` are made of them or held against them by tests. `core.parse` makes
+a `Fleet` out of the raw configuration; `core.rules` holds what one field alone cannot say.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PORT = 8080
+"""The port every workload listens on, given to it as `PORT`."""
+
+SECRET_PREFIX = "secret-"
+"""What the encrypted keys that hold secrets' values begin with."""
+
+
+class Target(StrEnum):
+    """Where the fleet runs."""
+
+    LAMBDA = "lambda"
+    ECS = "ecs"
+    EKS = "eks"
+
+
+class Sessions(StrEnum):
+    """How a server keeps the state of a client between two requests."""
+
+    STATELESS = "stateless"
+    LEGACY_STATEFUL = "legacy-stateful"
+
+
+class Nat(StrEnum):
+    """How private subnets reach the internet."""
+
+    NONE = "none"
+    SINGLE = "single"
+    PER_ZONE = "per-zone"
+
+
+class Exposure(StrEnum):
+    """Who can reach the gateway: the network it stands in, or the internet."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+
+
+class SecretSource(StrEnum):
+    """Where a secret's value comes from."""
+
+    CONFIG = "config"
+    GENERATED = "generated"
+    EXTERNAL = "external"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+
+# A workload's name is a DNS label (Cloud Map: 63 characters), part of a path, and the stem of AWS
+# names; 32 leaves room for our prefixes and suffixes in the narrowest of them, an IAM role's 64.
+_NAME = r"^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$"
+_SECRET_NAME = r"^[a-z]([a-z0-9-]{0,62}[a-z0-9])?$"
+_VARIABLE = r"^[A-Z][A-Z0-9_]*$"
+_DIGEST_URI = r"^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$"
+_ABSOLUTE_PATH = r"^(/[a-z0-9][a-z0-9_.-]*)+$"
+_MODEL_ID = r"^[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?$"
+_SECRET_ARN = (
+    r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$"
+)
+_VPC_ID = r"^vpc-[0-9a-f]{8,17}$"
+_SUBNET_ID = r"^subnet-[0-9a-f]{8,17}$"
+_HTTPS_URL = r"^https://\S+$"
+_DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
+_ZONE_ID = r"^Z[A-Z0-9]{1,31}$"
+_EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+
+PHRASES: Mapping[str, str] = {
+    _NAME: "a lower-case letter, then letters, digits, inner dashes; 32 characters at most",
+    _SECRET_NAME: "a lower-case letter, then letters, digits, inner dashes; 64 characters at most",
+    _VARIABLE: "an upper-case letter, then upper-case letters, digits and underscores",
+    _DIGEST_URI: "an image by its digest: repository@sha256:<64 hex digits>",
+    _ABSOLUTE_PATH: "an absolute path in lower case, such as /data",
+    _MODEL_ID: "a Bedrock model id, such as anthropic.claude-sonnet-4-5-20250929-v1:0",
+    _SECRET_ARN: "the whole ARN of a Secrets Manager secret, with its six last characters",
+    _VPC_ID: "a VPC id, such as vpc-0a1b2c3d4e5f60718",
+    _SUBNET_ID: "a subnet id, such as subnet-0a1b2c3d4e5f60718",
+    _HTTPS_URL: "an https:// address",
+    _DOMAIN: "a host name in lower case, such as mcp.example.com",
+    _ZONE_ID: "the id of a Route 53 zone, such as Z0123456789ABCDEFGHIJ",
+    _EMAIL: "an e-mail address",
+}
+"""What each pattern of the models asks for, in words."""
+
+Name = Annotated[str, Field(pattern=_NAME)]
+SecretName = Annotated[str, Field(pattern=_SECRET_NAME)]
+SubnetId = Annotated[str, Field(pattern=_SUBNET_ID)]
+ModelId = Annotated[str, Field(pattern=_MODEL_ID)]
+Variable = Annotated[str, Field(pattern=_VARIABLE)]
+
+
+class Image(_Model):
+    """A container image: one that is built here, or one that somebody else built."""
+
+    context: str | None = Field(default=None, min_length=1, examples=["workloads/clock"])
+    """The folder to build, from the project's root; pushed to a repository of the stack's own."""
+
+    dockerfile: str = Field(default="Dockerfile", min_length=1, examples=["Dockerfile"])
+    """The Dockerfile, from that folder."""
+
+    additional_contexts: dict[Name, str] = Field(
+        default={}, examples=[{"common": "workloads/common"}]
+    )
+    """Further folders that the Dockerfile copies from by name: `COPY --from=common`."""
+
+    uri: str | None = Field(
+        default=None,
+        pattern=_DIGEST_URI,
+        examples=["public.ecr.aws/example/clock@sha256:" + "0" * 64],
+    )
+    """An image with its digest instead, so that what runs is what was reviewed."""
+
+
+class Replicas(_Model):
+    """How many copies of a workload run, and what makes them more."""
+
+    min: int = Field(default=1, ge=1, le=1000, examples=[1])
+    """The fewest copies."""
+
+    max: int = Field(default=4, ge=1, le=1000, examples=[4])
+    """The most copies; equal to `min`, nothing scales."""
+
+    cpu_percent: int = Field(default=60, ge=10, le=90, examples=[60])
+    """The average CPU use to hold by adding and removing copies."""
+
+    requests_per_minute: int = Field(default=1000, ge=1, le=1_000_000, examples=[1000])
+    """The requests per copy and minute to hold, as the gateway counts them."""
+
+
+class Storage(_Model):
+    """A durable file system for one workload."""
+
+    mount: str = Field(pattern=_ABSOLUTE_PATH, examples=["/data"])
+    """Where the workload sees it."""
+
+
+class Workload(_Model):
+    """What servers and agents have in common: one container image and its needs."""
+
+    image: Image = Field(examples=[{"context": "workloads/clock"}])
+    """The container image: `context` to build one, or `uri` with a digest to use one."""
+
+    cpu: int = Field(default=256, ge=1, examples=[256])
+    """CPU units; 1024 are one vCPU."""
+
+    memory: int = Field(default=512, ge=1, examples=[512])
+    """Memory in MiB."""
+
+    replicas: Replicas = Field(default=Replicas(), examples=[{"min": 1, "max": 4}])
+    """How many copies run, and what makes them more."""
+
+    storage: Storage | None = Field(default=None, examples=[{"mount": "/data"}])
+    """A durable file system, encrypted and its own; none unless asked for."""
+
+    secrets: tuple[SecretName, ...] = Field(default=(), examples=[["notes-api-key"]], strict=False)
+    """The declared secrets it may read, each in a variable of its name: `NOTES_API_KEY`."""
+
+    environment: dict[Variable, str] = Field(default={}, examples=[{"LOG_LEVEL": "info"}])
+    """Further environment variables, in plain text; what is secret belongs in `secrets`."""
+
+    max_request_seconds: int = Field(default=60, ge=1, examples=[60])
+    """The longest request it answers; every timeout on the way follows from it."""
+
+    health_command: tuple[str, ...] = Field(
+        default=(), examples=[["python", "-m", "healthcheck"]], strict=False
+    )
+    """A command inside the image that ends with 0 while the workload is healthy; besides it, the
+    gateway asks `/health`."""
+
+    expose: bool = Field(default=True, examples=[True])
+    """Whether the gateway routes to it; otherwise only agents that use it reach it."""
+
+    spot: bool = Field(default=False, examples=[False])
+    """Whether copies beyond the first run on spare capacity: cheaper, stopped at short notice."""
+
+    writable_root: bool = Field(default=False, examples=[False])
+    """Whether the image needs to write to its own root file system."""
+
+    exec: bool = Field(default=False, examples=[False])
+    """Whether operators may open a shell in it (ECS Exec)."""
+
+
+class Server(Workload):
+    """An MCP server: an image that speaks streamable HTTP at `/mcp`."""
+
+    sessions: Sessions = Field(default=Sessions.STATELESS, examples=["stateless"], strict=False)
+    """How it keeps a client's state: `legacy-stateful` holds it in memory, so in one copy."""
+
+
+class Agent(Workload):
+    """An HTTP service that uses servers."""
+
+    uses: tuple[Name, ...] = Field(default=(), examples=[["clock"]], strict=False)
+    """The servers it calls; it reaches no others."""
+
+    models: tuple[ModelId, ...] = Field(
+        default=(), examples=[["anthropic.claude-sonnet-4-5-20250929-v1:0"]], strict=False
+    )
+    """The Bedrock models it may invoke."""
+
+
+class Secret(_Model):
+    """A secret that workloads read."""
+
+    source: SecretSource = Field(examples=["generated"], strict=False)
+    """`config`: the encrypted key `secret-<name>`; `generated`: made once, at random; `external`:
+    set by somebody else and left alone."""
+
+    arn: str | None = Field(
+        default=None,
+        pattern=_SECRET_ARN,
+        examples=["arn:aws:secretsmanager:us-east-1:123456789012:secret:notes-api-key-a1B2c3"],
+    )
+    """An `external` secret that exists already; without it an empty one is made."""
+
+
+class Vpc(_Model):
+    """A VPC that exists already; its routes, NAT and endpoints are its owner's."""
+
+    id: str = Field(pattern=_VPC_ID, examples=["vpc-0a1b2c3d4e5f60718"])
+    """The VPC's id."""
+
+    cidr: str = Field(examples=["10.1.0.0/16"])
+    """Its IPv4 block: a private gateway admits callers from there."""
+
+    private_subnets: tuple[SubnetId, ...] = Field(
+        min_length=2,
+        examples=[["subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60719"]],
+        strict=False,
+    )
+    """Private subnets in two zones or more (a load balancer needs two)."""
+
+    public_subnets: tuple[SubnetId, ...] = Field(
+        default=(),
+        examples=[["subnet-0a1b2c3d4e5f60720", "subnet-0a1b2c3d4e5f60721"]],
+        strict=False,
+    )
+    """Public subnets, for a public gateway."""
+
+
+class Network(_Model):
+    """The network: one of the stack's own, or `vpc` for one that exists."""
+
+    cidr: str = Field(default="10.0.0.0/16", examples=["10.0.0.0/16"])
+    """The IPv4 block of the stack's own VPC."""
+
+    zones: int = Field(default=2, ge=2, le=6, examples=[2])
+    """Over how many availability zones it spreads (a load balancer needs two)."""
+
+    nat: Nat = Field(default=Nat.SINGLE, examples=["single"], strict=False)
+    """How private subnets reach the internet: one NAT gateway, one per zone, or none (then AWS's
+    services are reached through interface endpoints, and nothing else is)."""
+
+    vpc: Vpc | None = Field(
+        default=None,
+        examples=[
+            {
+                "id": "vpc-0a1b2c3d4e5f60718",
+                "cidr": "10.1.0.0/16",
+                "private_subnets": ["subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60719"],
+            }
+        ],
+    )
+    """A VPC that exists already, instead of all the above."""
+
+
+class Authentication(_Model):
+    """Who may call: holders of a token of this issuer, made for this audience."""
+
+    issuer: str = Field(pattern=_HTTPS_URL, examples=["https://login.example.com"])
+    """The issuer, as in the token's `iss`."""
+
+    jwks_uri: str = Field(
+        pattern=_HTTPS_URL, examples=["https://login.example.com/.well-known/jwks.json"]
+    )
+    """Where the issuer publishes its keys."""
+
+    audience: str = Field(min_length=1, examples=["https://mcp.example.com"])
+    """The audience, as in the token's `aud`."""
+
+    scopes: tuple[str, ...] = Field(default=(), examples=[["mcp"]], strict=False)
+    """The scopes that clients are told to ask for."""
+
+
+class Gateway(_Model):
+    """The way in: TLS, authentication, routing."""
+
+    exposure: Exposure = Field(default=Exposure.PRIVATE, examples=["private"], strict=False)
+    """`private`: reached from the network it stands in; `public`: from the internet, with domain,
+    zone and auth."""
+
+    domain: str | None = Field(
+        default=None,
+        pattern=_DOMAIN,
+        examples=["mcp.example.com"],
+    )
+    """The host name it answers to; with it comes TLS."""
+
+    zone: str | None = Field(default=None, pattern=_ZONE_ID, examples=["Z0123456789ABCDEFGHIJ"])
+    """The id of the Route 53 zone that holds the domain."""
+
+    auth: Authentication | None = Field(
+        default=None,
+        examples=[
+            {
+                "issuer": "https://login.example.com",
+                "jwks_uri": "https://login.example.com/.well-known/jwks.json",
+                "audience": "https://mcp.example.com",
+            }
+        ],
+    )
+    """Who may call; without it, whoever reaches it."""
+
+    allow_cidrs: tuple[str, ...] = Field(default=(), examples=[["203.0.113.0/24"]], strict=False)
+    """The IPv4 blocks that reach it; by default the VPC's own, or everybody when it is public."""
+
+
+class Observability(_Model):
+    """Logs and alarms."""
+
+    retention_days: int = Field(default=30, examples=[30])
+    """How long logs are kept."""
+
+    alarm_email: str | None = Field(default=None, pattern=_EMAIL, examples=["ops@example.com"])
+    """Who is written to when an alarm goes off."""
+
+
+class Fleet(_Model):
+    """The whole configuration of a stack."""
+
+    target: Target = Field(default=Target.ECS, examples=["ecs"], strict=False)
+    """Where the fleet runs: lambda, ecs or eks."""
+
+    servers: dict[Name, Server] = Field(
+        default={}, examples=[{"clock": {"image": {"context": "workloads/clock"}}}]
+    )
+    """The MCP servers, by name."""
+
+    agents: dict[Name, Agent] = Field(
+        default={}, examples=[{"assistant": {"image": {"context": "workloads/assistant"}}}]
+    )
+    """The agents, by name."""
+
+    secrets: dict[SecretName, Secret] = Field(
+        default={}, examples=[{"notes-api-key": {"source": "generated"}}]
+    )
+    """The secrets that workloads read, by name."""
+
+    network: Network = Field(default=Network(), examples=[{"cidr": "10.0.0.0/16"}])
+    """The network: one of the stack's own, or one that exists."""
+
+    gateway: Gateway = Field(default=Gateway(), examples=[{"exposure": "private"}])
+    """The way in: who reaches it, its domain, its authentication."""
+
+    observability: Observability = Field(default=Observability(), examples=[{"retention_days": 30}])
+    """Logs and alarms."""
+
+    production: bool = Field(default=False, examples=[True])
+    """Marks a production stack: what holds data is protected and deletes slowly."""
+
+    tags: dict[str, str] = Field(default={}, examples=[{"team": "platform"}])
+    """Further tags for everything that takes tags."""
+
+    def workloads(self) -> Iterator[tuple[str, Server | Agent]]:
+        """Every server, then every agent, by name and in the order of the configuration."""
+        for (_, name), load in self.paths():
+            yield name, load
+
+    def paths(self) -> Iterator[tuple[tuple[str, str], Server | Agent]]:
+        """Every workload with its path in the configuration, in the same order."""
+        for section in ("servers", "agents"):
+            for name, load in getattr(self, section).items():
+                yield (section, name), load
+
+    def edges(self) -> Iterator[tuple[str, str]]:
+        """Every (agent, server) pair that may talk: the only traffic between workloads."""
+        for name, agent in self.agents.items():
+            for server in agent.uses:
+                yield name, server
+
+    def with_storage(self) -> dict[str, Storage]:
+        """The workloads that ask for a file system, by name."""
+        return {name: load.storage for name, load in self.workloads() if load.storage}

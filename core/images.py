@@ -1,0 +1,59 @@
+"""What a built image is known by: its folder and a hash of what it is built from."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from core.fleet import Image
+
+_TAG_LENGTH = 16
+
+
+def slug(image: Image) -> str:
+    """A name for the build, the same for every workload that shares it: `workloads-clock`."""
+    parts = [image.context or "", *([image.dockerfile] if image.dockerfile != "Dockerfile" else [])]
+    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+
+
+def content_tag(image: Image, root: Path) -> str:
+    """A tag that changes exactly when what the image is built from does.
+
+    An immutable tag can be pushed once, so the tag must follow the content: the names, modes and
+    bytes of the files in the contexts, less what each context's `.dockerignore` leaves out.
+
+    Args:
+        image: An image with a context.
+        root: The project's root, where contexts start.
+    """
+    folders = {"": image.context or ".", **dict(sorted(image.additional_contexts.items()))}
+    content = hashlib.sha256(image.dockerfile.encode())
+    for name, folder in folders.items():
+        for path in _files(root / folder):
+            relative = path.relative_to(root / folder).as_posix()
+            executable = bool(path.stat().st_mode & 0o100)
+            content.update(f"\0{name}\0{relative}\0{executable}\0".encode())
+            content.update(hashlib.sha256(path.read_bytes()).digest())
+    return content.hexdigest()[:_TAG_LENGTH]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files of a build context, sorted, without what its `.dockerignore` names.
+
+    A `.dockerignore` has the syntax of a `.gitignore`, but its patterns all start at the root.
+    """
+    ignore = folder / ".dockerignore"
+    lines = ignore.read_text().splitlines() if ignore.is_file() else []
+    spec = GitIgnoreSpec.from_lines(_anchored(line.strip()) for line in lines)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not spec.match_file(path.relative_to(folder).as_posix()):
+            yield path
+
+
+def _anchored(line: str) -> str:
+    if not line or line.startswith("#"):
+        return line
+    negation, pattern = ("!", line[1:]) if line.startswith("!") else ("", line)
+    return f"{negation}/{pattern.removeprefix('/')}"

@@ -1,0 +1,230 @@
+"""What a fleet on ECS costs a month, roughly.
+
+The table holds on-demand list prices for us-east-1 in US dollars, as of :data:`AS_OF`, before free
+tiers and discounts. It has what a stack pays for by standing there; what depends on use is counted
+only where the user says how much (log volume), and :data:`NOT_COUNTED` says what is missing.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+AS_OF: Final = date(2026, 11, 22)
+"""The day the list was put together.
+
+Infracost's golden files hold what AWS's Price List API said on 2025-07-07, the Fargate prices for
+arm64 are from a secondary source; AWS's own pages decide.
+"""
+
+HOURS_A_MONTH: Final = 730
+
+CPU_UNITS_A_VCPU: Final = 1024
+MIB_A_GIB: Final = 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Price:
+    """One price.
+
+    Attributes:
+        item: what it is for, as a person reads it.
+        usd: US dollars a unit.
+        unit: what one pays for.
+        source: where the price was found.
+    """
+
+    item: str
+    usd: Decimal
+    unit: str
+    source: str
+
+
+FARGATE_VCPU: Final = Price(
+    item="Fargate vCPU (Linux, arm64)",
+    usd=Decimal("0.03238"),
+    unit="vCPU-hour",
+    source="vantage.sh/blog/fargate-pricing (secondary)",
+)
+FARGATE_MEMORY: Final = Price(
+    item="Fargate memory (Linux, arm64)",
+    usd=Decimal("0.00356"),
+    unit="GB-hour",
+    source="vantage.sh/blog/fargate-pricing (secondary)",
+)
+LOAD_BALANCER: Final = Price(
+    item="Application Load Balancer",
+    usd=Decimal("0.0225"),
+    unit="hour",
+    source="infracost lb_test",
+)
+NAT_GATEWAY: Final = Price(
+    item="NAT gateway",
+    usd=Decimal("0.045"),
+    unit="hour",
+    source="infracost nat_gateway_test",
+)
+INTERFACE_ENDPOINT: Final = Price(
+    item="Interface endpoint",
+    usd=Decimal("0.01"),
+    unit="zone-hour",
+    source="infracost vpc_endpoint_test",
+)
+KMS_KEY: Final = Price(
+    item="KMS key", usd=Decimal("1.00"), unit="month", source="infracost kms_key_test"
+)
+SECRET: Final = Price(
+    item="Secrets Manager secret",
+    usd=Decimal("0.40"),
+    unit="month",
+    source="infracost secretsmanager_secret_test",
+)
+LOG_INGEST: Final = Price(
+    item="CloudWatch Logs, taken in",
+    usd=Decimal("0.50"),
+    unit="GB",
+    source="infracost cloudwatch_log_group_test",
+)
+ALARM: Final = Price(
+    item="CloudWatch alarm, standard",
+    usd=Decimal("0.10"),
+    unit="month",
+    source="infracost cloudwatch_metric_alarm_test",
+)
+DASHBOARD: Final = Price(
+    item="CloudWatch dashboard",
+    usd=Decimal("3.00"),
+    unit="month",
+    source="infracost cloudwatch_dashboard_test",
+)
+FILE_STORAGE: Final = Price(
+    item="EFS, standard storage",
+    usd=Decimal("0.30"),
+    unit="GB-month",
+    source="infracost efs_file_system_test",
+)
+
+NOT_COUNTED: Final = (
+    "Container Insights (its price a metric and the number of metrics were not found)",
+    "public IPv4 addresses, Cloud Map and image storage (prices not found)",
+    "traffic: load balancer capacity units, NAT gateway and endpoint data, transfer",
+    "requests to KMS and Secrets Manager, log storage and log queries",
+    "the models that agents call",
+)
+"""What a bill has and this estimate has not."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tasks:
+    """Fargate tasks of one size that run all the time.
+
+    Attributes:
+        count: how many.
+        cpu: CPU units of each, 1024 a vCPU.
+        memory_mib: memory of each in MiB.
+    """
+
+    count: int
+    cpu: int
+    memory_mib: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What a stack has, in plain counts.
+
+    Attributes:
+        tasks: the tasks of each workload.
+        load_balancers: Application Load Balancers.
+        nat_gateways: NAT gateways, one for all zones or one a zone.
+        interface_endpoints: interface endpoints, each in each of its zones (endpoints x zones).
+        kms_keys: customer-managed keys.
+        secrets: secrets in Secrets Manager.
+        log_gb: log volume taken in a month, in GB.
+        alarms: standard-resolution alarms on one metric each.
+        dashboards: dashboards.
+        file_gb: files kept on EFS, in GB.
+    """
+
+    tasks: tuple[Tasks, ...] = ()
+    load_balancers: int = 0
+    nat_gateways: int = 0
+    interface_endpoints: int = 0
+    kms_keys: int = 0
+    secrets: int = 0
+    log_gb: Decimal = Decimal(0)
+    alarms: int = 0
+    dashboards: int = 0
+    file_gb: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One line of a bill.
+
+    Attributes:
+        price: the price that it is counted with.
+        quantity: units a month.
+    """
+
+    price: Price
+    quantity: Decimal
+
+    @property
+    def usd(self) -> Decimal:
+        """US dollars a month, not rounded."""
+        return self.price.usd * self.quantity
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bill:
+    """An estimated month.
+
+    Attributes:
+        lines: one for every price that is needed, in the order of the table.
+    """
+
+    lines: tuple[Line, ...]
+
+    @property
+    def total_usd(self) -> Decimal:
+        """US dollars a month, rounded to cents, half a cent up."""
+        exact = sum((line.usd for line in self.lines), Decimal(0))
+        return exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
+def monthly(usage: Usage) -> Bill:
+    """Estimate what a stack costs a month of 730 hours.
+
+    Args:
+        usage: what the stack has.
+
+    Returns:
+        The bill; a price with nothing to pay has no line.
+
+    Raises:
+        ValueError: when a count is negative.
+    """
+    vcpus = sum((Decimal(each.count * each.cpu) for each in usage.tasks), Decimal(0))
+    mibs = sum((Decimal(each.count * each.memory_mib) for each in usage.tasks), Decimal(0))
+    quantities = (
+        (FARGATE_VCPU, vcpus / CPU_UNITS_A_VCPU * HOURS_A_MONTH),
+        (FARGATE_MEMORY, mibs / MIB_A_GIB * HOURS_A_MONTH),
+        (LOAD_BALANCER, Decimal(usage.load_balancers * HOURS_A_MONTH)),
+        (NAT_GATEWAY, Decimal(usage.nat_gateways * HOURS_A_MONTH)),
+        (INTERFACE_ENDPOINT, Decimal(usage.interface_endpoints * HOURS_A_MONTH)),
+        (KMS_KEY, Decimal(usage.kms_keys)),
+        (SECRET, Decimal(usage.secrets)),
+        (LOG_INGEST, usage.log_gb),
+        (ALARM, Decimal(usage.alarms)),
+        (DASHBOARD, Decimal(usage.dashboards)),
+        (FILE_STORAGE, usage.file_gb),
+    )
+    for price, quantity in quantities:
+        if quantity < 0:
+            raise ValueError(f"{price.item}: {quantity} {price.unit} cannot be, it is negative")
+    return Bill(
+        lines=tuple(
+            Line(price=price, quantity=quantity) for price, quantity in quantities if quantity
+        )
+    )

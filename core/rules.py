@@ -1,0 +1,338 @@
+"""Rules of a fleet that no single field can say: references, exclusions, values that go together.
+
+Each rule is a function from what is known to the faults it finds; `check` runs them all. What only
+one target cannot do stands in `core.fitness`.
+"""
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from core import cidrs, fitness
+from core.environment import RESERVED, variable
+from core.faults import Fault, KeyPath, rm_command, set_command, show
+from core.fleet import SECRET_PREFIX, Exposure, Fleet, Network, SecretSource
+
+# CloudWatch Logs API reference, PutRetentionPolicy, retentionInDays.
+RETENTION_DAYS = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+    3288, 3653,
+)  # fmt: skip
+
+# Tagging AWS Resources user guide, "Tag naming limits": 50 tags a resource (we add four of our
+# own and a name), 128 and 256 characters, and the prefix that is AWS's.
+MAX_TAGS, MAX_TAG_KEY, MAX_TAG_VALUE = 45, 128, 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the rules are held against.
+
+    Attributes:
+        fleet: The fleet, without the entries that could not be read.
+        names: The names in `servers`, `agents` and `secrets`, those of such entries included.
+        region: The value of `aws:region`, empty where it is not set.
+        root: The project's root, where image contexts start.
+        secret_keys: The keys `secret-<name>` that have a value.
+        encrypted: The keys whose value is encrypted.
+    """
+
+    fleet: Fleet
+    names: Mapping[str, frozenset[str]]
+    region: str
+    root: Path
+    secret_keys: frozenset[str]
+    encrypted: frozenset[str]
+
+
+def check(facts: Facts) -> list[Fault]:
+    """Every fault that the rules find, in the order of the configuration."""
+    return [fault for rule in _RULES for fault in rule(facts)]
+
+
+def _region(facts: Facts) -> Iterator[Fault]:
+    if not facts.region:
+        yield Fault(
+            path=("aws:region",),
+            got="nothing",
+            allowed="the AWS region to deploy to",
+            mend="pulumi config set aws:region us-east-1",
+        )
+
+
+def _something_to_run(facts: Facts) -> Iterator[Fault]:
+    if not facts.names["servers"] and not facts.names["agents"]:
+        yield Fault(
+            path=("servers",),
+            got="nothing",
+            allowed="at least one server or agent",
+            mend=set_command(("servers", "clock", "image", "context"), "workloads/clock"),
+        )
+
+
+def _one_name_one_workload(facts: Facts) -> Iterator[Fault]:
+    for name in sorted(facts.names["servers"] & facts.names["agents"]):
+        yield Fault(
+            path=("agents", name),
+            got="the name of a server",
+            allowed="a name that no server has: roles, logs and addresses are found by it",
+            mend=rm_command(("agents", name)),
+        )
+
+
+def _images(facts: Facts) -> Iterator[Fault]:
+    for path, load in facts.fleet.paths():
+        image = load.image
+        if (image.context is None) == (image.uri is None):
+            yield Fault(
+                path=(*path, "image"),
+                got="both" if image.uri else "neither",
+                allowed="one of context (built here) and uri (built elsewhere, with its digest)",
+                mend=rm_command((*path, "image", "uri"))
+                if image.uri
+                else set_command((*path, "image", "context"), f"workloads/{path[1]}"),
+            )
+        elif image.context is not None:
+            contexts = {("context",): image.context} | {
+                ("additional_contexts", name): folder
+                for name, folder in image.additional_contexts.items()
+            }
+            for keys, folder in contexts.items():
+                if not _is_folder(facts.root, folder):
+                    yield Fault(
+                        path=(*path, "image", *keys),
+                        got=show(folder),
+                        allowed="a folder inside the project",
+                        mend=set_command((*path, "image", *keys), f"workloads/{path[1]}"),
+                    )
+            dockerfile = facts.root / image.context / image.dockerfile
+            if _is_folder(facts.root, image.context) and not dockerfile.is_file():
+                yield Fault(
+                    path=(*path, "image", "dockerfile"),
+                    got=f"{show(image.dockerfile)}, which is not in {image.context}",
+                    allowed="a file in the context",
+                    mend=set_command((*path, "image", "dockerfile"), "Dockerfile"),
+                )
+
+
+def _is_folder(root: Path, folder: str) -> bool:
+    """Whether it is a folder inside the project."""
+    return (root / folder).is_dir() and (root / folder).resolve().is_relative_to(root.resolve())
+
+
+def _replicas(facts: Facts) -> Iterator[Fault]:
+    for path, load in facts.fleet.paths():
+        if load.replicas.min > load.replicas.max:
+            yield Fault(
+                path=(*path, "replicas", "max"),
+                got=show(load.replicas.max),
+                allowed=f"replicas.min ({load.replicas.min}) or more",
+                mend=set_command((*path, "replicas", "max"), load.replicas.min),
+            )
+
+
+def _references(facts: Facts) -> Iterator[Fault]:
+    for path, load in facts.fleet.paths():
+        yield from _refer(facts, (*path, "secrets"), load.secrets, "secrets")
+    for name, agent in facts.fleet.agents.items():
+        yield from _refer(facts, ("agents", name, "uses"), agent.uses, "servers")
+
+
+def _refer(
+    facts: Facts, path: KeyPath, used: tuple[str, ...], section: str
+) -> Iterator[Fault]:
+    known = facts.names[section]
+    for position, name in enumerate(used):
+        here = (*path, position)
+        if name not in known:
+            options = ", ".join(sorted(known)) or f"none; {section} declares nothing"
+            yield Fault(
+                path=here,
+                got=show(name),
+                allowed=f"a name declared in {section}: {options}",
+                mend=set_command(here, min(known)) if known else rm_command(here),
+            )
+        elif name in used[:position]:
+            yield Fault(
+                path=here,
+                got=f"{name} a second time",
+                allowed="every name once",
+                mend=rm_command(here),
+            )
+
+
+def _variables(facts: Facts) -> Iterator[Fault]:
+    for path, load in facts.fleet.paths():
+        taken = {variable(secret): f"the secret {secret}" for secret in load.secrets}
+        for secret in load.secrets:
+            if variable(secret) in RESERVED:
+                yield Fault(
+                    path=(*path, "secrets"),
+                    got=secret,
+                    allowed=f"a secret of another name: {variable(secret)} is the platform's own",
+                )
+        for name in load.environment:
+            owner = "the platform" if name in RESERVED else taken.get(name)
+            if owner:
+                yield Fault(
+                    path=(*path, "environment", name),
+                    got=f"a variable that {owner} sets",
+                    allowed="names that nobody else sets",
+                    mend=rm_command((*path, "environment", name)),
+                )
+
+
+def _secrets(facts: Facts) -> Iterator[Fault]:
+    for name, secret in facts.fleet.secrets.items():
+        if secret.arn and secret.source is not SecretSource.EXTERNAL:
+            yield Fault(
+                path=("secrets", name, "arn"),
+                got=show(secret.arn),
+                allowed=f"no arn, since the source is {secret.source.value}",
+                mend=rm_command(("secrets", name, "arn")),
+            )
+        key = f"{SECRET_PREFIX}{name}"
+        if secret.source is SecretSource.CONFIG and key not in facts.encrypted:
+            yield Fault(
+                path=(key,),
+                got="a value in plain text" if key in facts.secret_keys else "nothing",
+                allowed=f"the value of the secret {name}, encrypted",
+                mend=f"pulumi config set --secret {key}",
+            )
+        if secret.source is not SecretSource.CONFIG and key in facts.secret_keys:
+            yield Fault(
+                path=(key,),
+                got="a value",
+                allowed=f"none, since the source of {name} is {secret.source.value}",
+                mend=f"pulumi config rm {key}",
+            )
+    for key in sorted(facts.secret_keys):
+        if key.removeprefix(SECRET_PREFIX) not in facts.names["secrets"]:
+            yield Fault(
+                path=(key,),
+                got="a value",
+                allowed="values of secrets that are declared in secrets",
+                mend=f"pulumi config rm {key}",
+            )
+
+
+def _network(facts: Facts) -> Iterator[Fault]:
+    network = facts.fleet.network
+    if network.vpc:
+        for key in sorted(network.model_fields_set - {"vpc"}):
+            yield Fault(
+                path=("network", key),
+                got=show(getattr(network, key)),
+                allowed="nothing beside vpc: an existing VPC has its own",
+                mend=rm_command(("network", key)),
+            )
+        yield from _blocks(("network", "vpc", "cidr"), (network.vpc.cidr,), listed=False)
+    else:
+        try:
+            cidrs.plan(network.cidr, network.zones)
+        except ValueError as error:
+            yield Fault(
+                path=("network", "cidr"),
+                got=show(network.cidr),
+                allowed=f"a private block for {network.zones} zones ({error})",
+                mend=set_command(("network", "cidr"), Network().cidr),
+            )
+
+
+def _gateway(facts: Facts) -> Iterator[Fault]:
+    gateway, vpc = facts.fleet.gateway, facts.fleet.network.vpc
+    public = gateway.exposure is Exposure.PUBLIC
+    needed = {
+        "domain": (public or gateway.auth, "a public gateway or one with auth needs TLS"),
+        "zone": (public or gateway.domain, "its certificate and address are kept in a zone"),
+        "auth": (public, "whoever reaches a public gateway must show a token"),
+    }
+    for key, (wanted, reason) in needed.items():
+        if wanted and getattr(gateway, key) is None:
+            example = type(gateway).model_fields[key].examples or [""]
+            path = ("gateway", key)
+            first = ("issuer", example[0]["issuer"]) if key == "auth" else None
+            yield Fault(
+                path=path,
+                got="nothing",
+                allowed=f"a value: {reason}",
+                mend=set_command((*path, first[0]), first[1])
+                if first
+                else set_command(path, example[0]),
+            )
+    yield from _blocks(("gateway", "allow_cidrs"), gateway.allow_cidrs, listed=True)
+    if public and vpc and len(vpc.public_subnets) < 2:  # noqa: PLR2004 - two zones, as everywhere
+        yield Fault(
+            path=("network", "vpc", "public_subnets"),
+            got=show(list(vpc.public_subnets)),
+            allowed="two public subnets or more, in two zones, for the public gateway",
+        )
+
+
+def _blocks(path: KeyPath, blocks: tuple[str, ...], *, listed: bool) -> Iterator[Fault]:
+    for position, block in enumerate(blocks):
+        try:
+            ipaddress.IPv4Network(block)
+        except ValueError:
+            here = (*path, position) if listed else path
+            yield Fault(
+                path=here,
+                got=show(block),
+                allowed="an IPv4 block without host bits, such as 203.0.113.0/24",
+                mend=set_command(here, "203.0.113.0/24"),
+            )
+
+
+def _retention(facts: Facts) -> Iterator[Fault]:
+    days = facts.fleet.observability.retention_days
+    if days not in RETENTION_DAYS:
+        nearest = min(RETENTION_DAYS, key=lambda allowed: abs(allowed - days))
+        yield Fault(
+            path=("observability", "retention_days"),
+            got=show(days),
+            allowed=f"one of {', '.join(map(str, RETENTION_DAYS))}",
+            mend=set_command(("observability", "retention_days"), nearest),
+        )
+
+
+def _tags(facts: Facts) -> Iterator[Fault]:
+    tags = facts.fleet.tags
+    if len(tags) > MAX_TAGS:
+        yield Fault(path=("tags",), got=f"{len(tags)} tags", allowed=f"{MAX_TAGS} at most")
+    for key, value in tags.items():
+        if not 1 <= len(key) <= MAX_TAG_KEY or key.lower().startswith("aws:"):
+            yield Fault(
+                path=("tags", key),
+                got=show(key),
+                allowed=f"a key of 1 to {MAX_TAG_KEY} characters that does not start with aws:",
+                mend=rm_command(("tags", key)),
+            )
+        if len(value) > MAX_TAG_VALUE:
+            yield Fault(
+                path=("tags", key),
+                got=f"{len(value)} characters",
+                allowed=f"a value of {MAX_TAG_VALUE} characters at most",
+                mend=rm_command(("tags", key)),
+            )
+
+
+def _fitness(facts: Facts) -> Iterator[Fault]:
+    yield from fitness.check(facts.fleet)
+
+
+_RULES = (
+    _region,
+    _something_to_run,
+    _one_name_one_workload,
+    _images,
+    _replicas,
+    _references,
+    _variables,
+    _secrets,
+    _network,
+    _gateway,
+    _retention,
+    _tags,
+    _fitness,
+)

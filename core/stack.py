@@ -1,0 +1,38 @@
+"""The stack a fleet is deployed as: what every physical name and path begins with."""
+
+from dataclasses import dataclass
+
+from core import names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A stack of this project in one region.
+
+    Attributes:
+        project: The Pulumi project's name.
+        name: The stack's name.
+        region: The AWS region.
+        production: Whether it is marked as production.
+    """
+
+    project: str
+    name: str
+    region: str
+    production: bool
+
+    @property
+    def label(self) -> str:
+        """A DNS label for the stack: `mcp-platform-dev`."""
+        plain = "".join(letter if letter.isalnum() else "-" for letter in self.name.lower())
+        return names.fit(f"{self.project}-{plain}", names.CLOUD_MAP_SERVICE)
+
+    @property
+    def path(self) -> str:
+        """The path that log groups and parameters start with: `/mcp-platform/dev`."""
+        return f"/{self.project}/{self.name}"
+
+    @property
+    def namespace(self) -> str:
+        """The private DNS namespace of the stack: `mcp-platform-dev.internal`."""
+        return f"{self.label}.internal"
