@@ -1,0 +1,1 @@
+"""Pulumi components: the foundation, the gateway and the targets."""

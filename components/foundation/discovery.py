@@ -1,0 +1,41 @@
+"""The private names that servers are found by."""
+
+import pulumi
+import pulumi_aws as aws
+
+from core.stack import Stack
+
+
+class Discovery(pulumi.ComponentResource):
+    """The private DNS namespace of the stack, in AWS Cloud Map.
+
+    Type token `mcp-platform:foundation:Discovery`. Creates the namespace; targets register their
+    servers in it.
+
+    Attributes:
+        namespace_id: The namespace's id.
+        namespace: Its name, such as `mcp-platform-dev.internal`.
+    """
+
+    namespace_id: pulumi.Output[str]
+    namespace: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stack: Stack,
+        vpc_id: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mcp-platform:foundation:Discovery", name, None, opts)
+        namespace = aws.servicediscovery.PrivateDnsNamespace(
+            f"{name}-namespace",
+            name=stack.namespace,
+            description=f"Servers of {stack.label}",
+            vpc=vpc_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.namespace_id = namespace.id
+        self.namespace = namespace.name
+        self.register_outputs({"namespace_id": self.namespace_id, "namespace": self.namespace})

@@ -1,0 +1,91 @@
+"""The foundation: network, key, secrets, images, logs, discovery and files of a fleet."""
+
+from collections.abc import Mapping
+
+import pulumi
+
+from components.account import Account, look_up
+from components.foundation.discovery import Discovery
+from components.foundation.images import Images
+from components.foundation.keys import Key
+from components.foundation.network import Network
+from components.foundation.observability import Observability
+from components.foundation.storage import Storage
+from components.foundation.vault import Vault
+from core.fleet import Fleet
+from core.stack import Stack
+
+
+class Foundation(pulumi.ComponentResource):
+    """Everything of a fleet that does not depend on its target.
+
+    Type token `mcp-platform:foundation:Foundation`. Creates the components `Key`, `Network`,
+    `Vault`, `Observability`, `Discovery`, `Images` and, where a workload asks for files, `Storage`.
+
+    Attributes:
+        vpc_id: The VPC's id.
+        key_arn: The encryption key's ARN.
+    """
+
+    vpc_id: pulumi.Output[str]
+    key_arn: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fleet: Fleet,
+        stack: Stack,
+        secret_values: Mapping[str, pulumi.Output[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Makes the foundation.
+
+        Args:
+            name: The component's name.
+            fleet: The fleet.
+            stack: The stack.
+            secret_values: The values of the secrets with `source: config`, by name.
+            opts: The component's options.
+        """
+        super().__init__("mcp-platform:foundation:Foundation", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        self.account: Account = look_up(stack.region, pulumi.InvokeOptions(parent=self))
+        self.key = Key(name, stack=stack, account=self.account, opts=child)
+        self.network = Network(
+            name,
+            fleet=fleet,
+            stack=stack,
+            account=self.account,
+            key_arn=self.key.arn,
+            opts=child,
+        )
+        self.vault = Vault(
+            name,
+            fleet=fleet,
+            stack=stack,
+            key_arn=self.key.arn,
+            values=secret_values,
+            opts=child,
+        )
+        self.observability = Observability(
+            name, fleet=fleet, stack=stack, key_arn=self.key.arn, opts=child
+        )
+        self.discovery = Discovery(name, stack=stack, vpc_id=self.network.vpc_id, opts=child)
+        self.images = Images(name, fleet=fleet, stack=stack, key_arn=self.key.arn, opts=child)
+        self.storage = (
+            Storage(
+                name,
+                fleet=fleet,
+                stack=stack,
+                account=self.account,
+                network=self.network,
+                key_arn=self.key.arn,
+                opts=child,
+            )
+            if fleet.with_storage()
+            else None
+        )
+        self.vpc_id = self.network.vpc_id
+        self.key_arn = self.key.arn
+        self.register_outputs({"vpc_id": self.vpc_id, "key_arn": self.key_arn})

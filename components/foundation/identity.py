@@ -1,0 +1,184 @@
+"""Roles of the workloads, and what each of their needs lets them do."""
+
+import re
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from components.account import Account
+from core.iam import Statement, document, trust
+
+# Amazon Bedrock User Guide, "Supported cross-Region inference profiles": the id of a profile is the
+# model's id behind one of these.
+_INFERENCE_PROFILE = re.compile(r"^(us|us-gov|eu|apac|au|ca|jp|global)\.(?P<model>.+)$")
+
+# Amazon ECR User Guide, "Private registry": the address of a repository names account and region.
+_ECR_REPOSITORY = re.compile(
+    r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<name>[^@:]+)"
+)
+
+
+def role(
+    name: str,
+    *,
+    parent: pulumi.Resource,
+    account: Account,
+    service: str,
+    description: str,
+    statements: Sequence[Statement],
+) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
+    """Makes a role that a service takes for this account's resources, with just these permissions.
+
+    Returns:
+        The role, and what must be there before the permissions are in force.
+    """
+    child = pulumi.ResourceOptions(parent=parent)
+    made = aws.iam.Role(
+        name,
+        description=description,
+        assume_role_policy=pulumi.Output.json_dumps(trust(service, account.id)),
+        opts=child,
+    )
+    if not statements:
+        return made, [made]
+    policy = aws.iam.RolePolicy(
+        f"{name}-policy",
+        role=made.name,
+        policy=pulumi.Output.json_dumps(document(statements)),
+        opts=child,
+    )
+    return made, [policy]
+
+
+def write_logs(log_group_arn: pulumi.Output[str]) -> list[Statement]:
+    """Writing to one log group."""
+    return [
+        Statement(
+            sid="WriteOwnLogs",
+            actions=("logs:CreateLogStream", "logs:PutLogEvents"),
+            resources=(pulumi.Output.concat(log_group_arn, ":*"),),
+        )
+    ]
+
+
+def read_secrets(
+    arns: Sequence[pulumi.Input[str]], key_arn: pulumi.Input[str], account: Account
+) -> list[Statement]:
+    """Reading these secrets, and decrypting them where the stack's key encrypts them."""
+    if not arns:
+        return []
+    return [
+        Statement(
+            sid="ReadOwnSecrets",
+            actions=("secretsmanager:GetSecretValue",),
+            resources=tuple(arns),
+        ),
+        Statement(
+            sid="DecryptSecrets",
+            actions=("kms:Decrypt",),
+            resources=(key_arn,),
+            conditions={
+                "StringEquals": {"kms:ViaService": f"secretsmanager.{account.region}.amazonaws.com"}
+            },
+        ),
+    ]
+
+
+def pull_image(
+    uri: str | None, repository_arn: pulumi.Output[str] | None, account: Account
+) -> list[Statement]:
+    """Pulling one image from ECR; an image from anywhere else needs no permission.
+
+    Args:
+        uri: An image that was given, if it was.
+        repository_arn: The repository of one that was built here, otherwise.
+        account: The account.
+    """
+    given = _ECR_REPOSITORY.match(uri or "")
+    if given:
+        repository_arn = pulumi.Output.format(
+            "arn:{0}:ecr:{1}:{2}:repository/{3}",
+            account.partition,
+            given["region"],
+            given["account"],
+            given["name"],
+        )
+    if repository_arn is None:
+        return []
+    return [
+        Statement(
+            sid="LogInToRegistry",
+            actions=("ecr:GetAuthorizationToken",),
+            resources=("*",),
+            why_star="the token is for a registry, and AWS offers no resource for that action",
+        ),
+        Statement(
+            sid="PullOwnImage",
+            actions=(
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:GetDownloadUrlForLayer",
+            ),
+            resources=(repository_arn,),
+        ),
+    ]
+
+
+def mount_files(
+    file_system_arn: pulumi.Output[str], access_point_arn: pulumi.Output[str]
+) -> list[Statement]:
+    """Mounting a file system through one access point."""
+    return [
+        Statement(
+            sid="MountOwnFiles",
+            actions=("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"),
+            resources=(file_system_arn,),
+            conditions={"StringEquals": {"elasticfilesystem:AccessPointArn": access_point_arn}},
+        )
+    ]
+
+
+def invoke_models(models: Sequence[str], account: Account) -> list[Statement]:
+    """Invoking these Bedrock models, directly or through an inference profile."""
+    arns: list[pulumi.Output[str]] = []
+    for model in models:
+        profile = _INFERENCE_PROFILE.match(model)
+        if profile:
+            arns.append(account.arn("bedrock", f"inference-profile/{model}"))
+            # A profile sends the request to whichever of its regions has room.
+            arns.append(_model_arn(account, "*", profile["model"]))
+        else:
+            arns.append(_model_arn(account, account.region, model))
+    if not arns:
+        return []
+    return [
+        Statement(
+            sid="InvokeOwnModels",
+            actions=("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"),
+            resources=tuple(arns),
+        )
+    ]
+
+
+def open_shell() -> list[Statement]:
+    """Letting operators open a shell in the container (ECS Exec)."""
+    return [
+        Statement(
+            sid="OpenShell",
+            actions=(
+                "ssmmessages:CreateControlChannel",
+                "ssmmessages:CreateDataChannel",
+                "ssmmessages:OpenControlChannel",
+                "ssmmessages:OpenDataChannel",
+            ),
+            resources=("*",),
+            why_star="Session Manager's channels have no resource to name (ECS Exec guide)",
+        )
+    ]
+
+
+def _model_arn(account: Account, region: str, model: str) -> pulumi.Output[str]:
+    return pulumi.Output.format(
+        "arn:{0}:bedrock:{1}::foundation-model/{2}", account.partition, region, model
+    )

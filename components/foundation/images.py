@@ -1,0 +1,120 @@
+"""The images of the fleet: built and pushed, or given."""
+
+import json
+from pathlib import Path
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_docker_build as docker_build
+
+from core.fleet import Fleet, Image
+from core.images import content_tag, slug
+from core.stack import Stack
+
+_PLATFORM = docker_build.Platform.LINUX_ARM64
+_KEPT_IMAGES = 20
+
+
+class Images(pulumi.ComponentResource):
+    """An ECR repository and a built image for every build context of the fleet.
+
+    Type token `mcp-platform:foundation:Images`. Creates, per context, a repository (scanned on
+    push, immutable tags, encrypted with the stack's key, old images expire) and in it an arm64
+    image that is tagged with a hash of what it is built from. Contexts are relative to the folder
+    that the program runs in. Images that are given by digest are used as they are.
+
+    Attributes:
+        uris: Every workload's image with its digest, by the workload's name.
+    """
+
+    uris: pulumi.Output[dict[str, str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fleet: Fleet,
+        stack: Stack,
+        key_arn: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mcp-platform:foundation:Images", name, None, opts)
+        self.repository_arns: dict[str, pulumi.Output[str]] = {}
+        """The repositories of the images that were built here, by workload."""
+        built: dict[str, tuple[pulumi.Output[str], pulumi.Output[str]]] = {}
+        uris: dict[str, pulumi.Input[str]] = {}
+        for workload, load in fleet.workloads():
+            image = load.image
+            if image.context is None:
+                uris[workload] = image.uri or ""
+                continue
+            what = slug(image)
+            if what not in built:
+                built[what] = self._build(f"{name}-{what}", image, image.context, stack, key_arn)
+            uris[workload], self.repository_arns[workload] = built[what]
+        self.uris = pulumi.Output.all(**uris)
+        self.register_outputs({"uris": self.uris})
+
+    def _build(
+        self, name: str, image: Image, context: str, stack: Stack, key_arn: pulumi.Input[str]
+    ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        repository = aws.ecr.Repository(
+            f"{name}-repository",
+            image_scanning_configuration={"scan_on_push": True},
+            image_tag_mutability="IMMUTABLE",
+            encryption_configurations=[{"encryption_type": "KMS", "kms_key": key_arn}],
+            force_delete=not stack.production,
+            opts=pulumi.ResourceOptions(parent=self, protect=stack.production),
+        )
+        aws.ecr.LifecyclePolicy(
+            f"{name}-lifecycle",
+            repository=repository.name,
+            policy=json.dumps(_lifecycle()),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        login = aws.ecr.get_authorization_token_output(
+            registry_id=repository.registry_id, opts=pulumi.InvokeOutputOptions(parent=self)
+        )
+        built = docker_build.Image(
+            f"{name}-image",
+            context={
+                "location": context,
+                "named": {
+                    further: {"location": folder}
+                    for further, folder in image.additional_contexts.items()
+                },
+            },
+            dockerfile={"location": f"{context}/{image.dockerfile}"},
+            platforms=[_PLATFORM],
+            push=True,
+            tags=[pulumi.Output.concat(repository.repository_url, ":", content_tag(image, Path()))],
+            registries=[
+                {
+                    "address": repository.repository_url,
+                    "username": login.user_name,
+                    "password": pulumi.Output.secret(login.password),
+                }
+            ],
+            # A preview of a pull request needs neither Docker nor the right to push.
+            build_on_preview=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        uri = pulumi.Output.concat(repository.repository_url, "@", built.digest)
+        return uri, repository.arn
+
+
+def _lifecycle() -> dict[str, object]:
+    return {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "description": f"Keep the newest {_KEPT_IMAGES} images",
+                "selection": {
+                    "tagStatus": "any",
+                    "countType": "imageCountMoreThan",
+                    "countNumber": _KEPT_IMAGES,
+                },
+                "action": {"type": "expire"},
+            }
+        ]
+    }

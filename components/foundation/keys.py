@@ -1,0 +1,133 @@
+"""The stack's encryption key."""
+
+import pulumi
+import pulumi_aws as aws
+
+from components.account import Account
+from core.iam import Statement, document
+from core.stack import Stack
+
+# What an account's administrators do with a key. Spelt out, since `kms:*` would also give what
+# nobody here needs (such as sharing the key by its policy with a signing service).
+_ADMINISTRATION = (
+    "kms:CancelKeyDeletion",
+    "kms:CreateAlias",
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DeleteAlias",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListKeyRotations",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:RetireGrant",
+    "kms:RevokeGrant",
+    "kms:RotateKeyOnDemand",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+)
+
+# AWS KMS API reference, ScheduleKeyDeletion: 7 to 30 days.
+_SHORTEST_WAIT_DAYS, _LONGEST_WAIT_DAYS = 7, 30
+
+_THIS_KEY = "in a key's own policy, * is that key"
+
+
+class Key(pulumi.ComponentResource):
+    """The customer-managed key that everything of the stack is encrypted with.
+
+    Type token `mcp-platform:foundation:Key`. Creates a symmetric KMS key that rotates every year,
+    its policy, and an alias named after the stack. The policy lets the account's IAM policies give
+    access, CloudWatch Logs use the key for the stack's own log groups, and CloudWatch's alarms
+    write to the encrypted topic.
+
+    Attributes:
+        arn: The key's ARN.
+    """
+
+    arn: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        stack: Stack,
+        account: Account,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mcp-platform:foundation:Key", name, None, opts)
+        key = aws.kms.Key(
+            f"{name}-key",
+            description=f"Everything of {stack.label}",
+            enable_key_rotation=True,
+            deletion_window_in_days=(
+                _LONGEST_WAIT_DAYS if stack.production else _SHORTEST_WAIT_DAYS
+            ),
+            policy=pulumi.Output.json_dumps(document(_policy(stack, account))),
+            opts=pulumi.ResourceOptions(parent=self, protect=stack.production),
+        )
+        aws.kms.Alias(
+            f"{name}-alias",
+            name=f"alias/{stack.label}",
+            target_key_id=key.key_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.arn = key.arn
+        self.register_outputs({"arn": self.arn})
+
+
+def _policy(stack: Stack, account: Account) -> list[Statement]:
+    return [
+        Statement(
+            sid="AccountAdministers",
+            principals={"AWS": (account.arn("iam", "root", region=""),)},
+            actions=_ADMINISTRATION,
+            resources=("*",),
+            why_star=_THIS_KEY,
+        ),
+        Statement(
+            sid="LogsEncrypt",
+            principals={"Service": (f"logs.{account.region}.amazonaws.com",)},
+            actions=(
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
+                "kms:GenerateDataKey",
+                "kms:GenerateDataKeyWithoutPlaintext",
+                "kms:ReEncryptFrom",
+                "kms:ReEncryptTo",
+            ),
+            resources=("*",),
+            why_star=_THIS_KEY,
+            conditions={
+                "ArnLike": {
+                    "kms:EncryptionContext:aws:logs:arn": account.arn(
+                        "logs", f"log-group:{stack.path}/*"
+                    )
+                }
+            },
+        ),
+        Statement(
+            sid="AlarmsNotify",
+            principals={"Service": ("cloudwatch.amazonaws.com",)},
+            actions=("kms:Decrypt", "kms:GenerateDataKey"),
+            resources=("*",),
+            why_star=_THIS_KEY,
+            conditions={"StringEquals": {"aws:SourceAccount": account.id}},
+        ),
+    ]

@@ -1,0 +1,234 @@
+"""The network that a fleet runs in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_awsx as awsx
+
+from components.account import Account
+from components.foundation.logs import log_group
+from core import cidrs, iam
+from core.fleet import Fleet, Nat, Vpc
+from core.stack import Stack
+
+HTTPS_PORT = 443
+EVERYWHERE = "0.0.0.0/0"
+
+_NAT_STRATEGIES = {
+    Nat.NONE: awsx.ec2.NatGatewayStrategy.NONE,
+    Nat.SINGLE: awsx.ec2.NatGatewayStrategy.SINGLE,
+    Nat.PER_ZONE: awsx.ec2.NatGatewayStrategy.ONE_PER_AZ,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """Somewhere that workloads may reach over HTTPS; exactly one of the three is set.
+
+    Attributes:
+        name: What it is, for the names of the rules that open it.
+        cidr: An IPv4 block.
+        prefix_list_id: An AWS-managed list of blocks.
+        security_group_id: What carries this security group.
+    """
+
+    name: str
+    cidr: str | None = None
+    prefix_list_id: pulumi.Output[str] | None = None
+    security_group_id: pulumi.Output[str] | None = None
+
+
+class Network(pulumi.ComponentResource):
+    """The VPC of the fleet, with a private and a public subnet in every zone.
+
+    Type token `mcp-platform:foundation:Network`. Creates, with `awsx.ec2.Vpc`, a VPC, its subnets
+    (see `core.cidrs` for the plan), route tables, an internet gateway and NAT gateways by strategy;
+    then a gateway endpoint for S3, interface endpoints for the services that workloads need where
+    there is no NAT, and flow logs in the stack's log groups. Of a VPC that exists already it only
+    passes on the ids.
+
+    Attributes:
+        vpc_id: The VPC's id.
+        cidr: The VPC's IPv4 block.
+        private_subnet_ids: One private subnet a zone.
+        public_subnet_ids: One public subnet a zone; none where an existing VPC has none.
+    """
+
+    vpc_id: pulumi.Output[str]
+    cidr: str
+    private_subnet_ids: pulumi.Output[Sequence[str]]
+    public_subnet_ids: pulumi.Output[Sequence[str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fleet: Fleet,
+        stack: Stack,
+        account: Account,
+        key_arn: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mcp-platform:foundation:Network", name, None, opts)
+        self._name = name
+        self.https_destinations: list[Destination] = []
+        """Where workloads may go over HTTPS: anywhere, or only to AWS where there is no NAT."""
+        if fleet.network.vpc:
+            self._adopt(fleet.network.vpc)
+        else:
+            self._create(fleet, stack)
+            self._flow_logs(fleet, stack, account, key_arn)
+        self.register_outputs(
+            {
+                "vpc_id": self.vpc_id,
+                "cidr": self.cidr,
+                "private_subnet_ids": self.private_subnet_ids,
+                "public_subnet_ids": self.public_subnet_ids,
+            }
+        )
+
+    def _adopt(self, vpc: Vpc) -> None:
+        self.vpc_id = pulumi.Output.from_input(vpc.id)
+        self.cidr = vpc.cidr
+        self.private_subnet_ids = pulumi.Output.from_input(vpc.private_subnets)
+        self.public_subnet_ids = pulumi.Output.from_input(vpc.public_subnets)
+        self.zones = len(vpc.private_subnets)
+        self.https_destinations = [Destination(name="anywhere", cidr=EVERYWHERE)]
+
+    def _create(self, fleet: Fleet, stack: Stack) -> None:
+        network = fleet.network
+        plan = cidrs.plan(network.cidr, network.zones)
+        vpc = awsx.ec2.Vpc(
+            f"{self._name}-vpc",
+            cidr_block=plan.block,
+            number_of_availability_zones=network.zones,
+            enable_dns_hostnames=True,
+            enable_dns_support=True,
+            nat_gateways={"strategy": _NAT_STRATEGIES[network.nat]},
+            subnet_strategy=awsx.ec2.SubnetAllocationStrategy.AUTO,
+            subnet_specs=[
+                {"type": awsx.ec2.SubnetType.PRIVATE, "cidr_blocks": list(plan.private)},
+                {"type": awsx.ec2.SubnetType.PUBLIC, "cidr_blocks": list(plan.public)},
+            ],
+            tags={"Name": stack.label},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.vpc_id = vpc.vpc_id
+        self.cidr = plan.block
+        self.private_subnet_ids = vpc.private_subnet_ids
+        self.public_subnet_ids = vpc.public_subnet_ids
+        self.zones = network.zones
+
+        s3 = aws.ec2.VpcEndpoint(
+            f"{self._name}-s3",
+            vpc_id=self.vpc_id,
+            service_name=f"com.amazonaws.{stack.region}.s3",
+            vpc_endpoint_type="Gateway",
+            route_table_ids=vpc.route_tables.apply(lambda tables: [table.id for table in tables]),
+            tags={"Name": f"{stack.label}-s3"},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        if network.nat is Nat.NONE:
+            endpoints = self._interface_endpoints(fleet, stack)
+            self.https_destinations = [
+                Destination(name="endpoints", security_group_id=endpoints.id),
+                Destination(name="s3", prefix_list_id=s3.prefix_list_id),
+            ]
+        else:
+            self.https_destinations = [Destination(name="anywhere", cidr=EVERYWHERE)]
+
+    def _interface_endpoints(self, fleet: Fleet, stack: Stack) -> aws.ec2.SecurityGroup:
+        """Makes the ways to AWS's services that workloads need where nothing else leads out."""
+        group = aws.ec2.SecurityGroup(
+            f"{self._name}-endpoints",
+            description="Interface endpoints, reached from the VPC",
+            vpc_id=self.vpc_id,
+            tags={"Name": f"{stack.label}-endpoints"},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        aws.vpc.SecurityGroupIngressRule(
+            f"{self._name}-endpoints-https",
+            security_group_id=group.id,
+            description="HTTPS from the VPC",
+            ip_protocol="tcp",
+            from_port=HTTPS_PORT,
+            to_port=HTTPS_PORT,
+            cidr_ipv4=self.cidr,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        for service in endpoint_services(fleet):
+            aws.ec2.VpcEndpoint(
+                f"{self._name}-{service.replace('.', '-')}",
+                vpc_id=self.vpc_id,
+                service_name=f"com.amazonaws.{stack.region}.{service}",
+                vpc_endpoint_type="Interface",
+                private_dns_enabled=True,
+                subnet_ids=self.private_subnet_ids,
+                security_group_ids=[group.id],
+                tags={"Name": f"{stack.label}-{service}"},
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        return group
+
+    def _flow_logs(
+        self, fleet: Fleet, stack: Stack, account: Account, key_arn: pulumi.Input[str]
+    ) -> None:
+        group = log_group(
+            f"{self._name}-flow-logs", "network", fleet, stack, key_arn=key_arn, parent=self
+        )
+        role = aws.iam.Role(
+            f"{self._name}-flow-logs-role",
+            description=f"Writes the flow logs of {stack.label}",
+            assume_role_policy=pulumi.Output.json_dumps(
+                iam.trust("vpc-flow-logs.amazonaws.com", account.id)
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        policy = aws.iam.RolePolicy(
+            f"{self._name}-flow-logs-policy",
+            role=role.name,
+            policy=pulumi.Output.json_dumps(
+                iam.document(
+                    [
+                        iam.Statement(
+                            sid="WriteFlowLogs",
+                            actions=("logs:CreateLogStream", "logs:PutLogEvents"),
+                            resources=(pulumi.Output.concat(group.arn, ":*"),),
+                        ),
+                        iam.Statement(
+                            sid="FindLogGroup",
+                            actions=("logs:DescribeLogGroups", "logs:DescribeLogStreams"),
+                            resources=(account.arn("logs", "log-group:*"),),
+                        ),
+                    ]
+                )
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        aws.ec2.FlowLog(
+            f"{self._name}-flow-log",
+            vpc_id=self.vpc_id,
+            traffic_type="ALL",
+            log_destination_type="cloud-watch-logs",
+            log_destination=group.arn,
+            iam_role_arn=role.arn,
+            tags={"Name": stack.label},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+        )
+
+
+def endpoint_services(fleet: Fleet) -> list[str]:
+    """The AWS services that a fleet without a way to the internet reaches by endpoints.
+
+    Images come from ECR (and S3, which has a gateway endpoint), secrets from Secrets Manager, logs
+    go to CloudWatch; a shell and models only where a workload asks for them.
+    """
+    workloads = [load for _, load in fleet.workloads()]
+    services = ["ecr.api", "ecr.dkr", "logs", "secretsmanager"]
+    if any(load.exec for load in workloads):
+        services.append("ssmmessages")
+    if any(agent.models for agent in fleet.agents.values()):
+        services.append("bedrock-runtime")
+    return services

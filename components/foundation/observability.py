@@ -1,0 +1,98 @@
+"""Logs of the workloads, and whom alarms are told to."""
+
+import pulumi
+import pulumi_aws as aws
+
+from components.foundation.alarms import Metric, alarm
+from components.foundation.logs import log_group
+from core.fleet import Fleet
+from core.stack import Stack
+
+METRIC_NAMESPACE = "mcp-platform"
+
+
+class Observability(pulumi.ComponentResource):
+    """A log group with an alarm on error lines for every workload, and the topic of all alarms.
+
+    Type token `mcp-platform:foundation:Observability`. Creates an encrypted SNS topic (with a
+    subscription where an address is configured), and per workload a log group, a metric filter that
+    counts its error lines, and an alarm on that count.
+
+    Attributes:
+        topic_arn: The topic that alarms notify.
+        log_group_names: Every workload's log group, by the workload's name.
+        log_group_arns: Their ARNs.
+    """
+
+    topic_arn: pulumi.Output[str]
+    log_group_names: pulumi.Output[dict[str, str]]
+    log_group_arns: pulumi.Output[dict[str, str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fleet: Fleet,
+        stack: Stack,
+        key_arn: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mcp-platform:foundation:Observability", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        topic = aws.sns.Topic(
+            f"{name}-alarms",
+            kms_master_key_id=key_arn,
+            opts=child,
+        )
+        if fleet.observability.alarm_email:
+            aws.sns.TopicSubscription(
+                f"{name}-alarms-email",
+                topic=topic.arn,
+                protocol="email",
+                endpoint=fleet.observability.alarm_email,
+                opts=child,
+            )
+        self.topic_arn = topic.arn
+        groups = {
+            workload: log_group(
+                f"{name}-{workload}-logs", workload, fleet, stack, key_arn=key_arn, parent=self
+            )
+            for workload, _ in fleet.workloads()
+        }
+        for workload, group in groups.items():
+            self._count_errors(f"{name}-{workload}-errors", stack, workload, group)
+        self.log_group_names = pulumi.Output.all(**{key: log.name for key, log in groups.items()})
+        self.log_group_arns = pulumi.Output.all(**{key: log.arn for key, log in groups.items()})
+        self.register_outputs(
+            {
+                "topic_arn": self.topic_arn,
+                "log_group_names": self.log_group_names,
+                "log_group_arns": self.log_group_arns,
+            }
+        )
+
+    def _count_errors(
+        self, name: str, stack: Stack, workload: str, group: aws.cloudwatch.LogGroup
+    ) -> None:
+        metric = f"{stack.name}-{workload}-errors"
+        aws.cloudwatch.LogMetricFilter(
+            name,
+            log_group_name=group.name,
+            pattern='{ ($.level = "ERROR") || ($.level = "CRITICAL") }',
+            metric_transformation={
+                "namespace": METRIC_NAMESPACE,
+                "name": metric,
+                "value": "1",
+                "default_value": "0",
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        alarm(
+            f"{name}-alarm",
+            parent=self,
+            topic_arn=self.topic_arn,
+            description=f"{workload} of {stack.label} logs errors",
+            threshold=1,
+            minutes=1,
+            metric=Metric(namespace=METRIC_NAMESPACE, name=metric, statistic="Sum"),
+        )

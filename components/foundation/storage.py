@@ -1,0 +1,144 @@
+"""Durable files for the workloads that ask for them."""
+
+import pulumi
+import pulumi_aws as aws
+
+from components.account import Account
+from components.foundation.network import Network
+from core.fleet import Fleet
+from core.iam import Statement, document
+from core.stack import Stack
+
+NFS_PORT = 2049
+
+# Whatever user an image runs as, the access point makes it this one, in a folder of its own.
+_OWNER = 10001
+
+
+class Storage(pulumi.ComponentResource):
+    """One encrypted EFS file system, with an access point for every workload that asks for files.
+
+    Type token `mcp-platform:foundation:Storage`. Creates the file system, its policy (TLS only, and
+    only through a mount target), a mount target in every private subnet, a security group, and per
+    workload an access point whose root is a folder of the workload's own. In production, backups
+    are on.
+
+    Attributes:
+        file_system_id: The file system's id.
+        file_system_arn: Its ARN.
+        security_group_id: What its mount targets carry; targets let their workloads in.
+        access_point_ids: The access points' ids, by workload.
+        access_point_arns: Their ARNs, by workload.
+    """
+
+    file_system_id: pulumi.Output[str]
+    file_system_arn: pulumi.Output[str]
+    security_group_id: pulumi.Output[str]
+    access_point_ids: pulumi.Output[dict[str, str]]
+    access_point_arns: pulumi.Output[dict[str, str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fleet: Fleet,
+        stack: Stack,
+        account: Account,
+        network: Network,
+        key_arn: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mcp-platform:foundation:Storage", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        files = aws.efs.FileSystem(
+            f"{name}-files",
+            encrypted=True,
+            kms_key_id=key_arn,
+            throughput_mode="elastic",
+            tags={"Name": stack.label},
+            opts=pulumi.ResourceOptions(parent=self, protect=stack.production),
+        )
+        aws.efs.FileSystemPolicy(
+            f"{name}-policy",
+            file_system_id=files.id,
+            policy=pulumi.Output.json_dumps(document(_policy(account, files.arn))),
+            opts=child,
+        )
+        if stack.production:
+            aws.efs.BackupPolicy(
+                f"{name}-backup",
+                file_system_id=files.id,
+                backup_policy={"status": "ENABLED"},
+                opts=child,
+            )
+        group = aws.ec2.SecurityGroup(
+            f"{name}-group",
+            description="File system, reached by the workloads that mount it",
+            vpc_id=network.vpc_id,
+            tags={"Name": f"{stack.label}-files"},
+            opts=child,
+        )
+        self.mount_targets = [
+            aws.efs.MountTarget(
+                f"{name}-zone-{zone + 1}",
+                file_system_id=files.id,
+                subnet_id=network.private_subnet_ids[zone],
+                security_groups=[group.id],
+                opts=child,
+            )
+            for zone in range(network.zones)
+        ]
+        """What must be there before a workload can mount its files."""
+        points = {
+            workload: aws.efs.AccessPoint(
+                f"{name}-{workload}",
+                file_system_id=files.id,
+                posix_user={"uid": _OWNER, "gid": _OWNER},
+                root_directory={
+                    "path": f"/{workload}",
+                    "creation_info": {
+                        "owner_uid": _OWNER,
+                        "owner_gid": _OWNER,
+                        "permissions": "0750",
+                    },
+                },
+                tags={"Name": f"{stack.label}-{workload}"},
+                opts=pulumi.ResourceOptions(parent=self, protect=stack.production),
+            )
+            for workload in fleet.with_storage()
+        }
+        self.file_system_id = files.id
+        self.file_system_arn = files.arn
+        self.security_group_id = group.id
+        self.access_point_ids = pulumi.Output.all(**{name: at.id for name, at in points.items()})
+        self.access_point_arns = pulumi.Output.all(**{name: at.arn for name, at in points.items()})
+        self.register_outputs(
+            {
+                "file_system_id": self.file_system_id,
+                "file_system_arn": self.file_system_arn,
+                "security_group_id": self.security_group_id,
+                "access_point_ids": self.access_point_ids,
+                "access_point_arns": self.access_point_arns,
+            }
+        )
+
+
+def _policy(account: Account, file_system_arn: pulumi.Output[str]) -> list[Statement]:
+    """Lets the account's roles in by their own policies, through a mount target; TLS always."""
+    return [
+        Statement(
+            sid="RolesMount",
+            principals={"AWS": (account.arn("iam", "root", region=""),)},
+            actions=("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"),
+            resources=(file_system_arn,),
+            conditions={"Bool": {"elasticfilesystem:AccessedViaMountTarget": "true"}},
+        ),
+        Statement(
+            sid="OnlyEncrypted",
+            effect="Deny",
+            principals={"AWS": ("*",)},
+            actions=("*",),
+            resources=(file_system_arn,),
+            conditions={"Bool": {"aws:SecureTransport": "false"}},
+        ),
+    ]

@@ -1,0 +1,65 @@
+"""Who may call: the token check of the listener, and where clients learn how to get a token."""
+
+import json
+
+import pulumi
+import pulumi_aws as aws
+
+from core.fleet import Authentication
+
+# RFC 9728, "OAuth 2.0 Protected Resource Metadata": the root form, and the one with the path of the
+# resource behind it. MCP 2026-07-28 clients look at both.
+METADATA_PATH = "/.well-known/oauth-protected-resource"
+
+
+def token_check(auth: Authentication) -> aws.lb.ListenerRuleActionArgsDict:
+    """The action that lets only holders of a valid token pass.
+
+    The load balancer verifies signature (RS256), issuer and lifetime, and the audience; it answers
+    401 itself (Elastic Load Balancing, "Verify JWTs using an Application Load Balancer").
+    """
+    return {
+        "type": "jwt-validation",
+        "order": 1,
+        "jwt_validation": {
+            "issuer": auth.issuer,
+            "jwks_endpoint": auth.jwks_uri,
+            "additional_claims": [
+                {"name": "aud", "format": "single-string", "values": [auth.audience]}
+            ],
+        },
+    }
+
+
+def metadata_rule(
+    name: str,
+    *,
+    auth: Authentication,
+    url: str,
+    listener_arn: pulumi.Input[str],
+    parent: pulumi.Resource,
+) -> None:
+    """Makes the rule that serves the protected-resource metadata, to everybody."""
+    metadata: dict[str, object] = {
+        "resource": url,
+        "authorization_servers": [auth.issuer],
+        "bearer_methods_supported": ["header"],
+    }
+    if auth.scopes:
+        metadata["scopes_supported"] = list(auth.scopes)
+    aws.lb.ListenerRule(
+        f"{name}-metadata",
+        listener_arn=listener_arn,
+        conditions=[{"path_pattern": {"values": [METADATA_PATH, f"{METADATA_PATH}/*"]}}],
+        actions=[
+            {
+                "type": "fixed-response",
+                "fixed_response": {
+                    "content_type": "application/json",
+                    "message_body": json.dumps(metadata, separators=(",", ":")),
+                    "status_code": "200",
+                },
+            }
+        ],
+        opts=pulumi.ResourceOptions(parent=parent),
+    )

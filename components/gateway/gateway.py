@@ -1,0 +1,263 @@
+"""The gateway of the targets that run containers: an Application Load Balancer."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.foundation import Foundation
+from components.gateway.authentication import metadata_rule, token_check
+from components.gateway.certificate import address, certificate
+from core import names, timeouts
+from core.discovery import agent_path, server_path
+from core.fleet import PORT, Agent, Exposure, Fleet, Server
+from core.stack import Stack
+
+HTTP_PORT, HTTPS_PORT = 80, 443
+
+# TLS 1.2 and 1.3 with forward secrecy and authenticated encryption only (Elastic Load Balancing,
+# "Security policies for your Application Load Balancer").
+_TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+
+# A public listener without its own list of callers: tokens are checked on it.
+_EVERYBODY = "0.0.0.0/0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """The way from the gateway to one workload.
+
+    Attributes:
+        target_group: Where the workload's copies are registered.
+        rule: The rule that leads there; a service can only use the group once it exists.
+    """
+
+    target_group: aws.lb.TargetGroup
+    rule: aws.lb.ListenerRule
+
+
+class Gateway(pulumi.ComponentResource):
+    """The load balancer in front of the fleet, with a route to every exposed workload.
+
+    Type token `mcp-platform:gateway:Gateway`. Creates an internal load balancer, or a public one; a
+    security group that lets callers in; with a domain a certificate, an address record, an HTTPS
+    listener and a redirect from HTTP, else an HTTP listener; per exposed workload a target group
+    and a rule, which checks tokens where authentication is configured, rewrites the outer path to
+    the workload's own and forwards; and a rule for the protected-resource metadata.
+
+    Attributes:
+        url: The gateway's address, without a slash at the end.
+        host: The host name in it.
+        security_group_id: What the load balancer carries.
+        arn_suffix: What its metrics are found by.
+    """
+
+    url: pulumi.Output[str]
+    host: pulumi.Output[str]
+    security_group_id: pulumi.Output[str]
+    arn_suffix: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fleet: Fleet,
+        stack: Stack,
+        foundation: Foundation,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mcp-platform:gateway:Gateway", name, None, opts)
+        self._name, self._fleet, self._stack, self._foundation = name, fleet, stack, foundation
+        child = pulumi.ResourceOptions(parent=self)
+        public = fleet.gateway.exposure is Exposure.PUBLIC
+        network = foundation.network
+
+        group = self._security_group(public=public)
+        self.idle_seconds = timeouts.alb_idle_seconds(
+            load.max_request_seconds for _, load in fleet.workloads() if load.expose
+        )
+        """How long a connection may be silent: every workload's keep-alive must outlast it."""
+        self.load_balancer = aws.lb.LoadBalancer(
+            f"{name}-alb",
+            load_balancer_type="application",
+            internal=not public,
+            subnets=network.public_subnet_ids if public else network.private_subnet_ids,
+            security_groups=[group.id],
+            idle_timeout=self.idle_seconds,
+            client_keep_alive=timeouts.chain(
+                1, alb_idle=self.idle_seconds
+            ).alb_client_keep_alive_seconds,
+            drop_invalid_header_fields=True,
+            enable_deletion_protection=stack.production,
+            opts=child,
+        )
+        listener = self._listener()
+        self.url, self.host = self._address()
+        self.routes = {
+            workload: self._route(workload, load, listener)
+            for workload, load in fleet.workloads()
+            if load.expose
+        }
+        """The routes, by workload."""
+        self.security_group_id = group.id
+        self.arn_suffix = self.load_balancer.arn_suffix
+        self.register_outputs(
+            {
+                "url": self.url,
+                "host": self.host,
+                "security_group_id": self.security_group_id,
+                "arn_suffix": self.arn_suffix,
+            }
+        )
+
+    def _security_group(self, *, public: bool) -> aws.ec2.SecurityGroup:
+        gateway = self._fleet.gateway
+        group = aws.ec2.SecurityGroup(
+            f"{self._name}-group",
+            description="Gateway, reached by its callers",
+            vpc_id=self._foundation.network.vpc_id,
+            tags={"Name": f"{self._stack.label}-gateway"},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        callers = gateway.allow_cidrs or (_EVERYBODY if public else self._foundation.network.cidr,)
+        for port in (HTTP_PORT, HTTPS_PORT) if gateway.domain else (HTTP_PORT,):
+            for block in callers:
+                aws.vpc.SecurityGroupIngressRule(
+                    f"{self._name}-from-{block.replace('/', '-')}-{port}",
+                    security_group_id=group.id,
+                    description=f"Callers from {block}",
+                    ip_protocol="tcp",
+                    from_port=port,
+                    to_port=port,
+                    cidr_ipv4=block,
+                    opts=pulumi.ResourceOptions(parent=self),
+                )
+        return group
+
+    def _listener(self) -> aws.lb.Listener:
+        """Makes the listener that has the routes: HTTPS with a domain, HTTP without."""
+        gateway = self._fleet.gateway
+        child = pulumi.ResourceOptions(parent=self)
+        no_such_path: aws.lb.ListenerDefaultActionArgsDict = {
+            "type": "fixed-response",
+            "fixed_response": {
+                "content_type": "application/json",
+                "message_body": '{"error":"there is nothing at this path"}',
+                "status_code": "404",
+            },
+        }
+        if not (gateway.domain and gateway.zone):
+            return aws.lb.Listener(
+                f"{self._name}-http",
+                load_balancer_arn=self.load_balancer.arn,
+                port=HTTP_PORT,
+                protocol="HTTP",
+                default_actions=[no_such_path],
+                opts=child,
+            )
+        address(
+            self._name,
+            domain=gateway.domain,
+            zone=gateway.zone,
+            load_balancer=self.load_balancer,
+            parent=self,
+        )
+        aws.lb.Listener(
+            f"{self._name}-redirect",
+            load_balancer_arn=self.load_balancer.arn,
+            port=HTTP_PORT,
+            protocol="HTTP",
+            default_actions=[
+                {
+                    "type": "redirect",
+                    "redirect": {
+                        "protocol": "HTTPS",
+                        "port": str(HTTPS_PORT),
+                        "status_code": "HTTP_301",
+                    },
+                }
+            ],
+            opts=child,
+        )
+        listener = aws.lb.Listener(
+            f"{self._name}-https",
+            load_balancer_arn=self.load_balancer.arn,
+            port=HTTPS_PORT,
+            protocol="HTTPS",
+            ssl_policy=_TLS_POLICY,
+            certificate_arn=certificate(
+                self._name, domain=gateway.domain, zone=gateway.zone, parent=self
+            ),
+            default_actions=[no_such_path],
+            opts=child,
+        )
+        if gateway.auth:
+            metadata_rule(
+                self._name,
+                auth=gateway.auth,
+                url=f"https://{gateway.domain}",
+                listener_arn=listener.arn,
+                parent=self,
+            )
+        return listener
+
+    def _address(self) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        domain = self._fleet.gateway.domain
+        host = pulumi.Output.from_input(domain) if domain else self.load_balancer.dns_name
+        return pulumi.Output.concat("https://" if domain else "http://", host), host
+
+    def _route(self, workload: str, load: Server | Agent, listener: aws.lb.Listener) -> Route:
+        child = pulumi.ResourceOptions(parent=self)
+        health = timeouts.HEALTH
+        target_group = aws.lb.TargetGroup(
+            names.autoname_prefix(f"{self._name}-{workload}", names.TARGET_GROUP),
+            vpc_id=self._foundation.network.vpc_id,
+            target_type="ip",
+            port=PORT,
+            protocol="HTTP",
+            # Requests differ in length by orders of magnitude: count those under way, not turns.
+            load_balancing_algorithm_type="least_outstanding_requests",
+            deregistration_delay=timeouts.chain(load.max_request_seconds).deregistration_seconds,
+            health_check={
+                "path": "/health",
+                "matcher": "200",
+                "interval": health.interval_seconds,
+                "timeout": health.timeout_seconds,
+                "healthy_threshold": health.successes,
+                "unhealthy_threshold": health.failures,
+            },
+            tags={"Name": f"{self._stack.label}-{workload}"},
+            opts=child,
+        )
+        # An agent has paths of its own below its name; a server has just its endpoint, with or
+        # without a slash behind it (a redirect would lose a POST's body).
+        if isinstance(load, Agent):
+            outer = agent_path(workload)
+            paths, rewrite = [outer, f"{outer}/*"], {"regex": f"^{outer}/?(.*)$", "replace": "/$1"}
+        else:
+            outer = server_path(workload)
+            paths, rewrite = [outer, f"{outer}/"], {"regex": f"^{outer}/?$", "replace": "/mcp"}
+        auth = self._fleet.gateway.auth
+        forward: aws.lb.ListenerRuleActionArgsDict = {
+            "type": "forward",
+            "order": 2 if auth else 1,
+            "target_group_arn": target_group.arn,
+        }
+        rule = aws.lb.ListenerRule(
+            f"{self._name}-{workload}-rule",
+            listener_arn=listener.arn,
+            # No priority: paths exclude one another, and AWS gives the next one that is free, so
+            # that a new workload renumbers no other.
+            conditions=[{"path_pattern": {"values": paths}}],
+            transforms=[
+                {
+                    "type": "url-rewrite",
+                    "url_rewrite_config": {
+                        "rewrite": {"regex": rewrite["regex"], "replace": rewrite["replace"]}
+                    },
+                }
+            ],
+            actions=[token_check(auth), forward] if auth else [forward],
+            opts=child,
+        )
+        return Route(target_group=target_group, rule=rule)

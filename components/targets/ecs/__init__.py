@@ -1,0 +1,21 @@
+"""The ECS target: every workload a Fargate service behind an Application Load Balancer."""
+
+import pulumi
+
+from components.foundation import Foundation
+from components.gateway import Gateway
+from components.targets.ecs.target import EcsTarget
+from core.fleet import Fleet
+from core.stack import Stack
+
+__all__ = ["EcsTarget", "deploy"]
+
+
+def deploy(
+    fleet: Fleet, stack: Stack, foundation: Foundation, opts: pulumi.ResourceOptions
+) -> EcsTarget:
+    """Makes the gateway and the target. The gateway is no child of it: EKS uses the same one."""
+    gateway = Gateway("gateway", fleet=fleet, stack=stack, foundation=foundation, opts=opts)
+    return EcsTarget(
+        "ecs", fleet=fleet, stack=stack, foundation=foundation, gateway=gateway, opts=opts
+    )

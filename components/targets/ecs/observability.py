@@ -1,0 +1,148 @@
+"""Alarms and dashboard of the services."""
+
+from collections.abc import Mapping
+
+import pulumi
+
+from components.foundation.alarms import Metric, alarm
+from components.gateway import Gateway
+
+_HIGH_PERCENT = 90
+_ERRORS_A_MINUTE = 5
+
+
+def alarms(
+    name: str,
+    *,
+    parent: pulumi.Resource,
+    workload: str,
+    cluster_name: pulumi.Output[str],
+    service_name: pulumi.Output[str],
+    gateway: Gateway,
+    topic_arn: pulumi.Output[str],
+) -> None:
+    """Makes the alarms of a service: its load, its copies and, behind the gateway, its answers."""
+    service = {"ClusterName": cluster_name, "ServiceName": service_name}
+    for what, metric in (("cpu", "CPUUtilization"), ("memory", "MemoryUtilization")):
+        alarm(
+            f"{name}-{what}-alarm",
+            parent=parent,
+            topic_arn=topic_arn,
+            description=f"{workload} uses {_HIGH_PERCENT} % of its {what} or more",
+            threshold=_HIGH_PERCENT,
+            minutes=5,
+            metric=Metric(
+                namespace="AWS/ECS", name=metric, statistic="Average", dimensions=service
+            ),
+        )
+    insights = "ECS/ContainerInsights"
+    alarm(
+        f"{name}-running-alarm",
+        parent=parent,
+        topic_arn=topic_arn,
+        description=f"{workload} runs fewer copies than it should",
+        threshold=1,
+        minutes=10,
+        metric=Metric(
+            namespace=insights, name="DesiredTaskCount", statistic="Maximum", dimensions=service
+        ),
+        minus=Metric(
+            namespace=insights, name="RunningTaskCount", statistic="Maximum", dimensions=service
+        ),
+    )
+    route = gateway.routes.get(workload)
+    if not route:
+        return
+    targets = {
+        "LoadBalancer": gateway.arn_suffix,
+        "TargetGroup": route.target_group.arn_suffix,
+    }
+    alarm(
+        f"{name}-5xx-alarm",
+        parent=parent,
+        topic_arn=topic_arn,
+        description=f"{workload} answers with {_ERRORS_A_MINUTE} server errors a minute or more",
+        threshold=_ERRORS_A_MINUTE,
+        minutes=3,
+        metric=Metric(
+            namespace="AWS/ApplicationELB",
+            name="HTTPCode_Target_5XX_Count",
+            statistic="Sum",
+            dimensions=targets,
+        ),
+    )
+    alarm(
+        f"{name}-unhealthy-alarm",
+        parent=parent,
+        topic_arn=topic_arn,
+        description=f"{workload} has copies that fail their health check",
+        threshold=1,
+        minutes=5,
+        metric=Metric(
+            namespace="AWS/ApplicationELB",
+            name="UnHealthyHostCount",
+            statistic="Maximum",
+            dimensions=targets,
+        ),
+    )
+
+
+def dashboard(
+    *,
+    region: str,
+    cluster_name: pulumi.Output[str],
+    service_names: Mapping[str, pulumi.Output[str]],
+    gateway: Gateway,
+) -> pulumi.Output[str]:
+    """The dashboard's body: the gateway's traffic, then each service's load and copies."""
+    alb = gateway.arn_suffix
+    charts: list[tuple[str, list[list[object]]]] = [
+        ("Requests a minute", [["AWS/ApplicationELB", "RequestCount", "LoadBalancer", alb]]),
+        (
+            "Answers that failed",
+            [
+                ["AWS/ApplicationELB", metric, "LoadBalancer", alb]
+                for metric in ("HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count")
+            ],
+        ),
+    ]
+    for title, namespace, metric in (
+        ("CPU, percent", "AWS/ECS", "CPUUtilization"),
+        ("Memory, percent", "AWS/ECS", "MemoryUtilization"),
+        ("Running copies", "ECS/ContainerInsights", "RunningTaskCount"),
+    ):
+        charts.append(
+            (
+                title,
+                [
+                    [namespace, metric, "ClusterName", cluster_name, "ServiceName", service]
+                    for _, service in sorted(service_names.items())
+                ],
+            )
+        )
+    return pulumi.Output.json_dumps(
+        {
+            "widgets": [
+                {
+                    "type": "metric",
+                    "width": _CHART_WIDTH,
+                    "height": _CHART_HEIGHT,
+                    "properties": {
+                        "title": title,
+                        "region": region,
+                        "metrics": metrics[:_MOST_METRICS],
+                        "period": 60,
+                        "stat": "Average" if "percent" in title else "Sum",
+                    },
+                }
+                for title, metrics in charts
+            ]
+        }
+    )
+
+
+# A dashboard is 24 units wide (CloudWatch User Guide, "Dashboard body structure and syntax").
+_CHART_WIDTH, _CHART_HEIGHT = 12, 6
+
+# CloudWatch User Guide, "Dashboards" quotas: 500 metrics a graph.
+_MOST_METRICS = 500

@@ -1,0 +1,127 @@
+"""The ECS target as a whole."""
+
+import pulumi
+
+from components.foundation import Foundation
+from components.foundation.storage import NFS_PORT
+from components.gateway import Gateway
+from components.targets.ecs.cluster import Cluster
+from components.targets.ecs.observability import alarms, dashboard
+from components.targets.ecs.scaling import scale
+from components.targets.ecs.traffic import allow
+from components.targets.ecs.workload import Workload
+from core.fleet import PORT, Fleet
+from core.stack import Stack
+
+
+class EcsTarget(pulumi.ComponentResource):
+    """The fleet on ECS Fargate.
+
+    Type token `mcp-platform:ecs:Target`. Creates a `Cluster`, a `Workload` for every server and
+    agent with its autoscaling and alarms, and the security group rules that follow the graph: the
+    gateway to what it routes to, an agent to the servers that it uses, a workload to its files.
+
+    Attributes:
+        gateway_url: The way in, without a slash at the end.
+        dashboard: The body of the fleet's dashboard, in JSON.
+    """
+
+    gateway_url: pulumi.Output[str]
+    dashboard: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fleet: Fleet,
+        stack: Stack,
+        foundation: Foundation,
+        gateway: Gateway,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mcp-platform:ecs:Target", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        cluster = Cluster(name, stack=stack, foundation=foundation, opts=child)
+        workloads = {
+            workload: Workload(
+                f"{name}-{workload}",
+                workload=workload,
+                load=load,
+                fleet=fleet,
+                stack=stack,
+                foundation=foundation,
+                gateway=gateway,
+                cluster=cluster,
+                opts=child,
+            )
+            for workload, load in fleet.workloads()
+        }
+        self._open(name, fleet, foundation, gateway, cluster, workloads)
+        for workload, load in fleet.workloads():
+            service_name = workloads[workload].service_name
+            if load.replicas.min < load.replicas.max:
+                scale(
+                    f"{name}-{workload}",
+                    parent=self,
+                    workload=workload,
+                    replicas=load.replicas,
+                    cluster_name=cluster.cluster_name,
+                    service_name=service_name,
+                    gateway=gateway,
+                )
+            alarms(
+                f"{name}-{workload}",
+                parent=self,
+                workload=workload,
+                cluster_name=cluster.cluster_name,
+                service_name=service_name,
+                gateway=gateway,
+                topic_arn=foundation.observability.topic_arn,
+            )
+        self.gateway_url = gateway.url
+        self.dashboard = dashboard(
+            region=stack.region,
+            cluster_name=cluster.cluster_name,
+            service_names={key: made.service_name for key, made in workloads.items()},
+            gateway=gateway,
+        )
+        self.register_outputs({"gateway_url": self.gateway_url, "dashboard": self.dashboard})
+
+    def _open(
+        self,
+        name: str,
+        fleet: Fleet,
+        foundation: Foundation,
+        gateway: Gateway,
+        cluster: Cluster,
+        workloads: dict[str, Workload],
+    ) -> None:
+        """Opens the ways of the graph."""
+        if gateway.routes:
+            allow(
+                f"{name}-gateway-to-routed",
+                parent=self,
+                source=gateway.security_group_id,
+                destination=cluster.routed_group_id,
+                port=PORT,
+                description="The gateway to the workloads behind it",
+            )
+        for agent, server in fleet.edges():
+            allow(
+                f"{name}-{agent}-to-{server}",
+                parent=self,
+                source=workloads[agent].security_group_id,
+                destination=workloads[server].security_group_id,
+                port=PORT,
+                description=f"{agent} uses {server}",
+            )
+        if foundation.storage:
+            for workload in fleet.with_storage():
+                allow(
+                    f"{name}-{workload}-to-files",
+                    parent=self,
+                    source=workloads[workload].security_group_id,
+                    destination=foundation.storage.security_group_id,
+                    port=NFS_PORT,
+                    description=f"{workload} mounts its files",
+                )

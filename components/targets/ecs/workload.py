@@ -1,0 +1,221 @@
+"""One workload as a Fargate service."""
+
+import pulumi
+import pulumi_aws as aws
+
+from components.foundation import Foundation
+from components.foundation.identity import role
+from components.gateway import Gateway
+from components.targets.ecs.cluster import Cluster
+from components.targets.ecs.container import FILES_VOLUME, container, mounts
+from components.targets.ecs.permissions import execution_permissions, task_permissions
+from components.targets.ecs.variables import plain_variables, secret_arns
+from core import names, timeouts
+from core.fleet import PORT, Agent, Fleet, Server
+from core.stack import Stack
+
+_TASKS_SERVICE = "ecs-tasks.amazonaws.com"
+
+# A copy that was replaced is gone from DNS this long after; agents look the name up again then.
+_DNS_TTL_SECONDS = 10
+
+
+class Workload(pulumi.ComponentResource):
+    """A server or an agent on Fargate.
+
+    Type token `mcp-platform:ecs:Workload`. Creates a task role and an execution role with their
+    policies, a security group, for a server its entry in the discovery namespace, a task definition
+    and a service.
+
+    The service keeps its desired count while it deploys, rolls a failed deployment back, spreads
+    over zones, has no public address, and leaves its count to autoscaling where that is on.
+
+    Attributes:
+        service_name: The service's name.
+        security_group_id: What its tasks carry, for the rules of the graph.
+    """
+
+    service_name: pulumi.Output[str]
+    security_group_id: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        workload: str,
+        load: Server | Agent,
+        fleet: Fleet,
+        stack: Stack,
+        foundation: Foundation,
+        gateway: Gateway,
+        cluster: Cluster,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mcp-platform:ecs:Workload", name, None, opts)
+        self._name, self._workload, self._load = name, workload, load
+        self._stack, self._foundation, self._cluster = stack, foundation, cluster
+        child = pulumi.ResourceOptions(parent=self)
+
+        chain = timeouts.chain(load.max_request_seconds, alb_idle=gateway.idle_seconds)
+        group = aws.ec2.SecurityGroup(
+            f"{name}-group",
+            description=f"Tasks of {workload}",
+            vpc_id=foundation.vpc_id,
+            tags={"Name": f"{stack.label}-{workload}"},
+            opts=child,
+        )
+        definition, permissions = self._task_definition(
+            chain,
+            plain_variables(
+                workload, load, fleet=fleet, stack=stack, gateway=gateway, timeouts=chain
+            ),
+        )
+        service = self._service(definition, group, gateway, [*permissions, *self._mountable()])
+        self.service_name = service.name
+        self.security_group_id = group.id
+        self.register_outputs(
+            {"service_name": self.service_name, "security_group_id": self.security_group_id}
+        )
+
+    def _task_definition(
+        self, chain: timeouts.Chain, variables: dict[str, pulumi.Input[str]]
+    ) -> tuple[aws.ecs.TaskDefinition, list[pulumi.Resource]]:
+        """Makes the task definition, and says what must be in force before a task can start."""
+        workload, load, foundation = self._workload, self._load, self._foundation
+        task_role, task_ready = role(
+            f"{self._name}-task",
+            parent=self,
+            account=foundation.account,
+            service=_TASKS_SERVICE,
+            description=f"What {workload} of {self._stack.label} may do",
+            statements=task_permissions(workload, load, foundation),
+        )
+        execution_role, execution_ready = role(
+            f"{self._name}-execution",
+            parent=self,
+            account=foundation.account,
+            service=_TASKS_SERVICE,
+            description=f"What ECS may do to start {workload} of {self._stack.label}",
+            statements=execution_permissions(workload, load, foundation),
+        )
+        definition = aws.ecs.TaskDefinition(
+            f"{self._name}-task",
+            family=names.fit(f"{self._stack.label}-{workload}", names.ECS_NAME),
+            cpu=str(load.cpu),
+            memory=str(load.memory),
+            network_mode="awsvpc",
+            requires_compatibilities=["FARGATE"],
+            runtime_platform={"cpu_architecture": "ARM64", "operating_system_family": "LINUX"},
+            task_role_arn=task_role.arn,
+            execution_role_arn=execution_role.arn,
+            volumes=[self._volume(volume) for volume in mounts(load)],
+            container_definitions=pulumi.Output.json_dumps(
+                [
+                    container(
+                        workload,
+                        load,
+                        image=foundation.images.uris[workload],
+                        variables=variables,
+                        secrets=secret_arns(workload, load, foundation),
+                        log_group=foundation.observability.log_group_names[workload],
+                        region=self._stack.region,
+                        stop_seconds=chain.stop_seconds,
+                    )
+                ]
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return definition, [*task_ready, *execution_ready]
+
+    def _volume(self, name: str) -> aws.ecs.TaskDefinitionVolumeArgsDict:
+        storage = self._foundation.storage
+        if name != FILES_VOLUME or not storage:
+            return {"name": name}
+        return {
+            "name": name,
+            "efs_volume_configuration": {
+                "file_system_id": storage.file_system_id,
+                "transit_encryption": "ENABLED",
+                "authorization_config": {
+                    "access_point_id": storage.access_point_ids[self._workload],
+                    "iam": "ENABLED",
+                },
+            },
+        }
+
+    def _mountable(self) -> list[pulumi.Resource]:
+        storage = self._foundation.storage
+        return [*storage.mount_targets] if self._load.storage and storage else []
+
+    def _service(
+        self,
+        definition: aws.ecs.TaskDefinition,
+        group: aws.ec2.SecurityGroup,
+        gateway: Gateway,
+        needed: list[pulumi.Resource],
+    ) -> aws.ecs.Service:
+        load = self._load
+        scales = load.replicas.min < load.replicas.max
+        route = gateway.routes.get(self._workload)
+        groups = [group.id, self._cluster.outbound_group_id]
+        return aws.ecs.Service(
+            f"{self._name}-service",
+            cluster=self._cluster.arn,
+            task_definition=definition.arn,
+            desired_count=load.replicas.min,
+            capacity_provider_strategies=capacity(spot=load.spot),
+            deployment_minimum_healthy_percent=100,
+            deployment_maximum_percent=200,
+            deployment_circuit_breaker={"enable": True, "rollback": True},
+            availability_zone_rebalancing="ENABLED",
+            enable_execute_command=load.exec,
+            enable_ecs_managed_tags=True,
+            propagate_tags="SERVICE",
+            wait_for_steady_state=True,
+            network_configuration={
+                "subnets": self._foundation.network.private_subnet_ids,
+                "security_groups": [*groups, self._cluster.routed_group_id] if route else groups,
+                "assign_public_ip": False,
+            },
+            load_balancers=[
+                {
+                    "target_group_arn": route.target_group.arn,
+                    "container_name": self._workload,
+                    "container_port": PORT,
+                }
+            ]
+            if route
+            else None,
+            health_check_grace_period_seconds=timeouts.HEALTH.start_seconds if route else None,
+            service_registries={"registry_arn": self._registry().arn}
+            if isinstance(load, Server)
+            else None,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[*needed, *([route.rule] if route else [])],
+                ignore_changes=["desiredCount"] if scales else None,
+            ),
+        )
+
+    def _registry(self) -> aws.servicediscovery.Service:
+        return aws.servicediscovery.Service(
+            f"{self._name}-discovery",
+            name=self._workload,
+            description=f"The MCP server {self._workload}",
+            dns_config={
+                "namespace_id": self._foundation.discovery.namespace_id,
+                "dns_records": [{"type": "A", "ttl": _DNS_TTL_SECONDS}],
+                "routing_policy": "MULTIVALUE",
+            },
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def capacity(*, spot: bool) -> list[aws.ecs.ServiceCapacityProviderStrategyArgsDict]:
+    """Where copies run: all on demand, or the first on demand and the others on spare capacity."""
+    if not spot:
+        return [{"capacity_provider": "FARGATE", "base": 1, "weight": 1}]
+    return [
+        {"capacity_provider": "FARGATE", "base": 1, "weight": 0},
+        {"capacity_provider": "FARGATE_SPOT", "base": 0, "weight": 1},
+    ]
