@@ -32,11 +32,11 @@ values = {
     for name, secret in fleet.secrets.items()
     if secret.source is SecretSource.CONFIG
 }
-opts = pulumi.ResourceOptions(providers=[aws_provider(fleet, stack)])
+opts = pulumi.ResourceOptions(providers=[aws_provider(fleet, stack, pulumi.Config("aws"))])
 foundation = Foundation("fleet", fleet=fleet, stack=stack, secret_values=values, opts=opts)
 target = deploy(fleet, stack, foundation, opts)
 published = Published(
-    "fleet", fleet=fleet, stack=stack, foundation=foundation, target=target, opts=opts
+    "published", fleet=fleet, stack=stack, foundation=foundation, target=target, opts=opts
 )
 for name, value in published.outputs.items():
     pulumi.export(name, value)

@@ -1,27 +1,28 @@
 """The AWS provider of the program."""
 
-import json
-from typing import Any
-
+import pulumi
 import pulumi_aws as aws
 
 from core.fleet import Fleet
 from core.stack import Stack
 
 
-def aws_provider(fleet: Fleet, stack: Stack) -> aws.Provider:
+def aws_provider(fleet: Fleet, stack: Stack, config: pulumi.Config) -> aws.Provider:
     """Makes the provider that tags everything which takes tags.
 
-    An explicit provider does not read the stack's `aws:` configuration by itself, so what says
-    which account to work in, and as whom, is passed on.
+    Args:
+        fleet: The fleet, for its own tags.
+        stack: The stack.
+        config: The stack's `aws:` configuration. An explicit provider does not read it by itself,
+            so what says which account to work in, and as whom, is passed on.
     """
     return aws.Provider(
         "aws",
         region=stack.region,
-        profile=aws.config.profile,
-        allowed_account_ids=_structured(aws.config.allowedAccountIds),
-        forbidden_account_ids=_structured(aws.config.forbiddenAccountIds),
-        assume_roles=_structured(aws.config.assumeRoles),
+        profile=config.get("profile"),
+        allowed_account_ids=config.get_object("allowedAccountIds"),
+        forbidden_account_ids=config.get_object("forbiddenAccountIds"),
+        assume_roles=config.get_object("assumeRoles"),
         default_tags={
             "tags": {
                 "project": stack.project,
@@ -31,7 +32,3 @@ def aws_provider(fleet: Fleet, stack: Stack) -> aws.Provider:
             }
         },
     )
-
-
-def _structured(value: str | None) -> Any:  # noqa: ANN401 - whatever the user's JSON holds
-    return json.loads(value) if value else None

@@ -16,6 +16,7 @@ RESERVED = frozenset(
         "KEEP_ALIVE_SECONDS",
         "MCP_ALLOWED_HOSTS",
         "MCP_ALLOWED_ORIGINS",
+        "MAX_REQUEST_SECONDS",
         "MCP_SERVERS",
         "MCP_SESSIONS",
         "MODELS",
@@ -33,27 +34,37 @@ def variable(secret: str) -> str:
 
 
 def environment(
-    fleet: Fleet, load: Server | Agent, timeouts: Chain, addresses: Mapping[str, str]
+    fleet: Fleet,
+    workload: str,
+    load: Server | Agent,
+    timeouts: Chain,
+    addresses: Mapping[str, str],
 ) -> dict[str, str]:
     """The plain variables of a workload, all but the allowed hosts, which the gateway knows.
 
+    A workload checks tokens itself, behind the gateway that has checked them, unless agents call
+    it too: they have none to show, and the network lets only them and the gateway through.
+
     Args:
         fleet: The fleet.
-        load: One of its workloads.
+        workload: The name of one of its workloads.
+        load: That workload.
         timeouts: Its timeouts.
         addresses: Where each server is reached from inside, by name.
     """
-    auth = fleet.gateway.auth
+    used_by_agents = any(server == workload for _, server in fleet.edges())
+    auth = None if used_by_agents else fleet.gateway.auth
     result = dict(load.environment) | {
         "PORT": str(PORT),
         "KEEP_ALIVE_SECONDS": str(timeouts.server_keep_alive_seconds),
+        "MAX_REQUEST_SECONDS": str(timeouts.max_request_seconds),
         "STOP_TIMEOUT_SECONDS": str(timeouts.server_grace_seconds),
     }
     if auth:
         result |= {"AUTH_ISSUER": auth.issuer, "AUTH_AUDIENCE": auth.audience}
     if isinstance(load, Agent):
         servers = {name: addresses[name] for name in load.uses}
-        result |= {"MCP_SERVERS": json.dumps(servers), "MODELS": json.dumps(load.models)}
+        result |= {"MCP_SERVERS": json.dumps(servers), "MODELS": ",".join(load.models)}
     else:
         result["MCP_SESSIONS"] = load.sessions.value
     return result

@@ -3,8 +3,9 @@
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 NAMESPACE = "mcp-platform"
 """The project's name, and so the namespace of its configuration keys."""
@@ -56,9 +57,15 @@ def show(value: object) -> str:
 
 
 def set_command(path: KeyPath, value: object) -> str:
-    """The command that sets one value at a path of the configuration."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    return f"pulumi config set --path {_quoted(path)} {shlex.quote(text)}"
+    """The command that sets a value at a path of the configuration.
+
+    For an object or a list, it is one command for each single value in it, joined with `&&`:
+    `pulumi config set` sets one at a time.
+    """
+    return " && ".join(
+        f"pulumi config set --path {_quoted(place)} {shlex.quote(text)}"
+        for place, text in _singles(path, value)
+    )
 
 
 def rm_command(path: KeyPath) -> str:
@@ -71,6 +78,18 @@ def dotted(path: KeyPath) -> str:
     head, *rest = path
     key = str(head) if ":" in str(head) else f"{NAMESPACE}:{head}"
     return key + "".join(map(_step, rest))
+
+
+def _singles(path: KeyPath, value: object) -> Iterator[tuple[KeyPath, str]]:
+    """Every single value in a value, as text, with its path."""
+    if isinstance(value, dict):
+        for key, inner in cast("dict[str, object]", value).items():
+            yield from _singles((*path, key), inner)
+    elif isinstance(value, list):
+        for position, inner in enumerate(cast("list[object]", value)):
+            yield from _singles((*path, position), inner)
+    else:
+        yield path, value if isinstance(value, str) else json.dumps(value)
 
 
 def _step(part: str | int) -> str:

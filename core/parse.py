@@ -1,7 +1,7 @@
 """Reads the raw configuration into a `Fleet`, and reports all of its faults at once."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -97,7 +97,7 @@ def _decode(
                     path=(key,),
                     got="an encrypted value inside a plain structure",
                     allowed="plain values only; a secret goes in a key of its own",
-                    mend=f"pulumi config set --secret {SECRET_PREFIX}<name>",
+                    mend=f"pulumi config set --secret {SECRET_PREFIX}NAME",
                 )
             )
             continue
@@ -131,7 +131,7 @@ class _Place:
     path: KeyPath
     model: type[BaseModel]
     field: FieldInfo | None
-    example: object
+    example: Any
 
 
 def _locate(path: KeyPath) -> _Place:
@@ -139,7 +139,7 @@ def _locate(path: KeyPath) -> _Place:
     model: type[BaseModel] = Fleet
     field: FieldInfo | None = None
     annotation: Any = Fleet
-    example: object = None
+    example: Any = None
     for part in path:
         nested = _model_in(annotation)
         if nested:
@@ -188,33 +188,19 @@ def _fault(detail: ErrorDetails) -> Fault:
         path=place.path,
         got=got,
         allowed=_allowed(detail, place.field),
-        mend=rm_command(place.path) if is_key else _setting(place, kind, value),
+        mend=rm_command(place.path) if is_key else _setting(place, detail),
     )
 
 
-def _setting(place: _Place, kind: str, value: object) -> str:
-    """The commands that put the example at a place, one for each single value in it."""
-    leaves = list(_leaves(place.path, place.example))
-    if kind == "too_short":
+def _setting(place: _Place, detail: ErrorDetails) -> str:
+    """The commands that put the example at a place."""
+    if detail["type"] == "too_short":
         # What the list has may be right: only what it lacks is added.
-        leaves = leaves[len(cast("list[object]", value)) :]
-    commands = [set_command(path, example) for path, example in leaves]
-    if kind in _CONTAINERS:
-        # `pulumi config set` goes into an object or a list, but makes none of another value.
-        commands.insert(0, rm_command(place.path))
-    return " && ".join(commands)
-
-
-def _leaves(path: KeyPath, example: object) -> Iterator[tuple[KeyPath, object]]:
-    """Every single value in an example, with its path: `pulumi config set` sets one at a time."""
-    if isinstance(example, dict):
-        for key, inner in cast("dict[str, object]", example).items():
-            yield from _leaves((*path, key), inner)
-    elif isinstance(example, list):
-        for position, inner in enumerate(cast("list[object]", example)):
-            yield from _leaves((*path, position), inner)
-    else:
-        yield path, example
+        missing = list(enumerate(place.example or ()))[len(detail["input"]) :]
+        return " && ".join(set_command((*place.path, at), example) for at, example in missing)
+    setting = set_command(place.path, place.example)
+    # `pulumi config set` goes into an object or a list, but makes none of another value.
+    return f"{rm_command(place.path)} && {setting}" if detail["type"] in _CONTAINERS else setting
 
 
 def _first(example: object) -> object:
@@ -229,8 +215,11 @@ def _first(example: object) -> object:
 _WORDS = {
     "bool_type": "true or false",
     "dict_type": "an object",
+    "int_type": "a whole number",
     "model_type": "an object",
+    "string_too_short": "text that is not empty",
     "string_type": "text",
+    "too_short": "a list of {min_length} or more",
     "tuple_type": "a list",
 }
 _CONTAINERS = frozenset({"dict_type", "model_type", "tuple_type"})
@@ -250,4 +239,7 @@ def _allowed(detail: ErrorDetails, field: FieldInfo | None) -> str:
     ]
     if bounds:
         return f"a whole number, {' and '.join(bounds)}"
-    return _WORDS.get(detail["type"], detail["msg"].removeprefix("Input should be "))
+    words = _WORDS.get(detail["type"])
+    if words:
+        return words.format_map(detail.get("ctx", {}))
+    return detail["msg"].removeprefix("Input should be ")

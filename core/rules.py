@@ -7,6 +7,7 @@ one target cannot do stands in `core.fitness`.
 import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from core import cidrs, fitness
@@ -24,6 +25,11 @@ RETENTION_DAYS = (
 # own and a name), 128 and 256 characters, and the prefix that is AWS's.
 MAX_TAGS, MAX_TAG_KEY, MAX_TAG_VALUE = 45, 128, 256
 
+# The same guide: letters, digits and spaces of any language, and these.
+_TAG_SIGNS = frozenset(" _.:/=+-@")
+
+_EVERYBODY = "0.0.0.0/0"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
@@ -31,7 +37,8 @@ class Facts:
 
     Attributes:
         fleet: The fleet, without the entries that could not be read.
-        names: The names in `servers`, `agents` and `secrets`, those of such entries included.
+        names: The names in `servers`, `agents` and `secrets`, those of such entries included; of a
+            section that could not be read at all, nothing is known.
         region: The value of `aws:region`, empty where it is not set.
         root: The project's root, where image contexts start.
         secret_keys: The keys `secret-<name>` that have a value.
@@ -62,7 +69,8 @@ def _region(facts: Facts) -> Iterator[Fault]:
 
 
 def _something_to_run(facts: Facts) -> Iterator[Fault]:
-    if not facts.names["servers"] and not facts.names["agents"]:
+    known = [facts.names.get(section) for section in ("servers", "agents")]
+    if not any(names is None or names for names in known):
         yield Fault(
             path=("servers",),
             got="nothing",
@@ -72,7 +80,8 @@ def _something_to_run(facts: Facts) -> Iterator[Fault]:
 
 
 def _one_name_one_workload(facts: Facts) -> Iterator[Fault]:
-    for name in sorted(facts.names["servers"] & facts.names["agents"]):
+    nothing = frozenset[str]()
+    for name in sorted(facts.names.get("servers", nothing) & facts.names.get("agents", nothing)):
         yield Fault(
             path=("agents", name),
             got="the name of a server",
@@ -91,7 +100,7 @@ def _images(facts: Facts) -> Iterator[Fault]:
                 allowed="one of context (built here) and uri (built elsewhere, with its digest)",
                 mend=rm_command((*path, "image", "uri"))
                 if image.uri
-                else set_command((*path, "image", "context"), f"workloads/{path[1]}"),
+                else _set_folder(facts.root, (*path, "image", "context"), f"workloads/{path[1]}"),
             )
         elif image.context is not None:
             contexts = {("context",): image.context} | {
@@ -104,10 +113,10 @@ def _images(facts: Facts) -> Iterator[Fault]:
                         path=(*path, "image", *keys),
                         got=show(folder),
                         allowed="a folder inside the project",
-                        mend=set_command((*path, "image", *keys), f"workloads/{path[1]}"),
+                        mend=_set_folder(facts.root, (*path, "image", *keys), folder),
                     )
-            dockerfile = facts.root / image.context / image.dockerfile
-            if _is_folder(facts.root, image.context) and not dockerfile.is_file():
+            context = facts.root / image.context
+            if _is_folder(facts.root, image.context) and not _is_file(context, image.dockerfile):
                 yield Fault(
                     path=(*path, "image", "dockerfile"),
                     got=f"{show(image.dockerfile)}, which is not in {image.context}",
@@ -118,7 +127,32 @@ def _images(facts: Facts) -> Iterator[Fault]:
 
 def _is_folder(root: Path, folder: str) -> bool:
     """Whether it is a folder inside the project."""
-    return (root / folder).is_dir() and (root / folder).resolve().is_relative_to(root.resolve())
+    path = _inside(root, folder)
+    return path is not None and path.is_dir()
+
+
+def _is_file(root: Path, file: str) -> bool:
+    """Whether it is a file inside a folder."""
+    path = _inside(root, file)
+    return path is not None and path.is_file()
+
+
+def _inside(root: Path, name: str) -> Path | None:
+    """What the name stands for, if that exists and lies inside the root."""
+    try:
+        path = (root / name).resolve(strict=True)
+    except (OSError, ValueError):  # not there, or a name that no file system takes
+        return None
+    return path if path.is_relative_to(root.resolve()) else None
+
+
+def _set_folder(root: Path, path: KeyPath, wanted: str) -> str | None:
+    """The command that sets a context to the folder of an image that is most like the wanted."""
+    folders = [
+        file.parent.relative_to(root).as_posix() for file in root.glob("workloads/*/Dockerfile")
+    ]
+    near = get_close_matches(wanted, sorted(folders), n=1, cutoff=0)
+    return set_command(path, near[0]) if near else None
 
 
 def _replicas(facts: Facts) -> Iterator[Fault]:
@@ -139,19 +173,20 @@ def _references(facts: Facts) -> Iterator[Fault]:
         yield from _refer(facts, ("agents", name, "uses"), agent.uses, "servers")
 
 
-def _refer(
-    facts: Facts, path: KeyPath, used: tuple[str, ...], section: str
-) -> Iterator[Fault]:
-    known = facts.names[section]
+def _refer(facts: Facts, path: KeyPath, used: tuple[str, ...], section: str) -> Iterator[Fault]:
+    known = facts.names.get(section)
+    if known is None:
+        return
     for position, name in enumerate(used):
         here = (*path, position)
         if name not in known:
             options = ", ".join(sorted(known)) or f"none; {section} declares nothing"
+            near = get_close_matches(name, sorted(known.difference(used)), n=1, cutoff=0)
             yield Fault(
                 path=here,
                 got=show(name),
                 allowed=f"a name declared in {section}: {options}",
-                mend=set_command(here, min(known)) if known else rm_command(here),
+                mend=set_command(here, near[0]) if near else rm_command(here),
             )
         elif name in used[:position]:
             yield Fault(
@@ -205,15 +240,16 @@ def _secrets(facts: Facts) -> Iterator[Fault]:
                 path=(key,),
                 got="a value",
                 allowed=f"none, since the source of {name} is {secret.source.value}",
-                mend=f"pulumi config rm {key}",
+                mend=rm_command((key,)),
             )
+    declared = facts.names.get("secrets")
     for key in sorted(facts.secret_keys):
-        if key.removeprefix(SECRET_PREFIX) not in facts.names["secrets"]:
+        if declared is not None and key.removeprefix(SECRET_PREFIX) not in declared:
             yield Fault(
                 path=(key,),
                 got="a value",
                 allowed="values of secrets that are declared in secrets",
-                mend=f"pulumi config rm {key}",
+                mend=rm_command((key,)),
             )
 
 
@@ -245,23 +281,30 @@ def _gateway(facts: Facts) -> Iterator[Fault]:
     public = gateway.exposure is Exposure.PUBLIC
     needed = {
         "domain": (public or gateway.auth, "a public gateway or one with auth needs TLS"),
-        "zone": (public or gateway.domain, "its certificate and address are kept in a zone"),
+        "zone": (
+            public or gateway.domain or gateway.auth,
+            "its certificate and address are kept in a zone",
+        ),
         "auth": (public, "whoever reaches a public gateway must show a token"),
     }
     for key, (wanted, reason) in needed.items():
         if wanted and getattr(gateway, key) is None:
-            example = type(gateway).model_fields[key].examples or [""]
-            path = ("gateway", key)
-            first = ("issuer", example[0]["issuer"]) if key == "auth" else None
+            (example,) = type(gateway).model_fields[key].examples or [""]
             yield Fault(
-                path=path,
+                path=("gateway", key),
                 got="nothing",
                 allowed=f"a value: {reason}",
-                mend=set_command((*path, first[0]), first[1])
-                if first
-                else set_command(path, example[0]),
+                mend=set_command(("gateway", key), example),
             )
     yield from _blocks(("gateway", "allow_cidrs"), gateway.allow_cidrs, listed=True)
+    for position, block in enumerate(gateway.allow_cidrs):
+        if block == _EVERYBODY and gateway.auth is None:
+            yield Fault(
+                path=("gateway", "allow_cidrs", position),
+                got=block,
+                allowed="blocks of known callers: only a gateway with auth is open to everybody",
+                mend=rm_command(("gateway", "allow_cidrs", position)),
+            )
     if public and vpc and len(vpc.public_subnets) < 2:  # noqa: PLR2004 - two zones, as everywhere
         yield Fault(
             path=("network", "vpc", "public_subnets"),
@@ -272,9 +315,7 @@ def _gateway(facts: Facts) -> Iterator[Fault]:
 
 def _blocks(path: KeyPath, blocks: tuple[str, ...], *, listed: bool) -> Iterator[Fault]:
     for position, block in enumerate(blocks):
-        try:
-            ipaddress.IPv4Network(block)
-        except ValueError:
+        if not _is_block(block):
             here = (*path, position) if listed else path
             yield Fault(
                 path=here,
@@ -282,6 +323,14 @@ def _blocks(path: KeyPath, blocks: tuple[str, ...], *, listed: bool) -> Iterator
                 allowed="an IPv4 block without host bits, such as 203.0.113.0/24",
                 mend=set_command(here, "203.0.113.0/24"),
             )
+
+
+def _is_block(block: str) -> bool:
+    """Whether it is an IPv4 block as AWS writes them, with a prefix length and no host bits."""
+    try:
+        return str(ipaddress.IPv4Network(block)) == block
+    except ValueError:
+        return False
 
 
 def _retention(facts: Facts) -> Iterator[Fault]:
@@ -301,19 +350,28 @@ def _tags(facts: Facts) -> Iterator[Fault]:
     if len(tags) > MAX_TAGS:
         yield Fault(path=("tags",), got=f"{len(tags)} tags", allowed=f"{MAX_TAGS} at most")
     for key, value in tags.items():
+        mend = rm_command(("tags", key))
         if not 1 <= len(key) <= MAX_TAG_KEY or key.lower().startswith("aws:"):
             yield Fault(
                 path=("tags", key),
                 got=show(key),
                 allowed=f"a key of 1 to {MAX_TAG_KEY} characters that does not start with aws:",
-                mend=rm_command(("tags", key)),
+                mend=mend,
             )
         if len(value) > MAX_TAG_VALUE:
             yield Fault(
                 path=("tags", key),
                 got=f"{len(value)} characters",
                 allowed=f"a value of {MAX_TAG_VALUE} characters at most",
-                mend=rm_command(("tags", key)),
+                mend=mend,
+            )
+        strange = sorted(sign for sign in {*key, *value} - _TAG_SIGNS if not sign.isalnum())
+        if strange:
+            yield Fault(
+                path=("tags", key),
+                got=f"the characters {show(''.join(strange))}",
+                allowed=f"letters, digits, spaces and {' '.join(sorted(_TAG_SIGNS - {' '}))}",
+                mend=mend,
             )
 
 

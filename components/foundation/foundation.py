@@ -51,9 +51,9 @@ class Foundation(pulumi.ComponentResource):
         super().__init__("mcp-platform:foundation:Foundation", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         self.account: Account = look_up(stack.region, pulumi.InvokeOptions(parent=self))
-        self.key = Key(name, stack=stack, account=self.account, opts=child)
+        self.key = Key(f"{name}-key", stack=stack, account=self.account, opts=child)
         self.network = Network(
-            name,
+            f"{name}-network",
             fleet=fleet,
             stack=stack,
             account=self.account,
@@ -61,7 +61,7 @@ class Foundation(pulumi.ComponentResource):
             opts=child,
         )
         self.vault = Vault(
-            name,
+            f"{name}-vault",
             fleet=fleet,
             stack=stack,
             key_arn=self.key.arn,
@@ -69,13 +69,17 @@ class Foundation(pulumi.ComponentResource):
             opts=child,
         )
         self.observability = Observability(
-            name, fleet=fleet, stack=stack, key_arn=self.key.arn, opts=child
+            f"{name}-observability", fleet=fleet, stack=stack, key_arn=self.key.arn, opts=child
         )
-        self.discovery = Discovery(name, stack=stack, vpc_id=self.network.vpc_id, opts=child)
-        self.images = Images(name, fleet=fleet, stack=stack, key_arn=self.key.arn, opts=child)
+        self.discovery = Discovery(
+            f"{name}-discovery", stack=stack, vpc_id=self.network.vpc_id, opts=child
+        )
+        self.images = Images(
+            f"{name}-images", fleet=fleet, stack=stack, key_arn=self.key.arn, opts=child
+        )
         self.storage = (
             Storage(
-                name,
+                f"{name}-storage",
                 fleet=fleet,
                 stack=stack,
                 account=self.account,

@@ -72,7 +72,7 @@ class Key(pulumi.ComponentResource):
     ) -> None:
         super().__init__("mcp-platform:foundation:Key", name, None, opts)
         key = aws.kms.Key(
-            f"{name}-key",
+            f"{name}-cmk",
             description=f"Everything of {stack.label}",
             enable_key_rotation=True,
             deletion_window_in_days=(

@@ -51,7 +51,7 @@ class Storage(pulumi.ComponentResource):
         super().__init__("mcp-platform:foundation:Storage", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         files = aws.efs.FileSystem(
-            f"{name}-files",
+            f"{name}-efs",
             encrypted=True,
             kms_key_id=key_arn,
             throughput_mode="elastic",

@@ -5,7 +5,7 @@ import pulumi
 from components.foundation import Foundation
 from components.foundation.storage import NFS_PORT
 from components.gateway import Gateway
-from components.targets.ecs.cluster import Cluster
+from components.targets.ecs.cluster import Cluster, create_cluster
 from components.targets.ecs.observability import alarms, dashboard
 from components.targets.ecs.scaling import scale
 from components.targets.ecs.traffic import allow
@@ -17,7 +17,7 @@ from core.stack import Stack
 class EcsTarget(pulumi.ComponentResource):
     """The fleet on ECS Fargate.
 
-    Type token `mcp-platform:ecs:Target`. Creates a `Cluster`, a `Workload` for every server and
+    Type token `mcp-platform:ecs:Target`. Creates a cluster, a `Workload` for every server and
     agent with its autoscaling and alarms, and the security group rules that follow the graph: the
     gateway to what it routes to, an agent to the servers that it uses, a workload to its files.
 
@@ -41,7 +41,7 @@ class EcsTarget(pulumi.ComponentResource):
     ) -> None:
         super().__init__("mcp-platform:ecs:Target", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        cluster = Cluster(name, stack=stack, foundation=foundation, opts=child)
+        cluster = create_cluster(name, stack=stack, foundation=foundation, parent=self)
         workloads = {
             workload: Workload(
                 f"{name}-{workload}",
@@ -65,7 +65,7 @@ class EcsTarget(pulumi.ComponentResource):
                     parent=self,
                     workload=workload,
                     replicas=load.replicas,
-                    cluster_name=cluster.cluster_name,
+                    cluster_name=cluster.name,
                     service_name=service_name,
                     gateway=gateway,
                 )
@@ -73,7 +73,7 @@ class EcsTarget(pulumi.ComponentResource):
                 f"{name}-{workload}",
                 parent=self,
                 workload=workload,
-                cluster_name=cluster.cluster_name,
+                cluster_name=cluster.name,
                 service_name=service_name,
                 gateway=gateway,
                 topic_arn=foundation.observability.topic_arn,
@@ -81,7 +81,7 @@ class EcsTarget(pulumi.ComponentResource):
         self.gateway_url = gateway.url
         self.dashboard = dashboard(
             region=stack.region,
-            cluster_name=cluster.cluster_name,
+            cluster_name=cluster.name,
             service_names={key: made.service_name for key, made in workloads.items()},
             gateway=gateway,
         )

@@ -25,7 +25,7 @@ def plain_variables(
     inside = f"{workload}.{stack.namespace}"
     hosts = [f"{inside}:{PORT}", inside, gateway.host, pulumi.Output.concat(gateway.host, ":*")]
     return {
-        **environment(fleet, load, timeouts, addresses),
+        **environment(fleet, workload, load, timeouts, addresses),
         "MCP_ALLOWED_HOSTS": pulumi.Output.all(*hosts).apply(",".join),
         "MCP_ALLOWED_ORIGINS": gateway.url,
     }
