@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import pytest
+
+from tests.engine.sandbox_run import Sandbox, create
+
+
+@pytest.fixture(scope="session")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """The example fleet, deployed once, in a folder whose name has a space; copy it to change it."""
+    sandbox = create(tmp_path_factory.mktemp("engine") / "the example")
+    sandbox.up()
+    return sandbox
+
+
+@pytest.fixture
+def deployed(example: Sandbox, tmp_path: Path) -> Sandbox:
+    """A copy of the deployed example fleet."""
+    return example.copy(tmp_path / "deployed")
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Sandbox:
+    """A sandbox in which nothing was created."""
+    return create(tmp_path / "empty")

@@ -1,0 +1,99 @@
+"""Runs of `bin/sandbox`, as a user types them, each in a home of its own."""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.cloud import Cloud
+
+ROOT = Path(__file__).resolve().parents[2]
+STACK = "dev"
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A sandbox with its own state, cloud and stack files below one folder."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def cloud(self) -> Cloud:
+        return Cloud(self.folder / "home" / "cloud.sqlite")
+
+    @property
+    def stack_file(self) -> Path:
+        return self.folder / f"Pulumi.{STACK}.yaml"
+
+    def run(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs `bin/sandbox ARGS` from a folder that is not the checkout's."""
+        return subprocess.run(
+            [ROOT / "bin" / "sandbox", *args],
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "SANDBOX_HOME": str(self.folder / "home"),
+                "SANDBOX_STACKS": str(self.folder),
+                **self.environment,
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def must(self, *args: str, **environment: str) -> str:
+        """Runs, expects success and returns what was printed."""
+        done = self.run(*args, **environment)
+        assert done.returncode == 0, f"{args}: {done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def up(self, **environment: str) -> str:
+        return self.must("up", "--yes", "--stack", STACK, "--skip-preview", **environment)
+
+    def changes(self) -> dict[str, list[str]]:
+        """What a preview would do: operation to the names of the resources, `same` left out."""
+        steps = json.loads(self.must("preview", "--stack", STACK, "--json"))["steps"]
+        result: dict[str, list[str]] = {}
+        for step in steps:
+            if step["op"] != "same":
+                result.setdefault(step["op"], []).append(step["urn"].split("::")[-1])
+        return result
+
+    def resources(self) -> list[dict[str, Any]]:
+        """The resources in the state, the stack itself left out."""
+        state = json.loads(self.must("stack", "export", "--stack", STACK))
+        resources = state["deployment"].get("resources") or []
+        return [each for each in resources if each["type"] != "pulumi:pulumi:Stack"]
+
+    def outputs(self) -> dict[str, Any]:
+        return json.loads(self.must("stack", "output", "--json", "--stack", STACK))
+
+    def configure(self, path: str, value: Any) -> None:
+        """Sets a value in the stack file, at a dotted path below the project's namespace."""
+        content = yaml.safe_load(self.stack_file.read_text())
+        first, *rest = path.split(".")
+        keys = [first if ":" in first else f"mcp-platform:{first}", *rest]
+        place = content["config"]
+        for key in keys[:-1]:
+            place = place.setdefault(key, {})
+        place[keys[-1]] = value
+        self.stack_file.write_text(yaml.safe_dump(content))
+
+    def copy(self, folder: Path) -> "Sandbox":
+        """A second sandbox in the same condition."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return Sandbox(folder, self.environment)
+
+
+def create(folder: Path) -> Sandbox:
+    """A new sandbox with the example stack file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / f"Pulumi.{STACK}.yaml", folder)
+    return Sandbox(folder)

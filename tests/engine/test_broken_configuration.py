@@ -1,0 +1,142 @@
+"""A broken configuration: what is said, with which status, and that nothing was created."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.sandbox_run import STACK, Sandbox, create
+
+pytestmark = pytest.mark.engine
+
+# What is set, and the lines that must be read, each without its indentation.
+BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "a target that does not exist": (
+        {"target": "fargate"},
+        [
+            "mcp-platform:target",
+            "got:     fargate",
+            "allowed: 'lambda', 'ecs' or 'eks'",
+            "mend:    pulumi config set --path 'mcp-platform:target' ecs",
+        ],
+    ),
+    "a target that is still to come": (
+        {"target": "eks"},
+        ["mcp-platform:target", "got:     eks", "allowed: ecs in this release"],
+    ),
+    "a mistyped top-level key": (
+        {"sever": {}},
+        ["mcp-platform:sever", "got:     a key that is not known (did you mean servers?)"],
+    ),
+    "a mistyped key of a server": (
+        {"servers.clock.memroy": 512},
+        [
+            "mcp-platform:servers.clock.memroy",
+            "got:     a key that is not known (did you mean memory?)",
+            "mend:    pulumi config rm --path 'mcp-platform:servers.clock.memroy'",
+        ],
+    ),
+    "a size that Fargate does not have": (
+        {"servers.clock.cpu": 256, "servers.clock.memory": 4096},
+        ["mcp-platform:servers.clock.memory", "got:     cpu 256 with memory 4096"],
+    ),
+    "a server without an image": (
+        {"servers.bare": {"cpu": 256}},
+        ["mcp-platform:servers.bare.image", "got:     nothing"],
+    ),
+    "a folder that is not there": (
+        {"servers.clock.image": {"context": "workloads/nowhere"}},
+        [
+            "mcp-platform:servers.clock.image.context",
+            "got:     workloads/nowhere",
+            "allowed: a folder inside the project",
+        ],
+    ),
+    "an agent that uses an unknown server": (
+        {"agents.assistant.uses": ["clock", "calendar"]},
+        [
+            "mcp-platform:agents.assistant.uses[1]",
+            "got:     calendar",
+            "allowed: a name declared in servers: clock, notes",
+        ],
+    ),
+    "an undeclared secret": (
+        {"servers.clock.secrets": ["clock-key"]},
+        ["mcp-platform:servers.clock.secrets[0]", "got:     clock-key"],
+    ),
+    "a secret in plain text": (
+        {"secret-notes-api-key": "in plain text"},
+        [
+            "mcp-platform:secret-notes-api-key",
+            "got:     a value in plain text",
+            "mend:    pulumi config set --secret secret-notes-api-key",
+        ],
+    ),
+    "a network that is too small": (
+        {"network.cidr": "10.0.0.0/28"},
+        ["mcp-platform:network.cidr", "got:     10.0.0.0/28"],
+    ),
+    "a public gateway without authentication": (
+        {"gateway": {"exposure": "public"}},
+        [
+            "mcp-platform:gateway.domain",
+            "mcp-platform:gateway.zone",
+            "mcp-platform:gateway.auth",
+            "allowed: a value: whoever reaches a public gateway must show a token",
+        ],
+    ),
+    "a request longer than the load balancer waits": (
+        {"servers.notes.max_request_seconds": 3971},
+        ["mcp-platform:servers.notes.max_request_seconds", "got:     3971"],
+    ),
+    "sessions in memory with several copies": (
+        {"servers.notes.sessions": "legacy-stateful"},
+        ["mcp-platform:servers.notes.replicas.max", "got:     6"],
+    ),
+    "no region": (
+        {"aws:region": ""},
+        ["aws:region", "got:     nothing", "mend:    pulumi config set aws:region us-east-1"],
+    ),
+    "a retention that CloudWatch does not offer": (
+        {"observability.retention_days": 31},
+        [
+            "mcp-platform:observability.retention_days",
+            "got:     31",
+            "mend:    pulumi config set --path 'mcp-platform:observability.retention_days' 30",
+        ],
+    ),
+    "a name that is no DNS label": (
+        {"servers.My_Clock": {"image": {"context": "workloads/clock"}}},
+        ["mcp-platform:servers.My_Clock", "got:     My_Clock"],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_configuration_is_explained_and_creates_nothing(what: str, empty: Sandbox) -> None:
+    settings, wanted = BROKEN[what]
+    for path, value in settings.items():
+        empty.configure(path, value)
+    done = empty.run("up", "--yes", "--skip-preview", "--stack", STACK)
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    lines = [line.strip() for line in said.splitlines()]
+    assert [line for line in wanted if line not in "\n".join(lines)] == []
+    assert "nothing was created" in said
+    assert "Traceback" not in said
+    assert empty.resources() == []
+    assert empty.cloud.list() == []
+
+
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
+    sandbox = create(tmp_path)
+    for path, value in {
+        "servers.clock.cpu": 300,
+        "network.zones": 9,
+        "agents.assistant.uses": ["calendar"],
+    }.items():
+        sandbox.configure(path, value)
+    said = sandbox.run("preview", "--stack", STACK).stdout
+    assert "the configuration has 3 faults; nothing was created" in said
+    for path in ("servers.clock.cpu", "network.zones", "agents.assistant.uses[0]"):
+        assert f"mcp-platform:{path}" in said
