@@ -32,4 +32,4 @@ docs: setup ## write the generated documents anew
 	@$(python) -m core.reference > docs/configuration.md
 
 bench: setup ## measure previews against bare resources, at 1, 10, 100 and 500 servers
-	@$(python) -m tests.bench
+	@PATH="$$(bin/setup):$(CURDIR)/.venv/bin:$$PATH" $(python) -m tests.bench
