@@ -1,5 +1,6 @@
 """The images of the fleet: built and pushed, or given."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from core.stack import Stack
 
 _PLATFORM = docker_build.Platform.LINUX_ARM64
 _KEPT_IMAGES = 20
+_HASH_LENGTH = 7
 
 
 class Images(pulumi.ComponentResource):
@@ -48,7 +50,7 @@ class Images(pulumi.ComponentResource):
             if image.context is None:
                 uris[workload] = image.uri or ""
                 continue
-            what = slug(image)
+            what = _build_name(image)
             if what not in built:
                 built[what] = self._build(f"{name}-{what}", image, image.context, stack, key_arn)
             uris[workload], self.repository_arns[workload] = built[what]
@@ -101,6 +103,18 @@ class Images(pulumi.ComponentResource):
         )
         uri = pulumi.Output.concat(repository.repository_url, "@", built.digest)
         return uri, repository.arn
+
+
+def _build_name(image: Image) -> str:
+    """A name that workloads share exactly when they share the build.
+
+    Different images can have the same slug (`a/b` and `a-b`): what it does not tell is in a hash.
+    """
+    plain = slug(image)
+    if image == Image(context=plain.replace("-", "/")):
+        return plain
+    everything = json.dumps(image.model_dump(), sort_keys=True)
+    return f"{plain}-{hashlib.sha256(everything.encode()).hexdigest()[:_HASH_LENGTH]}"
 
 
 def _lifecycle() -> dict[str, object]:

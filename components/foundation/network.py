@@ -10,6 +10,7 @@ import pulumi_awsx as awsx
 from components.account import Account
 from components.foundation.logs import log_group
 from core import cidrs, iam
+from core.endpoints import endpoint_services
 from core.fleet import Fleet, Nat, Vpc
 from core.stack import Stack
 
@@ -176,7 +177,12 @@ class Network(pulumi.ComponentResource):
         self, fleet: Fleet, stack: Stack, account: Account, key_arn: pulumi.Input[str]
     ) -> None:
         group = log_group(
-            f"{self._name}-flow-logs", "network", fleet, stack, key_arn=key_arn, parent=self
+            f"{self._name}-flow-logs",
+            "network/flow-logs",  # no workload can have that name
+            fleet,
+            stack,
+            key_arn=key_arn,
+            parent=self,
         )
         role = aws.iam.Role(
             f"{self._name}-flow-logs-role",
@@ -217,18 +223,3 @@ class Network(pulumi.ComponentResource):
             tags={"Name": stack.label},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
-
-
-def endpoint_services(fleet: Fleet) -> list[str]:
-    """The AWS services that a fleet without a way to the internet reaches by endpoints.
-
-    Images come from ECR (and S3, which has a gateway endpoint), secrets from Secrets Manager, logs
-    go to CloudWatch; a shell and models only where a workload asks for them.
-    """
-    workloads = [load for _, load in fleet.workloads()]
-    services = ["ecr.api", "ecr.dkr", "logs", "secretsmanager"]
-    if any(load.exec for load in workloads):
-        services.append("ssmmessages")
-    if any(agent.models for agent in fleet.agents.values()):
-        services.append("bedrock-runtime")
-    return services

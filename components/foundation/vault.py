@@ -59,14 +59,16 @@ class Vault(pulumi.ComponentResource):
         self._stack, self._key_arn = stack, key_arn
         self.arns = pulumi.Output.all(
             **{
-                secret: self._declared(f"{name}-{secret}", secret, declared, values.get(secret))
+                secret: self._declared(
+                    f"{name}-secret-{secret}", secret, declared, values.get(secret)
+                )
                 for secret, declared in fleet.secrets.items()
             }
         )
         self.request_state_arns = pulumi.Output.all(
             **{
                 server: self._generated(
-                    f"{name}-{server}-request-state", f"Seals the request state of {server}"
+                    f"{name}-request-state-{server}", f"Seals the request state of {server}"
                 )
                 for server in fleet.servers
             }

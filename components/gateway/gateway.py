@@ -121,7 +121,7 @@ class Gateway(pulumi.ComponentResource):
         )
         callers = gateway.allow_cidrs or (_EVERYBODY if public else self._foundation.network.cidr,)
         for port in (HTTP_PORT, HTTPS_PORT) if gateway.domain else (HTTP_PORT,):
-            for block in callers:
+            for block in dict.fromkeys(callers):
                 aws.vpc.SecurityGroupIngressRule(
                     f"{self._name}-from-{block.replace('/', '-')}-{port}",
                     security_group_id=group.id,

@@ -96,7 +96,11 @@ class EcsTarget(pulumi.ComponentResource):
         cluster: Cluster,
         workloads: dict[str, Workload],
     ) -> None:
-        """Opens the ways of the graph."""
+        """Opens the ways of the graph.
+
+        What they are leads their names, and an underscore, which no workload's name has, parts the
+        two ends: so no two ways have the same name.
+        """
         if gateway.routes:
             allow(
                 f"{name}-gateway-to-routed",
@@ -108,7 +112,7 @@ class EcsTarget(pulumi.ComponentResource):
             )
         for agent, server in fleet.edges():
             allow(
-                f"{name}-{agent}-to-{server}",
+                f"{name}-use-{agent}_{server}",
                 parent=self,
                 source=workloads[agent].security_group_id,
                 destination=workloads[server].security_group_id,
@@ -118,7 +122,7 @@ class EcsTarget(pulumi.ComponentResource):
         if foundation.storage:
             for workload in fleet.with_storage():
                 allow(
-                    f"{name}-{workload}-to-files",
+                    f"{name}-files-{workload}",
                     parent=self,
                     source=workloads[workload].security_group_id,
                     destination=foundation.storage.security_group_id,
