@@ -177,7 +177,7 @@ class Workload(_Model):
     """The longest request it answers; every timeout on the way follows from it."""
 
     health_command: tuple[str, ...] = Field(
-        default=(), examples=[["python", "-m", "healthcheck"]], strict=False
+        default=(), examples=[["python", "/app/common/healthcheck.py"]], strict=False
     )
     """A command inside the image that ends with 0 while the workload is healthy; besides it, the
     gateway asks `/health`."""

@@ -21,15 +21,17 @@ def slug(image: Image) -> str:
 def content_tag(image: Image, root: Path) -> str:
     """A tag that changes exactly when what the image is built from does.
 
-    An immutable tag can be pushed once, so the tag must follow the content: the names, modes and
-    bytes of the files in the contexts, less what each context's `.dockerignore` leaves out.
+    An immutable tag can be pushed once, so the tag must follow the content: the Dockerfile, and the
+    names, modes and bytes of the files in the contexts, less what each context's `.dockerignore`
+    leaves out.
 
     Args:
         image: An image with a context.
         root: The project's root, where contexts start.
     """
-    folders = {"": image.context or ".", **dict(sorted(image.additional_contexts.items()))}
-    content = hashlib.sha256(image.dockerfile.encode())
+    context = image.context or "."
+    folders = {"": context, **dict(sorted(image.additional_contexts.items()))}
+    content = hashlib.sha256((root / context / image.dockerfile).read_bytes())
     for name, folder in folders.items():
         for path in _files(root / folder):
             relative = path.relative_to(root / folder).as_posix()

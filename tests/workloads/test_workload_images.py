@@ -1,0 +1,142 @@
+"""What the images promise: their Dockerfiles, their pins, and the example fleet."""
+
+import json
+import re
+from importlib.metadata import distribution
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.workloads.support import (
+    NAMES,
+    ROOT,
+    WORKLOADS,
+    final_stage,
+    image_environment,
+    image_health_command,
+    instructions,
+)
+
+MODULE = {"assistant": "agent", "clock": "server", "notes": "server"}
+
+
+def pins(name: str) -> dict[str, Requirement]:
+    lines = (WORKLOADS / name / "requirements.txt").read_text().splitlines()
+    requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(requirement.name): requirement for requirement in requirements}
+
+
+def needs(requirement: Requirement) -> list[Requirement]:
+    """What a package needs on the images' Python, with the extras that were asked for."""
+    python = {"python_version": "3.14", "python_full_version": "3.14.0"}
+    needed = [Requirement(line) for line in distribution(requirement.name).requires or []]
+    return [
+        need
+        for need in needed
+        if need.marker is None
+        or any(
+            need.marker.evaluate({**python, "extra": extra}) for extra in {"", *requirement.extras}
+        )
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_image_runs_its_module_as_an_unprivileged_numeric_user(name: str) -> None:
+    stage = final_stage(name)
+    assert json.loads(stage["ENTRYPOINT"][-1]) == ["python", "-m", f"{name}.{MODULE[name]}"]
+    assert stage["USER"] == ["10001:10001"]
+    assert stage["WORKDIR"] == ["/app"]
+    assert stage["EXPOSE"] == ["8080"]
+    assert "CMD" not in stage
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_image_checks_its_own_health_without_a_shell(name: str) -> None:
+    assert image_health_command(name) == ["python", "/app/common/healthcheck.py"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_image_s_volume_for_temporary_files_lets_its_user_write(name: str) -> None:
+    stage = list(final_stage(name))
+    assert final_stage(name)["VOLUME"] == ['["/tmp"]']
+    assert "chmod 1777 /tmp" in final_stage(name)["RUN"]
+    assert stage.index("RUN") < stage.index("VOLUME") < stage.index("USER")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_example_fleet_builds_and_checks_the_image_as_its_dockerfile_means_it(
+    name: str,
+) -> None:
+    config = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
+    load = {**config["mcp-platform:servers"], **config["mcp-platform:agents"]}[name]
+    assert load["image"] == {
+        "context": f"workloads/{name}",
+        "additional_contexts": {"common": "workloads/common"},
+    }
+    assert load["health_command"] == image_health_command(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_image_is_ready_for_lambda(name: str) -> None:
+    stage = final_stage(name)
+    assert "--from=adapter /lambda-adapter /opt/extensions/lambda-adapter" in stage["COPY"]
+    assert ("FROM", "public.ecr.aws/awsguru/aws-lambda-adapter:1.0.0 AS adapter") in instructions(
+        name
+    )
+    env = image_environment(name)
+    assert env["AWS_LWA_READINESS_CHECK_PATH"] == "/health"
+    assert env["AWS_LWA_READINESS_CHECK_HEALTHY_STATUS"] == "200"
+    assert env["AWS_LWA_INVOKE_MODE"] == "response_stream"
+    assert env["PORT"] == "8080"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_image_is_built_from_a_tag_and_never_from_latest(name: str) -> None:
+    images = [rest.split()[0] for word, rest in instructions(name) if word == "FROM"]
+    assert len(images) == 3
+    for image in images:
+        assert re.search(r":(?!latest$)[\w.-]+$", image), image
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_code_and_requirements_reach_the_build(name: str) -> None:
+    ignored = (WORKLOADS / name / ".dockerignore").read_text().split()
+    assert ignored == ["*", "!*.py", "!requirements.txt"]
+    assert (WORKLOADS / "common" / ".dockerignore").read_text().split() == ["*", "!*.py"]
+    copied = [rest for word, rest in instructions(name) if word == "COPY"]
+    assert copied == [
+        "requirements.txt ./",
+        f"*.py /app/{name}/",
+        "--from=common *.py /app/common/",
+        "--from=adapter /lambda-adapter /opt/extensions/lambda-adapter",
+        "--from=build /venv /venv",
+        "--from=build /app /app",
+    ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_package_and_what_it_needs_is_pinned_to_the_version_tested_here(name: str) -> None:
+    pinned = pins(name)
+    for package, requirement in pinned.items():
+        assert str(requirement.specifier) == f"=={distribution(package).version}"
+    needed = {
+        canonicalize_name(need.name)
+        for requirement in pinned.values()
+        for need in needs(requirement)
+    }
+    assert needed <= set(pinned)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_package_that_the_code_imports_is_pinned_as_its_own(name: str) -> None:
+    text = (WORKLOADS / name / "requirements.txt").read_text()
+    own = {Requirement(line).name for line in text.partition("\n\n")[0].splitlines()[1:]}
+    code = "\n".join(
+        path.read_text() for owner in (name, "common") for path in (WORKLOADS / owner).glob("*.py")
+    )
+    imported = set(re.findall(r"^(?:from|import) ([a-z]\w*)", code, re.MULTILINE))
+    packages = {"anyio", "httpx2", "jwt", "mcp", "mcp_types", "pydantic", "starlette", "uvicorn"}
+    names = {"jwt": "pyjwt", "mcp_types": "mcp-types"}
+    assert {names.get(module, module) for module in imported & packages} <= own

@@ -1,0 +1,174 @@
+"""Who may call: the allowed Host and Origin headers, and the verification of bearer tokens."""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+import httpx2
+import jwt
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.settings import AuthSettings
+from mcp.server.transport_security import TransportSecuritySettings
+from pydantic import ValidationError
+
+from .runtime import SettingError, log
+
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_WITH_PORT = re.compile(r":(\d+|\*)$")
+_TIMEOUT_SECONDS = 5
+# Clocks of issuer and server differ a little; `exp` gets no such grace from the SDK.
+_LEEWAY_SECONDS = 10
+
+
+def with_any_port(listed: str) -> list[str]:
+    """Read a comma-separated list of hosts or origins as the SDK wants it.
+
+    Args:
+        listed: For example `mcp.example.com,localhost:8080`.
+
+    Returns:
+        Each entry and, unless it names a port itself, the entry with any port (`h` and `h:*`).
+    """
+    entries = [entry.strip() for entry in listed.split(",") if entry.strip()]
+    return [
+        form
+        for entry in entries
+        for form in ((entry,) if _WITH_PORT.search(entry) else (entry, f"{entry}:*"))
+    ]
+
+
+def transport_security(env: Mapping[str, str]) -> TransportSecuritySettings:
+    """Derive the header check from the environment; closed but for loopback when nothing is set.
+
+    Args:
+        env: `MCP_ALLOWED_HOSTS` and `MCP_ALLOWED_ORIGINS`, comma separated.
+
+    Returns:
+        Settings by which a foreign Host is answered 421 and a foreign Origin 403.
+    """
+    hosts = env.get("MCP_ALLOWED_HOSTS") or ",".join(_LOOPBACK)
+    origins = env.get("MCP_ALLOWED_ORIGINS") or ",".join(f"http://{h}" for h in _LOOPBACK)
+    return TransportSecuritySettings(
+        allowed_hosts=with_any_port(hosts), allowed_origins=with_any_port(origins)
+    )
+
+
+def _https_url(url: str, what: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return url
+    if parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}:
+        return url
+    raise SettingError(f"{what} is {url!r}; it must be an https URL")
+
+
+class IssuerTokens:
+    """Verifies RS256 JSON web tokens of one issuer for one audience (the SDK's `TokenVerifier`).
+
+    The issuer's keys are found through its metadata (OpenID Connect Discovery, else RFC 8414) on
+    the first token, so that an issuer that is down does not keep the server from starting, and
+    cached by PyJWT.
+    """
+
+    def __init__(self, issuer: str, audience: str) -> None:
+        self._issuer = issuer
+        self._audience = audience
+
+    @cached_property
+    def _keys(self) -> jwt.PyJWKClient:
+        parts = urlsplit(self._issuer)
+        base = self._issuer.rstrip("/")
+        origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
+        for url in (
+            f"{base}/.well-known/openid-configuration",
+            f"{origin}/.well-known/oauth-authorization-server{path}",
+        ):
+            response = httpx2.get(url, timeout=_TIMEOUT_SECONDS)
+            if response.is_success:
+                document = response.json()
+                if document.get("issuer") != self._issuer:
+                    raise SettingError(f"{url} speaks for another issuer than AUTH_ISSUER")
+                keys_url = _https_url(str(document.get("jwks_uri")), "the issuer's jwks_uri")
+                return jwt.PyJWKClient(keys_url, timeout=_TIMEOUT_SECONDS)
+        raise SettingError(f"the issuer {self._issuer} publishes no metadata")
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            self._keys.get_signing_key_from_jwt(token),
+            algorithms=["RS256"],  # an ALB verifies no other (ELB: "Verify JWTs using an ALB")
+            audience=self._audience,
+            issuer=self._issuer,
+            leeway=_LEEWAY_SECONDS,
+            options={"require": ["exp", "iss", "aud"]},
+        )
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Verify a bearer token.
+
+        Args:
+            token: The token as it was sent.
+
+        Returns:
+            What the token grants, or None for a token that is not to be trusted.
+
+        Raises:
+            Exception: If the issuer cannot be asked; that is no verdict on the token, so it
+                becomes a 500 and not a 401.
+        """
+        try:
+            claims = await anyio.to_thread.run_sync(self._claims, token)
+        except jwt.PyJWKClientConnectionError:
+            raise
+        except jwt.PyJWTError as error:
+            log.info("token refused", extra={"fields": {"reason": type(error).__name__}})
+            return None
+        subject = claims.get("sub")
+        return AccessToken(
+            token=token,
+            client_id=str(claims.get("client_id") or claims.get("azp") or subject or ""),
+            scopes=str(claims.get("scope") or "").split(),
+            expires_at=int(claims["exp"]),
+            resource=self._audience,
+            subject=str(subject) if subject else None,
+            claims={"iss": self._issuer},
+        )
+
+
+def authentication(env: Mapping[str, str]) -> tuple[IssuerTokens, AuthSettings] | None:
+    """Derive token verification from the environment.
+
+    Args:
+        env: `AUTH_ISSUER`, the issuer's URL exactly as its tokens spell it, and `AUTH_AUDIENCE`,
+            the audience that tokens must name: the workload's public URL (RFC 8707), which makes
+            it serve its protected-resource metadata (RFC 9728), or an opaque name, for which the
+            gateway has to serve them.
+
+    Returns:
+        The verifier and the SDK's settings, or None if neither variable is set.
+
+    Raises:
+        SettingError: If only one of the two is set, or the issuer is no https URL.
+    """
+    issuer, audience = env.get("AUTH_ISSUER", ""), env.get("AUTH_AUDIENCE", "")
+    if not issuer and not audience:
+        return None
+    if not issuer or not audience:
+        raise SettingError("AUTH_ISSUER and AUTH_AUDIENCE must be set both or neither")
+    resource = audience if audience.startswith(("https://", "http://")) else None
+    if resource is None:
+        log.warning("AUTH_AUDIENCE is no URL: no protected-resource metadata are served here")
+    try:
+        settings = AuthSettings.model_validate(
+            {
+                "issuer_url": _https_url(issuer, "AUTH_ISSUER"),
+                "resource_server_url": resource,
+                "validate_token_resource": False,  # IssuerTokens checks the audience itself
+            }
+        )
+    except ValidationError as error:
+        raise SettingError("AUTH_ISSUER or AUTH_AUDIENCE is not a valid URL") from error
+    return IssuerTokens(issuer, audience), settings

@@ -1,0 +1,113 @@
+"""From a fleet's environment to an MCP server over streamable HTTP."""
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.mcpserver import MCPServer
+from mcp.server.request_state import RequestStateSecurity
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .runtime import SettingError, log
+from .security import authentication, transport_security
+
+# The SDK's own bound (mcp 2.3.0, AESGCMRequestStateCodec).
+_LEAST_KEY_BYTES = 32
+# Method and tool names come from the caller; what does not look like one is not logged.
+_NAME = re.compile(r"[A-Za-z0-9_./-]{1,64}")
+
+
+def _name(value: object) -> str:
+    text = str(value)
+    return text if _NAME.fullmatch(text) else "(not a name)"
+
+
+async def _log_calls(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Log a line a request: method, tool, outcome and duration; never its arguments."""
+    fields: dict[str, Any] = {"method": _name(ctx.method), "outcome": "error"}
+    if ctx.method == "tools/call" and ctx.params:
+        fields["tool"] = _name(ctx.params.get("name"))
+    started = time.monotonic()
+    try:
+        result = await call_next(ctx)
+        failed = isinstance(result, dict) and result.get("isError") is True
+        fields["outcome"] = "tool error" if failed else "ok"
+        return result
+    finally:
+        fields["milliseconds"] = round((time.monotonic() - started) * 1000)
+        log.info("request", extra={"fields": fields})
+
+
+def _request_state(env: Mapping[str, str]) -> RequestStateSecurity | None:
+    key = env.get("REQUEST_STATE_KEY", "")
+    if not key:
+        return None  # the SDK then makes a key of its own: right for one replica only
+    if len(key.encode()) < _LEAST_KEY_BYTES:
+        raise SettingError(f"REQUEST_STATE_KEY must be at least {_LEAST_KEY_BYTES} bytes long")
+    return RequestStateSecurity(keys=[key])
+
+
+def mcp_server(name: str, instructions: str, env: Mapping[str, str]) -> MCPServer[Any]:
+    """Make a server without tools.
+
+    Args:
+        name: The server's name; every replica must bear the same one, as it is the audience of
+            the sealed request state.
+        instructions: What a model should know about the server.
+        env: `REQUEST_STATE_KEY`, a secret of 32 bytes or more that all replicas share, and what
+            `security.authentication` reads.
+
+    Returns:
+        The server, which verifies tokens if the environment says so.
+
+    Raises:
+        SettingError: If the environment is not right.
+    """
+    auth = authentication(env)
+    return MCPServer(
+        name,
+        instructions=instructions,
+        # Nothing here changes on its own, and a stream without an end would only hold up the stop.
+        subscriptions=False,
+        middleware=[_log_calls],
+        request_state_security=_request_state(env),
+        token_verifier=auth[0] if auth else None,
+        auth=auth[1] if auth else None,
+    )
+
+
+def application(server: MCPServer[Any], env: Mapping[str, str], max_body_bytes: int) -> Starlette:
+    """Serve a server at `/mcp`, statelessly, and its health at `/health`.
+
+    Args:
+        server: The server with its tools.
+        env: What `security.transport_security` reads.
+        max_body_bytes: The longest request body; a longer one is answered 413.
+
+    Returns:
+        The ASGI application.
+    """
+
+    async def health(_request: Request) -> Response:
+        return JSONResponse({"status": "ok", "server": server.name})
+
+    server.custom_route("/health", methods=["GET"])(health)
+    app = server.streamable_http_app(
+        stateless_http=True,
+        max_request_body_size=max_body_bytes,
+        transport_security=transport_security(env),
+    )
+    # A stateless server has nothing to say on a stream of its own, but the SDK would hold the
+    # stream open (and a Lambda would be billed for it); the protocol allows 405 instead
+    # (MCP 2026-07-28, streamable HTTP).
+    app.router.routes.insert(0, Route("/mcp", _no_stream, methods=["GET"]))
+    return app
+
+
+async def _no_stream(_request: Request) -> Response:
+    return Response(status_code=405, headers={"Allow": "POST"})
