@@ -4,6 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.foundation import Foundation
+from components.outputs import by_name
 from components.targets import Deployed
 from core import discovery, names
 from core.fleet import Fleet
@@ -50,27 +51,31 @@ class Published(pulumi.ComponentResource):
             opts=child,
         )
         url = target.gateway_url
-        servers = {
-            server: pulumi.Output.concat(url, discovery.server_path(server))
-            for server, load in fleet.servers.items()
-            if load.expose
-        }
-        agents = {
-            agent: pulumi.Output.concat(url, discovery.agent_path(agent))
-            for agent, load in fleet.agents.items()
-            if load.expose
-        }
+        servers = by_name(
+            {
+                server: pulumi.Output.concat(url, discovery.server_path(server))
+                for server, load in fleet.servers.items()
+                if load.expose
+            }
+        )
+        agents = by_name(
+            {
+                agent: pulumi.Output.concat(url, discovery.agent_path(agent))
+                for agent, load in fleet.agents.items()
+                if load.expose
+            }
+        )
         self.outputs = {
             "gateway_url": url,
-            "servers": pulumi.Output.all(**servers),
-            "agents": pulumi.Output.all(**agents),
+            "servers": servers,
+            "agents": agents,
             "discovery": pulumi.Output.from_input(
                 {
                     "namespace": foundation.discovery.namespace,
                     "parameter": discovery.parameter(stack),
                 }
             ),
-            "mcp_json": pulumi.Output.all(**servers).apply(discovery.client_configuration),
+            "mcp_json": servers.apply(discovery.client_configuration),
             "dashboard_url": pulumi.Output.format(
                 "https://{0}.console.aws.amazon.com/cloudwatch/home?region={0}#dashboards/dashboard/{1}",
                 stack.region,

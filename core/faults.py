@@ -63,7 +63,7 @@ def set_command(path: KeyPath, value: object) -> str:
     `pulumi config set` sets one at a time.
     """
     return " && ".join(
-        f"pulumi config set --path {_quoted(place)} {shlex.quote(text)}"
+        f"pulumi config set --path {_quoted(place)} {_argument(text)}"
         for place, text in _singles(path, value)
     )
 
@@ -78,6 +78,11 @@ def dotted(path: KeyPath) -> str:
     head, *rest = path
     key = str(head) if ":" in str(head) else f"{NAMESPACE}:{head}"
     return key + "".join(map(_step, rest))
+
+
+def _argument(text: str) -> str:
+    """A value in the shell's quotes, and behind what ends the options if it looks like one."""
+    return f"-- {shlex.quote(text)}" if text.startswith("-") else shlex.quote(text)
 
 
 def _singles(path: KeyPath, value: object) -> Iterator[tuple[KeyPath, str]]:

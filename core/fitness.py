@@ -35,6 +35,7 @@ def _ecs(fleet: Fleet) -> Iterator[Fault]:
     yield from _sessions_in_one_copy(fleet)
     yield from _gateway_routes(fleet)
     yield from _group_rules(fleet)
+    yield from _gateway_callers(fleet)
 
 
 def _ecs_sizes(fleet: Fleet) -> Iterator[Fault]:
@@ -112,6 +113,18 @@ def _group_rules(fleet: Fleet) -> Iterator[Fault]:
                 got=f"{count} agents that use it",
                 allowed=f"{MAX_GROUP_RULES} at most, a security group's quota of rules",
             )
+
+
+def _gateway_callers(fleet: Fleet) -> Iterator[Fault]:
+    # One rule a block and port: a gateway with TLS also answers on port 80, to redirect.
+    room = MAX_GROUP_RULES // 2 if fleet.gateway.domain else MAX_GROUP_RULES
+    blocks = set(fleet.gateway.allow_cidrs)
+    if len(blocks) > room:
+        yield Fault(
+            path=("gateway", "allow_cidrs"),
+            got=f"{len(blocks)} blocks",
+            allowed=f"{room} at most, a security group's quota of rules",
+        )
 
 
 _FITS: Mapping[Target, Callable[[Fleet], Iterator[Fault]]] = {Target.ECS: _ecs}

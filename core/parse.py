@@ -203,13 +203,9 @@ def _setting(place: _Place, detail: ErrorDetails) -> str:
     return f"{rm_command(place.path)} && {setting}" if detail["type"] in _CONTAINERS else setting
 
 
-def _first(example: object) -> object:
+def _first(example: dict[str, Any] | list[Any]) -> object:
     """The value of an example's first entry."""
-    if isinstance(example, dict):
-        return next(iter(cast("dict[str, object]", example).values()))
-    if isinstance(example, list):
-        return cast("list[object]", example)[0]
-    return None
+    return next(iter(example.values() if isinstance(example, dict) else example))
 
 
 _WORDS = {

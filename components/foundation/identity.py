@@ -134,7 +134,7 @@ def mount_files(
             sid="MountOwnFiles",
             actions=("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"),
             resources=(file_system_arn,),
-            conditions={"StringEquals": {"elasticfilesystem:AccessPointArn": access_point_arn}},
+            conditions={"ArnEquals": {"elasticfilesystem:AccessPointArn": access_point_arn}},
         )
     ]
 

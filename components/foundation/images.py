@@ -106,15 +106,14 @@ class Images(pulumi.ComponentResource):
 
 
 def _build_name(image: Image) -> str:
-    """A name that workloads share exactly when they share the build.
+    """A name for the build of a context's Dockerfile, different for different ones.
 
-    Different images can have the same slug (`a/b` and `a-b`): what it does not tell is in a hash.
+    Different ones can have the same slug (`a/b` and `a-b`): then what it does not tell is in a hash.
     """
-    plain = slug(image)
-    if image == Image(context=plain.replace("-", "/")):
+    plain, source = slug(image), (image.context or "", image.dockerfile)
+    if source == (plain.replace("-", "/"), "Dockerfile"):
         return plain
-    everything = json.dumps(image.model_dump(), sort_keys=True)
-    return f"{plain}-{hashlib.sha256(everything.encode()).hexdigest()[:_HASH_LENGTH]}"
+    return f"{plain}-{hashlib.sha256(json.dumps(source).encode()).hexdigest()[:_HASH_LENGTH]}"
 
 
 def _lifecycle() -> dict[str, object]:

@@ -105,7 +105,6 @@ def _policy(stack: Stack, account: Account) -> list[Statement]:
             principals={"Service": (f"logs.{account.region}.amazonaws.com",)},
             actions=(
                 "kms:Decrypt",
-                "kms:DescribeKey",
                 "kms:Encrypt",
                 "kms:GenerateDataKey",
                 "kms:GenerateDataKeyWithoutPlaintext",

@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
+from components.outputs import by_name
 from core.fleet import Fleet, Secret, SecretSource
 from core.stack import Stack
 
@@ -57,16 +58,16 @@ class Vault(pulumi.ComponentResource):
         """
         super().__init__("mcp-platform:foundation:Vault", name, None, opts)
         self._stack, self._key_arn = stack, key_arn
-        self.arns = pulumi.Output.all(
-            **{
+        self.arns = by_name(
+            {
                 secret: self._declared(
                     f"{name}-secret-{secret}", secret, declared, values.get(secret)
                 )
                 for secret, declared in fleet.secrets.items()
             }
         )
-        self.request_state_arns = pulumi.Output.all(
-            **{
+        self.request_state_arns = by_name(
+            {
                 server: self._generated(
                     f"{name}-request-state-{server}", f"Seals the request state of {server}"
                 )

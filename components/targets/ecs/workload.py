@@ -56,7 +56,9 @@ class Workload(pulumi.ComponentResource):
         self._stack, self._foundation, self._cluster = stack, foundation, cluster
         child = pulumi.ResourceOptions(parent=self)
 
-        chain = timeouts.chain(load.max_request_seconds, alb_idle=gateway.idle_seconds)
+        chain = timeouts.chain(
+            load.max_request_seconds, alb_idle=gateway.idle_seconds if load.expose else None
+        )
         group = aws.ec2.SecurityGroup(
             f"{name}-group",
             description=f"Tasks of {workload}",

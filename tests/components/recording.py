@@ -1,0 +1,490 @@
+"""Runs the program, or a part of it, on a monitor that records what it registers.
+
+No engine, no provider and no network are there: a resource's state is its inputs and the few
+outputs of `_OUTPUTS` that the program reads. In a preview it is the inputs alone, so whatever only
+AWS knows is unknown. `awsx.ec2.Vpc` is one opaque resource here; what it makes is tested elsewhere.
+"""
+
+import asyncio
+import contextlib
+import functools
+import hashlib
+import json
+import runpy
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+from google.protobuf import json_format, struct_pb2
+from pulumi.runtime import mocks, rpc, settings, stack
+from pulumi.runtime.config import set_all_config
+from pulumi.runtime.proto import engine_pb2, resource_pb2
+
+ROOT = Path(__file__).parents[2]
+ACCOUNT, REGION, PROJECT = "123456789012", "us-east-1", "mcp-platform"
+MARKER = "must-not-be-seen"
+"""What every secret value contains: those of the configuration, generated ones, the ECR token."""
+
+UNKNOWN = rpc.UNKNOWN
+"""What stands in a preview for what only AWS knows."""
+
+_SIGNATURE: Any = rpc._special_sig_key  # pyright: ignore[reportUnknownMemberType] - untyped there
+_SECRET: Any = rpc._special_secret_sig  # pyright: ignore[reportUnknownMemberType] - the same
+_REFERENCE: Any = rpc._special_resource_sig  # pyright: ignore[reportUnknownMemberType] - the same
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that is marked as secret."""
+
+    value: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A resource as it was registered.
+
+    Attributes:
+        type: The type token.
+        name: The logical name.
+        urn: The URN.
+        parent: The parent's URN; that of the stack for what has no other.
+        custom: Whether a provider makes it, rather than being a component of this program.
+        inputs: The inputs as they travel; what is secret is a `Secret`.
+        id: Its id, empty in a preview.
+        state: Its outputs, as the program sees them.
+        protect: The option of that name.
+        aliases: The names that it had; of an alias that says more, all of it as text.
+        ignore_changes: The option of that name.
+        dependencies: The URNs of everything that it depends on.
+        provider: The provider that makes it, or `urn::id` of it.
+        providers: The providers that a component hands on, by package.
+    """
+
+    type: str
+    name: str
+    urn: str
+    parent: str
+    custom: bool
+    inputs: dict[str, Any]
+    id: str
+    state: dict[str, Any]
+    protect: bool
+    aliases: list[str]
+    ignore_changes: list[str]
+    dependencies: list[str]
+    provider: str
+    providers: dict[str, str]
+
+    @property
+    def kind(self) -> str:
+        """A short form of the type: `ec2.SecurityGroup`, `random.RandomPassword`."""
+        package, module, name = self.type.split(":")
+        return f"{module.split('/')[0] if package == 'aws' else package}.{name}"
+
+    def json(self, key: str) -> Any:
+        """An input that is a JSON document."""
+        return json.loads(self.inputs[key])
+
+
+@dataclass
+class Recording:
+    """Everything that a program registered.
+
+    Attributes:
+        resources: The resources, by URN and in the order of their registration.
+        outputs: What components and the stack registered as outputs, by URN.
+        invokes: The look-ups: token and provider.
+        warnings: What the program, or an SDK about it, warned of.
+    """
+
+    resources: dict[str, Resource] = field(default_factory=dict[str, Resource])
+    outputs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    invokes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    warnings: list[str] = field(default_factory=list[str])
+
+    @property
+    def exports(self) -> dict[str, Any]:
+        """The stack's outputs."""
+        return next(value for urn, value in self.outputs.items() if "pulumi:pulumi:Stack::" in urn)
+
+    @property
+    def components(self) -> list[Resource]:
+        """The components of this program."""
+        return [made for made in self.resources.values() if made.type.startswith(f"{PROJECT}:")]
+
+    def of(self, kind: str) -> list[Resource]:
+        """The resources of a kind, by name."""
+        found = [made for made in self.resources.values() if made.kind == kind]
+        return sorted(found, key=lambda made: made.name)
+
+    def names(self, kind: str) -> list[str]:
+        """The names of the resources of a kind."""
+        return [made.name for made in self.of(kind)]
+
+    def one(self, kind: str, name: str | None = None) -> Resource:
+        """The only resource of a kind, or the only one of that name."""
+        (found,) = (made for made in self.of(kind) if name in (None, made.name))
+        return found
+
+    def children(self, parent: Resource) -> list[Resource]:
+        """The resources right below one."""
+        return [made for made in self.resources.values() if made.parent == parent.urn]
+
+
+def leaves(value: Any, *, secret: bool = False) -> Iterator[tuple[str, bool]]:
+    """Every piece of text in a value, keys included, and whether it is marked as secret."""
+    match value:
+        case Secret(value=inner):
+            yield from leaves(inner, secret=True)
+        case dict():
+            for key, inner in cast("dict[str, Any]", value).items():
+                yield key, secret
+                yield from leaves(inner, secret=secret)
+        case list():
+            for inner in cast("list[Any]", value):
+                yield from leaves(inner, secret=secret)
+        case _:
+            yield str(value), secret
+
+
+def example() -> dict[str, Any]:
+    """The example fleet of `Pulumi.dev.yaml`, without the secret's value."""
+    configuration = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
+    keys = {key.removeprefix(f"{PROJECT}:"): value for key, value in configuration.items()}
+    return {key: value for key, value in keys.items() if ":" not in key and key[:7] != "secret-"}
+
+
+def run(
+    fleet: Mapping[str, Any], *, stack_name: str = "dev", preview: bool = False, **aws: str
+) -> Recording:
+    """Runs `__main__.py` for a fleet.
+
+    Args:
+        fleet: The configuration, without the namespace: see `configuration`.
+        stack_name: The stack's name.
+        preview: Whether it is a preview.
+        aws: Further configuration of the namespace `aws`.
+    """
+    return _run(json.dumps(fleet), stack_name, preview, json.dumps(aws))
+
+
+@functools.cache
+def _run(fleet: str, stack_name: str, preview: bool, aws: str) -> Recording:  # noqa: FBT001 - a cache's key
+    bag, encrypted = configuration(json.loads(fleet))
+    return record(
+        lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
+        configuration=bag | {f"aws:{key}": value for key, value in json.loads(aws).items()},
+        encrypted=encrypted,
+        stack_name=stack_name,
+        preview=preview,
+    )
+
+
+def configuration(fleet: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
+    """A fleet as the engine gives it to the program: every value by its key, and the secret keys.
+
+    Each secret with `source: config` gets a value.
+    """
+    encrypted = {
+        f"{PROJECT}:secret-{name}": f"{MARKER}-{name}"
+        for name, secret in fleet.get("secrets", {}).items()
+        if secret.get("source") == "config"
+    }
+    plain = {
+        f"{PROJECT}:{key}": value if isinstance(value, str) else json.dumps(value)
+        for key, value in fleet.items()
+    }
+    return {"aws:region": REGION, **plain, **encrypted}, list(encrypted)
+
+
+def record(
+    program: Callable[[], object],
+    *,
+    configuration: Mapping[str, str],
+    encrypted: list[str],
+    stack_name: str = "dev",
+    preview: bool = False,
+) -> Recording:
+    """Runs a program in the project's root.
+
+    Args:
+        program: The program.
+        configuration: The stack's configuration.
+        encrypted: Which of its keys are secret.
+        stack_name: The stack's name.
+        preview: Whether it is a preview.
+
+    Returns:
+        What it registered.
+
+    Raises:
+        ValueError: When two resources have the same URN.
+    """
+    recording = Recording()
+
+    async def in_stack() -> None:
+        monitor = _Monitor(recording, preview=preview)
+        settings.configure(
+            mocks.MockSettings(
+                monitor=monitor,
+                engine=_Engine(recording.warnings),
+                project=PROJECT,
+                stack=stack_name,
+                dry_run=preview,
+                root_directory=str(ROOT),
+                callbacks=None,
+            )
+        )
+        settings.SETTINGS.outputs.clear()  # a run that failed leaves its own there
+        settings.ROOT.set(None)
+        set_all_config(dict(configuration), encrypted)
+        await stack.run_in_stack(lambda: _nothing(program()))
+
+    with contextlib.chdir(ROOT):
+        asyncio.run(in_stack())
+    return recording
+
+
+def _nothing(_result: object) -> None:
+    """The SDK awaits what a program gives back, which a module's names are not."""
+
+
+class _Engine(mocks.MockEngine):
+    """Keeps the warnings, which are told to the engine."""
+
+    def __init__(self, warnings: list[str]) -> None:
+        super().__init__(None)
+        self._warnings = warnings
+
+    def Log(self, request: Any) -> None:  # noqa: N802 - the RPC's name
+        if request.severity >= engine_pb2.WARNING:
+            self._warnings.append(request.message)
+
+
+class _Unasked(mocks.Mocks):
+    """What the SDK's monitor wants; ours answers itself."""
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        raise NotImplementedError(args.typ)
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        raise NotImplementedError(args.token)
+
+
+class _Monitor(mocks.MockMonitor):
+    """Records, and answers like an engine; the SDK's own loses duplicates, options and outputs."""
+
+    def __init__(self, recording: Recording, *, preview: bool) -> None:
+        super().__init__(_Unasked())
+        self._recording, self._preview = recording, preview
+        self._lock = threading.Lock()  # the SDK calls from several threads
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
+        urn = self.make_urn(request.parent, request.type, request.name)
+        if request.type == "pulumi:pulumi:Stack":
+            return resource_pb2.RegisterResourceResponse(urn=urn)
+        inputs = _read(json_format.MessageToDict(request.object))
+        id_, outputs = "", dict[str, Any]()
+        provided = request.custom or request.remote
+        if provided and not self._preview:
+            id_, outputs = _made(request.type, request.name, urn, inputs)
+        hidden = {
+            key: Secret(outputs[key]) for key in request.additionalSecretOutputs if key in outputs
+        }
+        made = Resource(
+            type=request.type,
+            name=request.name,
+            urn=urn,
+            parent=request.parent,
+            custom=request.custom,
+            inputs=inputs,
+            id=id_,
+            # The inputs of a component are not among its outputs.
+            state={**(inputs if request.custom else {}), **outputs, **hidden},
+            protect=request.protect,
+            aliases=[alias.spec.name or str(alias) for alias in request.aliases],
+            ignore_changes=list(request.ignoreChanges),
+            dependencies=sorted(request.dependencies),
+            provider=request.provider,
+            providers=dict(request.providers),
+        )
+        with self._lock:
+            if urn in self._recording.resources:
+                raise ValueError(f"two resources have the URN {urn}")
+            self._recording.resources[urn] = made
+        return resource_pb2.RegisterResourceResponse(
+            urn=urn, id=id_, object=_struct(made.state)
+        )
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
+        with self._lock:
+            if request.urn in self._recording.outputs:
+                raise ValueError(f"{request.urn} registers its outputs twice")
+            self._recording.outputs[request.urn] = _read(
+                json_format.MessageToDict(request.outputs)
+            )
+        return super().RegisterResourceOutputs(request)
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
+        response = resource_pb2.ResourceInvokeResponse()
+        if request.tok == "pulumi:pulumi:getResource":
+            # The only references here are the route tables' of the opaque VPC.
+            urn = json_format.MessageToDict(request.args)["urn"]
+            id_ = urn.split("::")[-1]
+            answer: dict[str, Any] = {"urn": urn, "id": id_, "state": {"id": id_}}
+        else:
+            with self._lock:
+                self._recording.invokes.append((request.tok, request.provider))
+            answer = _FUNCTIONS[request.tok]
+        getattr(response, "return").CopyFrom(_struct(answer))  # a keyword, but the field's name
+        return response
+
+
+def _read(value: Any) -> Any:
+    """A value off the wire, with a `Secret` for what is marked as one."""
+    if isinstance(value, dict):
+        fields = cast("dict[str, Any]", value)
+        if fields.get(_SIGNATURE) == _SECRET:
+            return Secret(_read(fields["value"]))
+        return {key: _read(inner) for key, inner in fields.items()}
+    if isinstance(value, list):
+        return [_read(inner) for inner in cast("list[Any]", value)]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _wire(value: Any) -> Any:
+    """The reverse of `_read`."""
+    if isinstance(value, Secret):
+        return {_SIGNATURE: _SECRET, "value": _wire(value.value)}
+    if isinstance(value, dict):
+        return {key: _wire(inner) for key, inner in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_wire(inner) for inner in cast("list[Any]", value)]
+    return value
+
+
+def _struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
+    return json_format.ParseDict(_wire(dict(values)), struct_pb2.Struct())
+
+
+def _made(type_: str, name: str, urn: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The id and the outputs that the cloud gives to a new resource."""
+    digits = hashlib.sha256(urn.encode()).hexdigest()
+    physical = inputs.get("name") or f"{name}-{digits[:7]}"
+    words = {"name": physical, "hex": digits[:17], "logical": name}
+    if type_ == "awsx:ec2:Vpc":
+        return "", _vpc(int(inputs["numberOfAvailabilityZones"]), digits[:10])
+    templates = {"id": "{name}", "name": "{name}", **_OUTPUTS.get(type_, {})}
+    outputs = {key: _filled(template, words) for key, template in templates.items()}
+    return outputs.pop("id"), outputs
+
+
+def _filled(template: Any, words: Mapping[str, str]) -> Any:
+    if isinstance(template, str):
+        return template.format_map(words)
+    if isinstance(template, list):
+        return [_filled(inner, words) for inner in cast("list[Any]", template)]
+    return {key: _filled(inner, words) for key, inner in template.items()}
+
+
+def _vpc(zones: int, digits: str) -> dict[str, Any]:
+    tables = [f"rtb-{digits}{number:02}" for number in range(2 * zones)]
+    return {
+        "vpcId": f"vpc-{digits}",
+        "privateSubnetIds": [f"subnet-{digits}a{number}" for number in range(zones)],
+        "publicSubnetIds": [f"subnet-{digits}b{number}" for number in range(zones)],
+        "routeTables": [
+            {
+                _SIGNATURE: _REFERENCE,
+                "urn": f"urn:pulumi:s::p::aws:ec2/routeTable:RouteTable::{table}",
+                "id": table,
+            }
+            for table in tables
+        ],
+    }
+
+
+def _arn(service: str, resource: str) -> str:
+    return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}"
+
+
+_HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+_SECRET_ARN = _arn("secretsmanager", "secret:{name}-AbCdEf")
+
+# What the program reads of what it makes, by type, with the names of `_made`.
+_OUTPUTS: Mapping[str, Mapping[str, Any]] = {
+    "aws:acm/certificate:Certificate": {
+        "id": _arn("acm", "certificate/{hex}"),
+        "arn": _arn("acm", "certificate/{hex}"),
+        "domainValidationOptions": [
+            {
+                "domainName": "mcp.example.com",
+                "resourceRecordName": "_{hex}.mcp.example.com.",
+                "resourceRecordType": "CNAME",
+                "resourceRecordValue": "_{hex}.acm-validations.aws.",
+            }
+        ],
+    },
+    "aws:cloudwatch/logGroup:LogGroup": {"arn": _arn("logs", "log-group:{name}")},
+    "aws:ec2/securityGroup:SecurityGroup": {"id": "sg-{hex}"},
+    "aws:ec2/vpcEndpoint:VpcEndpoint": {"id": "vpce-{hex}", "prefixListId": "pl-63a5400a"},
+    "aws:ecr/repository:Repository": {
+        "arn": _arn("ecr", "repository/{name}"),
+        "registryId": ACCOUNT,
+        "repositoryUrl": f"{_HOST}/{{name}}",
+    },
+    "aws:ecs/cluster:Cluster": {"arn": _arn("ecs", "cluster/{name}")},
+    "aws:ecs/service:Service": {"id": _arn("ecs", "service/{name}")},
+    "aws:ecs/taskDefinition:TaskDefinition": {"arn": _arn("ecs", "task-definition/{name}:1")},
+    "aws:efs/accessPoint:AccessPoint": {
+        "id": "fsap-{hex}",
+        "arn": _arn("elasticfilesystem", "access-point/fsap-{hex}"),
+    },
+    "aws:efs/fileSystem:FileSystem": {
+        "id": "fs-{hex}",
+        "arn": _arn("elasticfilesystem", "file-system/fs-{hex}"),
+    },
+    "aws:iam/role:Role": {"arn": f"arn:aws:iam::{ACCOUNT}:role/{{name}}"},
+    "aws:kms/key:Key": {
+        "id": "{hex}",
+        "keyId": "{hex}",
+        "arn": _arn("kms", "key/0a1b2c3d-0000-4000-8000-000000000000"),
+    },
+    "aws:lb/listener:Listener": {"arn": _arn("elasticloadbalancing", "listener/app/{name}/1/2")},
+    "aws:lb/loadBalancer:LoadBalancer": {
+        "arn": _arn("elasticloadbalancing", "loadbalancer/app/{name}/{hex}"),
+        "arnSuffix": "app/{name}/{hex}",
+        "dnsName": f"internal-{{name}}.{REGION}.elb.amazonaws.com",
+        "zoneId": "Z35SXDOTRQ7X7K",
+    },
+    "aws:lb/targetGroup:TargetGroup": {
+        "arn": _arn("elasticloadbalancing", "targetgroup/{name}/{hex}"),
+        "arnSuffix": "targetgroup/{name}/{hex}",
+    },
+    "aws:route53/record:Record": {"fqdn": "{name}"},
+    "aws:secretsmanager/secret:Secret": {"id": _SECRET_ARN, "arn": _SECRET_ARN},
+    "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": {"id": "ns-{hex}"},
+    "aws:servicediscovery/service:Service": {
+        "id": "srv-{hex}",
+        "arn": _arn("servicediscovery", "service/srv-{hex}"),
+    },
+    "aws:sns/topic:Topic": {"arn": _arn("sns", "{name}")},
+    "docker-build:index:Image": {"digest": "sha256:" + "4" * 64},
+    "random:index/randomPassword:RandomPassword": {
+        "result": f"{MARKER}-{{logical}}",
+        "bcryptHash": "{hex}",
+    },
+}
+
+_FUNCTIONS: Mapping[str, dict[str, Any]] = {
+    "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+    "aws:index/getPartition:getPartition": {"partition": "aws"},
+    "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
+        "userName": "AWS",
+        "password": f"{MARKER}-token",
+    },
+}

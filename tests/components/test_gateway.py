@@ -1,0 +1,308 @@
+"""The way in: who reaches it, with which token, and where each path leads."""
+
+import fnmatch
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.components.fleets import AUTH, FULL, MINIMAL, PUBLIC, PUBLIC_IMAGE, with_server
+from tests.components.recording import Recording, run
+
+WITH_DOMAIN = {**MINIMAL, "gateway": {"domain": PUBLIC["domain"], "zone": PUBLIC["zone"]}}
+WITH_AUTH = {**MINIMAL, "gateway": {**WITH_DOMAIN["gateway"], "auth": AUTH}}
+NOT_FOUND = {
+    "type": "fixed-response",
+    "fixedResponse": {
+        "contentType": "application/json",
+        "messageBody": '{"error":"there is nothing at this path"}',
+        "statusCode": "404",
+    },
+}
+
+
+def _callers(recording: Recording) -> list[tuple[str, int]]:
+    """Who is let in to which port of the load balancer."""
+    group = recording.one("ec2.SecurityGroup", "gateway-group").id
+    rules = [made.inputs for made in recording.of("vpc.SecurityGroupIngressRule")]
+    own = [rule for rule in rules if rule["securityGroupId"] == group]
+    assert all(rule["ipProtocol"] == "tcp" for rule in own)
+    assert all(rule["fromPort"] == rule["toPort"] for rule in own)
+    return sorted((rule["cidrIpv4"], rule["toPort"]) for rule in own)
+
+
+def test_by_default_it_is_internal_and_speaks_http_to_its_own_network():
+    recording = run(MINIMAL)
+    load_balancer = recording.one("lb.LoadBalancer").inputs
+    assert load_balancer["internal"] is True
+    assert load_balancer["subnets"] == recording.one("awsx.Vpc").state["privateSubnetIds"]
+    assert load_balancer["dropInvalidHeaderFields"] is True
+    assert _callers(recording) == [("10.0.0.0/16", 80)]
+    listener = recording.one("lb.Listener")
+    assert (listener.inputs["protocol"], listener.inputs["port"]) == ("HTTP", 80)
+    assert listener.inputs["defaultActions"] == [NOT_FOUND]
+    assert recording.of("acm.Certificate") == recording.of("route53.Record") == []
+
+
+def test_an_internal_one_in_an_existing_network_lets_that_network_in():
+    vpc = {
+        "id": "vpc-0a1b2c3d4e5f60718",
+        "cidr": "10.9.0.0/16",
+        "private_subnets": ["subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60719"],
+    }
+    assert _callers(run({**MINIMAL, "network": {"vpc": vpc}})) == [("10.9.0.0/16", 80)]
+
+
+def test_a_domain_brings_tls_to_an_internal_one_and_redirects_http():
+    recording = run(WITH_DOMAIN)
+    assert recording.one("lb.LoadBalancer").inputs["internal"] is True
+    assert _callers(recording) == [("10.0.0.0/16", 80), ("10.0.0.0/16", 443)]
+    _assert_tls(recording)
+    assert recording.exports["gateway_url"] == "https://mcp.example.com"
+
+
+def _assert_tls(recording: Recording) -> None:
+    https = recording.one("lb.Listener", "gateway-https").inputs
+    certificate = recording.one("acm.Certificate")
+    validation = recording.one("acm.CertificateValidation")
+    assert (https["protocol"], https["port"]) == ("HTTPS", 443)
+    assert https["sslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+    assert https["certificateArn"] == certificate.state["arn"]
+    assert https["defaultActions"] == [NOT_FOUND]
+    # Only once it is valid.
+    assert validation.urn in recording.one("lb.Listener", "gateway-https").dependencies
+    redirect = recording.one("lb.Listener", "gateway-redirect").inputs
+    assert (redirect["protocol"], redirect["port"]) == ("HTTP", 80)
+    assert redirect["defaultActions"] == [
+        {
+            "type": "redirect",
+            "redirect": {"protocol": "HTTPS", "port": "443", "statusCode": "HTTP_301"},
+        }
+    ]
+    assert recording.names("lb.Listener") == ["gateway-https", "gateway-redirect"]
+
+
+def test_the_certificate_is_validated_by_a_record_in_the_zone():
+    recording = run(WITH_DOMAIN)
+    certificate = recording.one("acm.Certificate")
+    assert certificate.inputs == {"domainName": "mcp.example.com", "validationMethod": "DNS"}
+    (option,) = certificate.state["domainValidationOptions"]
+    record = recording.one("route53.Record", "gateway-certificate-record")
+    assert record.inputs == {
+        "zoneId": "Z0123456789ABCDEFGHIJ",
+        "name": option["resourceRecordName"],
+        "type": option["resourceRecordType"],
+        "records": [option["resourceRecordValue"]],
+        "ttl": 300,
+        "allowOverwrite": True,
+    }
+    assert recording.one("acm.CertificateValidation").inputs == {
+        "certificateArn": certificate.state["arn"],
+        "validationRecordFqdns": [record.state["fqdn"]],
+    }
+
+
+def test_the_domain_leads_to_the_load_balancer():
+    recording = run(WITH_DOMAIN)
+    load_balancer = recording.one("lb.LoadBalancer").state
+    assert recording.one("route53.Record", "gateway-address").inputs == {
+        "zoneId": "Z0123456789ABCDEFGHIJ",
+        "name": "mcp.example.com",
+        "type": "A",
+        "aliases": [
+            {
+                "name": load_balancer["dnsName"],
+                "zoneId": load_balancer["zoneId"],
+                "evaluateTargetHealth": True,
+            }
+        ],
+    }
+
+
+def test_a_public_one_stands_in_the_public_subnets_and_lets_everybody_in():
+    recording = run(FULL)
+    load_balancer = recording.one("lb.LoadBalancer").inputs
+    assert load_balancer["internal"] is False
+    assert load_balancer["subnets"] == recording.one("awsx.Vpc").state["publicSubnetIds"]
+    assert _callers(recording) == [("0.0.0.0/0", 80), ("0.0.0.0/0", 443)]
+    _assert_tls(recording)
+
+
+@pytest.mark.parametrize("gateway", [PUBLIC, {**PUBLIC, "exposure": "private"}])
+def test_only_the_listed_blocks_are_let_in_where_there_is_a_list(gateway: dict[str, Any]):
+    blocks = ["203.0.113.0/24", "198.51.100.7/32"]
+    recording = run({**FULL, "gateway": {**gateway, "allow_cidrs": blocks}})
+    assert _callers(recording) == [
+        ("198.51.100.7/32", 80),
+        ("198.51.100.7/32", 443),
+        ("203.0.113.0/24", 80),
+        ("203.0.113.0/24", 443),
+    ]
+
+
+@pytest.mark.parametrize("fleet", [FULL, WITH_AUTH], ids=["public", "internal"])
+def test_with_authentication_every_rule_that_forwards_checks_the_token_first(fleet: dict[str, Any]):
+    rules = [made for made in run(fleet).of("lb.ListenerRule") if made.name.endswith("-rule")]
+    assert rules != []
+    for rule in rules:
+        check, forward = rule.inputs["actions"]
+        assert check == {
+            "type": "jwt-validation",
+            "order": 1,
+            "jwtValidation": {
+                "issuer": AUTH["issuer"],
+                "jwksEndpoint": AUTH["jwks_uri"],
+                "additionalClaims": [
+                    {"name": "aud", "format": "single-string", "values": [AUTH["audience"]]}
+                ],
+            },
+        }
+        assert (forward["type"], forward["order"]) == ("forward", 2)
+
+
+def test_without_authentication_a_rule_just_forwards():
+    recording = run(MINIMAL)
+    rule = recording.one("lb.ListenerRule")
+    assert rule.inputs["actions"] == [
+        {
+            "type": "forward",
+            "order": 1,
+            "targetGroupArn": recording.one("lb.TargetGroup").state["arn"],
+        }
+    ]
+
+
+def test_the_metadata_of_the_protected_resource_is_told_to_everybody():
+    rule = run(FULL).one("lb.ListenerRule", "gateway-metadata").inputs
+    assert rule["conditions"] == [
+        {
+            "pathPattern": {
+                "values": [
+                    "/.well-known/oauth-protected-resource",
+                    "/.well-known/oauth-protected-resource/*",
+                ]
+            }
+        }
+    ]
+    (action,) = rule["actions"]
+    assert action["type"] == "fixed-response"
+    assert (action["fixedResponse"]["statusCode"], action["fixedResponse"]["contentType"]) == (
+        "200",
+        "application/json",
+    )
+    assert json.loads(action["fixedResponse"]["messageBody"]) == {
+        "resource": "https://mcp.example.com",
+        "authorization_servers": ["https://login.example.com"],
+        "bearer_methods_supported": ["header"],
+        "scopes_supported": ["mcp:read", "mcp:write"],
+    }
+
+
+def test_without_scopes_none_are_told():
+    auth = {key: value for key, value in AUTH.items() if key != "scopes"}
+    rule = run({**FULL, "gateway": {**PUBLIC, "auth": auth}}).one("lb.ListenerRule", "gateway-metadata")
+    (action,) = rule.inputs["actions"]
+    assert "scopes_supported" not in json.loads(action["fixedResponse"]["messageBody"])
+
+
+def test_without_authentication_there_is_no_metadata():
+    assert run(WITH_DOMAIN).names("lb.ListenerRule") == ["gateway-clock-rule"]
+
+
+def _routed(recording: Recording, path: str) -> tuple[str, str] | None:
+    """Which workload gets a path and as what: conditions and rewrites as a load balancer has them."""
+    for rule in recording.of("lb.ListenerRule"):
+        ((_, condition),) = [*rule.inputs["conditions"][0].items()]
+        if not any(fnmatch.fnmatchcase(path, pattern) for pattern in condition["values"]):
+            continue
+        (transform,) = rule.inputs["transforms"]
+        rewrite = transform["urlRewriteConfig"]["rewrite"]
+        replacement = re.sub(r"\$(\d)", r"\\\1", rewrite["replace"])
+        return rule.name, re.sub(rewrite["regex"], replacement, path)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/servers/clock/mcp", ("gateway-clock-rule", "/mcp")),
+        ("/servers/clock/mcp/", ("gateway-clock-rule", "/mcp")),
+        ("/agents/assistant", ("gateway-assistant-rule", "/")),
+        ("/agents/assistant/", ("gateway-assistant-rule", "/")),
+        ("/agents/assistant/v1/ask", ("gateway-assistant-rule", "/v1/ask")),
+        ("/agents/assistant/agents/assistant", ("gateway-assistant-rule", "/agents/assistant")),
+        ("/servers/clock", None),
+        ("/servers/clock/health", None),
+        ("/servers/clock/mcp/x", None),
+        ("/servers/clockwork/mcp", None),
+        ("/agents/assistants", None),
+        ("/servers/quiet/mcp", None),
+        ("/agents/auditor", None),
+        ("/health", None),
+        ("/", None),
+    ],
+)
+def test_a_path_leads_to_its_workload_as_the_workload_knows_it(
+    path: str, expected: tuple[str, str] | None
+):
+    assert _routed(run({**FULL, "gateway": {}}), path) == expected
+
+
+def test_only_exposed_workloads_have_a_route():
+    recording = run(FULL)
+    routed = ["assistant", "clock", "notes", "old"]
+    assert recording.names("lb.TargetGroup") == [f"gateway-{name}" for name in routed]
+    rules = [*(f"gateway-{name}-rule" for name in routed), "gateway-metadata"]
+    assert recording.names("lb.ListenerRule") == sorted(rules)
+
+
+def test_rules_have_no_priority_of_ours_and_stand_on_the_listener_that_is_not_a_redirect():
+    recording = run(FULL)
+    https = recording.one("lb.Listener", "gateway-https").state["arn"]
+    for rule in recording.of("lb.ListenerRule"):
+        assert rule.inputs["listenerArn"] == https
+        assert "priority" not in rule.inputs
+
+
+@pytest.mark.parametrize(
+    ("seconds", "idle", "client", "deregistration"),
+    [
+        (60, 300, 3600, 90),
+        (270, 300, 3600, 300),
+        (271, 301, 3600, 301),
+        (3570, 3600, 3600, 3600),
+        (3571, 3601, 3601, 3600),
+        (3970, 4000, 4000, 3600),
+    ],
+)
+def test_the_idle_time_follows_the_longest_request(
+    seconds: int, idle: int, client: int, deregistration: int
+):
+    recording = run(with_server(max_request_seconds=seconds))
+    load_balancer = recording.one("lb.LoadBalancer").inputs
+    assert load_balancer["idleTimeout"] == idle
+    assert load_balancer["clientKeepAlive"] == client
+    assert recording.one("lb.TargetGroup").inputs["deregistrationDelay"] == deregistration
+
+
+def test_the_idle_time_does_not_follow_what_is_not_behind_the_gateway():
+    image = {"image": {"uri": PUBLIC_IMAGE}}
+    fleet = {"servers": {"one": image, "two": image | {"expose": False, "max_request_seconds": 900}}}
+    assert run(fleet).one("lb.LoadBalancer").inputs["idleTimeout"] == 300
+
+
+def test_a_target_group_asks_each_task_for_its_health():
+    recording = run(FULL)
+    for made in recording.of("lb.TargetGroup"):
+        assert (made.inputs["targetType"], made.inputs["port"]) == ("ip", 8080)
+        assert made.inputs["protocol"] == "HTTP"
+        assert made.inputs["loadBalancingAlgorithmType"] == "least_outstanding_requests"
+        assert made.inputs["healthCheck"] == {
+            "path": "/health",
+            "matcher": "200",
+            "interval": 10,
+            "timeout": 5,
+            "healthyThreshold": 2,
+            "unhealthyThreshold": 3,
+        }

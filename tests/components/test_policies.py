@@ -1,0 +1,230 @@
+"""Every policy document of the program, held against AWS's own lists and our rules."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import parliament
+import pytest
+
+from tests.components.fleets import EXISTING_SECRET, FLEETS, FULL, MODEL
+from tests.components.recording import Recording, run
+
+linter: Any = parliament  # it ships no types
+fleets = pytest.mark.parametrize("fleet", FLEETS.values(), ids=FLEETS)
+
+REGION_AND_ACCOUNT = "us-east-1:123456789012"
+
+
+def _documents(recording: Recording) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Kind, logical name and document of everything that has a policy."""
+    for made in recording.resources.values():
+        for key in ("policy", "assumeRolePolicy"):
+            if key in made.inputs and made.kind != "ecr.LifecyclePolicy":
+                yield made.kind, made.name, made.json(key)
+
+
+def _statements(recording: Recording) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for kind, name, document in _documents(recording):
+        for statement in document["Statement"]:
+            yield kind, name, statement
+
+
+def _is_known_to_be_false(kind: str, finding: Any, document: dict[str, Any]) -> bool:
+    """What the linter has wrong, each case as narrow as it can be told."""
+    sids = {statement["Sid"] for statement in document["Statement"]}
+    match finding.issue:
+        case "MALFORMED":  # a trust policy has no resource
+            return kind == "iam.Role" and "neither Resource" in finding.detail
+        case "RESOURCE_STAR":  # in a key's own policy, * is that key
+            return kind == "kms.Key"
+        case "MISMATCHED_TYPE":  # an encryption context may hold an ARN
+            return kind == "kms.Key" and "ArnLike" in finding.detail
+        case "RESOURCE_MISMATCH":
+            # It wants each of Bedrock's kinds of resources at once; and does not know that AWS
+            # checks DescribeLogGroups against arn:…:log-group::log-stream:, which log-group:* is.
+            about = {each["action"] for each in finding.detail}
+            return (
+                about
+                <= {"bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"}
+                and "InvokeOwnModels" in sids
+            ) or (about == {"logs:DescribeLogGroups"} and "FindLogGroup" in sids)
+        case _:
+            return False
+
+
+@fleets
+def test_the_linter_finds_nothing_in_any_policy(fleet: Any):
+    found: list[str] = []
+    documents = list(_documents(run(fleet)))
+    for kind, name, document in documents:
+        for finding in linter.analyze_policy_string(json.dumps(document)).findings:
+            if not _is_known_to_be_false(kind, finding, document):
+                found.append(f"{name}: {finding.issue} {finding.detail}")
+    assert found == []
+    assert len(documents) > 3
+
+
+@fleets
+def test_no_policy_allows_an_action_that_is_not_spelt_out(fleet: Any):
+    allowed = [
+        action
+        for _, _, statement in _statements(run(fleet))
+        if statement["Effect"] == "Allow"
+        for action in statement["Action"]
+    ]
+    assert [action for action in allowed if "*" in action] == []
+    assert len(allowed) > 30
+
+
+@fleets
+def test_the_statements_on_every_resource_are_those_that_aws_offers_nothing_narrower_for(
+    fleet: Any,
+):
+    wide = {
+        (kind, statement["Sid"])
+        for kind, _, statement in _statements(run(fleet))
+        if "*" in statement.get("Resource", [])
+    }
+    assert wide <= {
+        ("kms.Key", "AccountAdministers"),
+        ("kms.Key", "LogsEncrypt"),
+        ("kms.Key", "AlarmsNotify"),
+        ("iam.RolePolicy", "LogInToRegistry"),
+        ("iam.RolePolicy", "OpenShell"),
+    }
+
+
+@fleets
+def test_nobody_outside_the_account_and_its_services_is_let_in(fleet: Any):
+    for _, _, statement in _statements(run(fleet)):
+        if statement["Effect"] == "Allow" and "Principal" in statement:
+            for kind, who in statement["Principal"].items():
+                if kind == "AWS":
+                    assert who == ["arn:aws:iam::123456789012:root"]
+                else:
+                    assert kind == "Service"
+                    assert all(service.endswith(".amazonaws.com") for service in who)
+
+
+@fleets
+def test_every_role_is_taken_by_one_service_for_this_account_only(fleet: Any):
+    for role in run(fleet).of("iam.Role"):
+        (statement,) = role.json("assumeRolePolicy")["Statement"]
+        service = "vpc-flow-logs" if "flow-logs" in role.name else "ecs-tasks"
+        assert statement["Principal"] == {"Service": [f"{service}.amazonaws.com"]}
+        assert statement["Action"] == ["sts:AssumeRole"]
+        assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+
+
+def test_every_workload_has_two_roles_of_its_own():
+    workloads = [*FULL["servers"], *FULL["agents"]]
+    assert run(FULL).names("iam.Role") == sorted(
+        [
+            "fleet-network-flow-logs-role",
+            *(f"ecs-{name}-{kind}" for name in workloads for kind in ("execution", "task")),
+        ]
+    )
+
+
+def _permissions(role: str) -> dict[str, tuple[list[str], list[str]]]:
+    """Actions and resources of a role's policy, by sid."""
+    statements = run(FULL).one("iam.RolePolicy", f"ecs-{role}-policy").json("policy")["Statement"]
+    return {each["Sid"]: (each["Action"], each["Resource"]) for each in statements}
+
+
+def _arn(kind: str, name: str) -> str:
+    return run(FULL).one(kind, name).state["arn"]
+
+
+def test_a_workload_is_started_with_its_own_image_secrets_and_log_group_only():
+    assert _permissions("notes-execution") == {
+        "LogInToRegistry": (["ecr:GetAuthorizationToken"], ["*"]),
+        "PullOwnImage": (
+            [
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:GetDownloadUrlForLayer",
+            ],
+            [_arn("ecr.Repository", "fleet-images-workloads-notes-repository")],
+        ),
+        "ReadOwnSecrets": (
+            ["secretsmanager:GetSecretValue"],
+            [
+                _arn("secretsmanager.Secret", "fleet-vault-secret-notes-api-key"),
+                _arn("secretsmanager.Secret", "fleet-vault-secret-made-up"),
+                _arn("secretsmanager.Secret", "fleet-vault-request-state-notes"),
+            ],
+        ),
+        "DecryptSecrets": (["kms:Decrypt"], [run(FULL).one("kms.Key").state["arn"]]),
+        "WriteOwnLogs": (
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            [f"arn:aws:logs:{REGION_AND_ACCOUNT}:log-group:/mcp-platform/dev/notes:*"],
+        ),
+    }
+
+
+def test_an_agent_without_secrets_may_read_none():
+    assert _permissions("assistant-execution").keys() == {
+        "LogInToRegistry",
+        "PullOwnImage",
+        "WriteOwnLogs",
+    }
+
+
+def test_an_image_of_another_account_is_pulled_from_there_and_one_from_elsewhere_needs_nothing():
+    assert _permissions("quiet-execution")["PullOwnImage"][1] == [
+        "arn:aws:ecr:eu-west-1:210987654321:repository/team/quiet"
+    ]
+    assert _permissions("old-execution").keys() == {
+        "ReadOwnSecrets",
+        "DecryptSecrets",
+        "WriteOwnLogs",
+    }
+    assert EXISTING_SECRET in _permissions("old-execution")["ReadOwnSecrets"][1]
+
+
+def test_a_workload_mounts_its_own_files_and_opens_a_shell_only_where_asked():
+    recording = run(FULL)
+    files = recording.one("efs.FileSystem").state["arn"]
+    assert _permissions("notes-task") == {
+        "MountOwnFiles": (
+            ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"],
+            [files],
+        ),
+        "OpenShell": (
+            [
+                "ssmmessages:CreateControlChannel",
+                "ssmmessages:CreateDataChannel",
+                "ssmmessages:OpenControlChannel",
+                "ssmmessages:OpenDataChannel",
+            ],
+            ["*"],
+        ),
+    }
+    assert _permissions("auditor-task").keys() == {"MountOwnFiles"}
+    for name in ("notes", "auditor"):
+        policy = recording.one("iam.RolePolicy", f"ecs-{name}-task-policy").json("policy")
+        point = recording.one("efs.AccessPoint", f"fleet-storage-{name}").state["arn"]
+        assert policy["Statement"][0]["Condition"] == {
+            "ArnEquals": {"elasticfilesystem:AccessPointArn": point}
+        }
+
+
+def test_an_agent_invokes_its_own_models_in_this_region_and_a_profile_in_any():
+    assert _permissions("assistant-task") == {
+        "InvokeOwnModels": (
+            ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
+            [
+                f"arn:aws:bedrock:us-east-1::foundation-model/{MODEL}",
+                f"arn:aws:bedrock:{REGION_AND_ACCOUNT}:inference-profile/us.{MODEL}",
+                f"arn:aws:bedrock:*::foundation-model/{MODEL}",
+            ],
+        )
+    }
+
+
+def test_a_server_without_needs_may_do_nothing():
+    policies = run(FULL).names("iam.RolePolicy")
+    for name in ("clock", "quiet", "old"):
+        assert f"ecs-{name}-task-policy" not in policies

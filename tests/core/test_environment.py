@@ -1,0 +1,95 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.environment import RESERVED, environment, variable
+from core.fleet import Agent, Authentication, Fleet, Gateway, Image, Server, Sessions
+from core.timeouts import chain
+
+_IMAGE = Image(context="workloads/clock")
+_SERVER = Server(image=_IMAGE, environment={"LOG_LEVEL": "debug"})
+_MODELS = ("amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0")
+_AGENT = Agent(image=_IMAGE, uses=("b", "a"), models=_MODELS)
+_AUTH = Authentication(
+    issuer="https://login.example.com",
+    jwks_uri="https://login.example.com/jwks.json",
+    audience="https://mcp.example.com",
+)
+_ADDRESSES = {name: f"http://{name}.example.internal:8080/mcp" for name in ("a", "b", "c")}
+
+
+def test_a_server_sees_its_port_its_times_its_sessions_and_what_is_its_own():
+    assert environment(Fleet(), "a", _SERVER, chain(300), _ADDRESSES) == {
+        "LOG_LEVEL": "debug",
+        "PORT": "8080",
+        "KEEP_ALIVE_SECONDS": "335",
+        "MAX_REQUEST_SECONDS": "300",
+        "STOP_TIMEOUT_SECONDS": "115",
+        "MCP_SESSIONS": "stateless",
+    }
+
+
+def test_a_server_that_keeps_sessions_is_told_so():
+    server = Server(image=_IMAGE, sessions=Sessions.LEGACY_STATEFUL)
+    assert environment(Fleet(), "a", server, chain(60), {})["MCP_SESSIONS"] == "legacy-stateful"
+
+
+def test_an_agent_sees_exactly_the_servers_that_it_uses_and_its_models():
+    assert environment(Fleet(), "helper", _AGENT, chain(60), _ADDRESSES) == {
+        "PORT": "8080",
+        "KEEP_ALIVE_SECONDS": "305",
+        "MAX_REQUEST_SECONDS": "60",
+        "STOP_TIMEOUT_SECONDS": "60",
+        "MCP_SERVERS": json.dumps({"b": _ADDRESSES["b"], "a": _ADDRESSES["a"]}),
+        "MODELS": "amazon.nova-lite-v1:0,anthropic.claude-sonnet-4-5-20250929-v1:0",
+    }
+
+
+def test_an_agent_that_uses_nothing_sees_none():
+    plain = environment(Fleet(), "helper", Agent(image=_IMAGE), chain(60), _ADDRESSES)
+    assert (plain["MCP_SERVERS"], plain["MODELS"]) == ("{}", "")
+
+
+@pytest.mark.parametrize("load", [_SERVER, _AGENT])
+def test_a_fleet_with_authentication_tells_a_workload_whose_tokens_it_takes(
+    load: Server | Agent,
+):
+    without = environment(Fleet(), "a", load, chain(60), _ADDRESSES)
+    with_auth = environment(Fleet(gateway=Gateway(auth=_AUTH)), "a", load, chain(60), _ADDRESSES)
+    assert with_auth == without | {
+        "AUTH_ISSUER": "https://login.example.com",
+        "AUTH_AUDIENCE": "https://mcp.example.com",
+    }
+
+
+def test_a_server_that_agents_call_takes_no_tokens_since_agents_have_none():
+    fleet = Fleet(gateway=Gateway(auth=_AUTH), agents={"helper": _AGENT})
+    used = environment(fleet, "a", _SERVER, chain(60), _ADDRESSES)
+    assert used.keys() & {"AUTH_ISSUER", "AUTH_AUDIENCE"} == set()
+    unused = environment(fleet, "c", _SERVER, chain(60), _ADDRESSES)
+    assert unused["AUTH_ISSUER"] == "https://login.example.com"
+
+
+@pytest.mark.parametrize("load", [_SERVER, _AGENT])
+def test_every_variable_that_the_platform_sets_is_reserved(load: Server | Agent):
+    plain = environment(Fleet(gateway=Gateway(auth=_AUTH)), "a", load, chain(60), _ADDRESSES)
+    assert plain.keys() - load.environment.keys() <= RESERVED
+
+
+def test_a_variable_of_the_platform_wins_over_one_of_the_configuration():
+    server = Server(image=_IMAGE, environment={"PORT": "1"})
+    assert environment(Fleet(), "a", server, chain(60), {})["PORT"] == "8080"
+
+
+def test_a_secret_is_found_in_a_variable_of_its_name():
+    assert variable("notes-api-key") == "NOTES_API_KEY"
+
+
+_SECRETS = st.from_regex(r"[a-z]([a-z0-9-]{0,62}[a-z0-9])?", fullmatch=True)
+
+
+@given(_SECRETS, _SECRETS)
+def test_different_secrets_are_found_in_different_variables(one: str, other: str):
+    assert (variable(one) == variable(other)) == (one == other)

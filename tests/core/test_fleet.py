@@ -1,0 +1,372 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import pytest
+from pydantic import BaseModel
+
+from core.faults import show
+from core.fleet import (
+    PHRASES,
+    Agent,
+    Exposure,
+    Fleet,
+    Gateway,
+    Image,
+    Nat,
+    Network,
+    Observability,
+    Replicas,
+    Secret,
+    SecretSource,
+    Server,
+    Sessions,
+    Storage,
+    Target,
+)
+from tests.core.configurations import (
+    DIGEST_URI,
+    SMALLEST,
+    changed,
+    clock,
+    configuration,
+    only_fault,
+)
+
+
+def _models(model: type[BaseModel] = Fleet) -> Iterator[type[BaseModel]]:
+    yield model
+    for field in model.model_fields.values():
+        for inner in _inside(field.annotation):
+            yield from _models(inner)
+
+
+def _inside(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _inside(argument)
+
+
+def test_a_server_of_two_lines_gets_every_default(root: Path):
+    fleet, region = configuration(SMALLEST).read(root)
+    assert region == "us-east-1"
+    assert fleet == Fleet(servers={"clock": Server(image=Image(context="workloads/clock"))})
+    server = fleet.servers["clock"]
+    assert (server.cpu, server.memory, server.max_request_seconds) == (256, 512, 60)
+    assert server.replicas == Replicas(min=1, max=4, cpu_percent=60, requests_per_minute=1000)
+    assert (server.storage, server.secrets, server.environment) == (None, (), {})
+    assert (server.expose, server.spot, server.writable_root, server.exec) == (
+        True,
+        False,
+        False,
+        False,
+    )
+    assert server.sessions is Sessions.STATELESS
+    assert server.health_command == ()
+    assert fleet.target is Target.ECS
+    assert fleet.network == Network(cidr="10.0.0.0/16", zones=2, nat=Nat.SINGLE, vpc=None)
+    assert fleet.gateway == Gateway(exposure=Exposure.PRIVATE, domain=None, auth=None)
+    assert fleet.observability == Observability(retention_days=30, alarm_email=None)
+    assert (fleet.agents, fleet.secrets, fleet.tags, fleet.production) == ({}, {}, {}, False)
+
+
+def test_the_defaults_are_what_an_empty_value_of_each_key_means(root: Path):
+    empty: dict[str, Any] = {
+        key: {} for key in ("agents", "secrets", "network", "gateway", "observability", "tags")
+    }
+    assert configuration(SMALLEST | empty).read(root) == configuration(SMALLEST).read(root)
+
+
+def test_a_fleet_of_every_kind_of_value_is_read_whole(root: Path):
+    fleet, _ = configuration(
+        {
+            "target": "ecs",
+            "production": "true",
+            "servers": {
+                "notes": {
+                    "image": {"uri": DIGEST_URI},
+                    "storage": {"mount": "/data"},
+                    "secrets": ["notes-api-key"],
+                    "sessions": "legacy-stateful",
+                    "replicas": {"max": 1},
+                }
+            },
+            "agents": {"helper": {"image": {"context": "workloads/assistant"}, "uses": ["notes"]}},
+            "secrets": {"notes-api-key": {"source": "generated"}},
+        }
+    ).read(root)
+    assert fleet == Fleet(
+        production=True,
+        servers={
+            "notes": Server(
+                image=Image(uri=DIGEST_URI),
+                storage=Storage(mount="/data"),
+                secrets=("notes-api-key",),
+                sessions=Sessions.LEGACY_STATEFUL,
+                replicas=Replicas(max=1),
+            )
+        },
+        agents={"helper": Agent(image=Image(context="workloads/assistant"), uses=("notes",))},
+        secrets={"notes-api-key": Secret(source=SecretSource.GENERATED)},
+    )
+    assert [name for name, _ in fleet.workloads()] == ["notes", "helper"]
+    assert [path for path, _ in fleet.paths()] == [("servers", "notes"), ("agents", "helper")]
+    assert list(fleet.edges()) == [("helper", "notes")]
+    assert fleet.with_storage() == {"notes": Storage(mount="/data")}
+
+
+def test_nobody_can_change_a_fleet(root: Path):
+    fleet, _ = configuration(SMALLEST).read(root)
+    for model in (fleet, fleet.servers["clock"], fleet.network):
+        with pytest.raises(ValueError, match="frozen"):
+            setattr(model, next(iter(type(model).model_fields)), None)
+
+
+def test_every_field_says_what_it_is_and_has_an_example():
+    for model in _models():
+        assert model.__doc__
+        for name, field in model.model_fields.items():
+            assert field.description, f"{model.__name__}.{name}"
+            assert len(field.examples or []) == 1, f"{model.__name__}.{name}"
+
+
+def _patterns(schema: Any) -> Iterator[str]:
+    """Every pattern in a JSON schema, for values and for keys."""
+    if isinstance(schema, dict):
+        for key, inner in cast("dict[str, Any]", schema).items():
+            if key == "pattern" and isinstance(inner, str):
+                yield inner
+            if key == "patternProperties":
+                yield from inner
+            yield from _patterns(inner)
+    elif isinstance(schema, list):
+        for inner in cast("list[Any]", schema):
+            yield from _patterns(inner)
+
+
+def test_every_pattern_has_a_phrase_and_every_phrase_a_pattern():
+    assert set(_patterns(Fleet.model_json_schema())) == set(PHRASES)
+
+
+def _every_example(model: type[BaseModel], *without: str) -> dict[str, Any]:
+    """An entry with the example of every field, those of nested models included."""
+    entry: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        assert field.examples
+        nested = next(_inside(field.annotation), None)
+        if name not in without:
+            entry[name] = (
+                _every_example(nested, "uri", "vpc", "arn")
+                if nested and nested not in (Server, Agent, Secret)
+                else field.examples[0]
+            )
+    return entry
+
+
+def test_the_examples_of_all_fields_together_are_a_valid_fleet(root: Path):
+    own = _every_example(Fleet)
+    own["servers"] = {"clock": _every_example(Server)}
+    own["agents"] = {"assistant": _every_example(Agent)}
+    fleet, _ = configuration(own).read(root)
+    assert fleet.agents["assistant"].models == ("anthropic.claude-sonnet-4-5-20250929-v1:0",)
+    assert fleet.servers["clock"].image.additional_contexts == {"common": "workloads/common"}
+    assert fleet.gateway.auth
+
+
+def test_the_examples_of_fields_that_exclude_others_are_valid_too(root: Path):
+    (uri,) = Image.model_fields["uri"].examples or []
+    (vpc,) = Network.model_fields["vpc"].examples or []
+    (arn,) = Secret.model_fields["arn"].examples or []
+    own = clock("image", value={"uri": uri})
+    own |= {"network": {"vpc": vpc}, "secrets": {"api-key": {"source": "external", "arn": arn}}}
+    fleet, _ = configuration(own).read(root)
+    assert fleet.network.vpc
+    assert fleet.network.vpc.id == vpc["id"]
+
+
+def test_the_example_of_a_structure_is_one_of_its_kind():
+    for model in _models():
+        for name, field in model.model_fields.items():
+            nested = list(_inside(field.annotation))
+            if nested and model is not Fleet:
+                assert isinstance(nested[0].model_validate((field.examples or [])[0]), nested[0])
+            elif model is Fleet:
+                Fleet.model_validate({name: (field.examples or [])[0]})
+
+
+@pytest.mark.parametrize(
+    ("path", "least", "most", "words"),
+    [
+        (("replicas", "min"), 1, 4, "a whole number, at least 1 and at most 1000"),
+        (("replicas", "max"), 1, 1000, "a whole number, at least 1 and at most 1000"),
+        (("replicas", "cpu_percent"), 10, 90, "a whole number, at least 10 and at most 90"),
+        (
+            ("replicas", "requests_per_minute"),
+            1,
+            1_000_000,
+            "a whole number, at least 1 and at most 1000000",
+        ),
+    ],
+)
+def test_a_number_is_taken_at_its_edges_and_refused_beyond(
+    root: Path, path: tuple[str, ...], least: int, most: int, words: str
+):
+    for edge in (least, most):
+        assert not configuration(clock(*path, value=edge)).faults(root)
+    beyond = (least - 1, most + 1) if path != ("replicas", "min") else (least - 1, 1001)
+    for value in beyond:
+        fault = only_fault(clock(*path, value=value), root)
+        assert (fault.path, fault.got) == (("servers", "clock", *path), str(value))
+        assert fault.allowed == words
+
+
+@pytest.mark.parametrize("zones", [2, 6])
+def test_a_network_has_two_to_six_zones(root: Path, zones: int):
+    assert not configuration(SMALLEST | {"network": {"zones": zones}}).faults(root)
+
+
+@pytest.mark.parametrize("zones", [1, 7])
+def test_a_network_has_no_fewer_and_no_more_zones(root: Path, zones: int):
+    fault = only_fault(SMALLEST | {"network": {"zones": zones}}, root)
+    assert (fault.path, fault.got) == (("network", "zones"), str(zones))
+    assert fault.allowed == "a whole number, at least 2 and at most 6"
+    assert fault.mend == "pulumi config set --path 'mcp-platform:network.zones' 2"
+
+
+_WORKLOAD = {"image": {"uri": DIGEST_URI}}
+
+
+@pytest.mark.parametrize("name", ["a", "a1", "a-b", "a--b", "a" * 32])
+def test_a_name_of_1_to_32_characters_is_taken(root: Path, name: str):
+    fleet, _ = configuration({"servers": {name: _WORKLOAD}}).read(root)
+    assert list(fleet.servers) == [name]
+
+
+@pytest.mark.parametrize("name", ["", "a" * 33, "A", "1a", "-a", "a-", "a_b", "a.b", "é", "a\n"])
+def test_another_name_is_refused(root: Path, name: str):
+    for section in ("servers", "agents"):
+        fault = only_fault({section: {name: _WORKLOAD}}, root)
+        assert fault.path == (section, name)
+        assert fault.allowed == (
+            "a lower-case letter, then letters, digits, inner dashes; 32 characters at most"
+        )
+
+
+@pytest.mark.parametrize("length", [1, 64])
+def test_a_secret_has_a_name_of_1_to_64_characters(root: Path, length: int):
+    secrets = {"s" * length: {"source": "generated"}}
+    fleet, _ = configuration(SMALLEST | {"secrets": secrets}).read(root)
+    assert list(fleet.secrets) == ["s" * length]
+
+
+def test_a_secret_has_no_name_of_65_characters(root: Path):
+    fault = only_fault(SMALLEST | {"secrets": {"s" * 65: {"source": "generated"}}}, root)
+    assert (fault.path, fault.got) == (("secrets", "s" * 65), "s" * 65)
+    assert fault.allowed == (
+        "a lower-case letter, then letters, digits, inner dashes; 64 characters at most"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "bad"),
+    [
+        (
+            ("servers", "clock", "image", "uri"),
+            (DIGEST_URI, "localhost:5000/a@sha256:" + "f" * 64),
+            ("clock:latest", DIGEST_URI[:-1], DIGEST_URI + "0", DIGEST_URI.upper()),
+        ),
+        (
+            ("servers", "clock", "storage", "mount"),
+            ("/data", "/a/b_c.d-e"),
+            ("data", "/", "/data/", "/Data", "/a//b", "/..", "/a b"),
+        ),
+        (
+            ("network", "vpc", "id"),
+            ("vpc-01234567", "vpc-0123456789abcdef0"),
+            ("vpc-0123456", "vpc-0123456789abcdef01", "vpc-0123456g", "subnet-01234567"),
+        ),
+        (
+            ("gateway", "domain"),
+            ("a.io", "a" * 63 + ".example.com"),
+            ("localhost", "a" * 64 + ".com", "-a.com", "A.com", "a.c", "a..com", "https://a.com"),
+        ),
+        (
+            ("gateway", "zone"),
+            ("Z1", "Z" + "A" * 31),
+            ("Z", "Z" + "A" * 32, "z123", "example.com"),
+        ),
+        (
+            ("observability", "alarm_email"),
+            ("a@b.c",),
+            ("a", "a@b", "@b.c", "a@b.c d", "a@@b.c"),
+        ),
+        (
+            ("secrets", "db", "arn"),
+            (
+                "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a/b-a1B2c3",
+                "arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:a-ABCDEF",
+            ),
+            (
+                "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a",
+                "arn:aws:secretsmanager:eu-west-1:12345678901:secret:a-a1B2c3",
+                "arn:aws:s3:::bucket",
+                "db",
+            ),
+        ),
+    ],
+)
+def test_a_text_is_held_against_its_pattern(
+    root: Path, path: tuple[str, ...], good: tuple[str, ...], bad: tuple[str, ...]
+):
+    own = SMALLEST | {
+        "servers": {"clock": {"image": {"uri": DIGEST_URI}}},
+        "gateway": {"zone": "Z1"},
+        "secrets": {"db": {"source": "external"}},
+    }
+    if path[1] == "vpc":
+        subnets = ["subnet-01234567", "subnet-0123456789abcdef0"]
+        own["network"] = {"vpc": {"cidr": "10.0.0.0/16", "private_subnets": subnets}}
+    for text in good:
+        assert not configuration(changed(own, *path, value=text)).faults(root), text
+    for text in bad:
+        fault = only_fault(changed(own, *path, value=text), root)
+        assert (fault.path, fault.got) == (path, show(text))
+        assert fault.allowed in PHRASES.values()
+        assert fault.mend
+        assert fault.mend.startswith("pulumi config set --path")
+
+
+@pytest.mark.parametrize("name", ["A", "LOG_LEVEL", "X1"])
+def test_a_variable_is_in_upper_case(root: Path, name: str):
+    assert not configuration(clock("environment", value={name: "1"})).faults(root)
+
+
+@pytest.mark.parametrize("name", ["", "a", "1A", "_A", "A-B", "A.B"])
+def test_another_variable_is_refused(root: Path, name: str):
+    fault = only_fault(clock("environment", value={name: "1"}), root)
+    assert fault.path == ("servers", "clock", "environment", name)
+    assert fault.allowed == (
+        "an upper-case letter, then upper-case letters, digits and underscores"
+    )
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["anthropic.claude-sonnet-4-5-20250929-v1:0", "us.amazon.nova-lite-v1:0", "amazon.titan"],
+)
+def test_a_model_is_a_bedrock_id(root: Path, model: str):
+    agent = {**_WORKLOAD, "models": [model]}
+    assert not configuration({"agents": {"helper": agent}}).faults(root)
+
+
+@pytest.mark.parametrize("model", ["", "*", "claude", "anthropic.*", "arn:aws:bedrock:us-east-1"])
+def test_another_model_is_refused(root: Path, model: str):
+    fault = only_fault({"agents": {"helper": {**_WORKLOAD, "models": [model]}}}, root)
+    assert fault.path == ("agents", "helper", "models", 0)
+    assert fault.allowed == "a Bedrock model id, such as anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+@pytest.mark.parametrize("seconds", [1, 3970])
+def test_a_request_of_1_to_3970_seconds_is_taken(root: Path, seconds: int):
+    assert not configuration(clock("max_request_seconds", value=seconds)).faults(root)

@@ -1,0 +1,510 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.environment import RESERVED
+from core.faults import Fault
+from core.rules import RETENTION_DAYS
+from tests.core.configurations import (
+    DIGEST_URI,
+    SMALLEST,
+    changed,
+    clock,
+    configuration,
+    mended,
+    only_fault,
+)
+
+_IMAGE: dict[str, Any] = {"image": {"uri": DIGEST_URI}}
+_AUTH = {
+    "issuer": "https://login.example.com",
+    "jwks_uri": "https://login.example.com/jwks.json",
+    "audience": "https://mcp.example.com",
+}
+_PUBLIC: dict[str, Any] = {
+    "exposure": "public",
+    "domain": "mcp.example.com",
+    "zone": "Z0123456789",
+    "auth": _AUTH,
+}
+_VPC: dict[str, Any] = {
+    "id": "vpc-01234567",
+    "cidr": "10.1.0.0/16",
+    "private_subnets": ["subnet-01234567", "subnet-01234568"],
+}
+
+
+def _set(path: str, value: object) -> str:
+    return f"pulumi config set --path 'mcp-platform:{path}' {value}"
+
+
+def _rm(path: str) -> str:
+    return f"pulumi config rm --path 'mcp-platform:{path}'"
+
+
+def test_a_stack_without_region_is_refused(root: Path):
+    before = configuration(SMALLEST, region=None)
+    assert before.faults(root) == (
+        Fault(
+            path=("aws:region",),
+            got="nothing",
+            allowed="the AWS region to deploy to",
+            mend="pulumi config set aws:region us-east-1",
+        ),
+    )
+
+
+def test_a_fleet_of_nothing_is_refused(root: Path):
+    empty: list[dict[str, Any]] = [{}, {"servers": {}, "agents": {}}]
+    for own in empty:
+        assert only_fault(own, root) == Fault(
+            path=("servers",),
+            got="nothing",
+            allowed="at least one server or agent",
+            mend=_set("servers.clock.image.context", "workloads/clock"),
+        )
+
+
+def test_a_fleet_of_one_agent_is_a_fleet(root: Path):
+    assert not configuration({"agents": {"helper": _IMAGE}}).faults(root)
+
+
+def test_a_server_and_an_agent_have_different_names(root: Path):
+    assert only_fault(SMALLEST | {"agents": {"clock": _IMAGE}}, root) == Fault(
+        path=("agents", "clock"),
+        got="the name of a server",
+        allowed="a name that no server has: roles, logs and addresses are found by it",
+        mend=_rm("agents.clock"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "got", "mend"),
+    [
+        ({}, "neither", _set("servers.clock.image.context", "workloads/clock")),
+        (
+            {"dockerfile": "Dockerfile"},
+            "neither",
+            _set("servers.clock.image.context", "workloads/clock"),
+        ),
+        (
+            {"context": "workloads/clock", "uri": DIGEST_URI},
+            "both",
+            _rm("servers.clock.image.uri"),
+        ),
+    ],
+)
+def test_an_image_is_built_or_given(root: Path, image: dict[str, str], got: str, mend: str):
+    assert only_fault(clock("image", value=image), root) == Fault(
+        path=("servers", "clock", "image"),
+        got=got,
+        allowed="one of context (built here) and uri (built elsewhere, with its digest)",
+        mend=mend,
+    )
+
+
+@pytest.mark.parametrize(
+    "folder", ["workloads/notes", "workloads/../workloads/notes", "./workloads/notes"]
+)
+def test_an_image_is_built_from_a_folder_of_the_project(root: Path, folder: str):
+    assert not configuration(clock("image", "context", value=folder)).faults(root)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["workloads/clok", "workloads/clock/Dockerfile", "..", "/workloads/clock", "a\0b", "x" * 5000],
+)
+def test_an_image_is_built_from_no_other_folder(root: Path, folder: str):
+    fault = only_fault(clock("image", "context", value=folder), root)
+    assert fault.path == ("servers", "clock", "image", "context")
+    assert fault.allowed == "a folder inside the project"
+    assert fault.mend
+    assert fault.mend.startswith(_set("servers.clock.image.context", "workloads/"))
+    assert not mended(configuration(SMALLEST), fault.mend).faults(root)
+
+
+def test_a_folder_that_is_misspelt_is_mended_by_the_nearest_that_has_a_dockerfile(root: Path):
+    fault = only_fault(clock("image", "context", value="workloads/ntoes"), root)
+    assert (fault.got, fault.mend) == (
+        "workloads/ntoes",
+        _set("servers.clock.image.context", "workloads/notes"),
+    )
+
+
+def test_a_folder_of_a_project_that_builds_nothing_has_no_mend(tmp_path: Path):
+    fault = only_fault(SMALLEST, tmp_path)
+    assert (fault.got, fault.mend) == ("workloads/clock", None)
+
+
+def test_further_contexts_are_folders_of_the_project_too(root: Path):
+    image: dict[str, Any] = {"context": "workloads/clock"}
+    image["additional_contexts"] = {"common": "workloads/common"}
+    assert not configuration(clock("image", value=image)).faults(root)
+    image["additional_contexts"] = {"common": "common"}
+    fault = only_fault(clock("image", value=image), root)
+    assert fault.path == ("servers", "clock", "image", "additional_contexts", "common")
+    assert (fault.got, fault.allowed) == ("common", "a folder inside the project")
+
+
+@pytest.mark.parametrize(
+    "file", ["Containerfile", "../../outside.Dockerfile", "../clock", "x" * 5000]
+)
+def test_a_dockerfile_is_a_file_of_its_context(root: Path, file: str):
+    fault = only_fault(clock("image", "dockerfile", value=file), root)
+    assert fault.path == ("servers", "clock", "image", "dockerfile")
+    assert fault.got.endswith(", which is not in workloads/clock")
+    assert fault.allowed == "a file in the context"
+    assert fault.mend == _set("servers.clock.image.dockerfile", "Dockerfile")
+
+
+def test_the_fewest_copies_may_be_the_most(root: Path):
+    assert not configuration(clock("replicas", value={"min": 4, "max": 4})).faults(root)
+
+
+def test_the_fewest_copies_are_not_more_than_the_most(root: Path):
+    assert only_fault(clock("replicas", value={"min": 5}), root) == Fault(
+        path=("servers", "clock", "replicas", "max"),
+        got="4",
+        allowed="replicas.min (5) or more",
+        mend=_set("servers.clock.replicas.max", 5),
+    )
+
+
+def test_an_agent_uses_servers_that_are_declared(root: Path):
+    own = SMALLEST | {"agents": {"helper": {**_IMAGE, "uses": ["clok"]}}}
+    assert only_fault(own, root) == Fault(
+        path=("agents", "helper", "uses", 0),
+        got="clok",
+        allowed="a name declared in servers: clock",
+        mend=_set("agents.helper.uses[0]", "clock"),
+    )
+
+
+def test_an_agent_does_not_use_agents(root: Path):
+    own = SMALLEST | {"agents": {"helper": {**_IMAGE, "uses": ["clock", "helper"]}}}
+    assert only_fault(own, root) == Fault(
+        path=("agents", "helper", "uses", 1),
+        got="helper",
+        allowed="a name declared in servers: clock",
+        mend=_rm("agents.helper.uses[1]"),
+    )
+
+
+def test_a_workload_reads_secrets_that_are_declared(root: Path):
+    assert only_fault(clock("secrets", value=["api-key"]), root) == Fault(
+        path=("servers", "clock", "secrets", 0),
+        got="api-key",
+        allowed="a name declared in secrets: none; secrets declares nothing",
+        mend=_rm("servers.clock.secrets[0]"),
+    )
+
+
+@pytest.mark.parametrize(("section", "field"), [("agents", "uses"), ("servers", "secrets")])
+def test_a_name_is_referred_to_once(root: Path, section: str, field: str):
+    own = {
+        "servers": {"api": _IMAGE},
+        "agents": {"helper": _IMAGE},
+        "secrets": {"api": {"source": "generated"}},
+    }
+    name = "api" if section == "servers" else "helper"
+    assert only_fault(changed(own, section, name, field, value=["api", "api"]), root) == Fault(
+        path=(section, name, field, 1),
+        got="api a second time",
+        allowed="every name once",
+        mend=_rm(f"{section}.{name}.{field}[1]"),
+    )
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_variable_of_the_platform_is_nobodys(root: Path, name: str):
+    assert only_fault(clock("environment", value={name: "x"}), root) == Fault(
+        path=("servers", "clock", "environment", name),
+        got="a variable that the platform sets",
+        allowed="names that nobody else sets",
+        mend=_rm(f"servers.clock.environment.{name}"),
+    )
+
+
+def test_a_secret_does_not_take_a_variable_of_the_platform(root: Path):
+    own = clock("secrets", value=["auth-issuer"])
+    own |= {"secrets": {"auth-issuer": {"source": "generated"}}}
+    assert only_fault(own, root) == Fault(
+        path=("servers", "clock", "secrets"),
+        got="auth-issuer",
+        allowed="a secret of another name: AUTH_ISSUER is the platform's own",
+    )
+
+
+def test_a_variable_and_a_secret_do_not_take_the_same_name(root: Path):
+    own = clock("secrets", value=["api-key"])
+    own["servers"]["clock"]["environment"] = {"API_KEY": "x"}
+    own["secrets"] = {"api-key": {"source": "generated"}}
+    assert only_fault(own, root) == Fault(
+        path=("servers", "clock", "environment", "API_KEY"),
+        got="a variable that the secret api-key sets",
+        allowed="names that nobody else sets",
+        mend=_rm("servers.clock.environment.API_KEY"),
+    )
+
+
+def _declared(source: str, **fields: str) -> dict[str, Any]:
+    return SMALLEST | {"secrets": {"api-key": {"source": source, **fields}}}
+
+
+def test_a_secret_from_the_configuration_has_an_encrypted_value(root: Path):
+    before = configuration(_declared("config"), encrypted={"secret-api-key": "hush"})
+    assert not before.faults(root)
+
+
+@pytest.mark.parametrize(
+    ("plain", "got"), [({}, "nothing"), ({"secret-api-key": "hush"}, "a value in plain text")]
+)
+def test_a_secret_from_the_configuration_has_no_other_value(
+    root: Path, plain: dict[str, str], got: str
+):
+    assert only_fault(_declared("config") | plain, root) == Fault(
+        path=("secret-api-key",),
+        got=got,
+        allowed="the value of the secret api-key, encrypted",
+        mend="pulumi config set --secret secret-api-key",
+    )
+
+
+@pytest.mark.parametrize("source", ["generated", "external"])
+def test_a_secret_from_elsewhere_has_no_value_in_the_configuration(root: Path, source: str):
+    before = configuration(_declared(source), encrypted={"secret-api-key": "hush"})
+    assert before.faults(root) == (
+        Fault(
+            path=("secret-api-key",),
+            got="a value",
+            allowed=f"none, since the source of api-key is {source}",
+            mend="pulumi config rm 'mcp-platform:secret-api-key'",
+        ),
+    )
+
+
+@pytest.mark.parametrize("key", ["secret-other", "secret-"])
+def test_a_value_of_no_secret_is_refused(root: Path, key: str):
+    before = configuration(_declared("generated"), encrypted={key: "hush"})
+    assert before.faults(root) == (
+        Fault(
+            path=(key,),
+            got="a value",
+            allowed="values of secrets that are declared in secrets",
+            mend=f"pulumi config rm 'mcp-platform:{key}'",
+        ),
+    )
+
+
+def test_only_an_external_secret_has_an_arn(root: Path):
+    arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:api-key-a1B2c3"
+    assert not configuration(_declared("external", arn=arn)).faults(root)
+    assert only_fault(_declared("generated", arn=arn), root) == Fault(
+        path=("secrets", "api-key", "arn"),
+        got=arn,
+        allowed="no arn, since the source is generated",
+        mend=_rm("secrets.api-key.arn"),
+    )
+
+
+@pytest.mark.parametrize("cidr", ["10.0.0.0/16", "192.168.4.0/22", "172.16.0.0/20"])
+def test_a_network_has_a_private_block_of_16_to_22_bits(root: Path, cidr: str):
+    assert not configuration(SMALLEST | {"network": {"cidr": cidr, "zones": 6}}).faults(root)
+
+
+@pytest.mark.parametrize(
+    ("cidr", "reason"),
+    [
+        ("10.0.0.0/15", "'10.0.0.0/15' is a /15: the block of a network is /16 to /22"),
+        ("10.0.0.0/23", "'10.0.0.0/23' is a /23: the block of a network is /16 to /22"),
+        ("10.0.0.1/16", "'10.0.0.1/16' has host bits set: the block that holds it is 10.0.0.0/16"),
+        ("ten", "'ten' is not an IPv4 block such as 10.0.0.0/16"),
+        (
+            "8.8.0.0/16",
+            "'8.8.0.0/16' is not private: it must lie in one of 10.0.0.0/8, 172.16.0.0/12, "
+            "192.168.0.0/16, 100.64.0.0/10",
+        ),
+    ],
+)
+def test_a_network_has_no_other_block(root: Path, cidr: str, reason: str):
+    assert only_fault(SMALLEST | {"network": {"cidr": cidr, "zones": 3}}, root) == Fault(
+        path=("network", "cidr"),
+        got=cidr,
+        allowed=f"a private block for 3 zones ({reason})",
+        mend=_set("network.cidr", "10.0.0.0/16"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "got"),
+    [("cidr", "10.0.0.0/16", "10.0.0.0/16"), ("zones", 2, "2"), ("nat", "none", "none")],
+)
+def test_an_existing_vpc_goes_with_nothing_else(root: Path, key: str, value: object, got: str):
+    assert not configuration(SMALLEST | {"network": {"vpc": _VPC}}).faults(root)
+    assert only_fault(SMALLEST | {"network": {"vpc": _VPC, key: value}}, root) == Fault(
+        path=("network", key),
+        got=got,
+        allowed="nothing beside vpc: an existing VPC has its own",
+        mend=_rm(f"network.{key}"),
+    )
+
+
+_BAD_BLOCKS = ["10.0.0.1/16", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/255.255.0.0", "::/0", "all"]
+
+
+@pytest.mark.parametrize("cidr", _BAD_BLOCKS)
+def test_an_existing_vpc_is_given_with_its_block(root: Path, cidr: str):
+    fault = only_fault(SMALLEST | {"network": {"vpc": {**_VPC, "cidr": cidr}}}, root)
+    assert (fault.path, fault.got) == (("network", "vpc", "cidr"), cidr)
+    assert fault.allowed == "an IPv4 block without host bits, such as 203.0.113.0/24"
+
+
+@pytest.mark.parametrize("cidr", _BAD_BLOCKS)
+def test_callers_come_from_blocks(root: Path, cidr: str):
+    own = SMALLEST | {"gateway": {"allow_cidrs": ["10.0.0.0/8", cidr]}}
+    assert only_fault(own, root) == Fault(
+        path=("gateway", "allow_cidrs", 1),
+        got=cidr,
+        allowed="an IPv4 block without host bits, such as 203.0.113.0/24",
+        mend=_set("gateway.allow_cidrs[1]", "203.0.113.0/24"),
+    )
+
+
+def test_a_gateway_with_authentication_may_be_open_to_everybody(root: Path):
+    own = SMALLEST | {"gateway": {**_PUBLIC, "allow_cidrs": ["0.0.0.0/0"]}}
+    assert not configuration(own).faults(root)
+
+
+def test_a_gateway_without_authentication_is_never_open_to_everybody(root: Path):
+    assert only_fault(SMALLEST | {"gateway": {"allow_cidrs": ["0.0.0.0/0"]}}, root) == Fault(
+        path=("gateway", "allow_cidrs", 0),
+        got="0.0.0.0/0",
+        allowed="blocks of known callers: only a gateway with auth is open to everybody",
+        mend=_rm("gateway.allow_cidrs[0]"),
+    )
+
+
+def test_a_public_gateway_has_domain_zone_and_authentication(root: Path):
+    assert not configuration(SMALLEST | {"gateway": _PUBLIC}).faults(root)
+    before = configuration(SMALLEST | {"gateway": {"exposure": "public"}})
+    domain, zone, auth = before.faults(root)
+    assert domain == Fault(
+        path=("gateway", "domain"),
+        got="nothing",
+        allowed="a value: a public gateway or one with auth needs TLS",
+        mend=_set("gateway.domain", "mcp.example.com"),
+    )
+    assert zone == Fault(
+        path=("gateway", "zone"),
+        got="nothing",
+        allowed="a value: its certificate and address are kept in a zone",
+        mend=_set("gateway.zone", "Z0123456789ABCDEFGHIJ"),
+    )
+    assert auth == Fault(
+        path=("gateway", "auth"),
+        got="nothing",
+        allowed="a value: whoever reaches a public gateway must show a token",
+        mend=" && ".join(
+            (
+                _set("gateway.auth.issuer", "https://login.example.com"),
+                _set("gateway.auth.jwks_uri", "https://login.example.com/.well-known/jwks.json"),
+                _set("gateway.auth.audience", "https://mcp.example.com"),
+            )
+        ),
+    )
+    for fault in (domain, zone, auth):
+        assert fault.mend
+        before = mended(before, fault.mend)
+    assert not before.faults(root)
+
+
+def test_a_private_gateway_needs_a_domain_only_for_tokens_and_a_zone_only_with_a_domain(root: Path):
+    def missing(**gateway: Any) -> list[Any]:
+        return [fault.path[1] for fault in configuration(own(gateway)).faults(root)]
+
+    def own(gateway: dict[str, Any]) -> dict[str, Any]:
+        return SMALLEST | {"gateway": gateway}
+
+    assert missing(auth=_AUTH) == ["domain", "zone"]
+    assert missing(domain="mcp.example.com") == ["zone"]
+    assert missing(zone="Z1") == []
+
+
+def test_a_public_gateway_in_an_existing_vpc_needs_two_public_subnets(root: Path):
+    own = SMALLEST | {"gateway": _PUBLIC, "network": {"vpc": _VPC}}
+    two = ["subnet-11111111", "subnet-22222222"]
+    assert not configuration(changed(own, "network", "vpc", "public_subnets", value=two)).faults(
+        root
+    )
+    one = changed(own, "network", "vpc", "public_subnets", value=two[:1])
+    for short, got in ((own, "[]"), (one, '["subnet-11111111"]')):
+        assert only_fault(short, root) == Fault(
+            path=("network", "vpc", "public_subnets"),
+            got=got,
+            allowed="two public subnets or more, in two zones, for the public gateway",
+        )
+
+
+@pytest.mark.parametrize("days", RETENTION_DAYS)
+def test_logs_are_kept_for_as_long_as_cloudwatch_offers(root: Path, days: int):
+    own = SMALLEST | {"observability": {"retention_days": days}}
+    assert not configuration(own).faults(root)
+
+
+@pytest.mark.parametrize(("days", "nearest"), [(0, 1), (2, 1), (31, 30), (100, 90), (3654, 3653)])
+def test_logs_are_kept_for_no_other_time(root: Path, days: int, nearest: int):
+    assert only_fault(SMALLEST | {"observability": {"retention_days": days}}, root) == Fault(
+        path=("observability", "retention_days"),
+        got=str(days),
+        allowed=(
+            "one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, "
+            "2192, 2557, 2922, 3288, 3653"
+        ),
+        mend=_set("observability.retention_days", nearest),
+    )
+
+
+def _tagged(tags: dict[str, str]) -> dict[str, Any]:
+    return SMALLEST | {"tags": tags}
+
+
+def test_45_tags_are_enough(root: Path):
+    tags = {f"t{number}": "" for number in range(46)}
+    assert only_fault(_tagged(tags), root) == Fault(
+        path=("tags",), got="46 tags", allowed="45 at most"
+    )
+    del tags["t0"]
+    assert not configuration(_tagged(tags)).faults(root)
+
+
+@pytest.mark.parametrize(
+    "key", ["k", "k" * 128, "cost.center", "a b/c:d=e+f-g@h_i", "é", "my-aws:"]
+)
+def test_a_tag_has_a_key_of_1_to_128_characters(root: Path, key: str):
+    assert not configuration(_tagged({key: "v" * 256})).faults(root)
+
+
+@pytest.mark.parametrize("key", ["", "k" * 129, "aws:x", "AWS:x"])
+def test_a_tag_has_no_other_key(root: Path, key: str):
+    fault = only_fault(_tagged({key: "v"}), root)
+    assert fault.path == ("tags", key)
+    assert fault.allowed == "a key of 1 to 128 characters that does not start with aws:"
+    assert fault.mend
+    assert not mended(configuration(_tagged({key: "v"})), fault.mend).faults(root)
+
+
+def test_a_tag_has_no_value_of_257_characters(root: Path):
+    assert only_fault(_tagged({"k": "v" * 257}), root) == Fault(
+        path=("tags", "k"),
+        got="257 characters",
+        allowed="a value of 256 characters at most",
+        mend=_rm("tags.k"),
+    )
+
+
+@pytest.mark.parametrize(("key", "value"), [("a!b#", "v"), ("k", "#v!")])
+def test_a_tag_has_no_other_signs(root: Path, key: str, value: str):
+    fault = only_fault(_tagged({key: value}), root)
+    assert (fault.path, fault.got) == (("tags", key), "the characters !#")
+    assert fault.allowed == "letters, digits, spaces and + - . / : = @ _"
