@@ -81,6 +81,6 @@ class Published(pulumi.ComponentResource):
                 stack.region,
                 dashboard.dashboard_name,
             ),
-            "log_groups": foundation.observability.log_group_names,
+            "log_groups": by_name(foundation.observability.log_group_names),
         }
         self.register_outputs(self.outputs)

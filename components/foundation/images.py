@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
@@ -29,7 +30,7 @@ class Images(pulumi.ComponentResource):
         uris: Every workload's image with its digest, by the workload's name.
     """
 
-    uris: pulumi.Output[dict[str, str]]
+    uris: Mapping[str, pulumi.Output[str]]
 
     def __init__(
         self,
@@ -44,17 +45,17 @@ class Images(pulumi.ComponentResource):
         self.repository_arns: dict[str, pulumi.Output[str]] = {}
         """The repositories of the images that were built here, by workload."""
         built: dict[str, tuple[pulumi.Output[str], pulumi.Output[str]]] = {}
-        uris: dict[str, pulumi.Input[str]] = {}
+        uris: dict[str, pulumi.Output[str]] = {}
         for workload, load in fleet.workloads():
             image = load.image
             if image.context is None:
-                uris[workload] = image.uri or ""
+                uris[workload] = pulumi.Output.from_input(image.uri or "")
                 continue
             what = _build_name(image)
             if what not in built:
                 built[what] = self._build(f"{name}-{what}", image, image.context, stack, key_arn)
             uris[workload], self.repository_arns[workload] = built[what]
-        self.uris = pulumi.Output.all(**uris)
+        self.uris = uris
         self.register_outputs({"uris": self.uris})
 
     def _build(

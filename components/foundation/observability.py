@@ -1,5 +1,7 @@
 """Logs of the workloads, and whom alarms are told to."""
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_aws as aws
 
@@ -25,8 +27,8 @@ class Observability(pulumi.ComponentResource):
     """
 
     topic_arn: pulumi.Output[str]
-    log_group_names: pulumi.Output[dict[str, str]]
-    log_group_arns: pulumi.Output[dict[str, str]]
+    log_group_names: Mapping[str, pulumi.Output[str]]
+    log_group_arns: Mapping[str, pulumi.Output[str]]
 
     def __init__(
         self,
@@ -61,8 +63,8 @@ class Observability(pulumi.ComponentResource):
         }
         for workload, group in groups.items():
             self._count_errors(f"{name}-{workload}-errors", stack, workload, group)
-        self.log_group_names = pulumi.Output.all(**{key: log.name for key, log in groups.items()})
-        self.log_group_arns = pulumi.Output.all(**{key: log.arn for key, log in groups.items()})
+        self.log_group_names = {workload: group.name for workload, group in groups.items()}
+        self.log_group_arns = {workload: group.arn for workload, group in groups.items()}
         self.register_outputs(
             {
                 "topic_arn": self.topic_arn,

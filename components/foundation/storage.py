@@ -1,5 +1,7 @@
 """Durable files for the workloads that ask for them."""
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_aws as aws
 
@@ -34,8 +36,8 @@ class Storage(pulumi.ComponentResource):
     file_system_id: pulumi.Output[str]
     file_system_arn: pulumi.Output[str]
     security_group_id: pulumi.Output[str]
-    access_point_ids: pulumi.Output[dict[str, str]]
-    access_point_arns: pulumi.Output[dict[str, str]]
+    access_point_ids: Mapping[str, pulumi.Output[str]]
+    access_point_arns: Mapping[str, pulumi.Output[str]]
 
     def __init__(
         self,
@@ -110,8 +112,8 @@ class Storage(pulumi.ComponentResource):
         self.file_system_id = files.id
         self.file_system_arn = files.arn
         self.security_group_id = group.id
-        self.access_point_ids = pulumi.Output.all(**{name: at.id for name, at in points.items()})
-        self.access_point_arns = pulumi.Output.all(**{name: at.arn for name, at in points.items()})
+        self.access_point_ids = {workload: point.id for workload, point in points.items()}
+        self.access_point_arns = {workload: point.arn for workload, point in points.items()}
         self.register_outputs(
             {
                 "file_system_id": self.file_system_id,

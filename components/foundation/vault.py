@@ -6,7 +6,6 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from components.outputs import by_name
 from core.fleet import Fleet, Secret, SecretSource
 from core.stack import Stack
 
@@ -33,8 +32,8 @@ class Vault(pulumi.ComponentResource):
         request_state_arns: The ARN of every server's request-state key, by the server's name.
     """
 
-    arns: pulumi.Output[dict[str, str]]
-    request_state_arns: pulumi.Output[dict[str, str]]
+    arns: Mapping[str, pulumi.Output[str]]
+    request_state_arns: Mapping[str, pulumi.Output[str]]
 
     def __init__(
         self,
@@ -58,29 +57,23 @@ class Vault(pulumi.ComponentResource):
         """
         super().__init__("mcp-platform:foundation:Vault", name, None, opts)
         self._stack, self._key_arn = stack, key_arn
-        self.arns = by_name(
-            {
-                secret: self._declared(
-                    f"{name}-secret-{secret}", secret, declared, values.get(secret)
-                )
-                for secret, declared in fleet.secrets.items()
-            }
-        )
-        self.request_state_arns = by_name(
-            {
-                server: self._generated(
-                    f"{name}-request-state-{server}", f"Seals the request state of {server}"
-                )
-                for server in fleet.servers
-            }
-        )
+        self.arns = {
+            secret: self._declared(f"{name}-secret-{secret}", secret, declared, values.get(secret))
+            for secret, declared in fleet.secrets.items()
+        }
+        self.request_state_arns = {
+            server: self._generated(
+                f"{name}-request-state-{server}", f"Seals the request state of {server}"
+            )
+            for server in fleet.servers
+        }
         self.register_outputs({"arns": self.arns, "request_state_arns": self.request_state_arns})
 
     def _declared(
         self, name: str, secret: str, declared: Secret, value: pulumi.Output[str] | None
-    ) -> pulumi.Input[str]:
+    ) -> pulumi.Output[str]:
         if declared.arn:
-            return declared.arn
+            return pulumi.Output.from_input(declared.arn)
         description = f"{secret}, declared in the stack's configuration"
         match declared.source:
             case SecretSource.GENERATED:

@@ -1,0 +1,271 @@
+"""The services of the ECS target: how they run, scale and are watched."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.components.fleets import FULL, with_server
+from tests.components.recording import Recording, run
+
+WORKLOADS = [*FULL["servers"], *FULL["agents"]]
+HIDDEN = ["auditor", "quiet"]
+FIXED = ["old", "quiet"]
+BEHIND_GATEWAY = sorted(name for name in WORKLOADS if name not in HIDDEN)
+SCALING = sorted(name for name in WORKLOADS if name not in FIXED)
+
+
+def _service(recording: Recording, workload: str) -> dict[str, Any]:
+    return recording.one("ecs.Service", f"ecs-{workload}-service").inputs
+
+
+def test_the_cluster_has_enhanced_insights_and_both_kinds_of_capacity():
+    recording = run(FULL)
+    cluster = recording.one("ecs.Cluster")
+    assert cluster.inputs == {"settings": [{"name": "containerInsights", "value": "enhanced"}]}
+    assert recording.one("ecs.ClusterCapacityProviders").inputs == {
+        "clusterName": cluster.state["name"],
+        "capacityProviders": ["FARGATE", "FARGATE_SPOT"],
+    }
+
+
+def test_a_service_deploys_without_falling_below_its_count_and_rolls_back():
+    recording = run(FULL)
+    for name in WORKLOADS:
+        service = _service(recording, name)
+        assert {
+            key: service[key]
+            for key in (
+                "deploymentMinimumHealthyPercent",
+                "deploymentMaximumPercent",
+                "deploymentCircuitBreaker",
+                "availabilityZoneRebalancing",
+                "enableEcsManagedTags",
+                "propagateTags",
+                "waitForSteadyState",
+            )
+        } == {
+            "deploymentMinimumHealthyPercent": 100,
+            "deploymentMaximumPercent": 200,
+            "deploymentCircuitBreaker": {"enable": True, "rollback": True},
+            "availabilityZoneRebalancing": "ENABLED",
+            "enableEcsManagedTags": True,
+            "propagateTags": "SERVICE",
+            "waitForSteadyState": True,
+        }
+
+
+def test_a_service_runs_its_own_task_in_the_cluster_in_private_subnets_without_an_address():
+    recording = run(FULL)
+    subnets = recording.one("awsx.Vpc").state["privateSubnetIds"]
+    for name in WORKLOADS:
+        service = _service(recording, name)
+        assert service["cluster"] == recording.one("ecs.Cluster").state["arn"]
+        task = recording.one("ecs.TaskDefinition", f"ecs-{name}-task")
+        assert service["taskDefinition"] == task.state["arn"]
+        assert service["networkConfiguration"]["subnets"] == subnets
+        assert service["networkConfiguration"]["assignPublicIp"] is False
+
+
+def test_copies_run_on_demand_and_with_spot_all_but_the_first_on_spare_capacity():
+    recording = run(FULL)
+    strategies = {name: _service(recording, name)["capacityProviderStrategies"] for name in WORKLOADS}
+    on_demand = [{"capacityProvider": "FARGATE", "base": 1, "weight": 1}]
+    spot = [
+        {"capacityProvider": "FARGATE", "base": 1, "weight": 0},
+        {"capacityProvider": "FARGATE_SPOT", "base": 0, "weight": 1},
+    ]
+    assert strategies == {name: on_demand for name in WORKLOADS} | {"quiet": spot}
+    assert [name for name in WORKLOADS if "launchType" in _service(recording, name)] == []
+
+
+def test_a_shell_can_be_opened_only_where_asked():
+    recording = run(FULL)
+    assert [n for n in WORKLOADS if _service(recording, n)["enableExecuteCommand"]] == ["notes"]
+
+
+def test_servers_are_found_by_their_names_and_agents_are_not():
+    recording = run(FULL)
+    namespace = recording.one("servicediscovery.PrivateDnsNamespace").id
+    for name in FULL["servers"]:
+        entry = recording.one("servicediscovery.Service", f"ecs-{name}-discovery")
+        assert entry.inputs["name"] == name
+        assert entry.inputs["dnsConfig"] == {
+            "namespaceId": namespace,
+            "dnsRecords": [{"type": "A", "ttl": 10}],
+            "routingPolicy": "MULTIVALUE",
+        }
+        registries = _service(recording, name)["serviceRegistries"]
+        assert registries == {"registryArn": entry.state["arn"]}
+    assert len(recording.of("servicediscovery.Service")) == len(FULL["servers"])
+    assert [n for n in FULL["agents"] if "serviceRegistries" in _service(recording, n)] == []
+
+
+def test_what_is_exposed_is_behind_the_gateway_and_the_rest_is_not():
+    recording = run(FULL)
+    behind = sorted(name for name in WORKLOADS if "loadBalancers" in _service(recording, name))
+    assert behind == BEHIND_GATEWAY
+    for name in behind:
+        service = _service(recording, name)
+        group = recording.one("lb.TargetGroup", f"gateway-{name}")
+        assert service["loadBalancers"] == [
+            {"targetGroupArn": group.state["arn"], "containerName": name, "containerPort": 8080}
+        ]
+        assert service["healthCheckGracePeriodSeconds"] == 60
+    for name in HIDDEN:
+        assert "healthCheckGracePeriodSeconds" not in _service(recording, name)
+
+
+def test_a_service_waits_for_everything_that_its_tasks_need_to_start():
+    recording = run(FULL)
+    needed = {
+        recording.one(kind, name).urn
+        for kind, name in (
+            ("ecs.ClusterCapacityProviders", "ecs-capacity"),
+            ("iam.RolePolicy", "ecs-notes-task-policy"),
+            ("iam.RolePolicy", "ecs-notes-execution-policy"),
+            ("lb.ListenerRule", "gateway-notes-rule"),
+            *(("efs.MountTarget", f"fleet-storage-zone-{zone}") for zone in (1, 2, 3)),
+        )
+    }
+    dependencies = recording.one("ecs.Service", "ecs-notes-service").dependencies
+    assert needed - set(dependencies) == set()
+    assert not any("MountTarget" in urn for urn in recording.one("ecs.Service", "ecs-clock-service").dependencies)
+
+
+def test_the_count_is_left_to_autoscaling_exactly_where_there_is_room_to_scale():
+    recording = run(FULL)
+    services = recording.of("ecs.Service")
+    left = sorted(made.name for made in services if made.ignore_changes == ["desiredCount"])
+    assert left == [f"ecs-{name}-service" for name in SCALING]
+    assert {tuple(made.ignore_changes) for made in services} == {("desiredCount",), ()}
+    assert recording.names("appautoscaling.Target") == [f"ecs-{name}-scaling" for name in SCALING]
+    counts = {name: _service(recording, name)["desiredCount"] for name in WORKLOADS}
+    assert counts == {name: 1 for name in WORKLOADS} | {"quiet": 2}
+
+
+@pytest.mark.parametrize(("replicas", "scales"), [((2, 2), False), ((2, 3), True)])
+def test_one_more_copy_is_room_enough(replicas: tuple[int, int], *, scales: bool):
+    least, most = replicas
+    recording = run(with_server(replicas={"min": least, "max": most}))
+    targets = [made.inputs for made in recording.of("appautoscaling.Target")]
+    assert [(made["minCapacity"], made["maxCapacity"]) for made in targets] == [replicas] * scales
+
+
+def test_scaling_is_by_cpu_and_behind_the_gateway_by_requests_too():
+    recording = run(FULL)
+    by_requests = [name for name in SCALING if name in BEHIND_GATEWAY]
+    assert recording.names("appautoscaling.Policy") == sorted(
+        [
+            *(f"ecs-{name}-scaling-cpu" for name in SCALING),
+            *(f"ecs-{name}-scaling-requests" for name in by_requests),
+        ]
+    )
+
+
+def test_scaling_holds_the_configured_values():
+    recording = run(FULL)
+    cluster, service = (
+        recording.one("ecs.Cluster").state["name"],
+        recording.one("ecs.Service", "ecs-notes-service").state["name"],
+    )
+    identity = {
+        "resourceId": f"service/{cluster}/{service}",
+        "scalableDimension": "ecs:service:DesiredCount",
+        "serviceNamespace": "ecs",
+    }
+    target = recording.one("appautoscaling.Target", "ecs-notes-scaling").inputs
+    assert target == {"minCapacity": 1, "maxCapacity": 6, **identity}
+    suffixes = (
+        recording.one("lb.LoadBalancer").state["arnSuffix"],
+        recording.one("lb.TargetGroup", "gateway-notes").state["arnSuffix"],
+    )
+    expected = {
+        "cpu": (70, "ECSServiceAverageCPUUtilization", None),
+        "requests": (300, "ALBRequestCountPerTarget", "/".join(suffixes)),
+    }
+    for what, (value, metric, label) in expected.items():
+        policy = recording.one("appautoscaling.Policy", f"ecs-notes-scaling-{what}").inputs
+        assert identity.items() <= policy.items()
+        assert policy["policyType"] == "TargetTrackingScaling"
+        tracking = policy["targetTrackingScalingPolicyConfiguration"]
+        assert (tracking["targetValue"], tracking["scaleOutCooldown"]) == (value, 60)
+        assert tracking["scaleInCooldown"] == 300
+        specification = tracking["predefinedMetricSpecification"]
+        assert specification["predefinedMetricType"] == metric
+        assert specification.get("resourceLabel") == label
+
+
+def test_every_workload_has_its_alarms():
+    everywhere = ("cpu", "memory", "running")
+    assert run(FULL).names("cloudwatch.MetricAlarm") == sorted(
+        [
+            *(f"ecs-{name}-{what}-alarm" for name in WORKLOADS for what in everywhere),
+            *(f"ecs-{name}-{what}-alarm" for name in BEHIND_GATEWAY for what in ("5xx", "unhealthy")),
+            *(f"fleet-observability-{name}-errors-alarm" for name in WORKLOADS),
+        ]
+    )
+
+
+def test_every_alarm_tells_the_topic_when_it_begins_and_when_it_is_over():
+    recording = run(FULL)
+    topic = recording.one("sns.Topic").state["arn"]
+    for made in recording.of("cloudwatch.MetricAlarm"):
+        assert made.inputs["alarmActions"] == made.inputs["okActions"] == [topic]
+        assert made.inputs["treatMissingData"] == "notBreaching"
+        assert made.inputs["comparisonOperator"] == "GreaterThanOrEqualToThreshold"
+
+
+@pytest.mark.parametrize(
+    ("what", "metric", "statistic", "threshold", "minutes"),
+    [
+        ("cpu", ("AWS/ECS", "CPUUtilization"), "Average", 90, 5),
+        ("memory", ("AWS/ECS", "MemoryUtilization"), "Average", 90, 5),
+        ("5xx", ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count"), "Sum", 5, 3),
+        ("unhealthy", ("AWS/ApplicationELB", "UnHealthyHostCount"), "Maximum", 1, 5),
+    ],
+)
+def test_an_alarm_watches_the_metric_of_its_workload(
+    what: str, metric: tuple[str, str], statistic: str, threshold: int, minutes: int
+):
+    recording = run(FULL)
+    alarm = recording.one("cloudwatch.MetricAlarm", f"ecs-notes-{what}-alarm").inputs
+    service = {
+        "ClusterName": recording.one("ecs.Cluster").state["name"],
+        "ServiceName": recording.one("ecs.Service", "ecs-notes-service").state["name"],
+    }
+    targets = {
+        "LoadBalancer": recording.one("lb.LoadBalancer").state["arnSuffix"],
+        "TargetGroup": recording.one("lb.TargetGroup", "gateway-notes").state["arnSuffix"],
+    }
+    assert (alarm["namespace"], alarm["metricName"]) == metric
+    assert alarm["dimensions"] == (service if metric[0] == "AWS/ECS" else targets)
+    assert (alarm["statistic"], alarm["threshold"]) == (statistic, threshold)
+    assert (alarm["evaluationPeriods"], alarm["period"]) == (minutes, 60)
+
+
+def test_an_alarm_compares_the_running_copies_with_the_desired():
+    alarm = run(FULL).one("cloudwatch.MetricAlarm", "ecs-notes-running-alarm").inputs
+    assert "metricName" not in alarm
+    difference, first, second = alarm["metricQueries"]
+    assert (difference["expression"], difference["returnData"]) == ("first - second", True)
+    assert (first["id"], first["metric"]["metricName"]) == ("first", "DesiredTaskCount")
+    assert (second["id"], second["metric"]["metricName"]) == ("second", "RunningTaskCount")
+    assert first["metric"]["dimensions"] == second["metric"]["dimensions"]
+    assert alarm["threshold"] == 1
+
+
+def test_the_dashboard_shows_the_gateway_and_every_service():
+    recording = run(FULL)
+    body = recording.one("cloudwatch.Dashboard").json("dashboardBody")
+    metrics = {each["properties"]["title"]: each["properties"]["metrics"] for each in body["widgets"]}
+    assert {title: len(shown) for title, shown in metrics.items()} == {
+        "Requests a minute": 1,
+        "Answers that failed": 2,
+        "CPU, percent": len(WORKLOADS),
+        "Memory, percent": len(WORKLOADS),
+        "Running copies": len(WORKLOADS),
+    }
+    services = [made.state["name"] for made in recording.of("ecs.Service")]
+    assert [each[-1] for each in metrics["CPU, percent"]] == services
+    assert json.dumps(body).count('"region": "us-east-1"') == 5
