@@ -1,0 +1,196 @@
+"""`pulumi ARGS` on the sandbox: the real engine, local state, offline providers.
+
+What it does before it hands over to `pulumi`, whose exit status is then its own:
+
+- writes the sandbox's project file: the root's Pulumi.yaml plus the offline providers, so that the
+  configuration keys are declared once;
+- points the engine at state, plugins and a cloud under `$SANDBOX_HOME` (`.sandbox` by default), and
+  takes every AWS and Pulumi credential out of the environment;
+- creates the stack that `up` or `preview` names, where it is not there yet;
+- with `$SANDBOX_TARGET` set, runs on a copy of the stack file with that target.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+PLUGINS = ROOT / "sandbox" / "plugins"
+DEFAULT_STACK = "dev"
+
+# The commands that run the program, and all those that read a stack's configuration.
+CREATES_STACK = frozenset({"up", "update", "preview", "pre"})
+READS_CONFIG = CREATES_STACK | {"destroy", "refresh", "import"}
+
+# Flags of pulumi that take a path: they mean the caller's folder, not the project's.
+PATH_FLAGS = frozenset(
+    {"--config-file", "--event-log", "--file", "--import-file", "--out", "--plan", "--policy-pack",
+     "--policy-pack-config", "--save-plan"}
+)  # fmt: skip
+
+
+# Flags that may stand before the command and have a value, and those that only ask for help.
+VALUE_FLAGS = frozenset({"--color", "--cwd", "--stack", "--tracing", "--verbose", "-C", "-s", "-v"})
+HELP_FLAGS = frozenset({"--help", "-h"})
+
+
+def main() -> NoReturn:
+    """Runs `pulumi` with this process's arguments and ends with its exit status."""
+    home = Path(os.environ.get("SANDBOX_HOME") or ROOT / ".sandbox").resolve()
+    stack_files = Path(os.environ.get("SANDBOX_STACKS") or ROOT).resolve()
+    args = absolute_paths(sys.argv[1:], Path.cwd())
+    project = write_project(home, stack_files)
+    environment = engine_environment(os.environ, home)
+    pulumi = [shutil.which("pulumi", path=environment["PATH"]) or "pulumi", "-C", str(project)]
+
+    command = command_word(args)
+    stack = stack_argument(args)
+    if command in CREATES_STACK:
+        stack = create_stack(pulumi, environment, home, stack_files, stack)
+    target = os.environ.get("SANDBOX_TARGET")
+    if target and command in READS_CONFIG and "--config-file" not in args:
+        stack = stack or pulumi_says(pulumi, environment, "stack", "--show-name")
+        args = [*args, "--config-file", str(with_target(home, stack_files, stack, target))]
+    os.execve(pulumi[0], [*pulumi, *args], environment)  # noqa: S606 - no shell is wanted
+
+
+def command_word(args: Sequence[str]) -> str:
+    """The command among the arguments: the first word that is no flag and no flag's value."""
+    if HELP_FLAGS.intersection(args):
+        return ""
+    words = (
+        arg
+        for position, arg in enumerate(args)
+        if not arg.startswith("-") and not (position and args[position - 1] in VALUE_FLAGS)
+    )
+    return next(words, "")
+
+
+def absolute_paths(args: Sequence[str], folder: Path) -> list[str]:
+    """Makes the values of pulumi's path flags absolute, from the folder of the caller."""
+    result: list[str] = []
+    for position, arg in enumerate(args):
+        flag, equals, value = arg.partition("=")
+        if flag in PATH_FLAGS and equals:
+            result.append(f"{flag}={folder / value}")
+        elif position and args[position - 1] in PATH_FLAGS:
+            result.append(str(folder / arg))
+        else:
+            result.append(arg)
+    return result
+
+
+def stack_argument(args: Sequence[str]) -> str | None:
+    """The stack that `-s NAME`, `--stack NAME` or `--stack=NAME` names, if any."""
+    for position, arg in enumerate(args):
+        if arg.startswith("--stack="):
+            return arg.removeprefix("--stack=")
+        if arg in {"-s", "--stack"} and position + 1 < len(args):
+            return args[position + 1]
+    return None
+
+
+def write_project(home: Path, stack_files: Path) -> Path:
+    """Writes the sandbox's Pulumi.yaml and returns its folder.
+
+    It is the root's, with the program and the stack files found from there and every provider
+    bound to its offline stand-in, at the version that the SDK asks for.
+    """
+    folder = home / "project"
+    folder.mkdir(parents=True, exist_ok=True)
+    project = load_yaml(ROOT / "Pulumi.yaml")
+    project["main"] = os.path.relpath(ROOT, folder)
+    project["stackConfigDir"] = os.path.relpath(stack_files, folder)
+    project["runtime"]["options"]["virtualenv"] = os.path.relpath(ROOT / ".venv", folder)
+    project["plugins"] = {
+        "providers": [
+            {"name": path.name, "path": os.path.relpath(path, folder)}
+            for path in sorted(PLUGINS.iterdir())
+            if path.is_dir()
+        ]
+    }
+    text = yaml.safe_dump(project, sort_keys=False)
+    target = folder / "Pulumi.yaml"
+    if not target.exists() or target.read_text() != text:
+        target.write_text(text)
+    return folder
+
+
+def engine_environment(outer: Mapping[str, str], home: Path) -> dict[str, str]:
+    """The environment for the engine: the caller's without credentials, and all state at home."""
+    kept = {
+        key: value
+        for key, value in outer.items()
+        if not key.startswith(("AWS_", "KUBE")) and key != "PULUMI_ACCESS_TOKEN"
+    }
+    state = home / "state"
+    state.mkdir(parents=True, exist_ok=True)
+    kept.setdefault("SANDBOX_CLOUD", str(home / "cloud.sqlite"))
+    if "PULUMI_CONFIG_PASSPHRASE_FILE" not in kept:
+        kept.setdefault("PULUMI_CONFIG_PASSPHRASE", "sandbox")
+    return kept | {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PULUMI_BACKEND_URL": f"file://{state}",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_HOME": str(home / "pulumi"),
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+
+
+def create_stack(
+    pulumi: Sequence[str],
+    environment: Mapping[str, str],
+    home: Path,
+    stack_files: Path,
+    named: str | None,
+) -> str | None:
+    """Creates the stack that a run needs: the named one, or `dev` where there is none at all.
+
+    Returns:
+        The stack's name, or None where pulumi knows it better: one was selected earlier.
+    """
+    stacks = home / "state" / ".pulumi" / "stacks" / load_yaml(ROOT / "Pulumi.yaml")["name"]
+    existing = {path.stem for path in stacks.glob("*.json")} if stacks.is_dir() else set[str]()
+    if named is None and existing:
+        return None
+    stack = named or DEFAULT_STACK
+    if stack in existing:
+        return stack
+    if not (stack_files / f"Pulumi.{stack}.yaml").exists():
+        known = sorted(path.name.split(".")[1] for path in stack_files.glob("Pulumi.*.yaml"))
+        sys.exit(
+            f"sandbox: there is no stack file Pulumi.{stack}.yaml; "
+            f"the stack files here are for: {', '.join(known) or 'none'}"
+        )
+    pulumi_says(pulumi, environment, "stack", "init", stack)
+    return stack
+
+
+def pulumi_says(pulumi: Sequence[str], environment: Mapping[str, str], *args: str) -> str:
+    """What pulumi prints on a command of ours; its failure is ours."""
+    done = subprocess.run(  # noqa: S603 - the arguments are our own
+        [*pulumi, *args], env=dict(environment), capture_output=True, check=False, text=True
+    )
+    if done.returncode:
+        sys.exit(done.stderr or done.stdout)
+    return done.stdout.strip()
+
+
+def with_target(home: Path, stack_files: Path, stack: str, target: str) -> Path:
+    """Writes a copy of the stack file with another target, and returns its path."""
+    content = load_yaml(stack_files / f"Pulumi.{stack}.yaml")
+    content["config"] = {**content.get("config", {}), "mcp-platform:target": target}
+    copy = home / f"Pulumi.{stack}.{target}.yaml"
+    copy.write_text(yaml.safe_dump(content, sort_keys=False))
+    return copy
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """Reads one YAML mapping from a file."""
+    return yaml.safe_load(path.read_text())

@@ -1,0 +1,263 @@
+"""The cloud of the sandbox: one SQLite file that several provider processes share.
+
+Every object that a provider has made is one row, found by (provider, type, id). Three small tables
+beside it answer what a real cloud answers from its state: which names are taken (claims), by which
+strings an object can be found (handles: its id, its ARN, its name …) and what an object refers to
+(links). Triggers keep them in step, so that a row may be edited or deleted with any SQLite client:
+that is how drift is made.
+"""
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (
+  provider TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL, created REAL NOT NULL,
+  inputs TEXT NOT NULL, properties TEXT NOT NULL, PRIMARY KEY (provider, type, id)
+);
+CREATE TABLE IF NOT EXISTS claims (
+  claim TEXT PRIMARY KEY, provider TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS handles (
+  handle TEXT NOT NULL, provider TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS links (
+  target TEXT NOT NULL, path TEXT NOT NULL,
+  provider TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS claims_owner ON claims (provider, type, id);
+CREATE INDEX IF NOT EXISTS handles_handle ON handles (handle);
+CREATE INDEX IF NOT EXISTS handles_owner ON handles (provider, type, id);
+CREATE INDEX IF NOT EXISTS links_target ON links (target);
+CREATE INDEX IF NOT EXISTS links_owner ON links (provider, type, id);
+CREATE TRIGGER IF NOT EXISTS forget_owned AFTER DELETE ON objects BEGIN
+  DELETE FROM claims WHERE (provider, type, id) = (OLD.provider, OLD.type, OLD.id);
+  DELETE FROM handles WHERE (provider, type, id) = (OLD.provider, OLD.type, OLD.id);
+  DELETE FROM links WHERE (provider, type, id) = (OLD.provider, OLD.type, OLD.id);
+END;
+"""
+_BUSY_SECONDS = 60.0
+
+
+class TakenError(Exception):
+    """A claim or an id that another object holds already.
+
+    Attributes:
+        claim: the claim, or the id, that was refused.
+        owner: id of the object that holds it.
+    """
+
+    def __init__(self, claim: str, owner: str) -> None:
+        super().__init__(f"{claim} is taken by {owner}")
+        self.claim = claim
+        self.owner = owner
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Thing:
+    """One object of the cloud.
+
+    Attributes:
+        provider: package name, such as ``aws``.
+        type: Pulumi type token.
+        id: the provider's id.
+        inputs: checked inputs that it was made from (plain JSON values).
+        properties: its present properties (plain JSON values); what refresh reads.
+        created: seconds since the epoch; 0 means now.
+        claims: strings that no other object may claim while this one is there.
+        handles: strings by which others may refer to it, beside its id.
+        links: (property path, string) pairs of what it refers to.
+    """
+
+    provider: str
+    type: str
+    id: str
+    inputs: Mapping[str, Any]
+    properties: Mapping[str, Any]
+    created: float = 0.0
+    claims: Iterable[str] = field(default=())
+    handles: Iterable[str] = field(default=())
+    links: Iterable[tuple[str, str]] = field(default=())
+
+
+class Cloud:
+    """A handle on the cloud's file; safe to use from many threads and many processes.
+
+    Args:
+        path: the SQLite file; it and its folder are made when absent.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._connection()
+
+    def _connection(self) -> sqlite3.Connection:
+        known: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if known is not None:
+            return known
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        # A sandbox that loses its last write in a power cut loses nothing of worth.
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.executescript(_SCHEMA)
+        self._local.connection = connection
+        with self._lock:
+            self._all.append(connection)
+        return connection
+
+    def close(self) -> None:
+        """Close the connections of every thread; the handle is of no use afterwards."""
+        with self._lock:
+            while self._all:
+                self._all.pop().close()
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Hold the file for one short read-check-write; nothing of it stays when it raises."""
+        connection = self._connection()
+        if connection.in_transaction:
+            yield
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def put(self, thing: Thing, *, new: bool = False) -> None:
+        """Write an object with its claims, handles and links, in place of any earlier version.
+
+        Args:
+            thing: the object.
+            new: whether an earlier version of it counts as another object, whose claims hold.
+
+        Raises:
+            TakenError: another object holds one of its claims.
+        """
+        key = (thing.provider, thing.type, thing.id)
+        with self.transaction():
+            connection = self._connection()
+            before = None if new else self.get(*key)
+            if before is not None:
+                self.delete(*key)
+            for claim in thing.claims:
+                row = connection.execute(
+                    "SELECT id FROM claims WHERE claim = ?", (claim,)
+                ).fetchone()
+                if row is not None:
+                    raise TakenError(claim, row[0])
+                connection.execute("INSERT INTO claims VALUES (?, ?, ?, ?)", (claim, *key))
+            connection.execute("DELETE FROM handles WHERE (provider, type, id) = (?, ?, ?)", key)
+            connection.execute("DELETE FROM links WHERE (provider, type, id) = (?, ?, ?)", key)
+            connection.execute(
+                "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    *key,
+                    before.created if before else thing.created or time.time(),
+                    json.dumps(dict(thing.inputs)),
+                    json.dumps(dict(thing.properties)),
+                ),
+            )
+            connection.executemany(
+                "INSERT INTO handles VALUES (?, ?, ?, ?)",
+                [(handle, *key) for handle in dict.fromkeys((thing.id, *thing.handles)) if handle],
+            )
+            connection.executemany(
+                "INSERT INTO links VALUES (?, ?, ?, ?, ?)",
+                [(target, path, *key) for path, target in thing.links],
+            )
+
+    def get(self, provider: str, type_: str, id_: str) -> Thing | None:
+        """The object with this id, or None."""
+        found = self._select("WHERE (provider, type, id) = (?, ?, ?)", (provider, type_, id_))
+        return found[0] if found else None
+
+    def list(self, provider: str | None = None, type_: str | None = None) -> "list[Thing]":
+        """All objects in the order of their making, or those of one provider or one type."""
+        return self._select(
+            "WHERE provider = coalesce(?, provider) AND type = coalesce(?, type)"
+            " ORDER BY created, rowid",
+            (provider, type_),
+        )
+
+    def edit(self, provider: str, type_: str, id_: str, changes: Mapping[str, Any]) -> None:
+        """Change properties of an object behind the engine's back (None takes one away).
+
+        Raises:
+            KeyError: there is no such object.
+        """
+        with self.transaction():
+            thing = self.get(provider, type_, id_)
+            if thing is None:
+                raise KeyError((provider, type_, id_))
+            kept = {k: v for k, v in {**thing.properties, **changes}.items() if v is not None}
+            self._connection().execute(
+                "UPDATE objects SET properties = ? WHERE (provider, type, id) = (?, ?, ?)",
+                (json.dumps(kept), provider, type_, id_),
+            )
+
+    def delete(self, provider: str, type_: str, id_: str) -> bool:
+        """Take an object away; False when it was not there."""
+        cursor = self._connection().execute(
+            "DELETE FROM objects WHERE (provider, type, id) = (?, ?, ?)", (provider, type_, id_)
+        )
+        return cursor.rowcount > 0
+
+    def find(self, handle: str) -> "list[Thing]":
+        """The objects that answer to a string: an id, an ARN, a name."""
+        return self._select("JOIN handles USING (provider, type, id) WHERE handle = ?", (handle,))
+
+    def users(self, provider: str, type_: str, id_: str) -> "list[tuple[str, Thing]]":
+        """(property path, object) of all others that refer to an object by any of its handles."""
+        rows = self._connection().execute(
+            "SELECT DISTINCT links.path, links.provider, links.type, links.id FROM handles"
+            " JOIN links ON links.target = handles.handle"
+            " WHERE (handles.provider, handles.type, handles.id) = (?1, ?2, ?3)"
+            " AND (links.provider, links.type, links.id) != (?1, ?2, ?3)",
+            (provider, type_, id_),
+        )
+        found = [(row[0], self.get(row[1], row[2], row[3])) for row in rows.fetchall()]
+        return [(path, thing) for path, thing in found if thing is not None]
+
+    def count(self, name: str) -> int:
+        """Add one to a counter that all processes share, and give its new value (first: 1)."""
+        row = self._connection().execute(
+            "INSERT INTO counters VALUES (?, 1)"
+            " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
+            (name,),
+        )
+        return int(row.fetchall()[0][0])
+
+    def _select(self, where: str, values: tuple[Any, ...]) -> "list[Thing]":
+        rows = self._connection().execute(
+            "SELECT objects.provider, objects.type, objects.id, created, inputs, properties"  # noqa: S608 - `where` is one of the literals above, values are bound
+            f" FROM objects {where}",
+            values,
+        )
+        return [
+            Thing(
+                provider=row[0],
+                type=row[1],
+                id=row[2],
+                created=row[3],
+                inputs=json.loads(row[4]),
+                properties=json.loads(row[5]),
+            )
+            for row in rows.fetchall()
+        ]

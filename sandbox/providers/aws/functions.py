@@ -1,0 +1,105 @@
+"""Answers to pulumi-aws' functions, by functions.yaml; policy documents are put together here."""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from sandbox.providers.aws.minting import fill, surroundings
+from sandbox.providers.aws.state import PROVIDER
+from sandbox.providers.base import Context, RefusedError
+from sandbox.providers.wire import Json
+
+_POLICY_DOCUMENT = "aws:iam/getPolicyDocument:getPolicyDocument"
+
+
+@cache
+def _table() -> Mapping[str, Mapping[str, Any]]:
+    text = Path(__file__).with_name("functions.yaml").read_text(encoding="utf-8")
+    return cast("Mapping[str, Mapping[str, Any]]", yaml.load(text, Loader=yaml.CSafeLoader))
+
+
+def invoke(context: Context, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Answer a function call.
+
+    Raises:
+        RefusedError: the sandbox does not know the function, or nothing in the cloud matches.
+    """
+    if token == _POLICY_DOCUMENT:
+        return _policy_document(arguments)
+    rule = _table().get(token)
+    if rule is None:
+        raise RefusedError(f"{token}: the sandbox does not know this function")
+    if "find" in rule:
+        return _find(context, token, rule, arguments)
+    scope = {**context.config, **surroundings(context, arguments), **arguments}
+    return cast("Mapping[str, Any]", fill(rule["give"], scope, context.cloud))
+
+
+def _find(
+    context: Context, token: str, rule: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    wanted = {
+        property_: arguments[name]
+        for name, property_ in cast("Mapping[str, str]", rule["by"]).items()
+        if arguments.get(name) is not None
+    }
+    found = [
+        thing
+        for thing in context.cloud.list(PROVIDER, rule["find"])
+        if all({**thing.properties, "id": thing.id}.get(k) == v for k, v in wanted.items())
+    ]
+    if not wanted or len(found) != 1:
+        raise RefusedError(
+            f"{token}: {len(found)} objects of the cloud match {wanted or 'nothing'}; one is needed"
+        )
+    return {**arguments, **found[0].properties, "id": found[0].id}
+
+
+# A statement's keys in Terraform's words and in a policy's.
+_NAMES = {
+    "sid": "Sid",
+    "effect": "Effect",
+    "actions": "Action",
+    "notActions": "NotAction",
+    "resources": "Resource",
+    "notResources": "NotResource",
+}
+
+
+def _policy_document(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    statements = [_statement(item) for item in arguments.get("statements") or ()]
+    for text in arguments.get("sourcePolicyDocuments") or ():
+        statements = [*json.loads(text)["Statement"], *statements]
+    document = {"Version": arguments.get("version") or "2012-10-17", "Statement": statements}
+    if arguments.get("policyId"):
+        document["Id"] = arguments["policyId"]
+    text = json.dumps(document)
+    return {**arguments, "id": "policy", "json": text, "minifiedJson": text}
+
+
+def _statement(item: Mapping[str, Any]) -> dict[str, Any]:
+    statement: dict[str, Any] = {"Effect": "Allow"}
+    for name, key in _NAMES.items():
+        if item.get(name):
+            statement[key] = _single(item[name])
+    for name, key in (("principals", "Principal"), ("notPrincipals", "NotPrincipal")):
+        if item.get(name):
+            statement[key] = {p["type"]: _single(p["identifiers"]) for p in item[name]}
+            if statement[key] == {"*": "*"}:
+                statement[key] = "*"
+    conditions: dict[str, dict[str, Json]] = {}
+    for condition in item.get("conditions") or ():
+        conditions.setdefault(condition["test"], {})[condition["variable"]] = _single(
+            condition["values"]
+        )
+    return {**statement, **({"Condition": conditions} if conditions else {})}
+
+
+def _single(value: Json) -> Json:
+    """A list of one as its item, as Terraform writes it."""
+    items = cast("list[Json]", value) if isinstance(value, list) else []
+    return items[0] if len(items) == 1 else cast("Json", value)

@@ -1,0 +1,165 @@
+"""Ids, ARNs and computed outputs, made from the templates of the table.
+
+A template is a string with placeholders in braces; one that is a single placeholder keeps the type
+of what stands for it. A placeholder is the dotted path of a property (``vpcConfig.subnetIds.0``),
+a property of what a property refers to (``subnetId->vpcId``), one of the surroundings (``region``,
+``account``, ``partition``, ``zones``, ``now``), or something new: ``hex:17``, ``digits:12``,
+``upper:14``, ``alnum:6``, ``uuid``, ``count:family`` (how many there have been with this family).
+After a bar stand filters: ``arn|after:loadbalancer/``. An object of the two keys ``each`` and
+``item`` is a list: one item for every value of the named properties, which it sees as ``item``.
+"""
+
+import datetime
+import re
+import secrets
+import string
+import uuid
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, cast
+
+from sandbox.cloud import Cloud
+from sandbox.providers.base import Context
+from sandbox.providers.wire import Json
+
+ACCOUNT = "123456789012"
+DEFAULT_REGION = "us-east-1"
+_PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
+# Availability zones that a new account sees. Source: "AWS regions and availability zones".
+_ZONES = {"us-east-1": "abcdef", "us-west-1": "ac", "us-west-2": "abcd", "ap-northeast-1": "acd"}
+_PARTITIONS = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
+
+
+def region_of(context: Context, properties: Mapping[str, Any]) -> str:
+    """The region of a resource: its own, or else the provider's."""
+    return str(properties.get("region") or context.config.get("region") or DEFAULT_REGION)
+
+
+def surroundings(context: Context, properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What is true around a resource: region, account and what follows from them."""
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {**_place(region_of(context, properties)), "now": now}
+
+
+@cache
+def _place(region: str) -> Mapping[str, Any]:
+    starts = (name for start, name in _PARTITIONS.items() if region.startswith(f"{start}-"))
+    partition = next(starts, "aws")
+    letters = _ZONES.get(region, "abc")
+    return {
+        "region": region,
+        "account": ACCOUNT,
+        "partition": partition,
+        "suffix": "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
+        "zones": [f"{region}{letter}" for letter in letters],
+        "zoneIds": [f"{_short(region)}-az{n + 1}" for n in range(len(letters))],
+    }
+
+
+def _short(region: str) -> str:
+    """The short form of a region's name in the ids of its zones: us-east-1 is use1."""
+    area, *middle, number = region.split("-")
+    return area + "".join(part[0] for part in middle) + number
+
+
+def _characters(alphabet: str) -> Callable[[str], str]:
+    return lambda count: "".join(secrets.choice(alphabet) for _ in range(int(count)))
+
+
+_NEW: Mapping[str, Callable[[str], str]] = {
+    "hex": _characters("0123456789abcdef"),
+    "digits": _characters(string.digits),
+    "upper": _characters(string.ascii_uppercase + string.digits),
+    "lower": _characters(string.ascii_lowercase + string.digits),
+    "alnum": _characters(string.ascii_letters + string.digits),
+}
+
+_FILTERS: Mapping[str, Callable[[str, str], str]] = {
+    "after": lambda text, mark: text.partition(mark)[2],
+    "before": lambda text, mark: text.partition(mark)[0],
+    "last": lambda text, mark: text.rpartition(mark)[2],
+    "strip": lambda text, mark: text.strip(mark),
+    "swap": lambda text, marks: text.replace(marks[0], marks[1]),
+    "lower": lambda text, _: text.lower(),
+    "when": lambda text, mark: mark if text == "true" else "",
+    "end": lambda text, count: text[-int(count) :],
+}
+
+
+def fill(template: Json, scope: Mapping[str, Any], cloud: Cloud) -> Json:
+    """A template with its placeholders filled in; lists and objects are filled item by item.
+
+    Args:
+        template: a template, or a literal of another type, which stays as it is.
+        scope: properties and surroundings by name.
+        cloud: where ``->`` looks up what a property refers to.
+    """
+    if isinstance(template, list):
+        return [fill(item, scope, cloud) for item in cast("list[Json]", template)]
+    if isinstance(template, Mapping):
+        parts = cast("Mapping[str, Json]", template)
+        if set(parts) == {"each", "item"}:
+            return _each(parts, scope, cloud)
+        return {key: fill(item, scope, cloud) for key, item in parts.items()}
+    if not isinstance(template, str):
+        return template
+    whole = _PLACEHOLDER.fullmatch(template)
+    if whole:
+        return _value(whole[1], scope, cloud)
+    return _PLACEHOLDER.sub(lambda m: _written(_value(m[1], scope, cloud)), template)
+
+
+def _each(template: Mapping[str, Json], scope: Mapping[str, Any], cloud: Cloud) -> list[Json]:
+    values: list[Json] = []
+    for name in template["each"]:
+        value = look(scope, name)
+        values += cast("list[Json]", value) if isinstance(value, list) else [value]
+    unique = dict.fromkeys(value for value in values if value)
+    return [fill(template["item"], {**scope, "item": value}, cloud) for value in unique]
+
+
+def _written(value: Json) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _value(placeholder: str, scope: Mapping[str, Any], cloud: Cloud) -> Json:
+    expression, *filters = placeholder.split("|")
+    maker, colon, argument = expression.partition(":")
+    if expression == "uuid":
+        value: Json = str(uuid.uuid4())
+    elif maker == "count":
+        value = cloud.count(f"{argument} {look(scope, argument)}")
+    elif colon and maker in _NEW:
+        value = _NEW[maker](argument)
+    else:
+        value = _property(expression, scope, cloud)
+    for text in filters:
+        name, _, argument = text.partition(":")
+        value = _FILTERS[name](_written(value), argument)
+    return value
+
+
+def _property(expression: str, scope: Mapping[str, Any], cloud: Cloud) -> Json:
+    first, *others = expression.split("->")
+    value = look(scope, first)
+    for path in others:
+        # An object's own properties come first: several types may answer to one name.
+        found = [look(thing.properties, path) for thing in cloud.find(_written(value))]
+        value = next((item for item in found if item is not None), None)
+    return value
+
+
+def look(properties: Json, path: str) -> Json:
+    """The property at a dotted path, such as ``vpcConfig.subnetIds.0``; None when absent."""
+    value = properties
+    for part in path.split("."):
+        if isinstance(value, Mapping):
+            value = cast("Mapping[str, Json]", value).get(part)
+        elif isinstance(value, list) and part.isdigit():
+            items = cast("list[Json]", value)
+            value = items[int(part)] if int(part) < len(items) else None
+        else:
+            return None
+    return value

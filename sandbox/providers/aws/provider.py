@@ -1,0 +1,53 @@
+"""The `aws` provider of the sandbox, put together."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.providers import sdk
+from sandbox.providers.aws import check, functions, state
+from sandbox.providers.aws.nodes import PACKAGE
+from sandbox.providers.aws.tables import entry
+from sandbox.providers.base import Checked, Context, Failure, Provider, main
+
+VERSION = "7.51.1"
+
+
+def check_config(_context: Context, config: Mapping[str, Any]) -> Checked:
+    """Check the provider's configuration: only known properties, and a region."""
+    known = sdk.arguments(PACKAGE, "provider", "ProviderArgs")
+    failures = [
+        Failure(path=(name,), reason=f"aws: {name} is not a property of the provider")
+        for name in config
+        if name not in known and name not in ("version", "pluginDownloadURL")
+    ]
+    if not config.get("region"):
+        failures.append(
+            Failure(path=("region",), reason="aws: region is missing; pulumi config set aws:region")
+        )
+    return Checked(inputs=config, failures=failures)
+
+
+def secret_outputs(type_: str) -> frozenset[str]:
+    """Properties of a type that are always secret."""
+    return frozenset(entry(type_).secret)
+
+
+PROVIDER = Provider(
+    name="aws",
+    version=VERSION,
+    check=check.check,
+    diff=state.diff,
+    create=state.create,
+    read=state.read,
+    update=state.update,
+    delete=state.delete,
+    invoke=functions.invoke,
+    check_config=check_config,
+    replacing_config=frozenset({"region"}),
+    secret_outputs=secret_outputs,
+)
+
+
+def run() -> None:
+    """Be the provider's process."""
+    main(PROVIDER)

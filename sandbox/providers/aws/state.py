@@ -1,0 +1,397 @@
+"""Create, read, update and delete: what only the state of the cloud can tell."""
+
+import ipaddress
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from sandbox.cloud import TakenError, Thing
+from sandbox.providers.aws.check import DEFAULTS
+from sandbox.providers.aws.constraints import pattern, shown
+from sandbox.providers.aws.documents import normal
+from sandbox.providers.aws.minting import ACCOUNT, fill, look, region_of, surroundings
+from sandbox.providers.aws.nodes import Node, Plan, plan
+from sandbox.providers.aws.tables import Kind, tables
+from sandbox.providers.base import (
+    Call,
+    Change,
+    Context,
+    Difference,
+    Made,
+    RefusedError,
+    compare,
+)
+from sandbox.providers.sdk import Shape
+from sandbox.providers.wire import UNKNOWN, Json, Path, Unknown
+
+PROVIDER = "aws"
+_EMPTY: Mapping[str, Json] = {
+    "string": "",
+    "integer": 0,
+    "number": 0,
+    "boolean": False,
+    "list": [],
+    "map": {},
+    "object": {},
+}
+
+
+def create(context: Context, call: Call) -> Made:
+    """Make a resource: references must exist, names must be free, networks must fit."""
+    known = plan(call.type)
+    if call.preview:
+        return Made(
+            id="", properties=_foreseen(known, call.inputs, region_of(context, call.inputs))
+        )
+    with context.cloud.transaction():
+        _must_exist(context, known, call)
+        _must_fit(context, known, call)
+        around = surroundings(context, call.inputs)
+        given = _stored(call.inputs)
+        scope = {**around, **_literals(known), **given}
+        id_ = str(fill(known.table.id or "{hex:26}", scope, context.cloud))
+        properties = _computed(context, known, {**scope, "id": id_}, given)
+        _put(context, known, call, id_, properties, new=True)
+    return Made(id=id_, properties=properties)
+
+
+def read(context: Context, call: Call) -> Made | None:
+    """Look a resource up; its inputs are those of the program as the cloud has them now."""
+    thing = context.cloud.get(PROVIDER, call.type, call.id)
+    if thing is None:
+        thing = _by_handle(context, call)
+    if thing is None:
+        return None
+    known = plan(call.type)
+    inputs = dict(call.old_inputs) or dict(thing.inputs)
+    for name in known.resource.inputs:
+        now, before = thing.properties.get(name), call.properties.get(name)
+        # A property that nobody asked for counts when somebody changed it and AWS has no default.
+        strange = now != before and not _is_computed(known, name) and bool(call.properties)
+        if name in inputs or strange:
+            inputs[name] = inputs.get(name) if _is_write_only(name) else now
+    present = {name: value for name, value in inputs.items() if value is not None}
+    return Made(id=thing.id, properties=thing.properties, inputs=present)
+
+
+def _by_handle(context: Context, call: Call) -> Thing | None:
+    """Imports may name a resource by its name or its ARN."""
+    found = (
+        t for t in context.cloud.find(call.id) if (t.provider, t.type) == (PROVIDER, call.type)
+    )
+    return next(found, None)
+
+
+def update(context: Context, call: Call) -> Mapping[str, Any]:
+    """Change a resource in place."""
+    known = plan(call.type)
+    gone = set(call.old_inputs) - set(call.inputs)
+    kept = {
+        name: value
+        for name, value in call.properties.items()
+        if name not in gone or _is_computed(known, name)
+    }
+    given = _stored(call.inputs)
+    if call.preview:
+        changing = dict.fromkeys(known.table.volatile, UNKNOWN)
+        return {**kept, **changing, **given, **_tags_all(known, given)}
+    with context.cloud.transaction():
+        thing = context.cloud.get(PROVIDER, call.type, call.id)
+        if thing is None:
+            raise RefusedError(f"{call.type} {call.id} does not exist: it was deleted meanwhile")
+        _must_exist(context, known, call)
+        around = surroundings(context, call.inputs)
+        scope = {**around, **kept, **given, "id": call.id}
+        minted = {
+            name: fill(known.table.outputs[name], scope, context.cloud)
+            for name in known.table.volatile
+        }
+        properties = {**kept, **given, **minted, **_tags_all(known, given)}
+        _put(context, known, call, call.id, properties, new=False)
+    return properties
+
+
+def delete(context: Context, call: Call) -> None:
+    """Take a resource away, unless it is protected or something still needs it."""
+    known = plan(call.type)
+    table = known.table
+    with context.cloud.transaction():
+        thing = context.cloud.get(PROVIDER, call.type, call.id)
+        # A replacement may have the same id: then the old one is gone already.
+        if thing is None or thing.properties.get("arn") != call.properties.get("arn"):
+            return
+        if table.protected and thing.properties.get(table.protected):
+            raise RefusedError(
+                f"{call.type} {call.id} is protected against deletion by {table.protected};"
+                " set it to false, update, and delete then"
+            )
+        holders = [
+            (path, user)
+            for path, user in context.cloud.users(PROVIDER, call.type, call.id)
+            if _holds(table.held_by, path, user)
+        ]
+        if holders and not (table.unless and thing.properties.get(table.unless)):
+            path, user = holders[0]
+            raise RefusedError(
+                f"{table.held_error}: {call.type} {call.id} cannot be deleted: {user.type}"
+                f" {user.id} still needs it ({path})"
+            )
+        for _, user in holders:
+            context.cloud.delete(user.provider, user.type, user.id)
+        context.cloud.delete(PROVIDER, call.type, call.id)
+
+
+def _holds(held_by: tuple[str, ...], path: str, user: Thing) -> bool:
+    """Entries are types, without the leading ``aws:``, some with ``@property``."""
+    short = user.type.removeprefix("aws:")
+    return any(
+        short == type_ and property_ in ("", path)
+        for type_, _, property_ in (entry.partition("@") for entry in held_by)
+    )
+
+
+def diff(_context: Context, call: Call) -> Difference:
+    """Compare inputs: documents by meaning, sets without order, what AWS computes not at all."""
+    known = plan(call.type)
+    olds = _comparable(known, call.old_inputs)
+    news = _comparable(known, call.inputs)
+    changes = {
+        path: change
+        for path, change in compare(olds, news, known.replaces).items()
+        if not _takes_the_old(known, path, change)
+    }
+    name = str(known.table.name.get("property", "name"))
+    # A name that the program chose itself must be free before the new resource can have it.
+    own_name = call.inputs.get(name) is not None and name not in call.inputs.get(DEFAULTS, ())
+    same_name = own_name and call.inputs.get(name) == call.old_inputs.get(name)
+    return Difference(changes=changes, delete_first=bool(same_name and known.table.claims))
+
+
+def _takes_the_old(known: Plan, path: Path, change: Change) -> bool:
+    """Leaving a property out for which AWS has a value of its own changes nothing."""
+    gone = change in (Change.DELETE, Change.DELETE_REPLACE)
+    return gone and len(path) == 1 and known.replaces(path) and _is_computed(known, str(path[0]))
+
+
+def _is_computed(known: Plan, name: str) -> bool:
+    output = known.resource.outputs.get(name)
+    given = known.resource.inputs.get(name)
+    return output is not None and output.required and not (given is not None and given.required)
+
+
+def _comparable(known: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _in_order(known.properties[name][0], value)
+        for name, value in inputs.items()
+        if name in known.properties
+    }
+
+
+def _in_order(node: Node, value: Json) -> Json:
+    if node.document or node.schema.get("format") == "json":
+        unknown = isinstance(value, Unknown)
+        return value if unknown else json.dumps(normal(value), sort_keys=True)
+    if isinstance(value, list):
+        items = [_in_order(node.item, item) for item in cast("list[Json]", value)]
+        return sorted(items, key=repr) if node.unordered else items
+    if isinstance(value, Mapping) and node.shape.kind == "object":
+        return {
+            name: _in_order(node.fields[name][0], item)
+            for name, item in cast("Mapping[str, Json]", value).items()
+            if name in node.fields
+        }
+    return cast("Json", value)
+
+
+def _is_write_only(name: str) -> bool:
+    return name.endswith("Wo")
+
+
+def _stored(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in inputs.items()
+        if name != DEFAULTS and not _is_write_only(name) and value is not None
+    }
+
+
+def _tags_all(known: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"tagsAll": given.get("tags", {})} if "tagsAll" in known.resource.outputs else {}
+
+
+def _foreseen(known: Plan, inputs: Mapping[str, Any], region: str) -> dict[str, Any]:
+    """What a preview can tell: inputs, tags and region; all that AWS computes is unknown."""
+    given = _stored(inputs)
+    names = [name for name, output in known.resource.outputs.items() if output.required]
+    unknown = dict.fromkeys(names, UNKNOWN)
+    place = {"region": region} if "region" in known.resource.outputs else {}
+    properties = {**unknown, **place, **given, **_tags_all(known, given)}
+    for name in known.table.outputs:
+        _fill_in(properties, name, UNKNOWN)
+    return properties
+
+
+def _fill_in(properties: dict[str, Any], path: str, value: Json) -> None:
+    """Set a property, given by its dotted path, that the program has not set."""
+    name, _, rest = path.partition(".")
+    if not rest:
+        if properties.get(name) is None:
+            properties[name] = value
+    elif isinstance(properties.get(name, {}), Mapping):
+        inner = dict(properties.get(name, {}))
+        _fill_in(inner, rest, value)
+        properties[name] = inner
+
+
+def _literals(known: Plan) -> dict[str, Json]:
+    """The defaults of the table: outputs that are the same for every resource of the type."""
+    return {
+        name: template
+        for name, template in known.table.outputs.items()
+        if "{" not in str(template) and "." not in name
+    }
+
+
+def _computed(
+    context: Context, known: Plan, scope: dict[str, Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    properties = dict(given)
+    if "region" in known.resource.outputs:
+        properties.setdefault("region", scope["region"])
+    for name, template in known.table.outputs.items():
+        if look(properties, name) is None:
+            _fill_in(properties, name, fill(template, scope, context.cloud))
+            scope.update(properties)
+    for name, output in known.resource.outputs.items():
+        guess = _guess(name, output.shape, scope)
+        if output.required and guess is not None and name != "tagsAll":
+            properties.setdefault(name, guess)
+    return {**properties, **_tags_all(known, given)}
+
+
+def _guess(name: str, shape: Shape, scope: Mapping[str, Any]) -> Json:
+    """A value of the right type for an output that the table does not know."""
+    if name == "arn":
+        place = f"{scope['partition']}:sandbox:{scope['region']}:{scope['account']}"
+        return f"arn:{place}:{scope['id']}"
+    return _EMPTY.get(shape.kind)
+
+
+def _put(
+    context: Context,
+    known: Plan,
+    call: Call,
+    id_: str,
+    properties: Mapping[str, Any],
+    *,
+    new: bool,
+) -> None:
+    table = known.table
+    scope = {**surroundings(context, call.inputs), **properties, "id": id_}
+    claims = [str(fill(claim, scope, context.cloud)) for claim in table.claims]
+    handles = [fill(handle, scope, context.cloud) for handle in table.handles]
+    links = [(path, value) for path, value, _ in _links(known, call.inputs)]
+    try:
+        context.cloud.put(
+            Thing(
+                provider=PROVIDER,
+                type=call.type,
+                id=id_,
+                inputs=call.inputs,
+                properties=properties,
+                claims=[f"{call.type} {claim}" for claim in claims],
+                handles=[handle for handle in handles if isinstance(handle, str)],
+                links=links,
+            ),
+            new=new,
+        )
+    except TakenError as taken:
+        what = taken.claim.partition(" ")[2]
+        raise RefusedError(
+            f"{table.taken or 'ResourceAlreadyExists'}: {call.type} {what!r} exists already"
+        ) from taken
+
+
+def _links(known: Plan, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, Kind]]:
+    """(path, value, kind) of all identifiers in the inputs that belong to something."""
+    for name, value in inputs.items():
+        if name in known.properties:
+            yield from _links_below(known.properties[name][0], value)
+
+
+def _links_below(node: Node, value: Json) -> Iterator[tuple[str, str, Kind]]:
+    if isinstance(value, str):
+        if node.kind is not None and node.kind.types:
+            yield node.path, value, node.kind
+    elif isinstance(value, list):
+        for item in cast("list[Json]", value):
+            yield from _links_below(node.item, item)
+    elif isinstance(value, Mapping):
+        for name, item in cast("Mapping[str, Json]", value).items():
+            if node.shape.kind == "map":
+                yield from _links_below(node.item, item)
+            elif name in node.fields:
+                yield from _links_below(node.fields[name][0], item)
+
+
+def _must_exist(context: Context, known: Plan, call: Call) -> None:
+    for path, value, kind in _links(known, call.inputs):
+        if _is_elsewhere(value):
+            continue
+        wanted = {f"aws:{name}" for name in kind.types}
+        found = [thing for thing in context.cloud.find(value) if thing.type in wanted]
+        if not found:
+            raise RefusedError(
+                f"{call.type} {call.name}: {path} {shown(value)} does not exist in the cloud:"
+                f" {kind.says} is needed"
+            )
+        if path in known.table.attached:
+            _must_be_attached(context, call, path, found[0], known.table.attached[path])
+
+
+def _must_be_attached(
+    context: Context, call: Call, path: str, thing: Thing, types: Sequence[str]
+) -> None:
+    users = context.cloud.users(thing.provider, thing.type, thing.id)
+    if not any(user.type.removeprefix("aws:") in types for _, user in users):
+        raise RefusedError(
+            f"InvalidParameterException: {call.type} {call.name}: {path} {shown(thing.id)} is not"
+            f" attached yet: one of {', '.join(types)} must refer to it before (depends_on)"
+        )
+
+
+def _is_elsewhere(value: str) -> bool:
+    """Whether an identifier belongs to AWS or to another account, which the sandbox cannot see."""
+    parts = value.split(":")
+    if len(parts) > 5 and parts[0] == "arn":  # noqa: PLR2004 - arn:partition:service:region:account:
+        return parts[4] not in ("", ACCOUNT)
+    return any((compiled := pattern(text)) and compiled.search(value) for text in tables().external)
+
+
+def _must_fit(context: Context, known: Plan, call: Call) -> None:
+    """A network must lie inside of its parent's and beside its brothers'."""
+    rule = known.table.inside
+    block, parent = (call.inputs.get(rule.get(key, "")) for key in ("network", "parent"))
+    if not block or not parent:
+        return
+    network = ipaddress.ip_network(str(block))
+    for owner in context.cloud.find(str(parent)):
+        outer = look(owner.properties, rule["of"])
+        if outer and not _within(network, str(outer)):
+            raise RefusedError(
+                f"InvalidSubnet.Range: {call.type} {call.name}: {block} is not inside of"
+                f" {outer} of {parent}"
+            )
+    for path, brother in context.cloud.users(PROVIDER, f"aws:{rule['type']}", str(parent)):
+        other = brother.properties.get(rule["network"])
+        same = brother.type == call.type and path == rule["parent"]
+        if same and other and network.overlaps(ipaddress.ip_network(str(other))):
+            raise RefusedError(
+                f"InvalidSubnet.Conflict: {call.type} {call.name}: {block} overlaps {other}"
+                f" of {brother.id}"
+            )
+
+
+def _within(inner: ipaddress.IPv4Network | ipaddress.IPv6Network, outer: str) -> bool:
+    around = ipaddress.ip_network(outer)
+    return inner.version == around.version and inner.subnet_of(around)  # pyright: ignore[reportArgumentType] - versions are equal

@@ -1,0 +1,18 @@
+"""The provider that the engine starts for awsx."""
+
+from sandbox.providers.awsx.vpc import TOKEN, Vpc
+from sandbox.providers.components import ComponentProvider, serve
+
+
+def provider() -> ComponentProvider:
+    """The package awsx with the components that this project uses.
+
+    Returns:
+        A provider that makes `awsx:ec2:Vpc`.
+    """
+    return ComponentProvider("awsx", {TOKEN: Vpc})
+
+
+def main() -> None:
+    """Serves awsx to the engine that started this process."""
+    serve(provider())

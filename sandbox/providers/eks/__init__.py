@@ -1,0 +1,1 @@
+"""The sandbox's stand-in for the component package eks."""

@@ -1,0 +1,345 @@
+"""The life of an object: check, diff, create, read, update, delete.
+
+Facts from pulumi-kubernetes 4.34 (provider/pkg/provider/provider.go, metadata/naming.go, diff.go).
+"""
+
+import copy
+from collections.abc import Mapping
+from typing import Any, cast
+
+from sandbox.cloud import TakenError, Thing
+from sandbox.providers.base import (
+    Call,
+    Checked,
+    Context,
+    Difference,
+    Failure,
+    Made,
+    RefusedError,
+    compare,
+    computed,
+)
+from sandbox.providers.kubernetes import clusters, kinds, validate
+from sandbox.providers.kubernetes.clusters import Cluster
+from sandbox.providers.kubernetes.kinds import Kind
+from sandbox.providers.kubernetes.status import completed, unknown_properties
+from sandbox.providers.wire import Json, Path, Unknown, hexes
+
+AUTONAMED = "pulumi.com/autonamed"
+NAMESPACE = "kubernetes:core/v1:Namespace"
+CRD = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+BUILT_IN_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
+"""Namespaces that every cluster begins with (source: "Initial namespaces" of the documentation)."""
+_SUFFIX_LENGTH = 8
+_GENERATED_LENGTH = 5
+_MUTABLE_SWITCHES = {"ConfigMap": "enableConfigMapMutable", "Secret": "enableSecretMutable"}
+_OF_THE_SERVER = (
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+)
+
+
+def check(context: Context, call: Call) -> Checked:
+    """Fills a name and a namespace in, and checks the object as the API server would.
+
+    Args:
+        context: cloud and configuration.
+        call: the object as written.
+
+    Returns:
+        The object as it will be sent, and its faults.
+    """
+    cluster = clusters.cluster_of(context.config)
+    version = clusters.version_of(context.cloud, cluster)
+    kind = kinds.parse(call.type, version)
+    obj = copy.deepcopy(dict(call.inputs))
+    failures = list(_identity_failures(kind, obj))
+    obj |= {"apiVersion": kind.api_version, "kind": kind.kind}
+    builtin = kinds.schema(kind, version) is not None
+    crd = None if builtin else _crd(context, cluster, kind)
+    metadata = obj.setdefault("metadata", {})
+    if isinstance(metadata, dict):
+        _name(cast("dict[str, Any]", metadata), kind, call)
+        if _is_namespaced(kind, builtin, crd, cast("dict[str, Any]", metadata)):
+            cast("dict[str, Any]", metadata).setdefault("namespace", cluster.namespace)
+    if builtin:
+        failures += validate.faults(kind, obj, version)
+    elif crd is not None:
+        failures += validate.custom_faults(kind, obj, crd.properties)
+    else:
+        context.warn(
+            call.urn,
+            f"{kind.api_version} {kind.kind} is not checked: the sandbox knows no such kind of "
+            f"Kubernetes {version}, and its CustomResourceDefinition is not in the cloud",
+        )
+    return Checked(inputs=obj, failures=failures)
+
+
+def diff(context: Context, call: Call) -> Difference:
+    """Compares what is wanted with what was; some changes replace the object.
+
+    Args:
+        context: cloud and configuration.
+        call: the object, old and new.
+
+    Returns:
+        The changes; a replacement of the same name waits for the old object's end.
+    """
+    cluster = clusters.cluster_of(context.config)
+    kind = kinds.parse(call.type, clusters.version_of(context.cloud, cluster))
+    immutable = [("metadata", "name"), ("metadata", "namespace")]
+    if not kind.patch and not _made_mutable(context, kind):
+        paths = kinds.IMMUTABLE.get(kind.kind, ())
+        immutable += [tuple(path.split(".")) for path in paths]
+
+    def replaces(path: Path) -> bool:
+        return any(path[: len(one)] == one or one[: len(path)] == path for one in immutable)
+
+    old, new = _metadata(call.old_inputs), _metadata(call.inputs)
+    same = all(old.get(key) == new.get(key) for key in ("name", "namespace"))
+    return Difference(
+        changes=compare(call.old_inputs, call.inputs, replaces),
+        delete_first=same and not _is_autonamed(new),
+    )
+
+
+def create(context: Context, call: Call) -> Made:
+    """Makes an object; its namespace must exist and its name be free.
+
+    Args:
+        context: cloud and configuration.
+        call: the checked object.
+
+    Returns:
+        Id `namespace/name`, or the name alone, and the object with what the cluster adds to it.
+
+    Raises:
+        RefusedError: the cluster is not there, nor the namespace, or the name is taken.
+    """
+    cluster = clusters.cluster_of(context.config)
+    kind = kinds.parse(call.type, clusters.version_of(context.cloud, cluster))
+    if call.preview:
+        return Made(id="", properties=computed(call.inputs, unknown_properties(kind)))
+    clusters.must_be_reachable(context.cloud, cluster)
+    obj = copy.deepcopy(dict(call.inputs))
+    metadata: dict[str, Any] = obj["metadata"]
+    with context.cloud.transaction():
+        if "name" not in metadata:
+            suffix = hexes(_GENERATED_LENGTH, str(context.cloud.count("kubernetes names")))
+            metadata["name"] = f"{metadata['generateName']}{suffix}"
+        _must_have_namespace(context, cluster, metadata)
+        id_ = object_id(metadata)
+        if not kind.patch and context.cloud.get(cluster.owner, call.type, id_) is not None:
+            raise RefusedError(_taken(kind, id_))
+        made = completed(kind, obj, context.cloud)
+        _put(
+            context,
+            cluster,
+            kind,
+            Call(type=call.type, urn=call.urn, name=call.name, id=id_),
+            obj,
+            made,
+        )
+    return Made(id=id_, properties=made)
+
+
+def read(context: Context, call: Call) -> Made | None:
+    """Looks an object up.
+
+    Args:
+        context: cloud and configuration.
+        call: id, and inputs and properties as of the last update.
+
+    Returns:
+        The object as it is now, its inputs being those properties that were asked for, or None.
+    """
+    cluster = clusters.cluster_of(context.config)
+    thing = context.cloud.get(cluster.owner, call.type, call.id)
+    if thing is None:
+        return None
+    if call.old_inputs:
+        inputs = _as_asked(call.old_inputs, thing.properties)
+    else:
+        inputs = _as_written(thing.properties)
+    return Made(id=thing.id, properties=thing.properties, inputs=inputs)
+
+
+def update(context: Context, call: Call) -> Mapping[str, Any]:
+    """Changes an object in place.
+
+    Args:
+        context: cloud and configuration.
+        call: the checked object, old and new.
+
+    Returns:
+        The object with what the cluster adds to it.
+
+    Raises:
+        RefusedError: the cluster or the object is not there.
+    """
+    cluster = clusters.cluster_of(context.config)
+    kind = kinds.parse(call.type, clusters.version_of(context.cloud, cluster))
+    if call.preview:
+        return computed(call.inputs, unknown_properties(kind))
+    clusters.must_be_reachable(context.cloud, cluster)
+    with context.cloud.transaction():
+        thing = context.cloud.get(cluster.owner, call.type, call.id)
+        if thing is None:
+            raise RefusedError(f'{kind.kind} "{call.id}" not found: it was deleted meanwhile')
+        made = completed(kind, call.inputs, context.cloud, thing.properties)
+        _put(context, cluster, kind, call, call.inputs, made)
+    return made
+
+
+def delete(context: Context, call: Call) -> None:
+    """Takes an object away, and with a namespace everything in it.
+
+    Args:
+        context: cloud and configuration.
+        call: id of the object.
+    """
+    cluster = clusters.cluster_of(context.config)
+    with context.cloud.transaction():
+        context.cloud.delete(cluster.owner, call.type, call.id)
+        if call.type != NAMESPACE:
+            return
+        for thing in context.cloud.list(cluster.owner):
+            if _metadata(thing.properties).get("namespace") == call.id:
+                context.cloud.delete(thing.provider, thing.type, thing.id)
+
+
+def object_id(metadata: Mapping[str, Any]) -> str:
+    """Id of an object.
+
+    Args:
+        metadata: its metadata.
+
+    Returns:
+        `namespace/name`, or the name of an object that is in no namespace.
+    """
+    namespace = metadata.get("namespace")
+    return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
+
+
+def _put(
+    context: Context,
+    cluster: Cluster,
+    kind: Kind,
+    call: Call,
+    inputs: Mapping[str, Any],
+    properties: Mapping[str, Any],
+) -> None:
+    claim = f"{cluster.owner} {kind.group} {kind.kind} {call.id}"
+    thing = Thing(
+        provider=cluster.owner,
+        type=call.type,
+        id=call.id,
+        inputs=inputs,
+        properties=properties,
+        # A patch changes an object that somebody else made.
+        claims=() if kind.patch else (claim,),
+    )
+    try:
+        context.cloud.put(thing)
+    except TakenError as taken:
+        # By another version of its group.
+        raise RefusedError(_taken(kind, call.id)) from taken
+
+
+def _taken(kind: Kind, id_: str) -> str:
+    return f'{kind.kind} "{id_.rpartition("/")[2]}" already exists ({id_})'
+
+
+def _must_have_namespace(context: Context, cluster: Cluster, metadata: Mapping[str, Any]) -> None:
+    namespace = metadata.get("namespace")
+    if namespace is None or namespace in BUILT_IN_NAMESPACES:
+        return
+    if context.cloud.get(cluster.owner, NAMESPACE, str(namespace)) is None:
+        raise RefusedError(f'namespaces "{namespace}" not found')
+
+
+def _name(metadata: dict[str, Any], kind: Kind, call: Call) -> None:
+    """Names an object that has no name: its last name again, or its logical one and a suffix."""
+    if "name" in metadata or "generateName" in metadata or kind.patch:
+        return
+    before = _metadata(call.old_inputs)
+    if _is_autonamed(before):
+        metadata["name"] = before["name"]
+    else:
+        suffix = hexes(_SUFFIX_LENGTH, call.seed)
+        metadata["name"] = call.proposed_name or f"{call.name}-{suffix}"
+    annotations = metadata.setdefault("annotations", {})
+    if isinstance(annotations, dict):
+        annotations[AUTONAMED] = "true"
+
+
+def _identity_failures(kind: Kind, obj: Mapping[str, Any]) -> list[Failure]:
+    wanted = {"apiVersion": kind.api_version, "kind": kind.kind}
+    found = [
+        Failure(path=(key,), reason=f"{obj[key]!r} is not what the type says: {value}")
+        for key, value in wanted.items()
+        if obj.get(key) not in (None, value) and not isinstance(obj[key], Unknown)
+    ]
+    if kind.patch and not _metadata(obj).get("name"):
+        found.append(Failure(path=("metadata", "name"), reason="missing; a patch needs it"))
+    return found
+
+
+def _is_namespaced(
+    kind: Kind, builtin: bool, crd: Thing | None, metadata: Mapping[str, Any]
+) -> bool:
+    if builtin:
+        return kind.kind not in kinds.CLUSTER_SCOPED
+    if crd is not None:
+        return crd.properties["spec"].get("scope") == "Namespaced"
+    return "namespace" in metadata
+
+
+def _crd(context: Context, cluster: Cluster, kind: Kind) -> Thing | None:
+    for thing in context.cloud.list(cluster.owner, CRD):
+        spec: Mapping[str, Any] = thing.properties["spec"]
+        if (spec["group"], spec["names"]["kind"]) == (kind.group, kind.kind):
+            return thing
+    return None
+
+
+def _made_mutable(context: Context, kind: Kind) -> bool:
+    switch = _MUTABLE_SWITCHES.get(kind.kind)
+    return switch is not None and str(context.config.get(switch)).lower() == "true"
+
+
+def _metadata(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = obj.get("metadata")
+    return cast("dict[str, Any]", metadata) if isinstance(metadata, dict) else {}
+
+
+def _is_autonamed(metadata: Mapping[str, Any]) -> bool:
+    annotations = metadata.get("annotations")
+    if not isinstance(annotations, dict):
+        return False
+    return cast("dict[str, Any]", annotations).get(AUTONAMED) == "true"
+
+
+def _as_asked(asked: Json, actual: Json) -> Json:
+    """The present values of the properties that were asked for, whatever else there is."""
+    if isinstance(asked, dict) and isinstance(actual, dict):
+        wanted, found = cast("dict[str, Any]", asked), cast("dict[str, Any]", actual)
+        return {key: _as_asked(one, found[key]) for key, one in wanted.items() if key in found}
+    if isinstance(asked, list) and isinstance(actual, list):
+        wanted_items, found_items = cast("list[Any]", asked), cast("list[Any]", actual)
+        if len(wanted_items) == len(found_items):
+            pairs = zip(wanted_items, found_items, strict=True)
+            return [_as_asked(one, other) for one, other in pairs]
+    return cast("Json", actual)
+
+
+def _as_written(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """An object as a program would have written it: without what the cluster added."""
+    written = {key: value for key, value in properties.items() if key != "status"}
+    metadata = _metadata(properties)
+    kept = {key: value for key, value in metadata.items() if key not in _OF_THE_SERVER}
+    return {**written, "metadata": kept}

@@ -1,0 +1,86 @@
+"""Our table names only types, properties and kinds that there are."""
+
+import re
+
+import pytest
+
+from sandbox.providers import sdk
+from sandbox.providers.aws.functions import _table as functions
+from sandbox.providers.aws.nodes import NO_SCHEMA, plan
+from sandbox.providers.aws.tables import tables
+
+TYPES = sorted(tables().types)
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_an_entry_names_only_properties_of_its_type(type_: str):
+    known = plan(type_)
+    table = known.table
+    inputs = {
+        name.partition(".")[0]
+        for part in (table.constraints, table.kinds, table.replace, table.update, table.unordered)
+        for name in part
+    }
+    rules = {
+        name.partition(".")[0] for rule in table.rules for names in rule.values() for name in names
+    }
+    assert inputs - set(known.properties) == set()
+    assert rules - set(known.properties) == set()
+    outputs = {name.partition(".")[0] for name in table.outputs}
+    assert outputs - set(known.resource.outputs) - set(known.properties) == set()
+    assert set(table.volatile) <= set(table.outputs)
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_an_entry_points_only_to_what_the_schema_has(type_: str):
+    known = plan(type_)
+    dead = [
+        name
+        for name, pointer in known.table.properties.items()
+        if pointer and name in known.properties and known.properties[name][0].schema == NO_SCHEMA
+    ]
+    assert dead == []
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_an_entry_has_an_id_and_names_only_types_that_there_are(type_: str):
+    table = plan(type_).table
+    assert table.id
+    for holder in table.held_by:
+        name = holder.partition("@")[0]
+        if not name.startswith("docker-build:"):
+            assert plan(f"aws:{name}").resource.inputs
+
+
+def test_kinds_are_patterns_of_types_that_there_are():
+    known = tables()
+    for kind in known.kinds.values():
+        assert re.compile(kind.pattern)
+        for name in kind.types:
+            assert plan(f"aws:{name}").resource.inputs
+    assert set(known.formats.values()) | set(known.named.values()) <= set(known.kinds)
+
+
+def test_functions_that_look_something_up_name_types_that_there_are():
+    for rule in functions().values():
+        if "find" in rule:
+            outputs = plan(rule["find"]).resource.outputs
+            assert {name for name in rule["by"].values() if name != "id"} <= set(outputs)
+
+
+def test_a_types_properties_are_read_from_the_sdk_without_importing_it():
+    service = sdk.resource("pulumi_aws", "aws:ecs/service:Service")
+    assert service.inputs["desiredCount"] == sdk.Field(sdk.Shape("integer"), required=False)
+    subnets = service.inputs["networkConfiguration"].shape.fields["subnets"]
+    assert subnets.required is True
+    assert (subnets.shape.kind, subnets.shape.item) == ("list", sdk.Shape("string"))
+    assert service.outputs["arn"].required is True
+    assert "arn" not in service.inputs
+    handler = sdk.resource("pulumi_aws", "aws:lambda/function:Function")
+    assert handler.inputs["role"].required is True
+
+
+def test_a_type_that_the_sdk_does_not_have_is_an_error():
+    for token in ("aws:ecs/castle:Castle", "aws:nowhere/x:X", "nonsense"):
+        with pytest.raises(sdk.UnknownTypeError):
+            sdk.resource("pulumi_aws", token)

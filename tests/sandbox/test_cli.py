@@ -1,0 +1,283 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sandbox import cli
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ([], []),
+        (["up", "--yes", "-s", "dev"], ["up", "--yes", "-s", "dev"]),
+        (["stack", "export", "--file", "a.json"], ["stack", "export", "--file", "/from/a.json"]),
+        (["stack", "export", "--file=a.json"], ["stack", "export", "--file=/from/a.json"]),
+        (["preview", "--save-plan", "p/q"], ["preview", "--save-plan", "/from/p/q"]),
+        (["up", "--config-file=../x.yaml"], ["up", "--config-file=/from/../x.yaml"]),
+        (["up", "--policy-pack", "/abs"], ["up", "--policy-pack", "/abs"]),
+        (["up", "--message", "a=b"], ["up", "--message", "a=b"]),
+        (["up", "--plan"], ["up", "--plan"]),
+        (
+            ["up", "--policy-pack", "a", "--policy-pack", "b"],
+            ["up", "--policy-pack", "/from/a", "--policy-pack", "/from/b"],
+        ),
+        (["config", "set", "--path", "a.b", "c"], ["config", "set", "--path", "a.b", "c"]),
+        (
+            ["import", "aws:sns/topic:Topic", "f", "id"],
+            ["import", "aws:sns/topic:Topic", "f", "id"],
+        ),
+    ],
+)
+def test_only_what_a_path_flag_names_is_found_from_the_folder_of_the_caller(
+    given: list[str], made: list[str]
+):
+    before = list(given)
+    assert cli.absolute_paths(given, Path("/from")) == made
+    assert given == before
+
+
+@pytest.mark.parametrize("flag", sorted(cli.PATH_FLAGS))
+def test_every_path_flag_takes_its_value_in_both_forms(flag: str):
+    assert cli.absolute_paths([flag, "x"], Path("/from")) == [flag, "/from/x"]
+    assert cli.absolute_paths([f"{flag}=x"], Path("/from")) == [f"{flag}=/from/x"]
+
+
+@pytest.mark.parametrize(
+    ("args", "stack"),
+    [
+        ([], None),
+        (["up"], None),
+        (["up", "-s", "dev"], "dev"),
+        (["-s", "dev", "up"], "dev"),
+        (["up", "--stack", "team/dev"], "team/dev"),
+        (["up", "--stack=dev"], "dev"),
+        (["up", "--stack="], ""),
+        (["up", "-s"], None),
+        (["up", "--show-sames"], None),
+        (["up", "-s", "one", "-s", "other"], "one"),
+    ],
+)
+def test_the_stack_is_the_one_that_the_arguments_name(args: list[str], stack: str | None):
+    assert cli.stack_argument(args) == stack
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A sandbox's home that does not exist yet, with a space in its path."""
+    return tmp_path / "a home"
+
+
+def test_the_project_is_the_roots_with_what_it_finds_by_path_found_from_the_sandbox(
+    home: Path, tmp_path: Path
+):
+    folder = cli.write_project(home, tmp_path)
+    assert folder == home / "project"
+    root = cli.load_yaml(cli.ROOT / "Pulumi.yaml")
+    written = cli.load_yaml(folder / "Pulumi.yaml")
+    assert (folder / written["main"]).resolve() == cli.ROOT
+    assert (folder / written["stackConfigDir"]).resolve() == tmp_path.resolve()
+    virtualenv = written["runtime"]["options"]["virtualenv"]
+    assert os.path.normpath(folder / virtualenv) == str(cli.ROOT / ".venv")
+    assert not any(
+        Path(path).is_absolute()
+        for path in (written["main"], written["stackConfigDir"], virtualenv)
+    )
+    assert written.keys() - root.keys() == {"main", "stackConfigDir", "plugins"}
+    assert written["name"] == root["name"]
+    assert written["config"] == root["config"]
+
+
+def test_the_project_binds_every_provider_to_its_offline_stand_in(home: Path, tmp_path: Path):
+    folder = cli.write_project(home, tmp_path)
+    written = cli.load_yaml(folder / "Pulumi.yaml")
+    assert written["plugins"].keys() == {"providers"}
+    providers = written["plugins"]["providers"]
+    names = [provider["name"] for provider in providers]
+    assert names == sorted(path.name for path in cli.PLUGINS.iterdir() if path.is_dir())
+    assert {"aws", "awsx", "eks", "kubernetes"} <= set(names)
+    for provider in providers:
+        plugin = (folder / provider["path"]).resolve() / f"pulumi-resource-{provider['name']}"
+        assert plugin.is_file()
+        assert os.access(plugin, os.X_OK)
+
+
+def test_a_project_that_is_written_already_is_left_alone(home: Path, tmp_path: Path):
+    file = cli.write_project(home, tmp_path) / "Pulumi.yaml"
+    os.utime(file, (1, 1))
+    cli.write_project(home, tmp_path)
+    assert file.stat().st_mtime == 1
+
+
+def test_a_project_that_is_not_the_roots_any_more_is_written_anew(home: Path, tmp_path: Path):
+    file = cli.write_project(home, tmp_path) / "Pulumi.yaml"
+    text = file.read_text()
+    file.write_text("name: old\n")
+    cli.write_project(home, tmp_path)
+    assert file.read_text() == text
+
+
+_CREDENTIALS = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "KUBECONFIG",
+    "KUBERNETES_SERVICE_HOST",
+    "PULUMI_ACCESS_TOKEN",
+)
+
+
+@pytest.mark.parametrize("name", _CREDENTIALS)
+def test_no_credential_reaches_the_engine(home: Path, name: str):
+    assert name not in cli.engine_environment({name: "hush", "PATH": "/bin"}, home)
+
+
+def test_the_engine_gets_the_rest_of_the_environment_and_all_its_state_at_home(home: Path):
+    outer = {"PATH": "/bin", "LANG": "C.UTF-8", "HTTPS_PROXY": "http://proxy"}
+    assert cli.engine_environment(outer, home) == outer | {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PULUMI_BACKEND_URL": f"file://{home}/state",
+        "PULUMI_CONFIG_PASSPHRASE": "sandbox",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_HOME": f"{home}/pulumi",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "SANDBOX_CLOUD": f"{home}/cloud.sqlite",
+    }
+    assert (home / "state").is_dir()
+
+
+def test_the_callers_backend_and_home_of_pulumi_are_not_the_sandboxs(home: Path):
+    outer = {"PULUMI_BACKEND_URL": "s3://theirs", "PULUMI_HOME": "/theirs"}
+    inner = cli.engine_environment(outer, home)
+    assert inner["PULUMI_BACKEND_URL"] == f"file://{home}/state"
+    assert inner["PULUMI_HOME"] == f"{home}/pulumi"
+
+
+def test_the_callers_cloud_is_used(home: Path):
+    inner = cli.engine_environment({"SANDBOX_CLOUD": "/other.sqlite"}, home)
+    assert inner["SANDBOX_CLOUD"] == "/other.sqlite"
+
+
+def test_the_callers_passphrase_is_used(home: Path):
+    inner = cli.engine_environment({"PULUMI_CONFIG_PASSPHRASE": "theirs"}, home)
+    assert inner["PULUMI_CONFIG_PASSPHRASE"] == "theirs"
+
+
+def test_an_empty_passphrase_is_a_passphrase(home: Path):
+    inner = cli.engine_environment({"PULUMI_CONFIG_PASSPHRASE": ""}, home)
+    assert inner["PULUMI_CONFIG_PASSPHRASE"] == ""
+
+
+def test_the_callers_passphrase_file_is_used_and_no_passphrase_beside_it(home: Path):
+    inner = cli.engine_environment({"PULUMI_CONFIG_PASSPHRASE_FILE": "/phrase"}, home)
+    assert inner["PULUMI_CONFIG_PASSPHRASE_FILE"] == "/phrase"
+    assert "PULUMI_CONFIG_PASSPHRASE" not in inner
+
+
+def test_the_callers_environment_is_not_changed(home: Path):
+    outer = {"AWS_PROFILE": "theirs"}
+    cli.engine_environment(outer, home)
+    assert outer == {"AWS_PROFILE": "theirs"}
+
+
+_STACK_FILE = """\
+# a comment
+encryptionsalt: v1:salt
+config:
+  aws:region: eu-west-1
+  mcp-platform:target: ecs
+  mcp-platform:servers: {clock: {cpu: 256}}
+  mcp-platform:secret-a: {secure: v1:abc}
+"""
+
+
+def test_another_target_goes_into_a_copy_of_the_stack_file(home: Path, tmp_path: Path):
+    home.mkdir()
+    original = tmp_path / "Pulumi.dev.yaml"
+    original.write_text(_STACK_FILE)
+    copy = cli.with_target(home, tmp_path, "dev", "eks")
+    assert original.read_text() == _STACK_FILE
+    assert copy.parent == home
+    expected = yaml.safe_load(_STACK_FILE)
+    expected["config"]["mcp-platform:target"] = "eks"
+    assert cli.load_yaml(copy) == expected
+
+
+def test_a_stack_file_without_target_gets_one(home: Path, tmp_path: Path):
+    home.mkdir()
+    (tmp_path / "Pulumi.dev.yaml").write_text("encryptionsalt: v1:salt\n")
+    copy = cli.with_target(home, tmp_path, "dev", "lambda")
+    assert cli.load_yaml(copy) == {
+        "encryptionsalt": "v1:salt",
+        "config": {"mcp-platform:target": "lambda"},
+    }
+
+
+def test_copies_for_several_targets_are_files_of_their_own(home: Path, tmp_path: Path):
+    home.mkdir()
+    (tmp_path / "Pulumi.dev.yaml").write_text(_STACK_FILE)
+    targets = ("ecs", "eks", "lambda")
+    assert len({cli.with_target(home, tmp_path, "dev", target) for target in targets}) == 3
+
+
+# `false` and `true` stand for pulumi: what matters is whether it is called, and how it ends.
+_FAILS, _WORKS = ["false"], ["true"]
+
+
+def _existing(home: Path, *stacks: str) -> None:
+    project = cli.load_yaml(cli.ROOT / "Pulumi.yaml")["name"]
+    folder = home / "state" / ".pulumi" / "stacks" / project
+    folder.mkdir(parents=True)
+    for stack in stacks:
+        (folder / f"{stack}.json").write_text(json.dumps({}))
+
+
+@pytest.mark.parametrize(("named", "missing"), [("prod", "prod"), (None, "dev")])
+def test_a_stack_without_stack_file_is_refused_with_those_that_there_are(
+    home: Path, tmp_path: Path, named: str | None, missing: str
+):
+    for stack in ("test", "blue"):
+        (tmp_path / f"Pulumi.{stack}.yaml").write_text("config: {}\n")
+    with pytest.raises(SystemExit) as refused:
+        cli.create_stack(_FAILS, {}, home, tmp_path, named)
+    assert refused.value.code == (
+        f"sandbox: there is no stack file Pulumi.{missing}.yaml; "
+        "the stack files here are for: blue, test"
+    )
+
+
+def test_a_folder_without_stack_files_says_so(home: Path, tmp_path: Path):
+    with pytest.raises(SystemExit) as refused:
+        cli.create_stack(_FAILS, {}, home, tmp_path, None)
+    assert str(refused.value.code).endswith("the stack files here are for: none")
+
+
+@pytest.mark.parametrize(("named", "created"), [("prod", "prod"), (None, "dev")])
+def test_a_stack_that_is_not_there_yet_is_created(
+    home: Path, tmp_path: Path, named: str | None, created: str
+):
+    (tmp_path / f"Pulumi.{created}.yaml").write_text("config: {}\n")
+    assert cli.create_stack(_WORKS, dict(os.environ), home, tmp_path, named) == created
+
+
+def test_a_stack_that_pulumi_cannot_create_ends_the_run(home: Path, tmp_path: Path):
+    (tmp_path / "Pulumi.dev.yaml").write_text("config: {}\n")
+    with pytest.raises(SystemExit):
+        cli.create_stack(_FAILS, dict(os.environ), home, tmp_path, "dev")
+
+
+def test_a_stack_that_is_there_is_not_created_again(home: Path, tmp_path: Path):
+    _existing(home, "dev")
+    assert cli.create_stack(_FAILS, dict(os.environ), home, tmp_path, "dev") == "dev"
+
+
+def test_which_of_the_existing_stacks_is_meant_is_left_to_pulumi(home: Path, tmp_path: Path):
+    _existing(home, "dev", "test")
+    assert cli.create_stack(_FAILS, dict(os.environ), home, tmp_path, None) is None

@@ -1,0 +1,168 @@
+"""Images: what their digest follows from, where they are pushed, what is refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.cloud import Cloud
+from sandbox.providers.base import Call, Change, Context, Made, RefusedError
+from sandbox.providers.docker_build import IMAGE, PROVIDER, content_hash, files
+from sandbox.providers.wire import UNKNOWN
+
+REPOSITORY = "aws:ecr/repository:Repository"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "context"
+    (made / "src").mkdir(parents=True)
+    (made / "Dockerfile").write_text("FROM python:3.13-slim AS base\nCOPY . .\n")
+    (made / "src" / "app.py").write_text("pass\n")
+    return made
+
+
+@pytest.fixture
+def context(cloud: Cloud) -> Context:
+    return Context(cloud=cloud, config={}, warn=lambda _, text: None)
+
+
+def call(inputs: dict[str, Any], **more: Any) -> Call:
+    return Call(type=IMAGE, urn=f"urn:pulumi:d::p::{IMAGE}::it", name="it", inputs=inputs, **more)
+
+
+def image(folder: Path, **changes: Any) -> dict[str, Any]:
+    return {"context": {"location": str(folder)}, "push": False, **changes}
+
+
+def make(context: Context, inputs: dict[str, Any]) -> Made:
+    assert PROVIDER.check(context, call(inputs)).failures == []
+    return PROVIDER.create(context, call(inputs))
+
+
+def reasons(context: Context, inputs: dict[str, Any]) -> list[str]:
+    return [failure.reason for failure in PROVIDER.check(context, call(inputs)).failures]
+
+
+def test_the_same_sources_are_the_same_image_and_others_another(context: Context, folder: Path):
+    first = make(context, image(folder, platforms=["linux/arm64"]))
+    assert first.properties["digest"].startswith("sha256:")
+    assert len(first.properties["digest"]) == len("sha256:") + 64
+    assert make(context, image(folder, platforms=["linux/arm64"])).properties == first.properties
+    other = make(context, image(folder, platforms=["linux/amd64"]))
+    assert other.properties["digest"] != first.properties["digest"]
+    (folder / "src" / "app.py").write_text("print()\n")
+    changed = make(context, image(folder, platforms=["linux/arm64"]))
+    assert changed.properties["digest"] != first.properties["digest"]
+
+
+def test_what_dockerignore_names_is_not_part_of_the_image(folder: Path):
+    before = content_hash(image(folder))
+    (folder / ".dockerignore").write_text("# comment\n*.log\n**/cache\nsecret\n!secret/keep.txt\n")
+    names = ["a.log", "src/cache/x", "cache/y", "secret/no.txt", "secret/keep.txt"]
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    kept = [path.relative_to(folder).as_posix() for path in files(folder)]
+    assert kept == [".dockerignore", "Dockerfile", "secret/keep.txt", "src/app.py"]
+    again = content_hash(image(folder))
+    assert again != before
+    (folder / "a.log").write_text("more")
+    assert content_hash(image(folder)) == again
+
+
+def test_wrong_inputs_are_refused(context: Context, folder: Path):
+    assert (
+        "'linux/arm65' is not a platform; allowed: "
+        in reasons(context, image(folder, platforms=["linux/arm65"]))[0]
+    )
+    assert "is not a folder" in reasons(context, image(folder / "nowhere"))[0]
+    assert (
+        "'App:V 1' is not an image reference"
+        in reasons(context, image(folder, tags=["App:V 1"]))[0]
+    )
+    assert "needs at least one tag" in reasons(context, image(folder, push=True))[0]
+    assert "'prod' is not a stage" in reasons(context, image(folder, target="prod"))[0]
+    assert reasons(context, image(folder, target="base")) == []
+    assert "colour is not a property" in reasons(context, image(folder, colour="red"))[0]
+    (folder / "Dockerfile").write_text("COPY . .\n")
+    assert "the Dockerfile has no FROM" in reasons(context, image(folder))[0]
+    (folder / "Dockerfile").unlink()
+    assert "is not a file" in reasons(context, image(folder))[0]
+
+
+def test_an_unknown_tag_is_no_fault_and_leaves_digest_and_ref_unknown(
+    context: Context, folder: Path
+):
+    inputs = image(folder, push=True, tags=[UNKNOWN])
+    assert reasons(context, inputs) == []
+    seen = PROVIDER.create(context, call(inputs, preview=True)).properties
+    assert seen["digest"] is UNKNOWN
+    assert seen["ref"] is UNKNOWN
+
+
+def test_a_pushed_image_is_in_its_repository_until_it_is_deleted(
+    account: Any, context: Context, folder: Path
+):
+    repository = account.make(REPOSITORY, name="app")
+    tag = f"{repository.properties['repositoryUrl']}:v1"
+    made = make(context, image(folder, push=True, tags=[tag]))
+    assert made.properties["ref"] == f"{tag}@{made.properties['digest']}"
+    with pytest.raises(RefusedError, match="RepositoryNotEmptyException"):
+        account.delete(REPOSITORY, repository)
+    PROVIDER.delete(context, call({}, id=made.id))
+    account.delete(REPOSITORY, repository)
+    assert context.cloud.list() == []
+
+
+def test_a_repository_that_may_be_forced_is_deleted_with_its_images(
+    account: Any, context: Context, folder: Path
+):
+    repository = account.make(REPOSITORY, name="app", forceDelete=True)
+    make(
+        context,
+        image(folder, push=True, tags=[f"{repository.properties['repositoryUrl']}:v1"]),
+    )
+    account.delete(REPOSITORY, repository)
+    assert context.cloud.list() == []
+
+
+def test_a_push_to_a_repository_that_is_not_there_is_refused(context: Context, folder: Path):
+    tag = "123456789012.dkr.ecr.us-east-1.amazonaws.com/nowhere:v1"
+    with pytest.raises(RefusedError, match=r"the repository .*nowhere does not exist"):
+        make(context, image(folder, push=True, tags=[tag]))
+
+
+def test_an_immutable_tag_takes_one_digest_only(account: Any, context: Context, folder: Path):
+    repository = account.make(REPOSITORY, name="app", imageTagMutability="IMMUTABLE")
+    inputs = image(folder, push=True, tags=[f"{repository.properties['repositoryUrl']}:v1"])
+    make(context, inputs)
+    make(context, inputs)
+    (folder / "src" / "app.py").write_text("print()\n")
+    with pytest.raises(RefusedError, match="ImageTagAlreadyExistsException"):
+        make(context, inputs)
+
+
+def test_changed_sources_are_an_update_and_unchanged_ones_no_change(context: Context, folder: Path):
+    inputs = image(folder)
+    made = make(context, inputs)
+    again = call(inputs, id=made.id, old_inputs=inputs, properties=made.properties)
+    assert PROVIDER.diff(context, again).changes == {}
+    (folder / "src" / "app.py").write_text("print()\n")
+    assert PROVIDER.diff(context, again).changes == {("contextHash",): Change.UPDATE}
+    after = PROVIDER.update(context, again)
+    assert after["digest"] == f"sha256:{content_hash(inputs)}"
+    assert after["digest"] != made.properties["digest"]
+
+
+def test_a_pushed_image_that_was_deleted_reads_as_gone(
+    account: Any, context: Context, folder: Path
+):
+    repository = account.make(REPOSITORY, name="app")
+    inputs = image(folder, push=True, tags=[f"{repository.properties['repositoryUrl']}:v1"])
+    made = make(context, inputs)
+    found = PROVIDER.read(context, call({}, id=made.id, old_inputs=inputs))
+    assert found is not None
+    assert found.properties == made.properties
+    context.cloud.delete("docker-build", IMAGE, made.id)
+    assert PROVIDER.read(context, call({}, id=made.id, old_inputs=inputs)) is None
