@@ -109,7 +109,7 @@ class Images(pulumi.ComponentResource):
 def _build_name(image: Image) -> str:
     """A name for the build of a context's Dockerfile, different for different ones.
 
-    Different ones can have the same slug (`a/b` and `a-b`): then what it does not tell is in a hash.
+    Different ones can have the same slug (`a/b` and `a-b`): what it does not tell is in a hash.
     """
     plain, source = slug(image), (image.context or "", image.dockerfile)
     if source == (plain.replace("-", "/"), "Dockerfile"):

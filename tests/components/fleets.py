@@ -21,7 +21,7 @@ PUBLIC = {
     "zone": "Z0123456789ABCDEFGHIJ",
     "auth": AUTH,
 }
-EXISTING_VPC = {
+EXISTING_VPC: dict[str, Any] = {
     "vpc": {
         "id": "vpc-0a1b2c3d4e5f60718",
         "cidr": "10.1.0.0/16",
@@ -86,11 +86,20 @@ FULL: dict[str, Any] = {
     "tags": {"team": "platform"},
 }
 
+_SMALL: dict[str, Any] = {
+    "servers": {"notes": FULL["servers"]["notes"]},
+    "agents": {"assistant": FULL["agents"]["assistant"] | {"uses": ["notes"]}},
+    "secrets": {name: FULL["secrets"][name] for name in ("notes-api-key", "made-up")},
+    "gateway": PUBLIC,
+}
+PRODUCTION: dict[str, Any] = {**_SMALL, "production": True}
+ADOPTED_NETWORK: dict[str, Any] = {**_SMALL, "network": EXISTING_VPC}
+
 FLEETS: dict[str, dict[str, Any]] = {
     "minimal": MINIMAL,
     "full": FULL,
-    "production": {**FULL, "production": True},
-    "existing network": {**FULL, "network": EXISTING_VPC},
+    "production": PRODUCTION,
+    "existing network": ADOPTED_NETWORK,
 }
 """The fleets that everything general is tested with."""
 

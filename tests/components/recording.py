@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import yaml
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import mocks, rpc, settings, stack
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.proto import engine_pb2, resource_pb2
@@ -159,7 +159,11 @@ def example() -> dict[str, Any]:
 
 
 def run(
-    fleet: Mapping[str, Any], *, stack_name: str = "dev", preview: bool = False, **aws: str
+    fleet: Mapping[str, Any],
+    *,
+    stack_name: str = "dev",
+    preview: bool = False,
+    aws: Mapping[str, str] | None = None,
 ) -> Recording:
     """Runs `__main__.py` for a fleet.
 
@@ -169,11 +173,11 @@ def run(
         preview: Whether it is a preview.
         aws: Further configuration of the namespace `aws`.
     """
-    return _run(json.dumps(fleet), stack_name, preview, json.dumps(aws))
+    return _run(json.dumps(fleet), stack_name, preview, json.dumps(aws or {}))
 
 
 @functools.cache
-def _run(fleet: str, stack_name: str, preview: bool, aws: str) -> Recording:  # noqa: FBT001 - a cache's key
+def _run(fleet: str, stack_name: str, preview: bool, aws: str) -> Recording:
     bag, encrypted = configuration(json.loads(fleet))
     return record(
         lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
@@ -237,9 +241,9 @@ def record(
                 dry_run=preview,
                 root_directory=str(ROOT),
                 callbacks=None,
+                outputs=set[Any](),  # a run that failed leaves its own in the last
             )
         )
-        settings.SETTINGS.outputs.clear()  # a run that failed leaves its own there
         settings.ROOT.set(None)
         set_all_config(dict(configuration), encrypted)
         await stack.run_in_stack(lambda: _nothing(program()))
@@ -271,7 +275,7 @@ class _Unasked(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         raise NotImplementedError(args.typ)
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
         raise NotImplementedError(args.token)
 
 
@@ -316,18 +320,14 @@ class _Monitor(mocks.MockMonitor):
             if urn in self._recording.resources:
                 raise ValueError(f"two resources have the URN {urn}")
             self._recording.resources[urn] = made
-        return resource_pb2.RegisterResourceResponse(
-            urn=urn, id=id_, object=_struct(made.state)
-        )
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=id_, object=_struct(made.state))
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
         with self._lock:
             if request.urn in self._recording.outputs:
                 raise ValueError(f"{request.urn} registers its outputs twice")
-            self._recording.outputs[request.urn] = _read(
-                json_format.MessageToDict(request.outputs)
-            )
-        return super().RegisterResourceOutputs(request)
+            self._recording.outputs[request.urn] = _read(json_format.MessageToDict(request.outputs))
+        return empty_pb2.Empty()
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
         response = resource_pb2.ResourceInvokeResponse()

@@ -69,13 +69,15 @@ def test_a_service_runs_its_own_task_in_the_cluster_in_private_subnets_without_a
 
 def test_copies_run_on_demand_and_with_spot_all_but_the_first_on_spare_capacity():
     recording = run(FULL)
-    strategies = {name: _service(recording, name)["capacityProviderStrategies"] for name in WORKLOADS}
+    strategies = {
+        name: _service(recording, name)["capacityProviderStrategies"] for name in WORKLOADS
+    }
     on_demand = [{"capacityProvider": "FARGATE", "base": 1, "weight": 1}]
     spot = [
         {"capacityProvider": "FARGATE", "base": 1, "weight": 0},
         {"capacityProvider": "FARGATE_SPOT", "base": 0, "weight": 1},
     ]
-    assert strategies == {name: on_demand for name in WORKLOADS} | {"quiet": spot}
+    assert strategies == dict.fromkeys(WORKLOADS, on_demand) | {"quiet": spot}
     assert [name for name in WORKLOADS if "launchType" in _service(recording, name)] == []
 
 
@@ -130,7 +132,10 @@ def test_a_service_waits_for_everything_that_its_tasks_need_to_start():
     }
     dependencies = recording.one("ecs.Service", "ecs-notes-service").dependencies
     assert needed - set(dependencies) == set()
-    assert not any("MountTarget" in urn for urn in recording.one("ecs.Service", "ecs-clock-service").dependencies)
+    assert not any(
+        "MountTarget" in urn
+        for urn in recording.one("ecs.Service", "ecs-clock-service").dependencies
+    )
 
 
 def test_the_count_is_left_to_autoscaling_exactly_where_there_is_room_to_scale():
@@ -141,7 +146,7 @@ def test_the_count_is_left_to_autoscaling_exactly_where_there_is_room_to_scale()
     assert {tuple(made.ignore_changes) for made in services} == {("desiredCount",), ()}
     assert recording.names("appautoscaling.Target") == [f"ecs-{name}-scaling" for name in SCALING]
     counts = {name: _service(recording, name)["desiredCount"] for name in WORKLOADS}
-    assert counts == {name: 1 for name in WORKLOADS} | {"quiet": 2}
+    assert counts == dict.fromkeys(WORKLOADS, 1) | {"quiet": 2}
 
 
 @pytest.mark.parametrize(("replicas", "scales"), [((2, 2), False), ((2, 3), True)])
@@ -201,7 +206,11 @@ def test_every_workload_has_its_alarms():
     assert run(FULL).names("cloudwatch.MetricAlarm") == sorted(
         [
             *(f"ecs-{name}-{what}-alarm" for name in WORKLOADS for what in everywhere),
-            *(f"ecs-{name}-{what}-alarm" for name in BEHIND_GATEWAY for what in ("5xx", "unhealthy")),
+            *(
+                f"ecs-{name}-{what}-alarm"
+                for name in BEHIND_GATEWAY
+                for what in ("5xx", "unhealthy")
+            ),
             *(f"fleet-observability-{name}-errors-alarm" for name in WORKLOADS),
         ]
     )
@@ -258,7 +267,9 @@ def test_an_alarm_compares_the_running_copies_with_the_desired():
 def test_the_dashboard_shows_the_gateway_and_every_service():
     recording = run(FULL)
     body = recording.one("cloudwatch.Dashboard").json("dashboardBody")
-    metrics = {each["properties"]["title"]: each["properties"]["metrics"] for each in body["widgets"]}
+    metrics = {
+        each["properties"]["title"]: each["properties"]["metrics"] for each in body["widgets"]
+    }
     assert {title: len(shown) for title, shown in metrics.items()} == {
         "Requests a minute": 1,
         "Answers that failed": 2,

@@ -8,6 +8,7 @@ import pytest
 from tests.components.fleets import FOREIGN_IMAGE, FULL, PUBLIC_IMAGE, with_server
 from tests.components.recording import Recording, Resource, example, run
 
+TMP = "/tmp"  # noqa: S108 - inside the container
 WORKLOADS = [*FULL["servers"], *FULL["agents"]]
 
 
@@ -88,7 +89,7 @@ def test_the_task_definition_of_the_example_server_in_full():
         ],
         "readonlyRootFilesystem": True,
         "mountPoints": [
-            {"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False},
+            {"sourceVolume": "tmp", "containerPath": TMP, "readOnly": False},
             {"sourceVolume": "files", "containerPath": "/data", "readOnly": False},
         ],
         "linuxParameters": {"initProcessEnabled": True},
@@ -130,7 +131,7 @@ def test_each_workload_has_its_own_size_on_arm64():
         name: (_task(recording, name).inputs["cpu"], _task(recording, name).inputs["memory"])
         for name in WORKLOADS
     }
-    assert sizes == {name: ("256", "512") for name in WORKLOADS} | {"notes": ("512", "1024")}
+    assert sizes == dict.fromkeys(WORKLOADS, ("256", "512")) | {"notes": ("512", "1024")}
     for name in WORKLOADS:
         platform = _task(recording, name).inputs["runtimePlatform"]
         assert platform == {"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"}
@@ -242,12 +243,12 @@ def test_the_root_is_read_only_with_a_writable_tmp_unless_the_image_needs_its_ro
         for name in WORKLOADS
     }
     assert mounts == {
-        "clock": ["/tmp"],
-        "notes": ["/tmp", "/data"],
+        "clock": [TMP],
+        "notes": [TMP, "/data"],
         "quiet": [],
-        "old": ["/tmp"],
-        "assistant": ["/tmp"],
-        "auditor": ["/tmp", "/var/audit"],
+        "old": [TMP],
+        "assistant": [TMP],
+        "auditor": [TMP, "/var/audit"],
     }
 
 

@@ -11,12 +11,12 @@ from tests.components.fleets import (
     FOREIGN_IMAGE,
     FULL,
     MINIMAL,
+    PRODUCTION,
     PUBLIC_IMAGE,
     with_server,
 )
 from tests.components.recording import MARKER, Recording, Secret, run
 
-PRODUCTION = {**FULL, "production": True}
 SERVERS = sorted(FULL["servers"])
 
 
@@ -37,7 +37,9 @@ def test_the_key_rotates_and_in_production_waits_longest_before_it_goes(fleet: A
 
 
 def test_the_key_policy_lets_logs_use_it_for_the_log_groups_of_the_stack_only():
-    statements = {each["Sid"]: each for each in run(FULL).one("kms.Key").json("policy")["Statement"]}
+    statements = {
+        each["Sid"]: each for each in run(FULL).one("kms.Key").json("policy")["Statement"]
+    }
     assert statements.keys() == {"AccountAdministers", "LogsEncrypt", "AlarmsNotify"}
     logs = statements["LogsEncrypt"]
     assert logs["Principal"] == {"Service": ["logs.us-east-1.amazonaws.com"]}
@@ -70,9 +72,7 @@ def test_everything_that_holds_data_is_encrypted_with_the_key_of_the_stack():
     assert recording.one("efs.FileSystem").inputs["encrypted"] is True
     assert recording.one("sns.Topic").inputs["kmsMasterKeyId"] == arn
     for made in recording.of("ecr.Repository"):
-        assert made.inputs["encryptionConfigurations"] == [
-            {"encryptionType": "KMS", "kmsKey": arn}
-        ]
+        assert made.inputs["encryptionConfigurations"] == [{"encryptionType": "KMS", "kmsKey": arn}]
 
 
 def test_there_is_a_secret_for_each_that_is_declared_and_not_there_yet_and_a_key_per_server():
@@ -85,7 +85,8 @@ def test_there_is_a_secret_for_each_that_is_declared_and_not_there_yet_and_a_key
 def test_a_secret_gets_its_value_by_its_source_and_an_external_one_none():
     recording = run(FULL)
     values = {
-        made.name: made.inputs["secretString"] for made in recording.of("secretsmanager.SecretVersion")
+        made.name: made.inputs["secretString"]
+        for made in recording.of("secretsmanager.SecretVersion")
     }
     generated = ["secret-made-up", *(f"request-state-{server}" for server in SERVERS)]
     assert values == {
@@ -99,9 +100,9 @@ def test_a_secret_gets_its_value_by_its_source_and_an_external_one_none():
         container = made.name.removesuffix("-version")
         arn = recording.one("secretsmanager.Secret", container).state["arn"]
         assert made.inputs["secretId"] == arn
-    assert {json.dumps(made.inputs, sort_keys=True) for made in recording.of("random.RandomPassword")} == {
-        '{"length": 64, "special": false}'
-    }
+    assert {
+        json.dumps(made.inputs, sort_keys=True) for made in recording.of("random.RandomPassword")
+    } == {'{"length": 64, "special": false}'}
 
 
 def test_a_secret_that_exists_already_is_passed_on_as_it_is():
@@ -115,7 +116,9 @@ def test_a_secret_that_exists_already_is_passed_on_as_it_is():
 @pytest.mark.parametrize(("fleet", "days"), [(FULL, 0), (PRODUCTION, 30)])
 def test_a_deleted_secret_can_be_recovered_in_production_only(fleet: Any, days: int):
     recording = run(fleet)
-    windows = {made.inputs["recoveryWindowInDays"] for made in recording.of("secretsmanager.Secret")}
+    windows = {
+        made.inputs["recoveryWindowInDays"] for made in recording.of("secretsmanager.Secret")
+    }
     assert windows == {days}
 
 
@@ -182,7 +185,9 @@ def test_folders_whose_names_run_together_are_different_builds():
         }
     }
     built = [made.inputs for made in run(fleet).of("docker-build.Image")]
-    assert sorted((made["context"]["location"], made["dockerfile"]["location"]) for made in built) == [
+    assert sorted(
+        (made["context"]["location"], made["dockerfile"]["location"]) for made in built
+    ) == [
         ("workloads", "workloads/clock/Dockerfile"),
         ("workloads/clock", "workloads/clock/Dockerfile"),
         ("workloads/clock/", "workloads/clock//Dockerfile"),
@@ -237,7 +242,7 @@ def test_alarms_are_mailed_to_the_configured_address_only():
 
 
 def test_servers_are_found_in_a_private_namespace_of_the_stack():
-    namespace = run(FULL, stack_name="Team_A.prod").one("servicediscovery.PrivateDnsNamespace")
+    namespace = run(MINIMAL, stack_name="Team_A.prod").one("servicediscovery.PrivateDnsNamespace")
     assert namespace.inputs["name"] == "mcp-platform-team-a-prod.internal"
 
 
@@ -249,7 +254,9 @@ def test_without_files_there_is_no_storage():
 def test_every_workload_with_files_has_a_folder_of_its_own_and_every_zone_a_mount_target():
     recording = run(FULL)
     vpc, files = recording.one("awsx.Vpc").state, recording.one("efs.FileSystem")
-    points = {made.name: made.inputs["rootDirectory"]["path"] for made in recording.of("efs.AccessPoint")}
+    points = {
+        made.name: made.inputs["rootDirectory"]["path"] for made in recording.of("efs.AccessPoint")
+    }
     assert points == {"fleet-storage-notes": "/notes", "fleet-storage-auditor": "/auditor"}
     group = recording.one("ec2.SecurityGroup", "fleet-storage-group")
     targets = [made.inputs for made in recording.of("efs.MountTarget")]

@@ -132,7 +132,7 @@ def test_a_public_one_stands_in_the_public_subnets_and_lets_everybody_in():
 @pytest.mark.parametrize("gateway", [PUBLIC, {**PUBLIC, "exposure": "private"}])
 def test_only_the_listed_blocks_are_let_in_where_there_is_a_list(gateway: dict[str, Any]):
     blocks = ["203.0.113.0/24", "198.51.100.7/32"]
-    recording = run({**FULL, "gateway": {**gateway, "allow_cidrs": blocks}})
+    recording = run({**MINIMAL, "gateway": {**gateway, "allow_cidrs": blocks}})
     assert _callers(recording) == [
         ("198.51.100.7/32", 80),
         ("198.51.100.7/32", 443),
@@ -201,7 +201,8 @@ def test_the_metadata_of_the_protected_resource_is_told_to_everybody():
 
 def test_without_scopes_none_are_told():
     auth = {key: value for key, value in AUTH.items() if key != "scopes"}
-    rule = run({**FULL, "gateway": {**PUBLIC, "auth": auth}}).one("lb.ListenerRule", "gateway-metadata")
+    recording = run({**MINIMAL, "gateway": {**PUBLIC, "auth": auth}})
+    rule = recording.one("lb.ListenerRule", "gateway-metadata")
     (action,) = rule.inputs["actions"]
     assert "scopes_supported" not in json.loads(action["fixedResponse"]["messageBody"])
 
@@ -211,7 +212,7 @@ def test_without_authentication_there_is_no_metadata():
 
 
 def _routed(recording: Recording, path: str) -> tuple[str, str] | None:
-    """Which workload gets a path and as what: conditions and rewrites as a load balancer has them."""
+    """Whose rule a path falls under, and what it becomes: as the load balancer does it."""
     for rule in recording.of("lb.ListenerRule"):
         ((_, condition),) = [*rule.inputs["conditions"][0].items()]
         if not any(fnmatch.fnmatchcase(path, pattern) for pattern in condition["values"]):
@@ -288,7 +289,9 @@ def test_the_idle_time_follows_the_longest_request(
 
 def test_the_idle_time_does_not_follow_what_is_not_behind_the_gateway():
     image = {"image": {"uri": PUBLIC_IMAGE}}
-    fleet = {"servers": {"one": image, "two": image | {"expose": False, "max_request_seconds": 900}}}
+    fleet = {
+        "servers": {"one": image, "two": image | {"expose": False, "max_request_seconds": 900}}
+    }
     assert run(fleet).one("lb.LoadBalancer").inputs["idleTimeout"] == 300
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core import cidrs
-from tests.components.fleets import EXISTING_VPC, FULL, MINIMAL, MODEL
+from tests.components.fleets import ADOPTED_NETWORK, EXISTING_VPC, FULL, MINIMAL, MODEL
 from tests.components.recording import run
 
 IMAGE = MINIMAL["servers"]["clock"]
@@ -115,7 +115,7 @@ def test_all_traffic_is_logged_in_an_encrypted_group_of_the_stack():
 
 
 def test_in_an_existing_network_nothing_of_a_network_is_made():
-    recording = run({**FULL, "network": EXISTING_VPC})
+    recording = run(ADOPTED_NETWORK)
     network = recording.one("mcp-platform.Network")
     assert recording.children(network) == []
     assert recording.of("awsx.Vpc") == recording.of("ec2.VpcEndpoint") == []
@@ -130,7 +130,7 @@ def test_in_an_existing_network_nothing_of_a_network_is_made():
 
 
 def test_an_existing_network_is_used_by_everything_that_stands_in_one():
-    recording = run({**FULL, "network": EXISTING_VPC})
+    recording = run(ADOPTED_NETWORK)
     vpc = EXISTING_VPC["vpc"]
     assert {made.inputs["vpcId"] for made in recording.of("ec2.SecurityGroup")} == {vpc["id"]}
     assert {made.inputs["vpcId"] for made in recording.of("lb.TargetGroup")} == {vpc["id"]}

@@ -45,8 +45,7 @@ def _is_known_to_be_false(kind: str, finding: Any, document: dict[str, Any]) -> 
             # checks DescribeLogGroups against arn:…:log-group::log-stream:, which log-group:* is.
             about = {each["action"] for each in finding.detail}
             return (
-                about
-                <= {"bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"}
+                about <= {"bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"}
                 and "InvokeOwnModels" in sids
             ) or (about == {"logs:DescribeLogGroups"} and "FindLogGroup" in sids)
         case _:
@@ -55,12 +54,13 @@ def _is_known_to_be_false(kind: str, finding: Any, document: dict[str, Any]) -> 
 
 @fleets
 def test_the_linter_finds_nothing_in_any_policy(fleet: Any):
-    found: list[str] = []
     documents = list(_documents(run(fleet)))
-    for kind, name, document in documents:
-        for finding in linter.analyze_policy_string(json.dumps(document)).findings:
-            if not _is_known_to_be_false(kind, finding, document):
-                found.append(f"{name}: {finding.issue} {finding.detail}")
+    found = [
+        f"{name}: {finding.issue} {finding.detail}"
+        for kind, name, document in documents
+        for finding in linter.analyze_policy_string(json.dumps(document)).findings
+        if not _is_known_to_be_false(kind, finding, document)
+    ]
     assert found == []
     assert len(documents) > 3
 

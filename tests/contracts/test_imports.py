@@ -1,0 +1,55 @@
+"""Only what the chosen target needs is imported."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Collection
+
+from tests.components.recording import ROOT
+
+_MODULES_OF_THE_PROGRAM = """
+import json, sys
+from tests.components.fleets import FULL
+from tests.components.recording import run
+run(FULL)
+print(json.dumps(sorted(sys.modules)))
+"""
+_MODULES_OF_CORE = """
+import importlib, json, pkgutil, sys
+import core
+for module in pkgutil.iter_modules(core.__path__):
+    importlib.import_module(f"core.{module.name}")
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def _modules(program: str) -> list[str]:
+    """The modules that are loaded once the program has run in a Python of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def _packages(modules: Collection[str]) -> set[str]:
+    return {module.split(".")[0] for module in modules}
+
+
+def test_a_fleet_on_ecs_imports_nothing_of_kubernetes():
+    modules = _modules(_MODULES_OF_THE_PROGRAM)
+    assert {package for package in _packages(modules) if package.startswith("pulumi")} == {
+        "pulumi",
+        "pulumi_aws",
+        "pulumi_awsx",
+        "pulumi_docker_build",
+        "pulumi_random",
+    }
+    targets = {module for module in modules if module.startswith("components.targets.")}
+    assert {module.split(".")[2] for module in targets} == {"ecs"}
+
+
+def test_core_imports_no_pulumi():
+    packages = _packages(_modules(_MODULES_OF_CORE))
+    assert "core" in packages
+    assert {package for package in packages if package.startswith("pulumi")} == set()
+    assert {"components", "sandbox", "grpc"} & packages == set()
