@@ -37,7 +37,8 @@ def table(fleet: Fleet) -> str:
     """A Markdown table of what a fleet costs a month by standing there."""
     bill = monthly(usage(fleet))
     rows = [
-        f"| {line.price.item} | {line.quantity.normalize():f} {line.price.unit}s | {line.usd:.2f} |"
+        f"| {line.price.item} | {line.quantity.normalize():f} {line.price.unit}"
+        f"{'' if line.quantity == 1 else 's'} | {line.usd:.2f} |"
         for line in bill.lines
     ]
     return "\n".join(

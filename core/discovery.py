@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from core.fleet import PORT, Fleet
+from core.fleet import PORT, Authentication, Fleet
 from core.stack import Stack
 
 # Systems Manager API reference, PutParameter: 4 KB a standard parameter, which costs nothing.
@@ -26,15 +26,19 @@ def agent_path(name: str) -> str:
 
 
 def documents(fleet: Fleet, stack: Stack) -> list[str]:
-    """The discovery document: each server's address from inside, each agent's path at the gateway.
+    """The discovery document: servers' addresses from inside, agents' paths at the gateway.
 
     Returns:
         JSON objects with `servers` and `agents`, sorted by name. One, of at most 4096 bytes, for
-        all but the largest fleets; then several, which together hold every workload once, and each
+        all but the largest fleets; then several, which together hold every entry once, and each
         but the last names the parameter that holds the `next`.
     """
     entries = [("servers", name, server_address(stack, name)) for name in sorted(fleet.servers)]
-    entries += [("agents", name, agent_path(name)) for name in sorted(fleet.agents)]
+    entries += [
+        ("agents", name, agent_path(name))
+        for name, agent in sorted(fleet.agents.items())
+        if agent.expose
+    ]
     pages: list[list[tuple[str, str, str]]] = [[]]
     for entry in entries:
         if len(_page([*pages[-1], entry], parameter(stack, len(pages) + 1))) > PARAMETER_BYTES:
@@ -58,6 +62,18 @@ def _page(entries: Sequence[tuple[str, str, str]], following: str | None) -> str
         for section in ("servers", "agents")
     }
     return json.dumps(page | ({"next": following} if following else {}), separators=(",", ":"))
+
+
+def protected_resource_metadata(auth: Authentication, url: str) -> str:
+    """What tells clients where to get a token (RFC 9728, Protected Resource Metadata)."""
+    metadata: dict[str, object] = {
+        "resource": url,
+        "authorization_servers": [auth.issuer],
+        "bearer_methods_supported": ["header"],
+    }
+    if auth.scopes:
+        metadata["scopes_supported"] = list(auth.scopes)
+    return json.dumps(metadata, separators=(",", ":"))
 
 
 def client_configuration(servers: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
 from core import fargate, timeouts
+from core.discovery import protected_resource_metadata
 from core.faults import Fault, set_command, show
 from core.fleet import Fleet, Sessions, Target
 
@@ -13,6 +14,9 @@ MAX_GATEWAY_ROUTES = 100
 
 # Amazon VPC quotas: 60 inbound and 60 outbound rules a security group.
 MAX_GROUP_RULES = 60
+
+# Elastic Load Balancing API reference, FixedResponseActionConfig, MessageBody.
+MAX_FIXED_RESPONSE = 1024
 
 
 def check(fleet: Fleet) -> Iterator[Fault]:
@@ -33,9 +37,11 @@ def _ecs(fleet: Fleet) -> Iterator[Fault]:
     yield from _ecs_sizes(fleet)
     yield from _request_times(fleet)
     yield from _sessions_in_one_copy(fleet)
+    yield from _shells_can_write(fleet)
     yield from _gateway_routes(fleet)
     yield from _group_rules(fleet)
     yield from _gateway_callers(fleet)
+    yield from _metadata_fits(fleet)
 
 
 def _ecs_sizes(fleet: Fleet) -> Iterator[Fault]:
@@ -80,6 +86,32 @@ def _sessions_in_one_copy(fleet: Fleet) -> Iterator[Fault]:
                 ),
                 mend=set_command(("servers", name, "replicas", "max"), 1),
             )
+
+
+def _shells_can_write(fleet: Fleet) -> Iterator[Fault]:
+    # Amazon ECS Developer Guide, "Monitor Amazon ECS containers with ECS Exec": the SSM agent
+    # writes to the container's root file system.
+    for path, load in fleet.paths():
+        if load.exec and not load.writable_root:
+            yield Fault(
+                path=(*path, "exec"),
+                got="true",
+                allowed="false, or writable_root: true beside it: a shell needs a root to write to",
+                mend=set_command((*path, "writable_root"), value=True),
+            )
+
+
+def _metadata_fits(fleet: Fleet) -> Iterator[Fault]:
+    gateway = fleet.gateway
+    if not (gateway.auth and gateway.domain):
+        return
+    length = len(protected_resource_metadata(gateway.auth, f"https://{gateway.domain}"))
+    if length > MAX_FIXED_RESPONSE:
+        yield Fault(
+            path=("gateway", "auth", "scopes"),
+            got=f"protected-resource metadata of {length} characters",
+            allowed=f"{MAX_FIXED_RESPONSE} at most, what a load balancer's fixed answer holds",
+        )
 
 
 def _gateway_routes(fleet: Fleet) -> Iterator[Fault]:

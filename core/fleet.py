@@ -282,11 +282,13 @@ class Network(_Model):
 class Authentication(_Model):
     """Who may call: holders of a token of this issuer, made for this audience."""
 
-    issuer: str = Field(pattern=_HTTPS_URL, examples=["https://login.example.com"])
+    issuer: str = Field(pattern=_HTTPS_URL, max_length=256, examples=["https://login.example.com"])
     """The issuer, as in the token's `iss`."""
 
     jwks_uri: str = Field(
-        pattern=_HTTPS_URL, examples=["https://login.example.com/.well-known/jwks.json"]
+        pattern=_HTTPS_URL,
+        max_length=256,
+        examples=["https://login.example.com/.well-known/jwks.json"],
     )
     """Where the issuer publishes its keys."""
 

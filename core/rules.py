@@ -125,6 +125,27 @@ def _images(facts: Facts) -> Iterator[Fault]:
                 )
 
 
+def _one_dockerfile_one_image(facts: Facts) -> Iterator[Fault]:
+    builds: dict[tuple[str, str], tuple[str, Mapping[str, str]]] = {}
+    for path, load in facts.fleet.paths():
+        image = load.image
+        if image.context is None:
+            continue
+        build = (image.context, image.dockerfile)
+        first, contexts = builds.setdefault(build, (path[1], image.additional_contexts))
+        if image.additional_contexts != contexts:
+            yield Fault(
+                path=(*path, "image", "additional_contexts"),
+                got=show(image.additional_contexts),
+                allowed=f"{show(contexts)}, as {first} has it: both build the same Dockerfile",
+                mend=" && ".join(
+                    set_command((*path, "image", "additional_contexts", name), folder)
+                    for name, folder in contexts.items()
+                )
+                or rm_command((*path, "image", "additional_contexts")),
+            )
+
+
 def _is_folder(root: Path, folder: str) -> bool:
     """Whether it is a folder inside the project."""
     path = _inside(root, folder)
@@ -384,6 +405,7 @@ _RULES = (
     _something_to_run,
     _one_name_one_workload,
     _images,
+    _one_dockerfile_one_image,
     _replicas,
     _references,
     _variables,

@@ -10,8 +10,6 @@ from components.foundation.logs import log_group
 from core.fleet import Fleet
 from core.stack import Stack
 
-METRIC_NAMESPACE = "mcp-platform"
-
 
 class Observability(pulumi.ComponentResource):
     """A log group with an alarm on error lines for every workload, and the topic of all alarms.
@@ -76,13 +74,14 @@ class Observability(pulumi.ComponentResource):
     def _count_errors(
         self, name: str, stack: Stack, workload: str, group: aws.cloudwatch.LogGroup
     ) -> None:
-        metric = f"{stack.name}-{workload}-errors"
+        # A namespace for each stack, so that no stack's workloads are counted with another's.
+        namespace, metric = f"{stack.project}/{stack.name}", f"{workload}-errors"
         aws.cloudwatch.LogMetricFilter(
             name,
             log_group_name=group.name,
             pattern='{ ($.level = "ERROR") || ($.level = "CRITICAL") }',
             metric_transformation={
-                "namespace": METRIC_NAMESPACE,
+                "namespace": namespace,
                 "name": metric,
                 "value": "1",
                 "default_value": "0",
@@ -96,5 +95,5 @@ class Observability(pulumi.ComponentResource):
             description=f"{workload} of {stack.label} logs errors",
             threshold=1,
             minutes=1,
-            metric=Metric(namespace=METRIC_NAMESPACE, name=metric, statistic="Sum"),
+            metric=Metric(namespace=namespace, name=metric, statistic="Sum"),
         )

@@ -1,10 +1,9 @@
 """Who may call: the token check of the listener, and where clients learn how to get a token."""
 
-import json
-
 import pulumi
 import pulumi_aws as aws
 
+from core.discovery import protected_resource_metadata
 from core.fleet import Authentication
 
 # RFC 9728, "OAuth 2.0 Protected Resource Metadata": the root form, and the one with the path of the
@@ -40,13 +39,6 @@ def metadata_rule(
     parent: pulumi.Resource,
 ) -> None:
     """Makes the rule that serves the protected-resource metadata, to everybody."""
-    metadata: dict[str, object] = {
-        "resource": url,
-        "authorization_servers": [auth.issuer],
-        "bearer_methods_supported": ["header"],
-    }
-    if auth.scopes:
-        metadata["scopes_supported"] = list(auth.scopes)
     aws.lb.ListenerRule(
         f"{name}-metadata",
         listener_arn=listener_arn,
@@ -56,7 +48,7 @@ def metadata_rule(
                 "type": "fixed-response",
                 "fixed_response": {
                     "content_type": "application/json",
-                    "message_body": json.dumps(metadata, separators=(",", ":")),
+                    "message_body": protected_resource_metadata(auth, url),
                     "status_code": "200",
                 },
             }

@@ -19,7 +19,8 @@ HTTP_PORT, HTTPS_PORT = 80, 443
 # "Security policies for your Application Load Balancer").
 _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 
-# A public listener without its own list of callers: tokens are checked on it.
+# Who calls a public gateway without a list of callers (tokens are checked on it), and where its
+# issuer may be.
 _EVERYBODY = "0.0.0.0/0"
 
 
@@ -132,6 +133,17 @@ class Gateway(pulumi.ComponentResource):
                     cidr_ipv4=block,
                     opts=pulumi.ResourceOptions(parent=self),
                 )
+        if gateway.auth:
+            aws.vpc.SecurityGroupEgressRule(
+                f"{self._name}-to-issuer",
+                security_group_id=group.id,
+                description="The issuer's keys, to check tokens with",
+                ip_protocol="tcp",
+                from_port=HTTPS_PORT,
+                to_port=HTTPS_PORT,
+                cidr_ipv4=_EVERYBODY,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         return group
 
     def _listener(self) -> aws.lb.Listener:

@@ -44,12 +44,12 @@ FULL: dict[str, Any] = {
             "environment": {"LOG_LEVEL": "info"},
             "max_request_seconds": 900,
             "health_command": ["python", "-m", "healthcheck"],
-            "exec": True,
         },
         "quiet": {
             "image": {"uri": FOREIGN_IMAGE},
             "expose": False,
             "writable_root": True,
+            "exec": True,
             "spot": True,
             "replicas": {"min": 2, "max": 2},
             "secrets": ["set-outside"],

@@ -83,7 +83,7 @@ def test_copies_run_on_demand_and_with_spot_all_but_the_first_on_spare_capacity(
 
 def test_a_shell_can_be_opened_only_where_asked():
     recording = run(FULL)
-    assert [n for n in WORKLOADS if _service(recording, n)["enableExecuteCommand"]] == ["notes"]
+    assert [n for n in WORKLOADS if _service(recording, n)["enableExecuteCommand"]] == ["quiet"]
 
 
 def test_servers_are_found_by_their_names_and_agents_are_not():

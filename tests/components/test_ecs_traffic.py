@@ -57,11 +57,15 @@ ENDPOINTS: list[Rule] = [
     ("ecs-outbound", "to", "pl-63a5400a", 443),
     ("fleet-network-endpoints", "from", "10.0.0.0/16", 443),
 ]
-CALLERS: list[Rule] = [("gateway-group", "from", "0.0.0.0/0", port) for port in (80, 443)]
+# A public gateway: whoever calls it, and the issuer whose keys it checks tokens with.
+PUBLIC: list[Rule] = [
+    *(("gateway-group", "from", "0.0.0.0/0", port) for port in (80, 443)),
+    ("gateway-group", "to", "0.0.0.0/0", 443),
+]
 
 
 def test_without_nat_tasks_reach_the_graph_and_the_endpoints_of_aws_only():
-    assert _rules(run(FULL)) == sorted([*_expected(FULL), *ENDPOINTS, *CALLERS])
+    assert _rules(run(FULL)) == sorted([*_expected(FULL), *ENDPOINTS, *PUBLIC])
 
 
 @pytest.mark.parametrize("nat", ["single", "per-zone"])
@@ -73,7 +77,7 @@ def test_with_nat_tasks_reach_the_graph_and_https(nat: str):
 
 
 def test_in_an_existing_network_tasks_reach_the_graph_and_https():
-    expected = [*_expected(ADOPTED_NETWORK), INTERNET, *CALLERS]
+    expected = [*_expected(ADOPTED_NETWORK), INTERNET, *PUBLIC]
     assert _rules(run(ADOPTED_NETWORK)) == sorted(expected)
 
 

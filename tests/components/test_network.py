@@ -62,7 +62,10 @@ ALWAYS = {"ecr.api", "ecr.dkr", "logs", "secretsmanager"}
     ("workloads", "services"),
     [
         ({"servers": {"clock": IMAGE}}, ALWAYS),
-        ({"servers": {"clock": IMAGE | {"exec": True}}}, ALWAYS | {"ssmmessages"}),
+        (
+            {"servers": {"clock": IMAGE | {"exec": True, "writable_root": True}}},
+            ALWAYS | {"ssmmessages"},
+        ),
         ({"agents": {"assistant": IMAGE | {"models": [MODEL]}}}, ALWAYS | {"bedrock-runtime"}),
     ],
     ids=["plain", "exec", "models"],

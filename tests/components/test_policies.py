@@ -192,6 +192,8 @@ def test_a_workload_mounts_its_own_files_and_opens_a_shell_only_where_asked():
             ["elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"],
             [files],
         ),
+    }
+    assert _permissions("quiet-task") == {
         "OpenShell": (
             [
                 "ssmmessages:CreateControlChannel",
@@ -226,5 +228,5 @@ def test_an_agent_invokes_its_own_models_in_this_region_and_a_profile_in_any():
 
 def test_a_server_without_needs_may_do_nothing():
     policies = run(FULL).names("iam.RolePolicy")
-    for name in ("clock", "quiet", "old"):
+    for name in ("clock", "old"):
         assert f"ecs-{name}-task-policy" not in policies

@@ -126,3 +126,8 @@ def test_a_client_configuration_names_every_server_with_its_address():
         }
     }
     assert json.loads(discovery.client_configuration({})) == {"mcpServers": {}}
+
+
+def test_an_agent_that_is_not_exposed_has_no_address():
+    fleet = Fleet(agents={"inside": Agent(image=_IMAGE, expose=False)})
+    assert _pages(fleet) == [{"servers": {}, "agents": {}}]

@@ -14,7 +14,7 @@ from tests.core.configurations import (
     only_fault,
 )
 
-_AUTH = {
+_AUTH: dict[str, Any] = {
     "domain": "mcp.example.com",
     "zone": "Z0123456789",
     "auth": {
@@ -178,4 +178,34 @@ def test_a_gateway_has_a_rule_for_every_block_and_port_of_its_callers(
         path=("gateway", "allow_cidrs"),
         got=f"{room + 1} blocks",
         allowed=f"{room} at most, a security group's quota of rules",
+    )
+
+
+def test_a_shell_needs_a_root_that_can_be_written_to(root: Path):
+    assert only_fault(clock("exec", value=True), root) == Fault(
+        path=("servers", "clock", "exec"),
+        got="true",
+        allowed="false, or writable_root: true beside it: a shell needs a root to write to",
+        mend=f"{_CLOCK}.writable_root' true",
+    )
+    own = clock("exec", value=True)
+    own["servers"]["clock"]["writable_root"] = True
+    assert not configuration(own).faults(root)
+
+
+def test_the_metadata_of_the_gateway_has_1024_characters_at_most(root: Path):
+    def with_scope(length: int) -> dict[str, Any]:
+        gateway = _AUTH | {"auth": {**_AUTH["auth"], "scopes": ["s" * length]}}
+        return SMALLEST | {"gateway": gateway}
+
+    # What stands around the one scope, with the names of this gateway and its issuer.
+    around = len(
+        '{"resource":"https://mcp.example.com","authorization_servers":["https://login.example.com"'
+        '],"bearer_methods_supported":["header"],"scopes_supported":[""]}'
+    )
+    assert not configuration(with_scope(1024 - around)).faults(root)
+    assert only_fault(with_scope(1025 - around), root) == Fault(
+        path=("gateway", "auth", "scopes"),
+        got="protected-resource metadata of 1025 characters",
+        allowed="1024 at most, what a load balancer's fixed answer holds",
     )

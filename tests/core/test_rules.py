@@ -158,6 +158,24 @@ def test_a_dockerfile_is_a_file_of_its_context(root: Path, file: str):
     assert fault.mend == _set("servers.clock.image.dockerfile", "Dockerfile")
 
 
+def test_workloads_that_build_the_same_dockerfile_build_it_from_the_same_folders(root: Path):
+    image = {"context": "workloads/clock", "additional_contexts": {"common": "workloads/notes"}}
+    own = changed(SMALLEST, "servers", "clock", value={"image": image})
+    own = changed(own, "servers", "same", value={"image": image})
+    assert not configuration(own).faults(root)
+    other = {"context": "workloads/clock", "additional_contexts": {"common": "workloads/clock"}}
+    own = changed(own, "servers", "other", value={"image": other})
+    assert only_fault(own, root) == Fault(
+        path=("servers", "other", "image", "additional_contexts"),
+        got='{"common": "workloads/clock"}',
+        allowed='{"common": "workloads/notes"}, as clock has it: both build the same Dockerfile',
+        mend=(
+            "pulumi config set --path"
+            " 'mcp-platform:servers.other.image.additional_contexts.common' workloads/notes"
+        ),
+    )
+
+
 def test_the_fewest_copies_may_be_the_most(root: Path):
     assert not configuration(clock("replicas", value={"min": 4, "max": 4})).faults(root)
 

@@ -7,7 +7,7 @@ from tests.engine.sandbox_run import Sandbox, create
 
 @pytest.fixture(scope="session")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    """The example fleet, deployed once, in a folder whose name has a space; copy it to change it."""
+    """The example fleet, deployed once, in a folder with a space in its name; copy it to change."""
     sandbox = create(tmp_path_factory.mktemp("engine") / "the example")
     sandbox.up()
     return sandbox

@@ -52,11 +52,14 @@ def test_every_taggable_resource_carries_the_tags_of_the_stack(example: Sandbox)
     assert len(tagged) > 40
     for each in tagged:
         tags = each["outputs"]["tagsAll"]
-        assert tags.items() >= {
-            "project": "mcp-platform",
-            "stack": STACK,
-            "managed-by": "pulumi",
-        }.items(), each["urn"]
+        assert (
+            tags.items()
+            >= {
+                "project": "mcp-platform",
+                "stack": STACK,
+                "managed-by": "pulumi",
+            }.items()
+        ), each["urn"]
 
 
 def test_no_secret_value_is_in_plain_text_in_state_or_outputs(example: Sandbox) -> None:
@@ -92,9 +95,7 @@ def test_a_changed_replica_count_is_one_update(deployed: Sandbox) -> None:
 
 def test_a_count_that_autoscaling_changed_is_left_alone(deployed: Sandbox) -> None:
     service = next(
-        each
-        for each in deployed.cloud.list("aws", "aws:ecs/service:Service")
-        if "notes" in each.id
+        each for each in deployed.cloud.list("aws", "aws:ecs/service:Service") if "notes" in each.id
     )
     deployed.cloud.edit("aws", service.type, service.id, {"desiredCount": 4})
     deployed.must("refresh", "--yes", "--stack", STACK)
@@ -102,7 +103,15 @@ def test_a_count_that_autoscaling_changed_is_left_alone(deployed: Sandbox) -> No
 
 
 def test_a_new_server_touches_no_other(deployed: Sandbox) -> None:
-    deployed.configure("servers.second", {"image": {"context": "workloads/clock", "additional_contexts": {"common": "workloads/common"}}})
+    deployed.configure(
+        "servers.second",
+        {
+            "image": {
+                "context": "workloads/clock",
+                "additional_contexts": {"common": "workloads/common"},
+            }
+        },
+    )
     changes = deployed.changes()
     assert set(changes) == {"create", "update"}
     assert all("second" in name for name in changes["create"])

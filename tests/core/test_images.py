@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+
+from core.fleet import Image
+from core.images import content_tag, slug
+
+_IMAGE = Image(context="clock", additional_contexts={"common": "shared"})
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name, text in {
+        "clock/Dockerfile": "FROM scratch",
+        "clock/server.py": "print()",
+        "clock/notes.md": "not in the image",
+        "clock/.dockerignore": "*\n!*.py\n",
+        "shared/runtime.py": "RUN = 1",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize("file", ["clock/Dockerfile", "clock/server.py", "shared/runtime.py"])
+def test_the_tag_follows_what_the_image_is_built_from(project: Path, file: str):
+    before = content_tag(_IMAGE, project)
+    (project / file).write_text("changed")
+    assert content_tag(_IMAGE, project) != before
+
+
+def test_the_tag_follows_names_and_modes_too(project: Path):
+    before = content_tag(_IMAGE, project)
+    (project / "clock/server.py").chmod(0o755)
+    executable = content_tag(_IMAGE, project)
+    (project / "clock/server.py").rename(project / "clock/main.py")
+    assert len({before, executable, content_tag(_IMAGE, project)}) == 3
+
+
+def test_the_tag_does_not_follow_what_the_image_does_not_see(project: Path):
+    before = content_tag(_IMAGE, project)
+    (project / "clock/notes.md").write_text("changed")
+    (project / "clock/deep").mkdir()
+    (project / "clock/deep/notes.md").write_text("new")
+    assert content_tag(_IMAGE, project) == before
+
+
+def test_the_tag_is_one_that_a_registry_takes(project: Path):
+    tag = content_tag(_IMAGE, project)
+    assert len(tag) == 16
+    assert set(tag) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("line", "file", "seen"),
+    [
+        ("server.py", "clock/server.py", False),
+        ("/server.py", "clock/server.py", False),
+        # A pattern of a .dockerignore starts at the root, unlike one of a .gitignore.
+        ("server.py", "clock/deep/server.py", True),
+        ("**/server.py", "clock/deep/server.py", False),
+        ("# server.py", "clock/server.py", True),
+        ("*\n!server.py", "clock/server.py", True),
+    ],
+)
+def test_a_dockerignore_is_read_as_docker_reads_it(project: Path, line: str, file: str, seen: bool):
+    (project / "clock/.dockerignore").write_text(f"{line}\n")
+    (project / file).parent.mkdir(exist_ok=True)
+    (project / file).write_text("before")
+    before = content_tag(_IMAGE, project)
+    (project / file).write_text("after")
+    assert (content_tag(_IMAGE, project) != before) is seen
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image(context="workloads/clock"), "workloads-clock"),
+        (Image(context="./Workloads/Clock_2/"), "workloads-clock-2"),
+        (Image(context="workloads", dockerfile="clock.Dockerfile"), "workloads-clock-dockerfile"),
+    ],
+)
+def test_a_build_is_named_after_its_folder_and_its_dockerfile(image: Image, expected: str):
+    assert slug(image) == expected
