@@ -29,7 +29,7 @@ format: setup ## put the code in its form
 	@$(python) -m ruff format .
 
 docs: setup ## write the generated documents anew
-	@$(python) -m core.reference > docs/configuration.md
+	@$(python) -m docs.generate
 
 bench: setup ## measure previews against bare resources, at 1, 10, 100 and 500 servers
 	@PATH="$$(bin/setup):$(CURDIR)/.venv/bin:$$PATH" $(python) -m tests.bench

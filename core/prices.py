@@ -55,28 +55,28 @@ FARGATE_MEMORY: Final = Price(
 LOAD_BALANCER: Final = Price(
     item="Application Load Balancer",
     usd=Decimal("0.0225"),
-    unit="hour",
+    unit="load-balancer-hour",
     source="infracost lb_test",
 )
 NAT_GATEWAY: Final = Price(
     item="NAT gateway",
     usd=Decimal("0.045"),
-    unit="hour",
+    unit="gateway-hour",
     source="infracost nat_gateway_test",
 )
 INTERFACE_ENDPOINT: Final = Price(
     item="Interface endpoint",
     usd=Decimal("0.01"),
-    unit="zone-hour",
+    unit="endpoint-hour",
     source="infracost vpc_endpoint_test",
 )
 KMS_KEY: Final = Price(
-    item="KMS key", usd=Decimal("1.00"), unit="month", source="infracost kms_key_test"
+    item="KMS key", usd=Decimal("1.00"), unit="key-month", source="infracost kms_key_test"
 )
 SECRET: Final = Price(
     item="Secrets Manager secret",
     usd=Decimal("0.40"),
-    unit="month",
+    unit="secret-month",
     source="infracost secretsmanager_secret_test",
 )
 LOG_INGEST: Final = Price(
@@ -88,13 +88,13 @@ LOG_INGEST: Final = Price(
 ALARM: Final = Price(
     item="CloudWatch alarm, standard",
     usd=Decimal("0.10"),
-    unit="month",
+    unit="metric-month",
     source="infracost cloudwatch_metric_alarm_test",
 )
 DASHBOARD: Final = Price(
     item="CloudWatch dashboard",
     usd=Decimal("3.00"),
-    unit="month",
+    unit="dashboard-month",
     source="infracost cloudwatch_dashboard_test",
 )
 FILE_STORAGE: Final = Price(

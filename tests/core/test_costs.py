@@ -68,7 +68,7 @@ def test_the_table_has_a_row_for_each_item_and_their_sum():
     bill = monthly(usage(_fleet()))
     assert lines[:2] == ["| item | a month | US dollars |", "|---|--:|--:|"]
     assert len(lines) == len(bill.lines) + 3
-    assert "| NAT gateway | 730 hours | 32.85 |" in lines
-    assert "| KMS key | 1 month | 1.00 |" in lines
+    assert "| NAT gateway | 730 gateway-hours | 32.85 |" in lines
+    assert "| KMS key | 1 key-month | 1.00 |" in lines
     assert lines[-1] == f"| **total** | | **{bill.total_usd}** |"
     assert abs(bill.total_usd - sum((line.usd for line in bill.lines), Decimal(0))) < 1

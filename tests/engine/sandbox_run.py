@@ -69,7 +69,7 @@ class Sandbox:
     def resources(self) -> list[dict[str, Any]]:
         """The resources in the state, the stack itself left out."""
         state = json.loads(self.must("stack", "export", "--stack", STACK))
-        resources = state["deployment"].get("resources") or []
+        resources: list[dict[str, Any]] = state["deployment"].get("resources") or []
         return [each for each in resources if each["type"] != "pulumi:pulumi:Stack"]
 
     def outputs(self) -> dict[str, Any]:

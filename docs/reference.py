@@ -1,10 +1,9 @@
-"""Writes docs/configuration.md from the models: `python -m core.reference` (`make docs`).
+"""The text of docs/configuration.md, from the models; `make docs` writes it.
 
 Types, defaults, limits, examples and descriptions all come from the models' JSON schema, and what
 spans fields from the constants that the rules check; nothing is typed a second time here.
 """
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -323,7 +322,3 @@ def _spelt(row: tuple[int, ...]) -> str:
     if row == tuple(range(row[0], row[-1] + 1, step)):
         return f"{row[0]} to {row[-1]} in steps of {step}"
     return ", ".join(map(str, row))
-
-
-if __name__ == "__main__":
-    sys.stdout.write(render())

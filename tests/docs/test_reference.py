@@ -1,34 +1,22 @@
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from core import reference
 from core.faults import NAMESPACE
 from core.fleet import Fleet
+from docs import reference
+from docs.generate import documents
 from tests.core.configurations import SMALLEST, configuration, mended
 
 _PROJECT = Path(__file__).resolve().parents[2]
-_DOCUMENT = _PROJECT / "docs" / "configuration.md"
 
 
-def test_the_reference_is_what_the_models_say_now():
-    assert _DOCUMENT.read_text() == reference.render(), "run `make docs`"
-
-
-def test_the_reference_is_printed_by_its_module():
-    done = subprocess.run(
-        [sys.executable, "-m", "core.reference"],
-        cwd=_PROJECT,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    assert done.stdout == reference.render()
+@pytest.mark.parametrize("path", [Path("docs/configuration.md"), Path("README.md")])
+def test_the_generated_documents_are_what_the_code_says_now(path: Path):
+    assert (_PROJECT / path).read_text() == documents()[path], "run `make docs`"
 
 
 def test_the_reference_says_that_it_is_generated():
