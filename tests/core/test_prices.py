@@ -89,7 +89,7 @@ def test_a_total_is_rounded_to_cents_only_at_the_end():
 @pytest.mark.parametrize(
     ("usage", "message"),
     [
-        (Usage(alarms=-1), "CloudWatch alarm, standard: -1 month cannot be, it is negative"),
+        (Usage(alarms=-1), "CloudWatch alarm, standard: -1 metric-month cannot be, it is negative"),
         (Usage(log_gb=Decimal("-0.5")), "CloudWatch Logs, taken in: -0.5 GB cannot be"),
     ],
 )
