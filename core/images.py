@@ -15,7 +15,8 @@ _TAG_LENGTH = 16
 def slug(image: Image) -> str:
     """A name for the build, the same for every workload that shares it: `workloads-clock`."""
     parts = [image.context or "", *([image.dockerfile] if image.dockerfile != "Dockerfile" else [])]
-    return re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+    plain = re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
+    return plain or "root"  # of the context `.`: a repository's name has no two hyphens in a row
 
 
 def content_tag(image: Image, root: Path) -> str:

@@ -1,8 +1,11 @@
 """The stack a fleet is deployed as: what every physical name and path begins with."""
 
+import hashlib
 from dataclasses import dataclass
 
 from core import names
+
+_HASH_LENGTH = 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +26,14 @@ class Stack:
 
     @property
     def label(self) -> str:
-        """A DNS label for the stack: `mcp-platform-dev`."""
+        """A DNS label for the stack: `mcp-platform-dev`.
+
+        One account may have the stacks `eu_1` and `eu-1`, and a label that is the same of both
+        would give them one dashboard. So what the label cannot say is in a hash at its end.
+        """
         plain = "".join(letter if letter.isalnum() else "-" for letter in self.name.lower())
-        return names.fit(f"{self.project}-{plain}", names.CLOUD_MAP_SERVICE)
+        told = plain if plain == self.name else f"{plain}-{_hash(self.name)}"
+        return names.fit(f"{self.project}-{told}", names.CLOUD_MAP_SERVICE)
 
     @property
     def path(self) -> str:
@@ -36,3 +44,7 @@ class Stack:
     def namespace(self) -> str:
         """The private DNS namespace of the stack: `mcp-platform-dev.internal`."""
         return f"{self.label}.internal"
+
+
+def _hash(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]

@@ -33,7 +33,8 @@ PATH_FLAGS = frozenset(
     {"--config-file", "--event-log", "--file", "--import-file", "--out", "--plan", "--policy-pack",
      "--policy-pack-config", "--save-plan"}
 )  # fmt: skip
-
+# The short ones by command: to other commands the same letters say something else.
+SHORT_PATH_FLAGS = {"import": frozenset({"-f", "-o"})}
 
 # Flags that may stand before the command and have a value, and those that only ask for help.
 VALUE_FLAGS = frozenset({"--color", "--cwd", "--stack", "--tracing", "--verbose", "-C", "-s", "-v"})
@@ -53,8 +54,11 @@ def main() -> NoReturn:
     stack = stack_argument(args)
     if command in CREATES_STACK:
         stack = create_stack(pulumi, environment, home, stack_files, stack)
+    if command == "import" and not names_flag(args, "--generate-code", "--out", "-o"):
+        # Code is written from a package's whole schema, which the stand-ins do not have.
+        args = [*args, "--generate-code=false"]
     target = os.environ.get("SANDBOX_TARGET")
-    if target and command in READS_CONFIG and "--config-file" not in args:
+    if target and command in READS_CONFIG and not names_flag(args, "--config-file"):
         stack = stack or pulumi_says(pulumi, environment, "stack", "--show-name")
         args = [*args, "--config-file", str(with_target(home, stack_files, stack, target))]
     os.execve(pulumi[0], [*pulumi, *args], environment)  # noqa: S606 - no shell is wanted
@@ -72,27 +76,38 @@ def command_word(args: Sequence[str]) -> str:
     return next(words, "")
 
 
+def names_flag(args: Sequence[str], *flags: str) -> bool:
+    """Whether one of the flags is among the arguments, alone or as `FLAG=VALUE`."""
+    return any(arg.partition("=")[0] in flags for arg in args)
+
+
 def absolute_paths(args: Sequence[str], folder: Path) -> list[str]:
     """Makes the values of pulumi's path flags absolute, from the folder of the caller."""
+    short = SHORT_PATH_FLAGS.get(command_word(args), frozenset[str]())
+    flags = PATH_FLAGS | short
     result: list[str] = []
     for position, arg in enumerate(args):
         flag, equals, value = arg.partition("=")
-        if flag in PATH_FLAGS and equals:
+        if flag in flags and equals:
             result.append(f"{flag}={folder / value}")
-        elif position and args[position - 1] in PATH_FLAGS:
+        elif position and args[position - 1] in flags:
             result.append(str(folder / arg))
+        elif arg[:2] in short and arg[2:]:
+            result.append(f"{arg[:2]}{folder / arg[2:]}")
         else:
             result.append(arg)
     return result
 
 
 def stack_argument(args: Sequence[str]) -> str | None:
-    """The stack that `-s NAME`, `--stack NAME` or `--stack=NAME` names, if any."""
+    """The stack that `--stack NAME`, `--stack=NAME`, `-s NAME`, `-s=NAME` or `-sNAME` names."""
     for position, arg in enumerate(args):
         if arg.startswith("--stack="):
             return arg.removeprefix("--stack=")
-        if arg in {"-s", "--stack"} and position + 1 < len(args):
-            return args[position + 1]
+        if arg in {"-s", "--stack"}:
+            return args[position + 1] if position + 1 < len(args) else None
+        if arg.startswith("-s"):
+            return arg.removeprefix("-s").removeprefix("=")
     return None
 
 

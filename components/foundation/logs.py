@@ -3,7 +3,6 @@
 import pulumi
 import pulumi_aws as aws
 
-from core import names
 from core.fleet import Fleet
 from core.stack import Stack
 
@@ -29,7 +28,9 @@ def log_group(
     """
     return aws.cloudwatch.LogGroup(
         name,
-        name=names.fit(f"{stack.path}/{what}", names.LOG_GROUP),
+        # As it is, since the key's policy goes by the path; project, stack and workload together
+        # are far below the 512 characters that CloudWatch Logs takes.
+        name=f"{stack.path}/{what}",
         retention_in_days=fleet.observability.retention_days,
         kms_key_id=key_arn,
         opts=pulumi.ResourceOptions(parent=parent, protect=stack.production),

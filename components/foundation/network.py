@@ -76,6 +76,8 @@ class Network(pulumi.ComponentResource):
         self._name = name
         self.https_destinations: list[Destination] = []
         """Where workloads may go over HTTPS: anywhere, or only to AWS where there is no NAT."""
+        self.endpoints: list[pulumi.Resource] = []
+        """What must be there before a task can start, where nothing else leads out."""
         if fleet.network.vpc:
             self._adopt(fleet.network.vpc)
         else:
@@ -133,6 +135,7 @@ class Network(pulumi.ComponentResource):
         )
         if network.nat is Nat.NONE:
             endpoints = self._interface_endpoints(fleet, stack)
+            self.endpoints.append(s3)
             self.https_destinations = [
                 Destination(name="endpoints", security_group_id=endpoints.id),
                 Destination(name="s3", prefix_list_id=s3.prefix_list_id),
@@ -160,7 +163,7 @@ class Network(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
         for service in endpoint_services(fleet):
-            aws.ec2.VpcEndpoint(
+            endpoint = aws.ec2.VpcEndpoint(
                 f"{self._name}-{service.replace('.', '-')}",
                 vpc_id=self.vpc_id,
                 service_name=f"com.amazonaws.{stack.region}.{service}",
@@ -171,6 +174,7 @@ class Network(pulumi.ComponentResource):
                 tags={"Name": f"{stack.label}-{service}"},
                 opts=pulumi.ResourceOptions(parent=self),
             )
+            self.endpoints.append(endpoint)
         return group
 
     def _flow_logs(

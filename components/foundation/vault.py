@@ -1,6 +1,6 @@
 """The fleet's secrets, in AWS Secrets Manager."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pulumi
 import pulumi_aws as aws
@@ -56,18 +56,30 @@ class Vault(pulumi.ComponentResource):
             opts: The component's options.
         """
         super().__init__("mcp-platform:foundation:Vault", name, None, opts)
-        self._stack, self._key_arn = stack, key_arn
+        self._name, self._stack, self._key_arn = name, stack, key_arn
+        self._versions: dict[str, pulumi.Resource] = {}
         self.arns = {
-            secret: self._declared(f"{name}-secret-{secret}", secret, declared, values.get(secret))
+            secret: self._declared(_secret(name, secret), secret, declared, values.get(secret))
             for secret, declared in fleet.secrets.items()
         }
         self.request_state_arns = {
             server: self._generated(
-                f"{name}-request-state-{server}", f"Seals the request state of {server}"
+                _request_state(name, server), f"Seals the request state of {server}"
             )
             for server in fleet.servers
         }
         self.register_outputs({"arns": self.arns, "request_state_arns": self.request_state_arns})
+
+    def values(self, secrets: Iterable[str], server: str | None) -> list[pulumi.Resource]:
+        """What must be there before a task can read these secrets: the values made here.
+
+        Args:
+            secrets: The names of declared secrets.
+            server: The server whose request-state key is read too, if one is.
+        """
+        names = [_secret(self._name, secret) for secret in secrets]
+        names += [_request_state(self._name, server)] if server else []
+        return [self._versions[name] for name in names if name in self._versions]
 
     def _declared(
         self, name: str, secret: str, declared: Secret, value: pulumi.Output[str] | None
@@ -111,9 +123,17 @@ class Vault(pulumi.ComponentResource):
         container: aws.secretsmanager.Secret,
         value: pulumi.Input[str] | None,
     ) -> None:
-        aws.secretsmanager.SecretVersion(
+        self._versions[name] = aws.secretsmanager.SecretVersion(
             f"{name}-version",
             secret_id=container.id,
             secret_string=value,
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+
+def _secret(name: str, secret: str) -> str:
+    return f"{name}-secret-{secret}"
+
+
+def _request_state(name: str, server: str) -> str:
+    return f"{name}-request-state-{server}"

@@ -158,38 +158,32 @@ class Gateway(pulumi.ComponentResource):
                 "status_code": "404",
             },
         }
+        to_https: aws.lb.ListenerDefaultActionArgsDict = {
+            "type": "redirect",
+            "redirect": {
+                "protocol": "HTTPS",
+                "port": str(HTTPS_PORT),
+                "status_code": "HTTP_301",
+            },
+        }
+        # One name with and without a domain, so that it is updated when there comes to be one: a
+        # port has one listener, and a second cannot be made before the first is gone.
+        http = aws.lb.Listener(
+            f"{self._name}-http",
+            load_balancer_arn=self.load_balancer.arn,
+            port=HTTP_PORT,
+            protocol="HTTP",
+            default_actions=[to_https if gateway.domain else no_such_path],
+            opts=child,
+        )
         if not (gateway.domain and gateway.zone):
-            return aws.lb.Listener(
-                f"{self._name}-http",
-                load_balancer_arn=self.load_balancer.arn,
-                port=HTTP_PORT,
-                protocol="HTTP",
-                default_actions=[no_such_path],
-                opts=child,
-            )
+            return http
         address(
             self._name,
             domain=gateway.domain,
             zone=gateway.zone,
             load_balancer=self.load_balancer,
             parent=self,
-        )
-        aws.lb.Listener(
-            f"{self._name}-redirect",
-            load_balancer_arn=self.load_balancer.arn,
-            port=HTTP_PORT,
-            protocol="HTTP",
-            default_actions=[
-                {
-                    "type": "redirect",
-                    "redirect": {
-                        "protocol": "HTTPS",
-                        "port": str(HTTPS_PORT),
-                        "status_code": "HTTP_301",
-                    },
-                }
-            ],
-            opts=child,
         )
         listener = aws.lb.Listener(
             f"{self._name}-https",
@@ -239,7 +233,11 @@ class Gateway(pulumi.ComponentResource):
                 "unhealthy_threshold": health.failures,
             },
             tags={"Name": f"{self._stack.label}-{workload}"},
-            opts=child,
+            # Another exposure needs another load balancer, and a target group belongs to one alone
+            # for good: the new one needs new groups while the old one is still there.
+            opts=pulumi.ResourceOptions(
+                parent=self, replacement_trigger=self._fleet.gateway.exposure.value
+            ),
         )
         # An agent has paths of its own below its name; a server has just its endpoint, with or
         # without a slash behind it (a redirect would lose a POST's body).

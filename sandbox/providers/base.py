@@ -28,12 +28,12 @@ from pulumi.runtime.proto import (
 
 from sandbox import faults
 from sandbox.cloud import Cloud
+from sandbox.providers.process import tie_to_engine
 from sandbox.providers.wire import UNKNOWN, Json, Path, decode, dotted, encode
 
 # The engine runs as many steps at once as its --parallel says; a call that waits for an injected
 # latency holds a thread, so there are plenty.
 _THREADS = 128
-_ORPHAN_CHECK_SECONDS = 2.0
 _GRPC_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 
 
@@ -614,10 +614,7 @@ def main(provider: Provider) -> None:
     address = sys.argv[1] if len(sys.argv) > 1 else ""
     service = Service(provider, Cloud(path), faults.load(os.environ.get("SANDBOX_FAULTS")), address)
     server, port = start(service)
+    tie_to_engine()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    parent = os.getppid()
-    # An engine that was killed cannot say goodbye: whoever inherits this process is not it.
-    while os.getppid() == parent and server.wait_for_termination(timeout=_ORPHAN_CHECK_SECONDS):
-        pass
-    server.stop(grace=None)
+    server.wait_for_termination()

@@ -15,6 +15,8 @@ import pulumi
 import pulumi.provider
 from pulumi.provider.provider import ConstructResult
 
+from sandbox.providers.process import tie_to_engine
+
 Value = Any
 """Anything that travels: a plain value, an output, a resource, or a list or map of such."""
 Inputs = Mapping[str, Value]
@@ -217,4 +219,5 @@ def serve(provider: ComponentProvider) -> None:
     Args:
         provider: the package.
     """
+    tie_to_engine()
     pulumi.provider.main(provider, sys.argv[1:])

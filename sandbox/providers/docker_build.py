@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,7 +34,7 @@ from sandbox.providers.base import (
 from sandbox.providers.wire import UNKNOWN, Json, Unknown, has_unknown
 from sandbox.providers.wire import Path as Where
 
-VERSION = "0.0.22"
+VERSION = version("pulumi-docker-build")
 PACKAGE = "pulumi_docker_build"
 IMAGE = "docker-build:index:Image"
 # Source: the OCI distribution specification, <name> and <reference>.

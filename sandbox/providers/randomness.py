@@ -10,6 +10,7 @@ import secrets
 import string
 import uuid
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from typing import Any
 
 from sandbox.providers import sdk, shapes
@@ -28,7 +29,7 @@ from sandbox.providers.base import (
 )
 from sandbox.providers.wire import Json, Unknown
 
-VERSION = "4.21.4"
+VERSION = version("pulumi-random")
 PACKAGE = "pulumi_random"
 # The characters that Terraform's random provider counts as special.
 _SPECIAL = "!@#$%&*()-_=+[]{}<>:?"

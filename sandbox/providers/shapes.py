@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import cast
 
 from sandbox.providers.base import Failure
-from sandbox.providers.sdk import Field, Shape
+from sandbox.providers.sdk import Field, Shape, arguments
 from sandbox.providers.wire import Json, Path, Unknown
 
 _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
@@ -17,6 +17,24 @@ _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "object": ((dict,), "an object"),
     "asset": ((dict,), "an asset or an archive"),
 }
+_OF_EVERY_PROVIDER = ("version", "pluginDownloadURL")
+
+
+def configuration_faults(
+    package: str, module: str, config: Mapping[str, Json]
+) -> Iterator[Failure]:
+    """Settings that a provider does not have.
+
+    Args:
+        package: name of the package, for the messages.
+        module: the module of its SDK, such as ``pulumi_aws``.
+        config: the provider's configuration.
+    """
+    known = {*arguments(module, "provider", "ProviderArgs"), *_OF_EVERY_PROVIDER}
+    for name in config:
+        if name not in known:
+            reason = f"{package}: {name} is not a property of the provider"
+            yield Failure(path=(name,), reason=reason)
 
 
 def faults(

@@ -59,6 +59,8 @@ class Resource:
         protect: The option of that name.
         aliases: The names that it had; of an alias that says more, all of it as text.
         ignore_changes: The option of that name.
+        replacement_trigger: The option of that name, None without.
+        timeouts: The option `custom_timeouts`: how long to wait for create, update and delete.
         dependencies: The URNs of everything that it depends on.
         provider: The provider that makes it, or `urn::id` of it.
         providers: The providers that a component hands on, by package.
@@ -75,6 +77,8 @@ class Resource:
     protect: bool
     aliases: list[str]
     ignore_changes: list[str]
+    replacement_trigger: Any
+    timeouts: dict[str, str]
     dependencies: list[str]
     provider: str
     providers: dict[str, str]
@@ -312,6 +316,14 @@ class _Monitor(mocks.MockMonitor):
             protect=request.protect,
             aliases=[alias.spec.name or str(alias) for alias in request.aliases],
             ignore_changes=list(request.ignoreChanges),
+            replacement_trigger=json_format.MessageToDict(request.replacement_trigger)
+            if request.HasField("replacement_trigger")
+            else None,
+            timeouts={
+                operation: getattr(request.customTimeouts, operation)
+                for operation in ("create", "update", "delete")
+                if getattr(request.customTimeouts, operation)
+            },
             dependencies=sorted(request.dependencies),
             provider=request.provider,
             providers=dict(request.providers),

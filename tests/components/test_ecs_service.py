@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.fleets import FULL, with_server
+from tests.components.fleets import FULL, MINIMAL, with_server
 from tests.components.recording import Recording, run
 
 WORKLOADS = [*FULL["servers"], *FULL["agents"]]
@@ -97,6 +97,7 @@ def test_servers_are_found_by_their_names_and_agents_are_not():
             "dnsRecords": [{"type": "A", "ttl": 10}],
             "routingPolicy": "MULTIVALUE",
         }
+        assert entry.inputs["forceDestroy"] is True
         registries = _service(recording, name)["serviceRegistries"]
         assert registries == {"registryArn": entry.state["arn"]}
     assert len(recording.of("servicediscovery.Service")) == len(FULL["servers"])
@@ -128,6 +129,10 @@ def test_a_service_waits_for_everything_that_its_tasks_need_to_start():
             ("iam.RolePolicy", "ecs-notes-execution-policy"),
             ("lb.ListenerRule", "gateway-notes-rule"),
             *(("efs.MountTarget", f"fleet-storage-zone-{zone}") for zone in (1, 2, 3)),
+            *(
+                ("secretsmanager.SecretVersion", f"fleet-vault-{secret}-version")
+                for secret in ("secret-notes-api-key", "secret-made-up", "request-state-notes")
+            ),
         )
     }
     dependencies = recording.one("ecs.Service", "ecs-notes-service").dependencies
@@ -136,6 +141,40 @@ def test_a_service_waits_for_everything_that_its_tasks_need_to_start():
         "MountTarget" in urn
         for urn in recording.one("ecs.Service", "ecs-clock-service").dependencies
     )
+
+
+def test_a_service_waits_for_no_values_but_its_own_and_for_none_that_are_set_outside():
+    recording = run(FULL)
+    for name, own in (("clock", ["request-state-clock"]), ("assistant", []), ("auditor", [])):
+        waits = recording.one("ecs.Service", f"ecs-{name}-service").dependencies
+        values = [urn for urn in waits if "SecretVersion" in urn]
+        assert [urn.rpartition("::")[2] for urn in values] == [
+            f"fleet-vault-{secret}-version" for secret in own
+        ]
+    quiet = recording.one("ecs.Service", "ecs-quiet-service").dependencies
+    assert [urn for urn in quiet if "secret-set-outside" in urn and "Version" in urn] == []
+
+
+def test_a_service_waits_for_the_endpoints_where_nothing_else_leads_out():
+    recording = run({**MINIMAL, "network": {"nat": "none"}})
+    endpoints = {made.urn for made in recording.of("ec2.VpcEndpoint")}
+    assert len(endpoints) == 5
+    assert endpoints <= set(recording.one("ecs.Service").dependencies)
+    with_nat = run(MINIMAL).one("ecs.Service").dependencies
+    assert [urn for urn in with_nat if "VpcEndpoint" in urn] == []
+
+
+def test_a_deployment_is_waited_for_as_long_as_a_copy_may_drain():
+    recording = run(with_server(max_request_seconds=3970))
+    assert recording.one("ecs.Service").timeouts == dict.fromkeys(
+        ("create", "update", "delete"), f"{20 * 60 + 3600 + 120}s"
+    )
+    assert run(MINIMAL).one("ecs.Service").timeouts["update"] == f"{20 * 60 + 90 + 65}s"
+
+
+def test_the_kind_of_capacity_can_be_changed_as_the_provider_forces_a_deployment():
+    recording = run(FULL)
+    assert [n for n in WORKLOADS if not _service(recording, n)["forceNewDeployment"]] == []
 
 
 def test_the_count_is_left_to_autoscaling_exactly_where_there_is_room_to_scale():

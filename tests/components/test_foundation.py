@@ -61,6 +61,12 @@ def test_every_log_group_has_a_name_that_the_key_policy_covers():
     for fleet in FLEETS.values():
         for group in run(fleet).of("cloudwatch.LogGroup"):
             assert group.inputs["name"].startswith("/mcp-platform/dev/")
+    odd = run(MINIMAL, stack_name="Team_A--x")
+    names = [group.inputs["name"] for group in odd.of("cloudwatch.LogGroup")]
+    assert names == ["/mcp-platform/Team_A--x/network/flow-logs", "/mcp-platform/Team_A--x/clock"]
+    condition = odd.one("kms.Key").json("policy")["Statement"][1]["Condition"]["ArnLike"]
+    (covered,) = condition.values()
+    assert covered.endswith(":log-group:/mcp-platform/Team_A--x/*")
 
 
 def test_everything_that_holds_data_is_encrypted_with_the_key_of_the_stack():
@@ -242,8 +248,8 @@ def test_alarms_are_mailed_to_the_configured_address_only():
 
 
 def test_servers_are_found_in_a_private_namespace_of_the_stack():
-    namespace = run(MINIMAL, stack_name="Team_A.prod").one("servicediscovery.PrivateDnsNamespace")
-    assert namespace.inputs["name"] == "mcp-platform-team-a-prod.internal"
+    namespace = run(MINIMAL, stack_name="team-a").one("servicediscovery.PrivateDnsNamespace")
+    assert namespace.inputs["name"] == "mcp-platform-team-a.internal"
 
 
 def test_without_files_there_is_no_storage():

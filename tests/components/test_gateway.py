@@ -39,10 +39,19 @@ def test_by_default_it_is_internal_and_speaks_http_to_its_own_network():
     assert load_balancer["subnets"] == recording.one("awsx.Vpc").state["privateSubnetIds"]
     assert load_balancer["dropInvalidHeaderFields"] is True
     assert _callers(recording) == [("10.0.0.0/16", 80)]
-    listener = recording.one("lb.Listener")
+    # Its name is that of the one that redirects once there is a domain: a port has one listener.
+    listener = recording.one("lb.Listener", "gateway-http")
     assert (listener.inputs["protocol"], listener.inputs["port"]) == ("HTTP", 80)
     assert listener.inputs["defaultActions"] == [NOT_FOUND]
     assert recording.of("acm.Certificate") == recording.of("route53.Record") == []
+
+
+@pytest.mark.parametrize(("fleet", "exposure"), [(WITH_DOMAIN, "private"), (FULL, "public")])
+def test_another_exposure_replaces_the_groups_that_belong_to_the_load_balancer_before(
+    fleet: Any, exposure: str
+):
+    groups = run(fleet).of("lb.TargetGroup")
+    assert {group.replacement_trigger for group in groups} == {exposure}
 
 
 def test_an_internal_one_in_an_existing_network_lets_that_network_in():
@@ -72,7 +81,7 @@ def _assert_tls(recording: Recording) -> None:
     assert https["defaultActions"] == [NOT_FOUND]
     # Only once it is valid.
     assert validation.urn in recording.one("lb.Listener", "gateway-https").dependencies
-    redirect = recording.one("lb.Listener", "gateway-redirect").inputs
+    redirect = recording.one("lb.Listener", "gateway-http").inputs
     assert (redirect["protocol"], redirect["port"]) == ("HTTP", 80)
     assert redirect["defaultActions"] == [
         {
@@ -80,7 +89,7 @@ def _assert_tls(recording: Recording) -> None:
             "redirect": {"protocol": "HTTPS", "port": "443", "statusCode": "HTTP_301"},
         }
     ]
-    assert recording.names("lb.Listener") == ["gateway-https", "gateway-redirect"]
+    assert recording.names("lb.Listener") == ["gateway-http", "gateway-https"]
 
 
 def test_the_certificate_is_validated_by_a_record_in_the_zone():

@@ -79,6 +79,7 @@ def test_a_dockerignore_is_read_as_docker_reads_it(project: Path, line: str, fil
         (Image(context="workloads/clock"), "workloads-clock"),
         (Image(context="./Workloads/Clock_2/"), "workloads-clock-2"),
         (Image(context="workloads", dockerfile="clock.Dockerfile"), "workloads-clock-dockerfile"),
+        (Image(context="."), "root"),
     ],
 )
 def test_a_build_is_named_after_its_folder_and_its_dockerfile(image: Image, expected: str):

@@ -19,10 +19,15 @@ def test_a_stack_has_a_label_a_path_and_a_namespace():
 
 
 @pytest.mark.parametrize(
-    ("name", "label"), [("Dev", "mcp-platform-dev"), ("eu.west_1", "mcp-platform-eu-west-1")]
+    ("name", "begin"), [("Dev", "mcp-platform-dev-"), ("eu.west_1", "mcp-platform-eu-west-1-")]
 )
-def test_a_label_has_the_letters_of_a_dns_name(name: str, label: str):
-    assert _stack(name).label == label
+def test_a_label_has_the_letters_of_a_dns_name(name: str, begin: str):
+    assert re.fullmatch(f"{begin}[0-9a-f]{{7}}", _stack(name).label)
+
+
+def test_stacks_whose_names_differ_only_in_what_a_label_cannot_say_have_different_labels():
+    names = ["eu-1", "eu_1", "eu.1", "EU-1", "eu--1", "eu-1-"]
+    assert len({_stack(name).label for name in names}) == len(names)
 
 
 # What Pulumi takes as a stack's name: letters, digits, hyphens, underscores and periods, up to 100.

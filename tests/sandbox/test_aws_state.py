@@ -29,6 +29,7 @@ LISTENER = "aws:lb/listener:Listener"
 REPOSITORY = "aws:ecr/repository:Repository"
 NAMESPACE = "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace"
 REGISTRY = "aws:servicediscovery/service:Service"
+KUBERNETES = "aws:eks/cluster:Cluster"
 CERTIFICATE = "aws:acm/certificate:Certificate"
 TARGET = "aws:appautoscaling/target:Target"
 SCALING = "aws:appautoscaling/policy:Policy"
@@ -449,6 +450,42 @@ def test_what_somebody_added_by_hand_is_drift_too(account: Any):
     found = account.read(LOG_GROUP, made)
     assert found is not None
     assert account.diff(LOG_GROUP, found, name="g").changes == {("tags",): Change.DELETE}
+
+
+def make_kubernetes_cluster(account: Any) -> Made:
+    _, subnet = make_network(account)
+    role = account.make(ROLE, "r", name="r", assumeRolePolicy=TRUST)
+    return account.make(
+        KUBERNETES,
+        name="c",
+        roleArn=role.properties["arn"],
+        vpcConfig={"subnetIds": [subnet.id], "endpointPrivateAccess": True},
+    )
+
+
+def test_what_aws_computes_within_an_object_that_the_program_gave_is_no_drift(account: Any):
+    made = make_kubernetes_cluster(account)
+    again = account.read(KUBERNETES, made)
+    assert again.inputs == made.inputs
+    assert again.properties["vpcConfig"]["clusterSecurityGroupId"].startswith("sg-")
+    config = {**made.properties["vpcConfig"], "clusterSecurityGroupId": "sg-0123456789abcdef0"}
+    account.cloud.edit("aws", KUBERNETES, made.id, {"vpcConfig": config})
+    assert account.read(KUBERNETES, made).inputs == made.inputs
+
+
+def test_what_somebody_changed_added_or_took_away_within_an_object_is_drift(account: Any):
+    made = make_kubernetes_cluster(account)
+    config = {**made.properties["vpcConfig"], "endpointPrivateAccess": False}
+    account.cloud.edit("aws", KUBERNETES, made.id, {"vpcConfig": config})
+    subnets = made.inputs["vpcConfig"]["subnetIds"]
+    seen = account.read(KUBERNETES, made).inputs["vpcConfig"]
+    assert seen == {"subnetIds": subnets, "endpointPrivateAccess": False}
+    del config["endpointPrivateAccess"]
+    account.cloud.edit(
+        "aws", KUBERNETES, made.id, {"vpcConfig": {**config, "endpointPublicAccess": False}}
+    )
+    seen = account.read(KUBERNETES, made).inputs["vpcConfig"]
+    assert seen == {"subnetIds": subnets, "endpointPublicAccess": False}
 
 
 def test_an_untouched_resource_reads_as_it_was_made(account: Any):

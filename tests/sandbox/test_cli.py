@@ -29,6 +29,11 @@ from sandbox import cli
             ["import", "aws:sns/topic:Topic", "f", "id"],
             ["import", "aws:sns/topic:Topic", "f", "id"],
         ),
+        (["import", "-f", "a.json", "-o", "b"], ["import", "-f", "/from/a.json", "-o", "/from/b"]),
+        (["import", "-f=a.json"], ["import", "-f=/from/a.json"]),
+        (["import", "-fa.json", "-y"], ["import", "-f/from/a.json", "-y"]),
+        (["-s", "dev", "import", "-f", "a"], ["-s", "dev", "import", "-f", "/from/a"]),
+        (["up", "-f", "-y"], ["up", "-f", "-y"]),
     ],
 )
 def test_only_what_a_path_flag_names_is_found_from_the_folder_of_the_caller(
@@ -58,10 +63,69 @@ def test_every_path_flag_takes_its_value_in_both_forms(flag: str):
         (["up", "-s"], None),
         (["up", "--show-sames"], None),
         (["up", "-s", "one", "-s", "other"], "one"),
+        (["up", "-sdev"], "dev"),
+        (["up", "-s=dev"], "dev"),
+        (["up", "-s="], ""),
+        (["-sdev", "up"], "dev"),
     ],
 )
 def test_the_stack_is_the_one_that_the_arguments_name(args: list[str], stack: str | None):
     assert cli.stack_argument(args) == stack
+
+
+@pytest.mark.parametrize(
+    ("args", "command"),
+    [
+        ([], ""),
+        (["up", "--yes"], "up"),
+        (["stack", "import", "--file", "x"], "stack"),
+        (["-s", "dev", "preview"], "preview"),
+        (["-sdev", "preview"], "preview"),
+        (["--stack=up", "destroy"], "destroy"),
+        (["--stack", "up", "destroy"], "destroy"),
+        (["--color", "never", "-v", "3", "refresh"], "refresh"),
+        (["--non-interactive", "up"], "up"),
+        (["--yes"], ""),
+        (["up", "--help"], ""),
+        (["-h", "up"], ""),
+    ],
+)
+def test_the_command_is_the_first_word_that_is_no_flag_and_no_flags_value(
+    args: list[str], command: str
+):
+    assert cli.command_word(args) == command
+
+
+@pytest.mark.parametrize(
+    ("args", "named"),
+    [
+        (["import", "--out", "x"], True),
+        (["import", "--out=x"], True),
+        (["import", "-o", "x"], True),
+        (["import", "--output"], False),
+        ([], False),
+    ],
+)
+def test_a_flag_is_named_alone_or_with_its_value(args: list[str], named: bool):
+    assert cli.names_flag(args, "--out", "-o") == named
+
+
+def test_what_pulumi_says_is_given_without_the_end_of_its_line():
+    says = cli.pulumi_says(["sh", "-c", 'echo "$NAME $0 $1"'], {"NAME": "a"}, "stack", "ls")
+    assert says == "a stack ls"
+
+
+@pytest.mark.parametrize(
+    ("script", "shown"),
+    [
+        ("echo out; echo broken >&2; exit 3", "broken\n"),
+        ("echo only out; exit 1", "only out\n"),
+    ],
+)
+def test_a_failure_of_pulumi_ends_the_run_with_what_it_said(script: str, shown: str):
+    with pytest.raises(SystemExit) as refused:
+        cli.pulumi_says(["sh", "-c", script], {})
+    assert refused.value.code == shown
 
 
 @pytest.fixture

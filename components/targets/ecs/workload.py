@@ -16,6 +16,10 @@ from core.stack import Stack
 
 _TASKS_SERVICE = "ecs-tasks.amazonaws.com"
 
+# What the provider waits for a service by itself (pulumi-aws, ecs.Service: 20 minutes); a copy that
+# goes may drain for longer than that.
+_DEPLOYMENT_SECONDS = 20 * 60
+
 # A copy that was replaced is gone from DNS this long after; agents look the name up again then.
 _DNS_TTL_SECONDS = 10
 
@@ -72,7 +76,14 @@ class Workload(pulumi.ComponentResource):
                 workload, load, fleet=fleet, stack=stack, gateway=gateway, timeouts=chain
             ),
         )
-        service = self._service(definition, group, gateway, [*permissions, *self._mountable()])
+        server = workload if isinstance(load, Server) else None
+        needed = [
+            *permissions,
+            *self._mountable(),
+            *foundation.vault.values(load.secrets, server),
+            *foundation.network.endpoints,
+        ]
+        service = self._service(definition, group, gateway, chain, needed)
         self.service_name = service.name
         self.security_group_id = group.id
         self.register_outputs(
@@ -154,9 +165,11 @@ class Workload(pulumi.ComponentResource):
         definition: aws.ecs.TaskDefinition,
         group: aws.ec2.SecurityGroup,
         gateway: Gateway,
+        chain: timeouts.Chain,
         needed: list[pulumi.Resource],
     ) -> aws.ecs.Service:
         load = self._load
+        patience = f"{_DEPLOYMENT_SECONDS + chain.deregistration_seconds + chain.stop_seconds}s"
         scales = load.replicas.min < load.replicas.max
         route = gateway.routes.get(self._workload)
         groups = [group.id, self._cluster.outbound_group_id]
@@ -169,6 +182,8 @@ class Workload(pulumi.ComponentResource):
             deployment_minimum_healthy_percent=100,
             deployment_maximum_percent=200,
             deployment_circuit_breaker={"enable": True, "rollback": True},
+            # The provider refuses another strategy (`spot`) without it; what is updated rolls out.
+            force_new_deployment=True,
             availability_zone_rebalancing="ENABLED",
             enable_execute_command=load.exec,
             enable_ecs_managed_tags=True,
@@ -196,6 +211,9 @@ class Workload(pulumi.ComponentResource):
                 parent=self,
                 depends_on=[*needed, *([route.rule] if route else [])],
                 ignore_changes=["desiredCount"] if scales else None,
+                custom_timeouts=pulumi.CustomTimeouts(
+                    create=patience, update=patience, delete=patience
+                ),
             ),
         )
 
@@ -209,6 +227,8 @@ class Workload(pulumi.ComponentResource):
                 "dns_records": [{"type": "A", "ttl": _DNS_TTL_SECONDS}],
                 "routing_policy": "MULTIVALUE",
             },
+            # ECS may be late to take out the last copy, and the provider does not wait for it.
+            force_destroy=True,
             opts=pulumi.ResourceOptions(parent=self),
         )
 

@@ -82,6 +82,11 @@ class Node:
         return self.table.documents.get(self.path, "")
 
     @cached_property
+    def is_minted(self) -> bool:
+        """Whether our table gives the property a value where the program has none."""
+        return self.path in self.table.outputs
+
+    @cached_property
     def unordered(self) -> bool:
         """Whether the order of a list means nothing."""
         return self.schema.get("insertionOrder") is False or self.path in self.table.unordered

@@ -1,25 +1,21 @@
 """The `aws` provider of the sandbox, put together."""
 
 from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
-from sandbox.providers import sdk
 from sandbox.providers.aws import check, functions, state
 from sandbox.providers.aws.nodes import PACKAGE
 from sandbox.providers.aws.tables import entry
 from sandbox.providers.base import Checked, Context, Failure, Provider, main
+from sandbox.providers.shapes import configuration_faults
 
-VERSION = "7.51.1"
+VERSION = version("pulumi-aws")
 
 
 def check_config(_context: Context, config: Mapping[str, Any]) -> Checked:
     """Check the provider's configuration: only known properties, and a region."""
-    known = sdk.arguments(PACKAGE, "provider", "ProviderArgs")
-    failures = [
-        Failure(path=(name,), reason=f"aws: {name} is not a property of the provider")
-        for name in config
-        if name not in known and name not in ("version", "pluginDownloadURL")
-    ]
+    failures = list(configuration_faults("aws", PACKAGE, config))
     if not config.get("region"):
         failures.append(
             Failure(path=("region",), reason="aws: region is missing; pulumi config set aws:region")

@@ -69,9 +69,25 @@ def read(context: Context, call: Call) -> Made | None:
         # A property that nobody asked for counts when somebody changed it and AWS has no default.
         strange = now != before and not _is_computed(known, name) and bool(call.properties)
         if name in inputs or strange:
-            inputs[name] = inputs.get(name) if _is_write_only(name) else now
+            node = known.properties[name][0]
+            wanted = inputs.get(name)
+            inputs[name] = wanted if _is_write_only(name) else _seen(node, wanted, now, before)
     present = {name: value for name, value in inputs.items() if value is not None}
     return Made(id=thing.id, properties=thing.properties, inputs=present)
+
+
+def _seen(node: Node, wanted: Json, now: Json, before: Json) -> Json:
+    """What a program sees of a value: not what AWS computes beside what it has asked for."""
+    if node.shape.kind != "object" or not (isinstance(wanted, dict) and isinstance(now, dict)):
+        return now
+    asked, present = cast("dict[str, Json]", wanted), cast("dict[str, Json]", now)
+    earlier = cast("dict[str, Json]", before) if isinstance(before, dict) else present
+    return {
+        name: _seen(child, asked.get(name), present[name], earlier.get(name))
+        for name, (child, _) in node.fields.items()
+        if name in present
+        and (name in asked or (present[name] != earlier.get(name) and not child.is_minted))
+    }
 
 
 def _by_handle(context: Context, call: Call) -> Thing | None:

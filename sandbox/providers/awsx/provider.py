@@ -13,6 +13,6 @@ def provider() -> ComponentProvider:
     return ComponentProvider("awsx", {TOKEN: Vpc})
 
 
-def main() -> None:
+def run() -> None:
     """Serves awsx to the engine that started this process."""
     serve(provider())

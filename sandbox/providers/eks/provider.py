@@ -22,7 +22,7 @@ def provider() -> ComponentProvider:
     )
 
 
-def main() -> None:
+def run() -> None:
     """Serves eks to the engine that started this process."""
     core.register()
     serve(provider())

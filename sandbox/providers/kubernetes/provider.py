@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.providers import base, sdk
+from sandbox.providers import base
 from sandbox.providers.base import (
     Call,
     Checked,
@@ -18,6 +18,7 @@ from sandbox.providers.base import (
     RefusedError,
 )
 from sandbox.providers.kubernetes import clusters, helm, objects
+from sandbox.providers.shapes import configuration_faults
 
 DECODE = "kubernetes:yaml:decode"
 _SECRET = "kubernetes:core/v1:Secret"
@@ -32,12 +33,7 @@ def check_config(_context: Context, config: Mapping[str, Any]) -> Checked:
     Returns:
         The configuration and its faults.
     """
-    known = sdk.arguments("pulumi_kubernetes", "provider", "ProviderArgs")
-    failures = [
-        Failure(path=(key,), reason=f"{key} is not a property of the provider")
-        for key in config
-        if key not in known and key not in {"version", "pluginDownloadURL"}
-    ]
+    failures = list(configuration_faults(clusters.PACKAGE, "pulumi_kubernetes", config))
     try:
         clusters.cluster_of(config)
     except clusters.KubeconfigError as error:
@@ -107,6 +103,6 @@ PROVIDER = Provider(
 )
 
 
-def main() -> None:
+def run() -> None:
     """Be the provider's process."""
     base.main(PROVIDER)
