@@ -219,7 +219,7 @@ class Secret(_Model):
 
     source: SecretSource = Field(examples=["generated"], strict=False)
     """`config`: the encrypted key `secret-<name>`; `generated`: made once, at random; `external`:
-    set by somebody else and left alone."""
+    set by somebody else and left alone (until it is set, what reads it does not start)."""
 
     arn: str | None = Field(
         default=None,

@@ -36,8 +36,8 @@ def content_tag(image: Image, root: Path) -> str:
     for name, folder in folders.items():
         for path in _files(root / folder):
             relative = path.relative_to(root / folder).as_posix()
-            executable = bool(path.stat().st_mode & 0o100)
-            content.update(f"\0{name}\0{relative}\0{executable}\0".encode())
+            mode = path.stat().st_mode & 0o777
+            content.update(f"\0{name}\0{relative}\0{mode:o}\0".encode())
             content.update(hashlib.sha256(path.read_bytes()).digest())
     return content.hexdigest()[:_TAG_LENGTH]
 

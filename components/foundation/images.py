@@ -8,6 +8,7 @@ from pathlib import Path
 import pulumi
 import pulumi_aws as aws
 import pulumi_docker_build as docker_build
+import pulumi_random as random
 
 from core.fleet import Fleet, Image
 from core.images import content_tag, slug
@@ -23,8 +24,9 @@ class Images(pulumi.ComponentResource):
 
     Type token `mcp-platform:foundation:Images`. Creates, per context, a repository (scanned on
     push, immutable tags, encrypted with the stack's key, old images expire) and in it an arm64
-    image that is tagged with a hash of what it is built from. Contexts are relative to the folder
-    that the program runs in. Images that are given by digest are used as they are.
+    image that is tagged with a hash of what it is built from and a random id of the build. Contexts
+    are relative to the folder that the program runs in. Images that are given by digest are used as
+    they are.
 
     Attributes:
         uris: Every workload's image with its digest, by the workload's name.
@@ -78,6 +80,15 @@ class Images(pulumi.ComponentResource):
         login = aws.ecr.get_authorization_token_output(
             registry_id=repository.registry_id, opts=pulumi.InvokeOutputOptions(parent=self)
         )
+        # A build is not reproducible to the byte, so going back to earlier content pushes another
+        # image: it needs another tag, since the old one stays with the old image.
+        content = content_tag(image, Path())
+        build = random.RandomId(
+            f"{name}-build",
+            byte_length=4,
+            keepers={"content": content},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
         built = docker_build.Image(
             f"{name}-image",
             context={
@@ -90,7 +101,7 @@ class Images(pulumi.ComponentResource):
             dockerfile={"location": f"{context}/{image.dockerfile}"},
             platforms=[_PLATFORM],
             push=True,
-            tags=[pulumi.Output.concat(repository.repository_url, ":", content_tag(image, Path()))],
+            tags=[pulumi.Output.concat(repository.repository_url, ":", content, "-", build.hex)],
             registries=[
                 {
                     "address": repository.repository_url,

@@ -20,10 +20,10 @@ _OWNER = 10001
 class Storage(pulumi.ComponentResource):
     """One encrypted EFS file system, with an access point for every workload that asks for files.
 
-    Type token `mcp-platform:foundation:Storage`. Creates the file system, its policy (TLS only, and
-    only through a mount target), a mount target in every private subnet, a security group, and per
-    workload an access point whose root is a folder of the workload's own. In production, backups
-    are on.
+    Type token `mcp-platform:foundation:Storage`. Creates the file system, its policy (TLS only; the
+    account's roles through a mount target), a mount target in every private subnet, a security
+    group, and per workload an access point whose root is a folder of the workload's own. In
+    production, backups are on.
 
     Attributes:
         file_system_id: The file system's id.
@@ -86,7 +86,8 @@ class Storage(pulumi.ComponentResource):
                 file_system_id=files.id,
                 subnet_id=network.private_subnet_ids[zone],
                 security_groups=[group.id],
-                opts=child,
+                # A file system has one mount target in a zone.
+                opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
             for zone in range(network.zones)
         ]

@@ -1,6 +1,7 @@
 """The fleet's secrets, in AWS Secrets Manager."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
@@ -13,6 +14,21 @@ _GENERATED_LENGTH = 64
 
 # AWS Secrets Manager API reference, DeleteSecret: 7 to 30 days, or 0 to delete at once.
 _RECOVERY_DAYS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A secret, as the two that need it name it.
+
+    Attributes:
+        arn: The secret's ARN, for a policy.
+        value_from: What a task reads: the version with the value that was made here, so that a new
+            value starts new tasks, and no task starts before there is one. Of a secret that
+            somebody else sets, the ARN: whatever is there.
+    """
+
+    arn: pulumi.Output[str]
+    value_from: pulumi.Output[str]
 
 
 class Vault(pulumi.ComponentResource):
@@ -56,48 +72,43 @@ class Vault(pulumi.ComponentResource):
             opts: The component's options.
         """
         super().__init__("mcp-platform:foundation:Vault", name, None, opts)
-        self._name, self._stack, self._key_arn = name, stack, key_arn
-        self._versions: dict[str, pulumi.Resource] = {}
-        self.arns = {
-            secret: self._declared(_secret(name, secret), secret, declared, values.get(secret))
+        self._stack, self._key_arn = stack, key_arn
+        self.declared = {
+            secret: self._declared(f"{name}-secret-{secret}", secret, declared, values.get(secret))
             for secret, declared in fleet.secrets.items()
         }
-        self.request_state_arns = {
+        """The declared secrets, by name."""
+        self.request_state = {
             server: self._generated(
-                _request_state(name, server), f"Seals the request state of {server}"
+                f"{name}-request-state-{server}", f"Seals the request state of {server}"
             )
             for server in fleet.servers
         }
+        """The servers' request-state keys, by server."""
+        self.arns = {secret: stored.arn for secret, stored in self.declared.items()}
+        self.request_state_arns = {
+            server: stored.arn for server, stored in self.request_state.items()
+        }
         self.register_outputs({"arns": self.arns, "request_state_arns": self.request_state_arns})
-
-    def values(self, secrets: Iterable[str], server: str | None) -> list[pulumi.Resource]:
-        """What must be there before a task can read these secrets: the values made here.
-
-        Args:
-            secrets: The names of declared secrets.
-            server: The server whose request-state key is read too, if one is.
-        """
-        names = [_secret(self._name, secret) for secret in secrets]
-        names += [_request_state(self._name, server)] if server else []
-        return [self._versions[name] for name in names if name in self._versions]
 
     def _declared(
         self, name: str, secret: str, declared: Secret, value: pulumi.Output[str] | None
-    ) -> pulumi.Output[str]:
-        if declared.arn:
-            return pulumi.Output.from_input(declared.arn)
+    ) -> Stored:
         description = f"{secret}, declared in the stack's configuration"
         match declared.source:
             case SecretSource.GENERATED:
                 return self._generated(name, description)
-            case SecretSource.EXTERNAL:
-                return self._container(name, description).arn
             case SecretSource.CONFIG:
-                container = self._container(name, description)
-                self._set_value(name, container, value)
-                return container.arn
+                return self._with_value(name, self._container(name, description), value)
+            case SecretSource.EXTERNAL:
+                arn = (
+                    pulumi.Output.from_input(declared.arn)
+                    if declared.arn
+                    else self._container(name, description).arn
+                )
+                return Stored(arn=arn, value_from=arn)
 
-    def _generated(self, name: str, description: str) -> pulumi.Output[str]:
+    def _generated(self, name: str, description: str) -> Stored:
         container = self._container(name, description)
         value = random.RandomPassword(
             f"{name}-value",
@@ -105,8 +116,7 @@ class Vault(pulumi.ComponentResource):
             special=False,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        self._set_value(name, container, value.result)
-        return container.arn
+        return self._with_value(name, container, value.result)
 
     def _container(self, name: str, description: str) -> aws.secretsmanager.Secret:
         return aws.secretsmanager.Secret(
@@ -117,23 +127,18 @@ class Vault(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=self._stack.production),
         )
 
-    def _set_value(
+    def _with_value(
         self,
         name: str,
         container: aws.secretsmanager.Secret,
         value: pulumi.Input[str] | None,
-    ) -> None:
-        self._versions[name] = aws.secretsmanager.SecretVersion(
+    ) -> Stored:
+        version = aws.secretsmanager.SecretVersion(
             f"{name}-version",
             secret_id=container.id,
             secret_string=value,
             opts=pulumi.ResourceOptions(parent=self),
         )
-
-
-def _secret(name: str, secret: str) -> str:
-    return f"{name}-secret-{secret}"
-
-
-def _request_state(name: str, server: str) -> str:
-    return f"{name}-request-state-{server}"
+        # Amazon ECS API reference, Secret, valueFrom: ARN, JSON key, version stage, version id.
+        value_from = pulumi.Output.concat(container.arn, ":::", version.version_id)
+        return Stored(arn=container.arn, value_from=value_from)

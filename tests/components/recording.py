@@ -429,6 +429,8 @@ _SECRET_ARN = _arn("secretsmanager", "secret:{name}-AbCdEf")
 
 # What the program reads of what it makes, by type, with the names of `_made`.
 _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
+    "aws:secretsmanager/secretVersion:SecretVersion": {"versionId": "{name}-id"},
+    "random:index/randomId:RandomId": {"hex": "0badcafe"},
     "aws:acm/certificate:Certificate": {
         "id": _arn("acm", "certificate/{hex}"),
         "arn": _arn("acm", "certificate/{hex}"),

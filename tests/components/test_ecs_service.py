@@ -129,10 +129,6 @@ def test_a_service_waits_for_everything_that_its_tasks_need_to_start():
             ("iam.RolePolicy", "ecs-notes-execution-policy"),
             ("lb.ListenerRule", "gateway-notes-rule"),
             *(("efs.MountTarget", f"fleet-storage-zone-{zone}") for zone in (1, 2, 3)),
-            *(
-                ("secretsmanager.SecretVersion", f"fleet-vault-{secret}-version")
-                for secret in ("secret-notes-api-key", "secret-made-up", "request-state-notes")
-            ),
         )
     }
     dependencies = recording.one("ecs.Service", "ecs-notes-service").dependencies
@@ -143,16 +139,17 @@ def test_a_service_waits_for_everything_that_its_tasks_need_to_start():
     )
 
 
-def test_a_service_waits_for_no_values_but_its_own_and_for_none_that_are_set_outside():
+def test_a_task_definition_waits_for_its_own_secrets_values_and_for_none_that_are_set_outside():
     recording = run(FULL)
-    for name, own in (("clock", ["request-state-clock"]), ("assistant", []), ("auditor", [])):
-        waits = recording.one("ecs.Service", f"ecs-{name}-service").dependencies
-        values = [urn for urn in waits if "SecretVersion" in urn]
-        assert [urn.rpartition("::")[2] for urn in values] == [
-            f"fleet-vault-{secret}-version" for secret in own
-        ]
-    quiet = recording.one("ecs.Service", "ecs-quiet-service").dependencies
-    assert [urn for urn in quiet if "secret-set-outside" in urn and "Version" in urn] == []
+    for name, own in {
+        "clock": {"request-state-clock"},
+        "notes": {"secret-notes-api-key", "secret-made-up", "request-state-notes"},
+        "quiet": {"request-state-quiet"},
+        "assistant": set[str](),
+    }.items():
+        waits = recording.one("ecs.TaskDefinition", f"ecs-{name}-task").dependencies
+        values = {urn.rpartition("::")[2] for urn in waits if "SecretVersion" in urn}
+        assert values == {f"fleet-vault-{secret}-version" for secret in own}
 
 
 def test_a_service_waits_for_the_endpoints_where_nothing_else_leads_out():

@@ -160,7 +160,10 @@ def test_an_image_is_built_for_arm64_pushed_and_not_built_in_a_preview():
     ]
     (tag,) = image["tags"]
     assert tag.startswith(f"{url}:")
-    assert len(tag.removeprefix(f"{url}:")) == 16
+    content, _, build = tag.removeprefix(f"{url}:").partition("-")
+    identity = recording.one("random.RandomId", "fleet-images-workloads-clock-build")
+    assert identity.inputs["keepers"] == {"content": content}
+    assert (len(content), build) == (16, identity.state["hex"])
 
 
 def test_a_repository_is_scanned_immutable_and_keeps_its_newest_images():

@@ -70,7 +70,8 @@ def test_a_missing_value_deep_inside_is_asked_for_in_one_line(root: Path):
         got="nothing",
         allowed=(
             "`config`: the encrypted key `secret-<name>`; `generated`: made once, at random; "
-            "`external`: set by somebody else and left alone"
+            "`external`: set by somebody else and left alone "
+            "(until it is set, what reads it does not start)"
         ),
         mend="pulumi config set --path 'mcp-platform:secrets.db.source' generated",
     )

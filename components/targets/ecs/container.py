@@ -28,8 +28,8 @@ def container(
         load: The workload.
         image: Its image with a digest.
         variables: Its plain variables.
-        secrets: The ARNs of its secrets, by variable: ECS puts the values in, so that they stand
-            neither here nor in the state.
+        secrets: What ECS reads each secret from, by variable: it puts the values in, so that they
+            stand neither here nor in the state.
         log_group: The name of its log group.
         region: The region of the log group.
         stop_seconds: How long it has between SIGTERM and SIGKILL.
@@ -42,7 +42,9 @@ def container(
         "environment": [
             {"name": name, "value": value} for name, value in sorted(variables.items())
         ],
-        "secrets": [{"name": name, "valueFrom": arn} for name, arn in sorted(secrets.items())],
+        "secrets": [
+            {"name": name, "valueFrom": source} for name, source in sorted(secrets.items())
+        ],
         "readonlyRootFilesystem": not load.writable_root,
         "mountPoints": [
             {"sourceVolume": volume, "containerPath": path, "readOnly": False}
@@ -71,7 +73,8 @@ def container(
             "retries": health.failures,
             "startPeriod": health.start_seconds,
         }
-    return definition
+    # ECS leaves empty lists out of what it describes: they would be a change at every preview.
+    return {key: value for key, value in definition.items() if value != []}
 
 
 def mounts(load: Server | Agent) -> dict[str, str]:

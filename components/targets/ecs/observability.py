@@ -96,24 +96,26 @@ def dashboard(
 ) -> pulumi.Output[str]:
     """The dashboard's body: the gateway's traffic, then each service's load and copies."""
     alb = gateway.arn_suffix
-    charts: list[tuple[str, list[list[object]]]] = [
-        ("Requests a minute", [["AWS/ApplicationELB", "RequestCount", "LoadBalancer", alb]]),
+    charts: list[tuple[str, str, list[list[object]]]] = [
+        ("Requests a minute", "Sum", [["AWS/ApplicationELB", "RequestCount", "LoadBalancer", alb]]),
         (
             "Answers that failed",
+            "Sum",
             [
                 ["AWS/ApplicationELB", metric, "LoadBalancer", alb]
                 for metric in ("HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count")
             ],
         ),
     ]
-    for title, namespace, metric in (
-        ("CPU, percent", "AWS/ECS", "CPUUtilization"),
-        ("Memory, percent", "AWS/ECS", "MemoryUtilization"),
-        ("Running copies", "ECS/ContainerInsights", "RunningTaskCount"),
+    for title, stat, namespace, metric in (
+        ("CPU, percent", "Average", "AWS/ECS", "CPUUtilization"),
+        ("Memory, percent", "Average", "AWS/ECS", "MemoryUtilization"),
+        ("Running copies", "Maximum", "ECS/ContainerInsights", "RunningTaskCount"),
     ):
         charts.append(
             (
                 title,
+                stat,
                 [
                     [namespace, metric, "ClusterName", cluster_name, "ServiceName", service]
                     for _, service in sorted(service_names.items())
@@ -132,10 +134,10 @@ def dashboard(
                         "region": region,
                         "metrics": metrics[:_MOST_METRICS],
                         "period": 60,
-                        "stat": "Average" if "percent" in title else "Sum",
+                        "stat": stat,
                     },
                 }
-                for title, metrics in charts
+                for title, stat, metrics in charts
             ]
         }
     )

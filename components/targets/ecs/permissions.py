@@ -11,7 +11,7 @@ from components.foundation.identity import (
     read_secrets,
     write_logs,
 )
-from components.targets.ecs.variables import secret_arns
+from components.targets.ecs.variables import secrets
 from core.fleet import Agent, Server
 from core.iam import Statement
 
@@ -41,7 +41,7 @@ def execution_permissions(
             load.image.uri, foundation.images.repository_arns.get(workload), foundation.account
         ),
         *read_secrets(
-            list(secret_arns(workload, load, foundation).values()),
+            [secret.arn for secret in secrets(workload, load, foundation).values()],
             foundation.key_arn,
             foundation.account,
         ),

@@ -3,6 +3,7 @@
 import pulumi
 
 from components.foundation import Foundation
+from components.foundation.vault import Stored
 from components.gateway import Gateway
 from core.discovery import server_address
 from core.environment import REQUEST_STATE_KEY, environment, variable
@@ -31,12 +32,10 @@ def plain_variables(
     }
 
 
-def secret_arns(
-    workload: str, load: Server | Agent, foundation: Foundation
-) -> dict[str, pulumi.Output[str]]:
+def secrets(workload: str, load: Server | Agent, foundation: Foundation) -> dict[str, Stored]:
     """The secrets it reads, by the variable that ECS puts each value in when the task starts."""
     vault = foundation.vault
-    arns = {variable(secret): vault.arns[secret] for secret in load.secrets}
+    read = {variable(secret): vault.declared[secret] for secret in load.secrets}
     if isinstance(load, Server):
-        arns[REQUEST_STATE_KEY] = vault.request_state_arns[workload]
-    return arns
+        read[REQUEST_STATE_KEY] = vault.request_state[workload]
+    return read

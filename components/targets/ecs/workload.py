@@ -9,7 +9,7 @@ from components.gateway import Gateway
 from components.targets.ecs.cluster import Cluster
 from components.targets.ecs.container import FILES_VOLUME, container, mounts
 from components.targets.ecs.permissions import execution_permissions, task_permissions
-from components.targets.ecs.variables import plain_variables, secret_arns
+from components.targets.ecs.variables import plain_variables, secrets
 from core import names, timeouts
 from core.fleet import PORT, Agent, Fleet, Server
 from core.stack import Stack
@@ -76,13 +76,7 @@ class Workload(pulumi.ComponentResource):
                 workload, load, fleet=fleet, stack=stack, gateway=gateway, timeouts=chain
             ),
         )
-        server = workload if isinstance(load, Server) else None
-        needed = [
-            *permissions,
-            *self._mountable(),
-            *foundation.vault.values(load.secrets, server),
-            *foundation.network.endpoints,
-        ]
+        needed = [*permissions, *self._mountable(), *foundation.network.endpoints]
         service = self._service(definition, group, gateway, chain, needed)
         self.service_name = service.name
         self.security_group_id = group.id
@@ -129,7 +123,10 @@ class Workload(pulumi.ComponentResource):
                         load,
                         image=foundation.images.uris[workload],
                         variables=variables,
-                        secrets=secret_arns(workload, load, foundation),
+                        secrets={
+                            name: secret.value_from
+                            for name, secret in secrets(workload, load, foundation).items()
+                        },
                         log_group=foundation.observability.log_group_names[workload],
                         region=self._stack.region,
                         stop_seconds=chain.stop_seconds,
