@@ -100,10 +100,15 @@ def fit(name: str, limit: int, *, minimum: int = 1) -> str:
         raise ValueError(f"the name {name!r} has no character other than hyphens")
     if tidy == name and minimum <= len(name) <= limit:
         return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]
+    digest = short_hash(name)
     # A repository's part may not end with a separator, so the cut must not leave one there.
     head = tidy[: limit - _HASH_LENGTH - 1].rstrip("-._/")
     return f"{head}-{digest}" if head else digest
+
+
+def short_hash(text: str) -> str:
+    """Tell texts apart where a name cannot: the first seven hexadecimal digits of the SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]
 
 
 def autoname_prefix(name: str, limit: int) -> str:

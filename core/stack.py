@@ -1,11 +1,8 @@
 """The stack a fleet is deployed as: what every physical name and path begins with."""
 
-import hashlib
 from dataclasses import dataclass
 
 from core import names
-
-_HASH_LENGTH = 7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +29,7 @@ class Stack:
         would give them one dashboard. So what the label cannot say is in a hash at its end.
         """
         plain = "".join(letter if letter.isalnum() else "-" for letter in self.name.lower())
-        told = plain if plain == self.name else f"{plain}-{_hash(self.name)}"
+        told = plain if plain == self.name else f"{plain}-{names.short_hash(self.name)}"
         return names.fit(f"{self.project}-{told}", names.CLOUD_MAP_SERVICE)
 
     @property
@@ -44,7 +41,3 @@ class Stack:
     def namespace(self) -> str:
         """The private DNS namespace of the stack: `mcp-platform-dev.internal`."""
         return f"{self.label}.internal"
-
-
-def _hash(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:_HASH_LENGTH]

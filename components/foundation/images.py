@@ -1,6 +1,5 @@
 """The images of the fleet: built and pushed, or given."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +11,11 @@ import pulumi_random as random
 
 from core.fleet import Fleet, Image
 from core.images import content_tag, slug
+from core.names import short_hash
 from core.stack import Stack
 
 _PLATFORM = docker_build.Platform.LINUX_ARM64
 _KEPT_IMAGES = 20
-_HASH_LENGTH = 7
 
 
 class Images(pulumi.ComponentResource):
@@ -125,7 +124,7 @@ def _build_name(image: Image) -> str:
     plain, source = slug(image), (image.context or "", image.dockerfile)
     if source == (plain.replace("-", "/"), "Dockerfile"):
         return plain
-    return f"{plain}-{hashlib.sha256(json.dumps(source).encode()).hexdigest()[:_HASH_LENGTH]}"
+    return f"{plain}-{short_hash(json.dumps(source))}"
 
 
 def _lifecycle() -> dict[str, object]:
