@@ -117,7 +117,12 @@ GOOD: dict[str, dict[str, Any]] = {
         "protocol": "HTTP",
         "defaultActions": [{"type": "forward", "targetGroupArn": TARGET_ARN}],
     },
-    FUNCTION: {"role": ROLE_ARN, "packageType": "Image", "imageUri": "r@sha256:0", "timeout": 900},
+    FUNCTION: {
+        "role": ROLE_ARN,
+        "packageType": "Image",
+        "imageUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/app:1",
+        "timeout": 900,
+    },
 }
 
 

@@ -409,6 +409,17 @@ def test_a_target_group_in_use_cannot_be_deleted(account: Any):
         account.delete(TARGETS, targets)
 
 
+def test_a_second_listener_on_a_port_is_refused(account: Any):
+    _, subnet = make_network(account)
+    balancer = account.make(BALANCER, subnets=[subnet.id])
+    answer = {"type": "fixed-response", "fixedResponse": {"contentType": "text/plain"}}
+    given = {"loadBalancerArn": balancer.id, "defaultActions": [answer]}
+    account.make(LISTENER, port=80, **given)
+    with pytest.raises(RefusedError, match="DuplicateListener"):
+        account.make(LISTENER, port=80, **given)
+    account.make(LISTENER, port=81, **given)
+
+
 def test_a_protected_load_balancer_is_deleted_only_after_its_protection_is_off(account: Any):
     _, subnet = make_network(account)
     inputs = {"subnets": [subnet.id], "name": "b"}

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from sandbox.providers import sdk
+from sandbox.providers.aws import demands
 from sandbox.providers.aws.functions import _table as functions
 from sandbox.providers.aws.nodes import NO_SCHEMA, plan
 from sandbox.providers.aws.tables import tables
@@ -22,13 +23,18 @@ def test_an_entry_names_only_properties_of_its_type(type_: str):
         for name in part
     }
     rules = {
-        name.partition(".")[0] for rule in table.rules for names in rule.values() for name in names
+        name.partition(".")[0]
+        for rule in table.rules
+        for key, names in rule.items()
+        if key != "says"
+        for name in names
     }
     assert inputs - set(known.properties) == set()
     assert rules - set(known.properties) == set()
     outputs = {name.partition(".")[0] for name in table.outputs}
     assert outputs - set(known.resource.outputs) - set(known.properties) == set()
     assert set(table.volatile) <= set(table.outputs)
+    assert set(table.publishes.get("outputs", ())) <= set(table.outputs)
 
 
 @pytest.mark.parametrize("type_", TYPES)
@@ -50,6 +56,33 @@ def test_an_entry_has_an_id_and_names_only_types_that_there_are(type_: str):
         name = holder.partition("@")[0]
         if not name.startswith("docker-build:"):
             assert plan(f"aws:{name}").resource.inputs
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_a_demand_has_one_form_an_error_and_types_that_there_are(type_: str):
+    for demand in plan(type_).table.demands:
+        assert len(demand.keys() & demands._FORMS.keys()) == 1
+        errors = {"none"} if "every" in demand and "has" not in demand else {"error"}
+        assert errors <= demand.keys()
+        assert demand.keys() <= {
+            *demands._FORMS,
+            "when",
+            "error",
+            "none",
+            "as",
+            "with",
+            "of",
+            "has",
+        }
+        if "every" in demand:
+            assert demand["of"] in plan(f"aws:{demand['every']}").resource.inputs
+
+
+@pytest.mark.parametrize("type_", TYPES)
+def test_what_publishes_no_version_is_an_input(type_: str):
+    known = plan(type_)
+    names = set(known.table.publishes.get("unless_only", ())) - tables().plain
+    assert names <= set(known.properties)
 
 
 def test_kinds_are_patterns_of_types_that_there_are():

@@ -10,8 +10,9 @@ from functools import cache
 from typing import Any, cast
 
 from sandbox.providers.aws import documents, schemas
-from sandbox.providers.aws.constraints import breach, pattern, shown
+from sandbox.providers.aws.constraints import breach, holds, pattern, shown
 from sandbox.providers.aws.nodes import Node, Plan, plan
+from sandbox.providers.aws.schemas import Schema
 from sandbox.providers.base import Call, Checked, Context, Failure
 from sandbox.providers.sdk import Kind as ShapeKind
 from sandbox.providers.sdk import UnknownTypeError
@@ -348,14 +349,12 @@ def _get(inputs: Mapping[str, Any], dotted: str) -> Json:
     return value
 
 
-def _holds(inputs: Mapping[str, Any], when: Mapping[str, Any]) -> bool:
-    for name, wanted in when.items():
-        value = _get(inputs, name)
-        allowed = cast("list[Any]", wanted) if isinstance(wanted, list) else [wanted]
-        found = cast("list[Any]", value) if isinstance(value, list) else [value]
-        if not any(item in allowed for item in found):
-            return False
-    return True
+def _because(inputs: Mapping[str, Any], when: Mapping[str, Any]) -> str:
+    conditions = [
+        f"{name} is {shown(_get(inputs, name)) if isinstance(value, Mapping) else value}"
+        for name, value in when.items()
+    ]
+    return f" where {', '.join(conditions)}" if conditions else ""
 
 
 def _one_of(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
@@ -391,6 +390,15 @@ def _at_most(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
     return ""
 
 
+def _limits(inputs: Mapping[str, Any], limits: Mapping[str, Schema]) -> str:
+    for name, schema in limits.items():
+        value = _get(inputs, name)
+        reason = "" if value is None or isinstance(value, Unknown) else breach(value, schema)
+        if reason:
+            return reason
+    return ""
+
+
 @cache
 def _fargate_sizes() -> Mapping[int, tuple[int, ...]]:
     """CPU units to the MiB of memory that Fargate offers with them, from cfn-lint's own rule."""
@@ -422,13 +430,14 @@ def _fargate(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
     return ""
 
 
-_RULES: Mapping[str, Callable[[Mapping[str, Any], Sequence[str]], str]] = {
+_RULES: Mapping[str, Callable[[Mapping[str, Any], Any], str]] = {
     "one_of": _one_of,
     "any_of": _any_of,
     "not_both": _not_both,
     "require": _require,
     "forbid": _forbid,
     "at_most": _at_most,
+    "limits": _limits,
     "fargate": _fargate,
 }
 
@@ -436,15 +445,15 @@ _RULES: Mapping[str, Callable[[Mapping[str, Any], Sequence[str]], str]] = {
 def _cross(known: Plan, inputs: Mapping[str, Any], faults: _Faults) -> None:
     for rule in known.table.rules:
         when = cast("Mapping[str, Any]", rule.get("when", {}))
-        if not _holds(inputs, when):
+        if not all(holds(_get(inputs, name), wanted) for name, wanted in when.items()):
             continue
         for key, judge in _RULES.items():
             if key in rule:
-                names = cast("list[str]", rule[key])
-                reason = judge(inputs, names)
+                reason = judge(inputs, rule[key])
                 if reason:
-                    because = ", ".join(f"{name} is {value}" for name, value in when.items())
-                    faults.say((names[0],), f"{reason}{because and ' where '}{because}")
+                    text = f"{reason}{_because(inputs, when)}"
+                    says = f"{rule['says']} ({text})" if "says" in rule else text
+                    faults.say((next(iter(rule[key])),), says)
     for one, others in cast(
         "Mapping[str, list[str]]", known.schema.get("dependentExcluded", {})
     ).items():

@@ -1,5 +1,6 @@
 """Checks of single values against the keywords of a JSON schema."""
 
+import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import cast
@@ -7,7 +8,7 @@ from typing import cast
 import regex
 
 from sandbox.providers.aws.schemas import Schema
-from sandbox.providers.wire import Json, has_unknown
+from sandbox.providers.wire import Json, Unknown, has_unknown
 
 _SHOWN_CHARACTERS = 120
 _SHOWN_CHOICES = 40
@@ -105,6 +106,57 @@ def _max_properties(value: Json, limit: Json) -> str:
     return f"has {len(cast('Mapping[str, Json]', value))} keys; at most {limit} are allowed"
 
 
+def _property_names(value: Json, schema: Json) -> str:
+    if not isinstance(value, Mapping):
+        return ""
+    reasons = (breach(key, schema) for key in cast("Mapping[str, Json]", value))
+    reason = next((reason for reason in reasons if reason), "")
+    return reason and f"the name {reason}"
+
+
+# What follows is no JSON schema: AWS's services ask for it, and only our own table has it.
+
+
+def _reserved_names(value: Json, names: Json) -> str:
+    if not isinstance(value, Mapping):
+        return ""
+    found = [key for key in cast("Mapping[str, Json]", value) if key in names]
+    return f"{found[0]!r} is reserved; reserved: {', '.join(names)}" if found else ""
+
+
+def _max_json_bytes(value: Json, limit: Json) -> str:
+    if not isinstance(value, Mapping):
+        return ""
+    pairs = cast("Mapping[str, Json]", value).items()
+    known = {key: "" if isinstance(item, Unknown) else item for key, item in pairs}
+    size = len(json.dumps(known, separators=(",", ":"), ensure_ascii=False).encode())
+    return f"takes {size} bytes as JSON; at most {limit} are allowed" if size > limit else ""
+
+
+def _objects(value: Json) -> list[Mapping[str, Json]]:
+    items = cast("list[Json]", value) if isinstance(value, list) else []
+    return [cast("Mapping[str, Json]", item) for item in items if isinstance(item, Mapping)]
+
+
+def _unique_by(value: Json, names: Json) -> str:
+    for name in names:
+        values = [item.get(name) for item in _objects(value)]
+        known = [item for item in values if item is not None and not isinstance(item, Unknown)]
+        double = next((item for item in known if known.count(item) > 1), None)
+        if double is not None:
+            return f"the {name} {double!r} is there more than once"
+    return ""
+
+
+def _each_one_of(value: Json, names: Json) -> str:
+    for index, item in enumerate(_objects(value)):
+        there = [name for name in names if item.get(name) is not None]
+        if len(there) != 1:
+            got = ", ".join(there) or "none"
+            return f"item {index} needs exactly one of {', '.join(names)}; got {got}"
+    return ""
+
+
 _KEYWORDS: Mapping[str, Callable[[Json, Json], str]] = {
     "enum": _enumeration,
     "const": _constant,
@@ -117,6 +169,11 @@ _KEYWORDS: Mapping[str, Callable[[Json, Json], str]] = {
     "maxItems": _max_items,
     "uniqueItems": _unique_items,
     "maxProperties": _max_properties,
+    "reservedNames": _reserved_names,
+    "propertyNames": _property_names,
+    "maxJsonBytes": _max_json_bytes,
+    "uniqueBy": _unique_by,
+    "eachOneOf": _each_one_of,
 }
 
 
@@ -135,3 +192,18 @@ def breach(value: Json, schema: Schema) -> str:
         if reasons and all(reasons):
             return reasons[0]
     return ""
+
+
+def holds(value: Json, wanted: Json) -> bool:
+    """Whether a value is what the condition of a rule wants.
+
+    Args:
+        value: the value; of a list, one item must be as wanted.
+        wanted: a value, a list of values, or a schema, which only what is there and known can meet.
+    """
+    if isinstance(wanted, Mapping):
+        known = value is not None and not isinstance(value, Unknown)
+        return known and not breach(value, cast("Schema", wanted))
+    allowed = cast("list[Json]", wanted) if isinstance(wanted, list) else [wanted]
+    found = cast("list[Json]", value) if isinstance(value, list) else [value]
+    return any(item in allowed for item in found)

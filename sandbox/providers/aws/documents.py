@@ -1,8 +1,8 @@
-"""JSON documents inside of inputs: policies, ECS container definitions, plain JSON."""
+"""JSON documents inside of inputs: policies, ECS container definitions, state machines, JSON."""
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
 from sandbox.providers.aws import schemas
@@ -31,10 +31,13 @@ _VERSIONS = ("2012-10-17", "2008-10-17")
 _PRINCIPALS = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
 _ACTION = re.compile(r"^(\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+)$")
 _RESOURCE = re.compile(r"^(\*|arn:[^:\s]*:[^:\s]*:[^:\s]*:[^:\s]*:\S.*)$")
+# API Gateway puts the beginning of the ARN in by itself.
+_API_RESOURCE = re.compile(r"^execute-api:/.+$")
 _SID_IDENTITY = re.compile(r"^[a-zA-Z0-9]*$")
 # Quotas in characters without white space. Source: IAM user guide, "IAM and AWS STS quotas";
-# Secrets Manager, KMS, ECR and Logs user guides for resource policies.
-_LONGEST = {"managed": 6144, "inline": 10240, "trust": 4096, "resource": 32768}
+# Secrets Manager, KMS, ECR and Logs user guides for resource policies; API Gateway developer guide,
+# quotas of REST APIs.
+_LONGEST = {"managed": 6144, "inline": 10240, "trust": 4096, "resource": 32768, "api": 8192}
 
 # What ECS documents of a container and its schema leaves out.
 # Source: ECS API reference, ContainerDefinition, HealthCheck and LogConfiguration; seconds.
@@ -67,7 +70,8 @@ def faults(kind: str, value: Json) -> list[Fault]:
 
     Args:
         kind: ``managed``, ``inline`` (identity policies), ``trust``, ``resource`` (policies that
-            are attached to something and name who may), ``containers`` or ``json``.
+            are attached to something and name who may), ``api`` (those of REST APIs),
+            ``containers``, ``states`` (the definition of a state machine) or ``json``.
         value: the text, or the document itself.
 
     Returns:
@@ -81,8 +85,8 @@ def faults(kind: str, value: Json) -> list[Fault]:
             return [("", f"is not JSON: {error}")]
     if kind == "json":
         return []
-    if kind == "containers":
-        return list(_containers(document))
+    if kind in _KINDS:
+        return list(_KINDS[kind](document))
     longest = _LONGEST[kind]
     length = len(json.dumps(document, separators=(",", ":")))
     if length > longest:
@@ -214,7 +218,10 @@ def _resources(kind: str, parts: Mapping[str, Json]) -> Iterator[Fault]:
         yield "Resource", "is missing"
     for key in ("Resource", "NotResource"):
         for resource in _as_list(parts.get(key, [])):
-            if not isinstance(resource, str) or not _RESOURCE.match(resource):
+            known = isinstance(resource, str) and (
+                _RESOURCE.match(resource) or (kind == "api" and _API_RESOURCE.match(resource))
+            )
+            if not known:
                 yield key, f'{shown(resource)} is neither an ARN nor "*"'
 
 
@@ -300,3 +307,15 @@ def _is_one_of(value: Json, names: Sequence[str]) -> bool:
     if isinstance(value, bool):
         return "boolean" in names
     return any(isinstance(value, _TYPES.get(name, (object,))) for name in names)
+
+
+def _state_machine(document: Json) -> Iterator[Fault]:
+    from sandbox.providers.aws import state_machines  # noqa: PLC0415 - jsonschema is slow to import
+
+    return state_machines.faults(document)
+
+
+_KINDS: Mapping[str, Callable[[Json], Iterator[Fault]]] = {
+    "containers": _containers,
+    "states": _state_machine,
+}

@@ -5,8 +5,10 @@ of what stands for it. A placeholder is the dotted path of a property (``vpcConf
 a property of what a property refers to (``subnetId->vpcId``), one of the surroundings (``region``,
 ``account``, ``partition``, ``zones``, ``now``), or something new: ``hex:17``, ``digits:12``,
 ``upper:14``, ``alnum:6``, ``uuid``, ``count:family`` (how many there have been with this family).
-After a bar stand filters: ``arn|after:loadbalancer/``. An object of the two keys ``each`` and
-``item`` is a list: one item for every value of the named properties, which it sees as ``item``.
+After a bar stand filters: ``arn|after:loadbalancer/``. An object with the key ``item`` is a list:
+``each`` makes one item for every value of the named properties, ``keys`` one for every key of the
+named maps, ``upto`` one for every number from 1 to the named property; they see it as ``item``.
+Beside them, ``only`` is a pattern that a value must match.
 """
 
 import datetime
@@ -19,6 +21,7 @@ from functools import cache
 from typing import Any, cast
 
 from sandbox.cloud import Cloud
+from sandbox.providers.aws.nodes import plan
 from sandbox.providers.base import Context
 from sandbox.providers.wire import Json
 
@@ -83,7 +86,22 @@ _FILTERS: Mapping[str, Callable[[str, str], str]] = {
     "lower": lambda text, _: text.lower(),
     "when": lambda text, mark: mark if text == "true" else "",
     "end": lambda text, count: text[-int(count) :],
+    "text": lambda text, _: text,
+    # The part of an ARN: 3 is its region, 4 its account.
+    "part": lambda text, index: [*text.split(":"), *[""] * 5][int(index)],
+    "lead": lambda text, mark: mark + text if text else "",
+    "drop": lambda text, unwanted: "" if text == unwanted else text,
+    # `if:WEBSOCKET?wss:https` and `some:HTTP:DNS`: a word for a value, for any, and for all others.
+    "if": lambda text, words: _choice(text == words.partition("?")[0], words),
+    "some": lambda text, words: _choice(bool(text), words),
+    # API Gateway has one part of a path below another whose name is a variable.
+    "sibling": lambda text, _: "{…}" if text.startswith("{") else text,
 }
+
+
+def _choice(is_first: bool, words: str) -> str:
+    first, _, other = words.rpartition("?")[2].partition(":")
+    return first if is_first else other
 
 
 def fill(template: Json, scope: Mapping[str, Any], cloud: Cloud) -> Json:
@@ -91,15 +109,16 @@ def fill(template: Json, scope: Mapping[str, Any], cloud: Cloud) -> Json:
 
     Args:
         template: a template, or a literal of another type, which stays as it is.
-        scope: properties and surroundings by name.
+        scope: properties and surroundings by name; under ``->`` the type of the resource, so that
+            ``->`` finds only what the property may refer to.
         cloud: where ``->`` looks up what a property refers to.
     """
     if isinstance(template, list):
         return [fill(item, scope, cloud) for item in cast("list[Json]", template)]
     if isinstance(template, Mapping):
         parts = cast("Mapping[str, Json]", template)
-        if set(parts) == {"each", "item"}:
-            return _each(parts, scope, cloud)
+        if "item" in parts and parts.keys() & _LISTS.keys():
+            return _listed(parts, scope, cloud)
         return {key: fill(item, scope, cloud) for key, item in parts.items()}
     if not isinstance(template, str):
         return template
@@ -109,12 +128,34 @@ def fill(template: Json, scope: Mapping[str, Any], cloud: Cloud) -> Json:
     return _PLACEHOLDER.sub(lambda m: _written(_value(m[1], scope, cloud)), template)
 
 
-def _each(template: Mapping[str, Json], scope: Mapping[str, Any], cloud: Cloud) -> list[Json]:
+def _values(value: Json) -> list[Json]:
+    if isinstance(value, Mapping):
+        return list(cast("Mapping[str, Json]", value).values())
+    return cast("list[Json]", value) if isinstance(value, list) else [value]
+
+
+def _keys(value: Json) -> list[Json]:
+    return list(cast("Mapping[str, Json]", value)) if isinstance(value, Mapping) else []
+
+
+def _numbers(value: Json) -> list[Json]:
+    return list(range(1, int(value) + 1)) if str(value).isdigit() else []
+
+
+_LISTS: Mapping[str, Callable[[Json], list[Json]]] = {
+    "each": _values,
+    "keys": _keys,
+    "upto": _numbers,
+}
+
+
+def _listed(template: Mapping[str, Json], scope: Mapping[str, Any], cloud: Cloud) -> list[Json]:
+    only = re.compile(str(template.get("only", "")))
     values: list[Json] = []
-    for name in template["each"]:
-        value = look(scope, name)
-        values += cast("list[Json]", value) if isinstance(value, list) else [value]
-    unique = dict.fromkeys(value for value in values if value)
+    for form, listed in _LISTS.items():
+        for name in template.get(form, ()):
+            values += listed(look(scope, name))
+    unique = dict.fromkeys(value for value in values if value and only.search(str(value)))
     return [fill(template["item"], {**scope, "item": value}, cloud) for value in unique]
 
 
@@ -142,12 +183,15 @@ def _value(placeholder: str, scope: Mapping[str, Any], cloud: Cloud) -> Json:
 
 
 def _property(expression: str, scope: Mapping[str, Any], cloud: Cloud) -> Json:
-    first, *others = expression.split("->")
-    value = look(scope, first)
-    for path in others:
+    path, *others = expression.split("->")
+    value, type_ = look(scope, path), scope.get("->", "")
+    for name in others:
+        types = plan(type_).types_at(path) if type_[:4] == "aws:" else frozenset[str]()
+        found = [thing for thing in cloud.find(_written(value)) if not types or thing.type in types]
         # An object's own properties come first: several types may answer to one name.
-        found = [look(thing.properties, path) for thing in cloud.find(_written(value))]
-        value = next((item for item in found if item is not None), None)
+        values = [(look(thing.properties, name), thing.type) for thing in found]
+        value, type_ = next((pair for pair in values if pair[0] is not None), (None, ""))
+        path = name
     return value
 
 

@@ -97,11 +97,11 @@ def child(parent: Node, name: str, shape: Shape) -> Node:
     path = f"{parent.path}.{name}" if parent.path else name
     table = parent.table
     schema, known = _schema(parent, name, path)
-    if path in table.constraints:
-        schema, known = {**schema, **table.constraints[path]}, True
     # Terraform's blocks of at most one object are lists in some of AWS's schemas.
     if schema.get("type") == "array" and shape.kind in ("object", "string") and "items" in schema:
         schema = schemas.resolve(parent.root, schema["items"])
+    if path in table.constraints:
+        schema, known = {**schema, **table.constraints[path]}, True
     return Node(path, shape, schema, parent.root, "", known, table)
 
 
@@ -171,6 +171,18 @@ class Plan:
         if prefixes & set(self.table.update):
             return False
         return bool(prefixes & (set(self.table.replace) | self._create_only))
+
+    def types_at(self, path: str) -> frozenset[str]:
+        """Types one of which the identifier at a dotted path belongs to; empty when any may."""
+        first, *others = [part for part in path.split(".") if not part.isdigit()]
+        node = self.properties[first][0] if first in self.properties else None
+        for name in others:
+            while node is not None and node.shape.kind == "list":
+                node = node.item
+            found = node.fields.get(name) if node is not None else None
+            node = found[0] if found else None
+        kind = node.kind if node is not None else None
+        return frozenset(f"aws:{name}" for name in kind.types) if kind else frozenset()
 
     @cached_property
     def _create_only(self) -> frozenset[str]:

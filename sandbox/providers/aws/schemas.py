@@ -59,6 +59,12 @@ def extension(name: str) -> Schema:
     return _load(f"extensions/{name}.json")
 
 
+@cache
+def other(name: str) -> Schema:
+    """One of the schemas that are of no resource, such as ``step_functions/statemachine``."""
+    return _load(f"other/{name}.json")
+
+
 def resolve(root: Schema, schema: Schema) -> Schema:
     """A schema with its reference, if it is one, followed within the root's definitions."""
     seen = 0

@@ -2,12 +2,13 @@
 
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from sandbox.cloud import TakenError, Thing
+from sandbox.providers.aws import demands
 from sandbox.providers.aws.check import DEFAULTS
-from sandbox.providers.aws.constraints import pattern, shown
+from sandbox.providers.aws.constraints import holds, pattern, shown
 from sandbox.providers.aws.documents import normal
 from sandbox.providers.aws.minting import ACCOUNT, fill, look, region_of, surroundings
 from sandbox.providers.aws.nodes import Node, Plan, plan
@@ -46,23 +47,55 @@ def create(context: Context, call: Call) -> Made:
     with context.cloud.transaction():
         _must_exist(context, known, call)
         _must_fit(context, known, call)
-        around = surroundings(context, call.inputs)
-        given = _stored(call.inputs)
-        scope = {**around, **_literals(known), **given}
+        outputs = {**known.table.outputs, **_publication(known, call.inputs)}
+        scope = {**_around(context, call), **_literals(outputs), **_stored(call.inputs)}
+        demands.must_be_met(known, call, scope, context.cloud)
+        given = {**_stored(call.inputs), **_early(context, known, outputs, scope)}
+        scope.update(given)
         id_ = str(fill(known.table.id or "{hex:26}", scope, context.cloud))
-        properties = _computed(context, known, {**scope, "id": id_}, given)
+        properties = _computed(context, known, outputs, {**scope, "id": id_}, given)
         _put(context, known, call, id_, properties, new=True)
     return Made(id=id_, properties=properties)
 
 
+def _around(context: Context, call: Call) -> dict[str, Any]:
+    return {**surroundings(context, call.inputs or call.properties), "->": call.type}
+
+
+def _key(context: Context, known: Plan, call: Call, id_: str, properties: Mapping[str, Any]) -> str:
+    """What tells a resource from all others of its type: its id, unless the table says more."""
+    scope = {**_around(context, call), **properties, "id": id_}
+    return str(fill(known.table.key or "{id}", scope, context.cloud))
+
+
+def _early(
+    context: Context, known: Plan, outputs: Mapping[str, Any], scope: Mapping[str, Any]
+) -> dict[str, Json]:
+    """Outputs that the id is made of."""
+    return {
+        name: fill(template, scope, context.cloud)
+        for name, template in outputs.items()
+        if scope.get(name) is None and f"{{{name}}}" in known.table.id
+    }
+
+
+def _publication(known: Plan, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Outputs that a published version changes, where the inputs ask for one."""
+    rule = known.table.publishes
+    when = cast("Mapping[str, Json]", rule.get("when", {}))
+    asked = all(holds(inputs.get(name), wanted) for name, wanted in when.items())
+    return rule["outputs"] if rule and asked else {}
+
+
 def read(context: Context, call: Call) -> Made | None:
     """Look a resource up; its inputs are those of the program as the cloud has them now."""
-    thing = context.cloud.get(PROVIDER, call.type, call.id)
-    if thing is None:
+    known = plan(call.type)
+    key = _key(context, known, call, call.id, call.properties) if call.properties else call.id
+    thing = context.cloud.get(PROVIDER, call.type, key)
+    if thing is None and not call.properties:
         thing = _by_handle(context, call)
     if thing is None:
         return None
-    known = plan(call.type)
     inputs = dict(call.old_inputs) or dict(thing.inputs)
     for name in known.resource.inputs:
         now, before = thing.properties.get(name), call.properties.get(name)
@@ -73,7 +106,9 @@ def read(context: Context, call: Call) -> Made | None:
             wanted = inputs.get(name)
             inputs[name] = wanted if _is_write_only(name) else _seen(node, wanted, now, before)
     present = {name: value for name, value in inputs.items() if value is not None}
-    return Made(id=thing.id, properties=thing.properties, inputs=present)
+    around = {**_around(context, call), **thing.properties, "id": thing.id}
+    id_ = str(fill(known.table.id, around, context.cloud)) if known.table.key else thing.id
+    return Made(id=id_, properties=thing.properties, inputs=present)
 
 
 def _seen(node: Node, wanted: Json, now: Json, before: Json) -> Json:
@@ -108,23 +143,33 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
         if name not in gone or _is_computed(known, name)
     }
     given = _stored(call.inputs)
+    templates = {name: known.table.outputs[name] for name in known.table.volatile}
+    if _changed(known, call) - set(known.table.publishes.get("unless_only", ())):
+        templates |= _publication(known, call.inputs)
     if call.preview:
-        changing = dict.fromkeys(known.table.volatile, UNKNOWN)
+        changing = dict.fromkeys(templates, UNKNOWN)
         return {**kept, **changing, **given, **_tags_all(known, given)}
     with context.cloud.transaction():
-        thing = context.cloud.get(PROVIDER, call.type, call.id)
-        if thing is None:
+        key = _key(context, known, call, call.id, call.properties)
+        if context.cloud.get(PROVIDER, call.type, key) is None:
             raise RefusedError(f"{call.type} {call.id} does not exist: it was deleted meanwhile")
         _must_exist(context, known, call)
-        around = surroundings(context, call.inputs)
-        scope = {**around, **kept, **given, "id": call.id}
-        minted = {
-            name: fill(known.table.outputs[name], scope, context.cloud)
-            for name in known.table.volatile
-        }
+        scope = {**_around(context, call), **kept, **given, "id": call.id}
+        demands.must_be_met(known, call, scope, context.cloud)
+        minted: dict[str, Json] = {}
+        for name, template in templates.items():
+            minted[name] = scope[name] = fill(template, scope, context.cloud)
         properties = {**kept, **given, **minted, **_tags_all(known, given)}
+        if _key(context, known, call, call.id, properties) != key:
+            context.cloud.delete(PROVIDER, call.type, key)
         _put(context, known, call, call.id, properties, new=False)
     return properties
+
+
+def _changed(known: Plan, call: Call) -> set[str]:
+    """Names of the inputs that mean something else than at the last update."""
+    olds, news = _comparable(known, call.old_inputs), _comparable(known, call.inputs)
+    return {name for name in {*olds, *news} if olds.get(name) != news.get(name)}
 
 
 def delete(context: Context, call: Call) -> None:
@@ -132,7 +177,8 @@ def delete(context: Context, call: Call) -> None:
     known = plan(call.type)
     table = known.table
     with context.cloud.transaction():
-        thing = context.cloud.get(PROVIDER, call.type, call.id)
+        key = _key(context, known, call, call.id, call.properties)
+        thing = context.cloud.get(PROVIDER, call.type, key)
         # A replacement may have the same id: then the old one is gone already.
         if thing is None or thing.properties.get("arn") != call.properties.get("arn"):
             return
@@ -143,7 +189,7 @@ def delete(context: Context, call: Call) -> None:
             )
         holders = [
             (path, user)
-            for path, user in context.cloud.users(PROVIDER, call.type, call.id)
+            for path, user in context.cloud.users(PROVIDER, call.type, key)
             if _holds(table.held_by, path, user)
         ]
         if holders and not (table.unless and thing.properties.get(table.unless)):
@@ -154,7 +200,7 @@ def delete(context: Context, call: Call) -> None:
             )
         for _, user in holders:
             context.cloud.delete(user.provider, user.type, user.id)
-        context.cloud.delete(PROVIDER, call.type, call.id)
+        context.cloud.delete(PROVIDER, call.type, key)
 
 
 def _holds(held_by: tuple[str, ...], path: str, user: Thing) -> bool:
@@ -180,7 +226,8 @@ def diff(_context: Context, call: Call) -> Difference:
     # A name that the program chose itself must be free before the new resource can have it.
     own_name = call.inputs.get(name) is not None and name not in call.inputs.get(DEFAULTS, ())
     same_name = own_name and call.inputs.get(name) == call.old_inputs.get(name)
-    return Difference(changes=changes, delete_first=bool(same_name and known.table.claims))
+    first = known.table.delete_first or bool(same_name and known.table.claims)
+    return Difference(changes=changes, delete_first=first)
 
 
 def _takes_the_old(known: Plan, path: Path, change: Change) -> bool:
@@ -248,33 +295,37 @@ def _foreseen(known: Plan, inputs: Mapping[str, Any], region: str) -> dict[str, 
 
 
 def _fill_in(properties: dict[str, Any], path: str, value: Json) -> None:
-    """Set a property, given by its dotted path, that the program has not set."""
+    """Set a property, by its dotted path, that the program has not set in what it has set."""
     name, _, rest = path.partition(".")
     if not rest:
         if properties.get(name) is None:
             properties[name] = value
-    elif isinstance(properties.get(name, {}), Mapping):
-        inner = dict(properties.get(name, {}))
+    elif isinstance(properties.get(name), Mapping):
+        inner = dict(properties[name])
         _fill_in(inner, rest, value)
         properties[name] = inner
 
 
-def _literals(known: Plan) -> dict[str, Json]:
+def _literals(outputs: Mapping[str, Any]) -> dict[str, Json]:
     """The defaults of the table: outputs that are the same for every resource of the type."""
     return {
         name: template
-        for name, template in known.table.outputs.items()
+        for name, template in outputs.items()
         if "{" not in str(template) and "." not in name
     }
 
 
 def _computed(
-    context: Context, known: Plan, scope: dict[str, Any], given: Mapping[str, Any]
+    context: Context,
+    known: Plan,
+    outputs: Mapping[str, Any],
+    scope: dict[str, Any],
+    given: Mapping[str, Any],
 ) -> dict[str, Any]:
     properties = dict(given)
     if "region" in known.resource.outputs:
         properties.setdefault("region", scope["region"])
-    for name, template in known.table.outputs.items():
+    for name, template in outputs.items():
         if look(properties, name) is None:
             _fill_in(properties, name, fill(template, scope, context.cloud))
             scope.update(properties)
@@ -303,20 +354,20 @@ def _put(
     new: bool,
 ) -> None:
     table = known.table
-    scope = {**surroundings(context, call.inputs), **properties, "id": id_}
+    scope = {**_around(context, call), **properties, "id": id_}
     claims = [str(fill(claim, scope, context.cloud)) for claim in table.claims]
-    handles = [fill(handle, scope, context.cloud) for handle in table.handles]
     links = [(path, value) for path, value, _ in _links(known, call.inputs)]
+    links += demands.links(known, scope, context.cloud)
     try:
         context.cloud.put(
             Thing(
                 provider=PROVIDER,
                 type=call.type,
-                id=id_,
+                id=_key(context, known, call, id_, properties),
                 inputs=call.inputs,
                 properties=properties,
                 claims=[f"{call.type} {claim}" for claim in claims],
-                handles=[handle for handle in handles if isinstance(handle, str)],
+                handles=_handles(context, known, scope),
                 links=links,
             ),
             new=new,
@@ -326,6 +377,16 @@ def _put(
         raise RefusedError(
             f"{table.taken or 'ResourceAlreadyExists'}: {call.type} {what!r} exists already"
         ) from taken
+
+
+def _handles(context: Context, known: Plan, scope: Mapping[str, Any]) -> list[str]:
+    handles: list[str] = []
+    # What only the SDK knows is found by its ARN.
+    for template in known.table.handles if known.table.id else ("{arn}",):
+        found = fill(template, scope, context.cloud)
+        for handle in cast("list[Json]", found) if isinstance(found, list) else [found]:
+            handles += [handle] if isinstance(handle, str) else []
+    return handles
 
 
 def _links(known: Plan, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, Kind]]:
@@ -366,13 +427,16 @@ def _must_exist(context: Context, known: Plan, call: Call) -> None:
 
 
 def _must_be_attached(
-    context: Context, call: Call, path: str, thing: Thing, types: Sequence[str]
+    context: Context, call: Call, path: str, thing: Thing, rule: Mapping[str, Any]
 ) -> None:
+    when = cast("Mapping[str, Json]", rule.get("when", {}))
+    if not all(holds(thing.properties.get(name), wanted) for name, wanted in when.items()):
+        return
     users = context.cloud.users(thing.provider, thing.type, thing.id)
-    if not any(user.type.removeprefix("aws:") in types for _, user in users):
+    if not any(user.type.removeprefix("aws:") in rule["by"] for _, user in users):
         raise RefusedError(
-            f"InvalidParameterException: {call.type} {call.name}: {path} {shown(thing.id)} is not"
-            f" attached yet: one of {', '.join(types)} must refer to it before (depends_on)"
+            f"{rule['error']}: {call.type} {call.name}: {path} {shown(thing.id)} is not"
+            f" attached yet: one of {', '.join(rule['by'])} must refer to it before (depends_on)"
         )
 
 

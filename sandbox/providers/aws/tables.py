@@ -1,6 +1,6 @@
 """The table of what neither pulumi-aws nor AWS's schemas say; tables.yaml explains its keys."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -30,8 +30,10 @@ class Entry:
 
     schema: str = ""
     id: str = ""
+    key: str = ""
     outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
     volatile: tuple[str, ...] = ()
+    publishes: Mapping[str, Any] = field(default_factory=dict[str, Any])
     properties: Mapping[str, str | None] = field(default_factory=dict[str, "str | None"])
     constraints: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict[str, "Mapping[str, Any]"]
@@ -41,16 +43,20 @@ class Entry:
     name: Mapping[str, Any] = field(default_factory=dict[str, Any])
     claims: tuple[str, ...] = ()
     taken: str = ""
-    handles: tuple[str, ...] = ()
+    handles: tuple[Any, ...] = ()
     replace: tuple[str, ...] = ()
     update: tuple[str, ...] = ()
     unordered: tuple[str, ...] = ()
     rules: tuple[Mapping[str, Any], ...] = ()
     inside: Mapping[str, str] = field(default_factory=dict[str, str])
-    attached: Mapping[str, Sequence[str]] = field(default_factory=dict[str, "Sequence[str]"])
+    attached: Mapping[str, Mapping[str, Any]] = field(
+        default_factory=dict[str, "Mapping[str, Any]"]
+    )
+    demands: tuple[Mapping[str, Any], ...] = ()
     held_by: tuple[str, ...] = ()
     held_error: str = "DependencyViolation"
     unless: str = ""
+    delete_first: bool = False
     protected: str = ""
     secret: tuple[str, ...] = ()
 

@@ -1,0 +1,128 @@
+"""What a resource demands of others beside the identifiers in its inputs, by the table's `demands`.
+
+Each demand has one of these forms, and the error that AWS answers with:
+
+- ``exists``: handles that something must answer to; ``with``: a property that it must have;
+  ``as``: the property that then refers to it, for `held_by`;
+- ``same``: values that must be equal, as far as there are any;
+- ``limits``: JSON schema keywords for what a placeholder stands for;
+- ``at_most``: two placeholders, the first of which may not be above the second;
+- ``every``: a type; ``of``: what its resources refer to; each of them must ``has``, a handle that
+  something answers to; ``none``: the error when there are none.
+
+With ``when``, a demand counts only where placeholders stand for what it says.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
+
+from sandbox.cloud import Cloud, Thing
+from sandbox.providers.aws.constraints import breach, holds
+from sandbox.providers.aws.minting import fill
+from sandbox.providers.aws.nodes import Plan
+from sandbox.providers.base import Call, RefusedError
+from sandbox.providers.wire import Json
+
+_Scope = Mapping[str, Any]
+_Demand = Mapping[str, Any]
+
+
+def must_be_met(known: Plan, call: Call, scope: _Scope, cloud: Cloud) -> None:
+    """Refuse a resource that the cloud's state does not allow.
+
+    Args:
+        known: what is known of its type.
+        call: the request.
+        scope: its properties and surroundings.
+        cloud: the cloud.
+
+    Raises:
+        RefusedError: a demand is not met.
+    """
+    for demand in known.table.demands:
+        if not _counts(demand, scope, cloud):
+            continue
+        judge = next(judge for form, judge in _FORMS.items() if form in demand)
+        error = judge(demand, scope, cloud)
+        if error:
+            code, _, text = str(fill(error, scope, cloud)).partition(": ")
+            raise RefusedError(f"{code}: {call.type} {call.name}: {text}")
+
+
+def links(known: Plan, scope: _Scope, cloud: Cloud) -> Iterator[tuple[str, str]]:
+    """(property path, handle) of what a resource refers to by its demands."""
+    for demand in known.table.demands:
+        if "as" in demand and _counts(demand, scope, cloud):
+            for handle in _list(demand["exists"], scope, cloud):
+                yield demand["as"], str(handle)
+
+
+def _counts(demand: _Demand, scope: _Scope, cloud: Cloud) -> bool:
+    when = cast("Mapping[str, Json]", demand.get("when", {}))
+    return all(
+        holds(
+            _at(name, scope, cloud),
+            wanted if isinstance(wanted, Mapping) else fill(wanted, scope, cloud),
+        )
+        for name, wanted in when.items()
+    )
+
+
+def _at(placeholder: str, scope: _Scope, cloud: Cloud) -> Json:
+    return fill(f"{{{placeholder}}}", scope, cloud)
+
+
+def _list(template: Json, scope: _Scope, cloud: Cloud) -> list[Json]:
+    value = fill(template, scope, cloud)
+    return cast("list[Json]", value) if isinstance(value, list) else [value]
+
+
+def _exists(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
+    needed = demand.get("with", "")
+    for handle in _list(demand["exists"], scope, cloud):
+        found = cloud.find(str(handle))
+        if not any(not needed or thing.properties.get(needed) for thing in found):
+            return demand["error"]
+    return ""
+
+
+def _same(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
+    values = [value for template in demand["same"] for value in _list(template, scope, cloud)]
+    known = [value for value in values if value is not None]
+    return "" if all(value == known[0] for value in known) else demand["error"]
+
+
+def _limits(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
+    limits = cast("Mapping[str, Mapping[str, Json]]", demand["limits"])
+    within = all(not breach(_at(name, scope, cloud), schema) for name, schema in limits.items())
+    return "" if within else demand["error"]
+
+
+def _at_most(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
+    small, large = (_at(name, scope, cloud) for name in demand["at_most"])
+    numbers = isinstance(small, int | float) and isinstance(large, int | float)
+    return demand["error"] if numbers and small > large else ""
+
+
+def _every(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
+    users = list(_users(f"aws:{demand['every']}", str(scope.get(demand["of"])), cloud))
+    if not users:
+        return demand["none"]
+    handles = [fill(demand["has"], user.properties, cloud) for user in users if "has" in demand]
+    return "" if all(cloud.find(str(handle)) for handle in handles) else demand["error"]
+
+
+def _users(type_: str, handle: str, cloud: Cloud) -> Iterator[Thing]:
+    for owner in cloud.find(handle):
+        for _, user in cloud.users(owner.provider, owner.type, owner.id):
+            if user.type == type_:
+                yield user
+
+
+_FORMS: Mapping[str, Callable[[_Demand, _Scope, Cloud], str]] = {
+    "exists": _exists,
+    "same": _same,
+    "limits": _limits,
+    "at_most": _at_most,
+    "every": _every,
+}
