@@ -16,7 +16,7 @@ from mcp_types import Tool as McpTool
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
-from common.runtime import SettingError
+from common.settings import SettingError
 from core import timeouts
 from tests.workloads.support import http_client
 from workloads.assistant import agent
@@ -57,7 +57,7 @@ async def ask(client: httpx2.AsyncClient, question: str) -> dict[str, Any]:
 def fleet(tmp_path: Path) -> dict[str, Starlette]:
     return {
         "clock": clock.build({"MCP_ALLOWED_HOSTS": "clock"}),
-        "notes": notes.build({"MCP_ALLOWED_HOSTS": "notes", "NOTES_DIR": str(tmp_path)}),
+        "notes": notes.build({"MCP_ALLOWED_HOSTS": "notes", "FILES_DIR": str(tmp_path)}),
     }
 
 

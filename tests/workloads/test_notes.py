@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.server.mcpserver.exceptions import ToolError
 
-from common.runtime import SettingError
+from common.settings import SettingError
 from tests.workloads.support import (
     call_body,
     call_headers,
@@ -46,20 +46,20 @@ def book(folder: Path, key: bytes | None = None) -> Notebook:
 
 
 async def called(folder: Path, tool: str, **arguments: Any) -> Any:
-    async with mcp_client(server.build({"NOTES_DIR": str(folder)})) as client:
+    async with mcp_client(server.build({"FILES_DIR": str(folder)})) as client:
         result = await client.call_tool(tool, arguments)
     return structured(result)
 
 
 async def refused(folder: Path, tool: str, **arguments: Any) -> str:
-    async with mcp_client(server.build({"NOTES_DIR": str(folder)})) as client:
+    async with mcp_client(server.build({"FILES_DIR": str(folder)})) as client:
         result = await client.call_tool(tool, arguments)
     assert result.is_error
     return text(result)
 
 
 async def test_it_offers_the_five_tools(tmp_path: Path) -> None:
-    async with mcp_client(server.build({"NOTES_DIR": str(tmp_path)})) as client:
+    async with mcp_client(server.build({"FILES_DIR": str(tmp_path)})) as client:
         listed = await client.list_tools()
     names = [tool.name for tool in listed.tools]
     assert names == ["add_note", "list_notes", "read_note", "search_notes", "delete_note"]
@@ -255,7 +255,7 @@ def test_a_note_without_this_key_s_signature_is_refused(
 
 
 async def test_the_key_comes_from_the_secret_variable(tmp_path: Path) -> None:
-    env = {"NOTES_DIR": str(tmp_path), "NOTES_API_KEY": "key"}
+    env = {"FILES_DIR": str(tmp_path), "NOTES_API_KEY": "key"}
     async with mcp_client(server.build(env)) as client:
         await client.call_tool("add_note", {"name": "a", "text": "one"})
     assert book(tmp_path, b"key").load("a").text == "one"
@@ -273,7 +273,7 @@ async def test_search_tells_which_notes_it_could_not_read(tmp_path: Path) -> Non
 
 
 async def test_the_longest_text_fits_however_json_writes_it(tmp_path: Path) -> None:
-    async with http_client(server.build({"NOTES_DIR": str(tmp_path)})) as http:
+    async with http_client(server.build({"FILES_DIR": str(tmp_path)})) as http:
         body = json.dumps(call_body("add_note", {"name": "a", "text": "\x01" * 65536}))
         assert len(body) > 6 * 65536
         headers = {**call_headers("add_note"), "Content-Type": "application/json"}
@@ -285,7 +285,7 @@ async def test_the_longest_text_fits_however_json_writes_it(tmp_path: Path) -> N
 def test_a_folder_that_cannot_be_made_is_told_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingError, match=r"file/notes', which cannot be made a folder"):
-        server.build({"NOTES_DIR": str(tmp_path / "file" / "notes")})
+        server.build({"FILES_DIR": str(tmp_path / "file" / "notes")})
 
 
 def test_a_folder_that_may_not_be_written_is_told_at_the_start(
@@ -293,4 +293,4 @@ def test_a_folder_that_may_not_be_written_is_told_at_the_start(
 ) -> None:
     monkeypatch.setattr(os, "access", Mock(return_value=False))
     with pytest.raises(SettingError, match="in which this user may not write"):
-        server.build({"NOTES_DIR": str(tmp_path)})
+        server.build({"FILES_DIR": str(tmp_path)})

@@ -1,78 +1,28 @@
 """Bearer tokens, against an issuer that listens on this machine."""
 
-import json
-import threading
-import time
 from collections.abc import Iterator
-from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx2
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from jwt.algorithms import RSAAlgorithm
 from starlette.applications import Starlette
 
-from common.runtime import SettingError
+from common.settings import SettingError
+from tests.workloads.local_http import AUDIENCE, TOKEN_FAULTS, Issuer, issuing
 from tests.workloads.support import call_body, call_headers, http_client
 from workloads.assistant import agent
 from workloads.clock import server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.allow_hosts(["127.0.0.1"])]
 
-AUDIENCE = "https://mcp.example.com/servers/clock/mcp"
 METADATA_PATH = "/.well-known/oauth-protected-resource/servers/clock/mcp"
-
-
-@cache
-def private_key(name: str) -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-class Issuer:
-    """An issuer's metadata and keys over HTTP; `documents` maps a path to what it answers."""
-
-    def __init__(self) -> None:
-        issuer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                found = self.path in issuer.documents
-                self.send_response(200 if found else 404)
-                self.end_headers()
-                self.wfile.write(json.dumps(issuer.documents.get(self.path, {})).encode())
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/realm"
-        public = json.loads(RSAAlgorithm.to_jwk(private_key("issuer").public_key()))
-        self.metadata = {"issuer": self.url, "jwks_uri": f"{self.url}/keys"}
-        self.documents: dict[str, Any] = {
-            "/realm/.well-known/openid-configuration": self.metadata,
-            "/realm/keys": {"keys": [{**public, "kid": "1", "use": "sig", "alg": "RS256"}]},
-        }
-
-    def token(self, *, key: str = "issuer", kid: str = "1", **claims: Any) -> str:
-        """A token that is good but for what the arguments say; a claim of None is left out."""
-        now = int(time.time())
-        payload = {"iss": self.url, "aud": AUDIENCE, "sub": "me", "exp": now + 60, **claims}
-        payload = {name: value for name, value in payload.items() if value is not None}
-        return jwt.encode(payload, private_key(key), "RS256", headers={"kid": kid})
 
 
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    made = Issuer()
-    thread = threading.Thread(target=made.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with issuing() as (made, _):
+        yield made
 
 
 def guarded(issuer: Issuer, audience: str = AUDIENCE) -> Starlette:
@@ -109,22 +59,7 @@ async def test_no_token_is_answered_401_with_the_place_of_the_metadata(issuer: I
     assert metadata.json()["authorization_servers"] == [issuer.url]
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"aud": "https://other.example/mcp"},
-        {"aud": AUDIENCE + "/"},
-        {"aud": None},
-        {"iss": "https://other.example"},
-        {"iss": None},
-        {"exp": 1},
-        {"exp": None},
-        {"nbf": 4_000_000_000},
-        {"key": "stranger"},
-        {"kid": "2"},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("fault", TOKEN_FAULTS, ids=str)
 async def test_a_token_with_one_fault_is_refused(issuer: Issuer, fault: dict[str, Any]) -> None:
     async with http_client(guarded(issuer)) as client:
         response = await called(client, issuer.token(**fault))
@@ -140,15 +75,8 @@ async def test_what_is_no_token_is_refused(issuer: Issuer, token: str) -> None:
 async def test_a_token_that_is_unsigned_or_signed_with_the_public_key_is_refused(
     issuer: Issuer,
 ) -> None:
-    claims = {"iss": issuer.url, "aud": AUDIENCE, "exp": int(time.time()) + 60}
-    modulus = issuer.documents["/realm/keys"]["keys"][0]["n"]
-    tokens = [
-        jwt.encode(claims, "", "none", headers={"kid": "1"}),
-        jwt.encode(claims, modulus, "HS256", headers={"kid": "1"}),
-        jwt.encode(claims, private_key("issuer"), "RS512", headers={"kid": "1"}),
-    ]
     async with http_client(guarded(issuer)) as client:
-        statuses = [(await called(client, token)).status_code for token in tokens]
+        statuses = [(await called(client, token)).status_code for token in issuer.forged()]
     assert statuses == [401, 401, 401]
 
 
@@ -189,6 +117,14 @@ async def test_keys_that_cannot_be_fetched_are_no_verdict_on_a_token(issuer: Iss
     del issuer.documents["/realm/keys"]
     async with http_client(guarded(issuer)) as client:
         with pytest.raises(jwt.PyJWKClientConnectionError):
+            await called(client, issuer.token())
+
+
+@pytest.mark.parametrize("keys", [{}, {"keys": []}, {"keys": [{"kid": "1"}]}, []], ids=str)
+async def test_keys_that_make_no_sense_are_no_verdict_on_a_token(issuer: Issuer, keys: Any) -> None:
+    issuer.documents["/realm/keys"] = keys
+    async with http_client(guarded(issuer)) as client:
+        with pytest.raises(jwt.PyJWTError):
             await called(client, issuer.token())
 
 

@@ -11,7 +11,7 @@ from mcp_types import InputRequiredResult
 from starlette.applications import Starlette
 
 from common import runtime, security, serving
-from common.runtime import SettingError
+from common.settings import SettingError
 from tests.workloads.support import NAMES, call_body, call_headers, http_client, mcp_client
 from workloads.assistant import agent
 from workloads.clock import server
@@ -23,7 +23,7 @@ LONGEST = {"assistant": 65_536, "clock": 65_536, "notes": 401_408}
 
 
 def build(name: str, folder: Path, env: Mapping[str, str]) -> Starlette:
-    env = {**env, "NOTES_DIR": str(folder)}
+    env = {**env, "FILES_DIR": str(folder)}
     return {"assistant": agent.build, "clock": server.build, "notes": notes.build}[name](env)
 
 

@@ -1,8 +1,11 @@
 """What the images promise: their Dockerfiles, their pins, and the example fleet."""
 
 import json
+import os
 import re
-from importlib.metadata import distribution
+import subprocess
+import sys
+from importlib.metadata import distribution, packages_distributions
 
 import pytest
 import yaml
@@ -10,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tests.workloads.support import (
+    DEADLINE_SECONDS,
     NAMES,
     ROOT,
     WORKLOADS,
@@ -20,6 +24,8 @@ from tests.workloads.support import (
 )
 
 MODULE = {"assistant": "agent", "clock": "server", "notes": "server"}
+FUNCTIONS = "functions"
+BUILDS = (*NAMES, FUNCTIONS)
 
 
 def pins(name: str) -> dict[str, Requirement]:
@@ -92,19 +98,25 @@ def test_the_image_is_ready_for_lambda(name: str) -> None:
     assert env["PORT"] == "8080"
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_image_is_built_from_a_tag_and_never_from_latest(name: str) -> None:
+@pytest.mark.parametrize(("name", "stages"), [(FUNCTIONS, 2), *((name, 3) for name in NAMES)])
+def test_every_image_is_built_from_a_tag_and_never_from_latest(name: str, stages: int) -> None:
     images = [rest.split()[0] for word, rest in instructions(name) if word == "FROM"]
-    assert len(images) == 3
+    assert len(images) == stages
     for image in images:
         assert re.search(r":(?!latest$)[\w.-]+$", image), image
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BUILDS)
 def test_only_code_and_requirements_reach_the_build(name: str) -> None:
     ignored = (WORKLOADS / name / ".dockerignore").read_text().split()
     assert ignored == ["*", "!*.py", "!requirements.txt"]
     assert (WORKLOADS / "common" / ".dockerignore").read_text().split() == ["*", "!*.py"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_image_holds_its_code_the_common_code_its_packages_and_the_web_adapter(
+    name: str,
+) -> None:
     copied = [rest for word, rest in instructions(name) if word == "COPY"]
     assert copied == [
         "requirements.txt ./",
@@ -116,7 +128,7 @@ def test_only_code_and_requirements_reach_the_build(name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BUILDS)
 def test_every_package_and_what_it_needs_is_pinned_to_the_version_tested_here(name: str) -> None:
     pinned = pins(name)
     for package, requirement in pinned.items():
@@ -129,14 +141,61 @@ def test_every_package_and_what_it_needs_is_pinned_to_the_version_tested_here(na
     assert needed <= set(pinned)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", BUILDS)
 def test_every_package_that_the_code_imports_is_pinned_as_its_own(name: str) -> None:
     text = (WORKLOADS / name / "requirements.txt").read_text()
     own = {Requirement(line).name for line in text.partition("\n\n")[0].splitlines()[1:]}
     code = "\n".join(
         path.read_text() for owner in (name, "common") for path in (WORKLOADS / owner).glob("*.py")
     )
-    imported = set(re.findall(r"^(?:from|import) ([a-z]\w*)", code, re.MULTILINE))
-    packages = {"anyio", "httpx2", "jwt", "mcp", "mcp_types", "pydantic", "starlette", "uvicorn"}
+    imported = set(re.findall(r"^\s*(?:from|import) ([a-z]\w*)", code, re.MULTILINE))
+    packages = {
+        "anyio",
+        "botocore",
+        "httpx2",
+        "jwt",
+        "mcp",
+        "mcp_types",
+        "pydantic",
+        "starlette",
+        "uvicorn",
+    }
     names = {"jwt": "pyjwt", "mcp_types": "mcp-types"}
     assert {names.get(module, module) for module in imported & packages} <= own
+
+
+def test_the_platform_s_functions_lie_where_lambda_s_runtime_looks_for_their_handlers() -> None:
+    copied = [rest for word, rest in instructions(FUNCTIONS) if word == "COPY"]
+    assert copied == [
+        "requirements.txt ./",
+        "*.py /app/",
+        "--from=common *.py /app/common/",
+        "--from=build /app /var/task",
+    ]
+    images = {rest.split()[0] for word, rest in instructions(FUNCTIONS) if word == "FROM"}
+    assert images == {"public.ecr.aws/lambda/python:3.14"}
+    stage = final_stage(FUNCTIONS)
+    assert "ENTRYPOINT" not in stage  # the base image's is the runtime
+    assert stage["CMD"] == ['["authorizer.handle"]']
+    assert stage["USER"] == ["10001:10001"]
+
+
+@pytest.mark.parametrize("handler", ["authorizer.handle", "tools.handle"])
+def test_each_handler_is_found_beside_the_common_code(handler: str) -> None:
+    module, function = handler.split(".")
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import {module}; print(callable({module}.{function}))"],
+        cwd=WORKLOADS / FUNCTIONS,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(WORKLOADS)},
+        capture_output=True,
+        check=True,
+        timeout=DEADLINE_SECONDS,
+    )
+    assert ended.stdout == b"True\n"
+
+
+def test_no_module_of_the_functions_hides_a_package_or_the_standard_library() -> None:
+    """They lie at the root of the image, beside their packages."""
+    modules = {path.stem for path in (WORKLOADS / FUNCTIONS).glob("*.py")} - {"__init__"}
+    assert modules == {"authorizer", "tools"}
+    assert not modules & (set(packages_distributions()) | sys.stdlib_module_names)

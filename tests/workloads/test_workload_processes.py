@@ -54,7 +54,7 @@ async def test_the_clock_starts_tells_the_time_and_stops(tmp_path: Path) -> None
 
 
 async def test_notes_survive_a_restart(tmp_path: Path) -> None:
-    env = {"NOTES_DIR": str(tmp_path / "notes"), "NOTES_API_KEY": "key"}
+    env = {"FILES_DIR": str(tmp_path / "notes"), "NOTES_API_KEY": "key"}
     with running("notes", tmp_path / "log", **env) as first:
         async with Client(f"{first.url}/mcp") as client:
             await client.call_tool("add_note", {"name": "a", "text": SECRET})
@@ -67,7 +67,7 @@ async def test_notes_survive_a_restart(tmp_path: Path) -> None:
 
 
 async def test_the_assistant_answers_through_clock_and_notes(tmp_path: Path) -> None:
-    folder = {"NOTES_DIR": str(tmp_path / "notes")}
+    folder = {"FILES_DIR": str(tmp_path / "notes")}
     with (
         running("clock", tmp_path / "clock.log") as clock,
         running("notes", tmp_path / "notes.log", **folder) as notes,
@@ -97,7 +97,7 @@ async def test_every_line_of_the_log_is_json_and_none_holds_what_callers_sent(
     tmp_path: Path,
 ) -> None:
     folder = tmp_path / SECRET
-    with running("notes", tmp_path / "log", NOTES_DIR=str(folder)) as notes:
+    with running("notes", tmp_path / "log", FILES_DIR=str(folder)) as notes:
         calls: list[tuple[str, dict[str, str]]] = [
             ("add_note", {"name": "a", "text": SECRET}),
             ("add_note", {"name": f"../{SECRET}", "text": "x"}),
@@ -133,7 +133,7 @@ async def test_every_line_of_the_log_is_json_and_none_holds_what_callers_sent(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_health_check_of_the_image_tells_healthy_from_absent(name: str, tmp_path: Path) -> None:
-    with running(name, tmp_path / "log", NOTES_DIR=str(tmp_path)) as workload:
+    with running(name, tmp_path / "log", FILES_DIR=str(tmp_path)) as workload:
         port = int(workload.url.rpartition(":")[2])
         assert health_status(name, port, tmp_path) == 0
         assert workload.stop() == 0
@@ -146,7 +146,7 @@ def test_a_setting_that_is_not_right_ends_the_start_with_one_clear_line(name: st
         "PATH": os.environ["PATH"],
         **image_environment(name),
         "AUTH_ISSUER": "https://issuer.example",
-        "NOTES_DIR": "/tmp",  # noqa: S108 - nothing is written there
+        "FILES_DIR": "/tmp",  # noqa: S108 - nothing is written there
     }
     ended = subprocess.run(
         image_command(name),

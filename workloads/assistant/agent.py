@@ -8,14 +8,14 @@ Bedrock models comes with a later version.
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
-from mcp.client.streamable_http import streamable_http_client
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
 from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
 from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecurityMiddleware
-from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -23,13 +23,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from common.runtime import SettingError, log, start, whole_number
+from common.json_log import log
+from common.json_settings import faults
+from common.runtime import start
 from common.security import authentication, transport_security
+from common.settings import whole_number
+from common.tool_servers import Connect, connection, servers
 
-from .answering import Agent, Connect, answer
+from .answering import Agent, answer
 
 _MAX_BODY_BYTES = 64 * 1024
-_URLS = TypeAdapter(dict[str, AnyHttpUrl])
 
 
 class Question(BaseModel):
@@ -40,31 +43,24 @@ class Question(BaseModel):
     question: Annotated[str, Field(min_length=1, max_length=4000)]
 
 
-def _faults(error: ValidationError) -> str:
-    return "; ".join(
-        f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors()
-    )
-
-
-def _servers(env: Mapping[str, str]) -> dict[str, str]:
-    try:
-        urls = _URLS.validate_json(env.get("MCP_SERVERS") or "{}")
-    except ValidationError as error:
-        raise SettingError(
-            f"MCP_SERVERS must be a JSON object, server name to http(s) URL: {_faults(error)}"
-        ) from error
-    return {name: str(url) for name, url in urls.items()}
-
-
 def _agent(env: Mapping[str, str]) -> Agent:
     seconds = whole_number(env, "MAX_REQUEST_SECONDS", 60, 1, 3970)
     return Agent(
-        servers=_servers(env),
+        servers=servers(env),
         models=[model.strip() for model in env.get("MODELS", "").split(",") if model.strip()],
         max_turns=whole_number(env, "MAX_TURNS", 8, 1, 100),
         max_seconds=seconds,
         server_seconds=min(10, seconds / 2),  # one absent server must not use up all the time
     )
+
+
+async def _reply(agent: Agent, connect: Connect, body: str | bytes) -> dict[str, Any]:
+    """Answer a `Question` in JSON; raises `ValidationError` for anything else."""
+    question = Question.model_validate_json(body).question
+    result = await answer(agent, question, connect)
+    fields = {"complete": result["complete"], "steps": len(result["steps"])}
+    log.info("question answered", extra={"fields": fields})
+    return result
 
 
 def _ask(
@@ -77,35 +73,46 @@ def _ask(
         if refused is not None:
             return refused
         try:
-            body = Question.model_validate_json(await request.body())
+            return JSONResponse(await _reply(agent, connect, await request.body()))
         except ValidationError as error:
-            return JSONResponse({"error": _faults(error)}, status_code=400)
-        result = await answer(agent, body.question, connect)
-        fields = {"complete": result["complete"], "steps": len(result["steps"])}
-        log.info("question answered", extra={"fields": fields})
-        return JSONResponse(result)
+            return JSONResponse({"error": faults(error)}, status_code=400)
 
     return ask
 
 
-def build(env: Mapping[str, str], connect: Connect = streamable_http_client) -> Starlette:
+def _events(env: Mapping[str, str], agent: Agent, connect: Connect) -> list[Route]:
+    if not env.get("CHAT_ENDPOINT"):
+        return []
+    from .chat import MAX_EVENT_BYTES, receiver  # noqa: PLC0415 - botocore would slow other starts
+
+    receive = receiver(env, partial(_reply, agent, connect))
+    return [Route("/events", receive, methods=["POST"], middleware=[_limit(MAX_EVENT_BYTES)])]
+
+
+def _limit(max_body_bytes: int) -> Middleware:
+    return Middleware(RequestBodyLimitMiddleware, max_body_size=max_body_bytes)
+
+
+def build(env: Mapping[str, str], connect: Connect | None = None) -> Starlette:
     """Make the assistant's ASGI application.
 
     Args:
         env: The variables of the workload contract, and `MAX_REQUEST_SECONDS` (60 if unset), the
             longest time for an answer (at most 3970, the platform's own bound: an ALB's idle time
             ends at 4000 s (ELB API reference, `idle_timeout.timeout_seconds`), less a margin of
-            30), and `MAX_TURNS` (8), the most tool calls for one.
-        connect: Makes the transport to a server.
+            30), `MAX_TURNS` (8), the most tool calls for one, and what `chat.receiver` reads.
+        connect: Makes the transport to a server, if not `tool_servers.connection` does.
 
     Returns:
-        The application, serving `POST /ask` and `GET /health`.
+        The application, serving `POST /ask`, `GET /health` and, with `CHAT_ENDPOINT`,
+        `POST /events`.
 
     Raises:
         SettingError: If the environment is not right.
     """
     agent = _agent(env)
-    middleware = [Middleware(RequestBodyLimitMiddleware, max_body_size=_MAX_BODY_BYTES)]
+    connect = connect or connection(env)
+    middleware: list[Middleware] = []
     guard: list[Middleware] = []
     routes: list[Route] = []
     auth = authentication(env)
@@ -126,7 +133,8 @@ def build(env: Mapping[str, str], connect: Connect = streamable_http_client) -> 
 
     ask = _ask(env, agent, connect)
     routes += [
-        Route("/ask", ask, methods=["POST"], middleware=guard),
+        Route("/ask", ask, methods=["POST"], middleware=[_limit(_MAX_BODY_BYTES), *guard]),
+        *_events(env, agent, connect),
         Route("/health", health, methods=["GET"]),
     ]
     return Starlette(routes=routes, middleware=middleware)

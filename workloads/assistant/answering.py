@@ -1,21 +1,16 @@
 """Answers a question: ask the servers for their tools, plan, take the steps within the limits."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import anyio
-from mcp.client import Client, Transport
-from mcp_types import CallToolResult, TextContent
 
-from common.runtime import log
+from common.tool_servers import Connect, Tool, call, reason, survey, text
 
-from .planner import PREVIOUS, Step, Tool, plan
+from .planner import PREVIOUS, Step, plan
 
 _MODEL = "offline-planner"
-
-Connect = Callable[[str], Transport]
-"""From a server's URL to a transport of the SDK's client."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,57 +32,16 @@ class Agent:
     server_seconds: float
 
 
-def _reason(error: BaseException) -> str:
-    """Tell the first error inside of the task groups' groups, by type and text."""
-    while isinstance(error, BaseExceptionGroup):
-        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
-    return f"{type(error).__name__}: {error}".removesuffix(": ")
-
-
-async def _list_tools(agent: Agent, name: str, connect: Connect) -> list[Tool]:
-    with anyio.fail_after(agent.server_seconds):
-        async with Client(connect(agent.servers[name])) as client:
-            page = await client.list_tools()
-            listed = page.tools
-            while page.next_cursor:
-                page = await client.list_tools(cursor=page.next_cursor)
-                listed = [*listed, *page.tools]
-    return [
-        Tool(
-            server=name,
-            name=tool.name,
-            description=tool.description or "",
-            schema=tool.input_schema,
-        )
-        for tool in listed
-    ]
-
-
 async def _survey(agent: Agent, connect: Connect) -> tuple[list[Tool], dict[str, Any]]:
-    """Ask every server for its tools at once; one that does not answer is reported, not fatal."""
-    tools: list[Tool] = []
-    report: dict[str, Any] = {}
-
-    async def ask(name: str) -> None:
-        try:
-            found = await _list_tools(agent, name, connect)
-        except Exception as error:
-            report[name] = {"error": f"cannot list its tools: {_reason(error)}"}
-            log.warning(
-                "server absent", extra={"fields": {"server": name, "reason": type(error).__name__}}
-            )
-        else:
-            tools.extend(found)
-            report[name] = {"tools": sorted(tool.name for tool in found)}
-
-    async with anyio.create_task_group() as group:
-        for name in agent.servers:
-            group.start_soon(ask, name)
-    return tools, {name: report[name] for name in agent.servers}
-
-
-def _text(result: CallToolResult) -> str:
-    return "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+    """Ask every server for its tools; one that does not answer is reported, not fatal."""
+    found, absent = await survey(agent.servers, connect, agent.server_seconds)
+    report: dict[str, Any] = {
+        name: {"tools": sorted(tool.name for tool in found[name])}
+        if name in found
+        else {"error": f"cannot list its tools: {absent[name]}"}
+        for name in agent.servers
+    }
+    return [tool for tools in found.values() for tool in tools], report
 
 
 async def _take(agent: Agent, step: Step, previous: str | None, connect: Connect) -> dict[str, Any]:
@@ -103,11 +57,10 @@ async def _take(agent: Agent, step: Step, previous: str | None, connect: Connect
         key: previous if value == PREVIOUS else value for key, value in step.arguments.items()
     }
     try:
-        async with Client(connect(agent.servers[step.tool.server])) as client:
-            result = await client.call_tool(step.tool.name, arguments)
+        result = await call(agent.servers[step.tool.server], step.tool.name, arguments, connect)
     except Exception as error:
-        return taken | {"error": f"the call failed: {_reason(error)}"}
-    return taken | {"error" if result.is_error else "text": _text(result)}
+        return taken | {"error": f"the call failed: {reason(error)}"}
+    return taken | {"error" if result.is_error else "text": text(result)}
 
 
 async def answer(agent: Agent, question: str, connect: Connect) -> dict[str, Any]:

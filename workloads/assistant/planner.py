@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from common.tool_servers import Tool
+
 PREVIOUS = "$previous"
 """The argument that stands for the text of the step before."""
 
@@ -21,16 +23,6 @@ _SHORTEST_WORD = 3
 # A word of the tool's name counts most; a description alone, all of it small talk, never decides.
 _NAME_WEIGHT, _SERVER_WEIGHT, _PARAMETER_WEIGHT, _DESCRIPTION_WEIGHT = 6, 4, 4, 1
 _LEAST_SCORE = 6
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tool:
-    """A tool as a server lists it; `schema` is the JSON schema of its arguments."""
-
-    server: str
-    name: str
-    description: str
-    schema: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

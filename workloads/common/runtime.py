@@ -1,94 +1,20 @@
 """What every workload does alike: read its environment, log JSON lines, serve, stop in time."""
 
-import json
-import logging
 import os
 import signal
-import sys
-import traceback
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from types import FrameType
 from typing import Any, NoReturn
 
 import uvicorn
 from starlette.applications import Starlette
 
-log = logging.getLogger("workload")
-
-# Only these loggers are known to put no caller's data into their lines, so only theirs are
-# filled in. The SDK logs a tool's error text, which may quote an argument: of any other logger
-# only the template is kept.
-_FILLED_IN = frozenset({"workload", "uvicorn.error"})
+from .json_log import log, log_json_lines
+from .settings import SettingError, whole_number
 
 # The time that uvicorn needs besides the wait for open requests, so that the end comes before
 # the platform's SIGKILL.
 _STOP_MARGIN_SECONDS = 2
-
-_FRAMES = 5
-
-
-class SettingError(ValueError):
-    """The environment asks for something that this workload cannot do; the text says what."""
-
-
-class _JsonLines(logging.Formatter):
-    """One JSON object a record: time, level, logger, message, and the record's `fields`.
-
-    An exception is told by the type of what caused it and the last places that went through,
-    never by its text, which may quote what a caller sent.
-    """
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = record.getMessage() if record.name in _FILLED_IN else str(record.msg)
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": text.partition("\n")[0],
-            **record.__dict__.get("fields", {}),
-        }
-        if record.exc_info and record.exc_info[1]:
-            error = record.exc_info[1]
-            while error.__cause__ is not None:
-                error = error.__cause__
-            line["error"] = type(error).__name__
-            line["frames"] = [
-                f"{frame.filename}:{frame.lineno} {frame.name}"
-                for frame in traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-            ]
-        return json.dumps(line)
-
-
-def log_json_lines() -> None:
-    """Send every logger of the process, from INFO up, to stdout as JSON lines."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(_JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-
-
-def whole_number(env: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
-    """Read a whole number from the environment.
-
-    Args:
-        env: The environment.
-        name: The variable's name; empty counts as unset.
-        default: What an unset variable means.
-        lowest: The least that is allowed.
-        highest: The most that is allowed.
-
-    Returns:
-        The number.
-
-    Raises:
-        SettingError: If the value is no whole number from `lowest` to `highest`.
-    """
-    text = env.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
-        raise SettingError(
-            f"{name} is {text!r}; it must be a whole number from {lowest} to {highest}"
-        )
-    return int(text)
 
 
 def server_options(env: Mapping[str, str]) -> dict[str, Any]:
@@ -119,6 +45,25 @@ def server_options(env: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def environment(env: Mapping[str, str]) -> Mapping[str, str]:
+    """Complete the environment with the secrets that it only names.
+
+    Args:
+        env: What the process was given; it stays as it is, so that no child gets a secret.
+
+    Returns:
+        The environment to build the application from.
+
+    Raises:
+        SettingError: See `secret_values.with_secrets`.
+    """
+    if not env.get("SECRET_REFERENCES"):
+        return env
+    from .secret_values import with_secrets  # noqa: PLC0415 - botocore would slow every other start
+
+    return with_secrets(env)
+
+
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
@@ -136,7 +81,7 @@ def start(build: Callable[[Mapping[str, str]], Starlette]) -> int:
     log_json_lines()
     try:
         options = server_options(os.environ)
-        app = build(os.environ)
+        app = build(environment(os.environ))
     except SettingError as error:
         log.critical("cannot start: %s", error)
         return 2

@@ -14,13 +14,12 @@ from mcp.server.auth.settings import AuthSettings
 from mcp.server.transport_security import TransportSecuritySettings
 from pydantic import ValidationError
 
-from .runtime import SettingError, log
+from .json_log import log
+from .settings import SettingError, https_url
+from .tokens import TIMEOUT_SECONDS, client_id, published_keys, scope, verified_claims
 
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _WITH_PORT = re.compile(r":(\d+|\*)$")
-_TIMEOUT_SECONDS = 5
-# Clocks of issuer and server differ a little; `exp` gets no such grace from the SDK.
-_LEEWAY_SECONDS = 10
 
 
 def with_any_port(listed: str) -> list[str]:
@@ -56,15 +55,6 @@ def transport_security(env: Mapping[str, str]) -> TransportSecuritySettings:
     )
 
 
-def _https_url(url: str, what: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return url
-    if parts.scheme == "http" and parts.hostname in {"127.0.0.1", "localhost", "::1"}:
-        return url
-    raise SettingError(f"{what} is {url!r}; it must be an https URL")
-
-
 class IssuerTokens:
     """Verifies RS256 JSON web tokens of one issuer for one audience (the SDK's `TokenVerifier`).
 
@@ -86,25 +76,16 @@ class IssuerTokens:
             f"{base}/.well-known/openid-configuration",
             f"{origin}/.well-known/oauth-authorization-server{path}",
         ):
-            response = httpx2.get(url, timeout=_TIMEOUT_SECONDS)
+            response = httpx2.get(url, timeout=TIMEOUT_SECONDS)
             if response.is_success:
                 document = response.json()
                 if document.get("issuer") != self._issuer:
                     raise SettingError(f"{url} speaks for another issuer than AUTH_ISSUER")
-                keys_url = _https_url(str(document.get("jwks_uri")), "the issuer's jwks_uri")
-                return jwt.PyJWKClient(keys_url, timeout=_TIMEOUT_SECONDS)
+                return published_keys(str(document.get("jwks_uri")), "the issuer's jwks_uri")
         raise SettingError(f"the issuer {self._issuer} publishes no metadata")
 
-    def _claims(self, token: str) -> dict[str, Any]:
-        return jwt.decode(
-            token,
-            self._keys.get_signing_key_from_jwt(token),
-            algorithms=["RS256"],  # an ALB verifies no other (ELB: "Verify JWTs using an ALB")
-            audience=self._audience,
-            issuer=self._issuer,
-            leeway=_LEEWAY_SECONDS,
-            options={"require": ["exp", "iss", "aud"]},
-        )
+    def _claims(self, token: str) -> dict[str, Any] | None:
+        return verified_claims(token, self._keys, issuer=self._issuer, audience=self._audience)
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """Verify a bearer token.
@@ -119,18 +100,14 @@ class IssuerTokens:
             Exception: If the issuer cannot be asked; that is no verdict on the token, so it
                 becomes a 500 and not a 401.
         """
-        try:
-            claims = await anyio.to_thread.run_sync(self._claims, token)
-        except jwt.PyJWKClientConnectionError:
-            raise
-        except jwt.PyJWTError as error:
-            log.info("token refused", extra={"fields": {"reason": type(error).__name__}})
+        claims = await anyio.to_thread.run_sync(self._claims, token)
+        if claims is None:
             return None
         subject = claims.get("sub")
         return AccessToken(
             token=token,
-            client_id=str(claims.get("client_id") or claims.get("azp") or subject or ""),
-            scopes=str(claims.get("scope") or "").split(),
+            client_id=client_id(claims),
+            scopes=scope(claims).split(),
             expires_at=int(claims["exp"]),
             resource=self._audience,
             subject=str(subject) if subject else None,
@@ -164,7 +141,7 @@ def authentication(env: Mapping[str, str]) -> tuple[IssuerTokens, AuthSettings] 
     try:
         settings = AuthSettings.model_validate(
             {
-                "issuer_url": _https_url(issuer, "AUTH_ISSUER"),
+                "issuer_url": https_url(issuer, "AUTH_ISSUER"),
                 "resource_server_url": resource,
                 "validate_token_resource": False,  # IssuerTokens checks the audience itself
             }

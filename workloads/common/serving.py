@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .runtime import SettingError, log
+from .json_log import log
 from .security import authentication, transport_security
+from .settings import SettingError
 
 # The SDK's own bound (mcp 2.3.0, AESGCMRequestStateCodec).
 _LEAST_KEY_BYTES = 32

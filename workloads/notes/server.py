@@ -11,8 +11,9 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 
-from common.runtime import SettingError, start
+from common.runtime import start
 from common.serving import application, mcp_server
+from common.settings import SettingError
 
 from .store import MAX_TEXT_BYTES, NAME_PATTERN, Notebook, new_note
 
@@ -104,15 +105,15 @@ class Tools:
 
 
 def _notebook(env: Mapping[str, str]) -> Notebook:
-    folder = Path(env.get("NOTES_DIR") or "/data")
+    folder = Path(env.get("FILES_DIR") or "/data")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingError(
-            f"NOTES_DIR is {str(folder)!r}, which cannot be made a folder"
+            f"FILES_DIR is {str(folder)!r}, which cannot be made a folder"
         ) from error
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        raise SettingError(f"NOTES_DIR is {str(folder)!r}, in which this user may not write")
+        raise SettingError(f"FILES_DIR is {str(folder)!r}, in which this user may not write")
     key = env.get("NOTES_API_KEY", "")
     return Notebook(folder=folder, key=key.encode() or None)
 
@@ -121,7 +122,7 @@ def build(env: Mapping[str, str]) -> Starlette:
     """Make the notes' ASGI application.
 
     Args:
-        env: The variables of the workload contract, and `NOTES_DIR` (`/data` if unset), the
+        env: The variables of the workload contract, and `FILES_DIR` (`/data` if unset), the
             folder of the notes, and `NOTES_API_KEY`, the secret that signs them (without it they
             are not signed).
 

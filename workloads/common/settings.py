@@ -1,0 +1,74 @@
+"""What the environment may say, and the error that tells what it may not."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class SettingError(ValueError):
+    """The environment asks for something that this workload cannot do; the text says what."""
+
+
+def whole_number(env: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
+    """Read a whole number from the environment.
+
+    Args:
+        env: The environment.
+        name: The variable's name; empty counts as unset.
+        default: What an unset variable means.
+        lowest: The least that is allowed.
+        highest: The most that is allowed.
+
+    Returns:
+        The number.
+
+    Raises:
+        SettingError: If the value is no whole number from `lowest` to `highest`.
+    """
+    text = env.get(name) or str(default)
+    if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
+        raise SettingError(
+            f"{name} is {text!r}; it must be a whole number from {lowest} to {highest}"
+        )
+    return int(text)
+
+
+def needed(env: Mapping[str, str], name: str, needed_by: str) -> str:
+    """Read a variable that another one cannot do without.
+
+    Args:
+        env: The environment.
+        name: The variable's name; empty counts as unset.
+        needed_by: The variable that makes it needed.
+
+    Returns:
+        The value.
+
+    Raises:
+        SettingError: If it is not set.
+    """
+    if not env.get(name):
+        raise SettingError(f"{name} is not set; {needed_by} needs it")
+    return env[name]
+
+
+def https_url(url: str, what: str) -> str:
+    """Check that a URL is one whose answers can be trusted: https, or this machine's own.
+
+    Args:
+        url: The URL.
+        what: What it is, for the error.
+
+    Returns:
+        The URL as it was given.
+
+    Raises:
+        SettingError: If it is another one.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return url
+    if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+        return url
+    raise SettingError(f"{what} is {url!r}; it must be an https URL")

@@ -1,0 +1,174 @@
+"""The MCP servers that an agent may use: where they are, their tools, and calls of them."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import anyio
+import httpx2
+from mcp.client import Client, Transport
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, TextContent
+from pydantic import AnyHttpUrl, TypeAdapter
+
+from .json_log import log
+from .json_settings import json_object
+from .settings import SettingError, needed
+
+Connect = Callable[[str], Transport]
+"""From a server's URL to a transport of the SDK's client."""
+
+_URLS = TypeAdapter(dict[str, AnyHttpUrl])
+_CONNECT_SECONDS = 30
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tool:
+    """A tool as a server lists it; `schema` is the JSON schema of its arguments."""
+
+    server: str
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+
+
+def servers(env: Mapping[str, str]) -> dict[str, str]:
+    """Read the servers from the environment.
+
+    Args:
+        env: `MCP_SERVERS`, a JSON object, server name to the URL of its `/mcp`.
+
+    Returns:
+        Name to URL.
+
+    Raises:
+        SettingError: If it is another JSON, or one of the URLs is not http(s).
+    """
+    urls = json_object(env, "MCP_SERVERS", _URLS, "server name to http(s) URL")
+    return {name: str(url) for name, url in urls.items()}
+
+
+def connection(env: Mapping[str, str]) -> Connect:
+    """Derive from the environment how servers are reached.
+
+    Args:
+        env: `MCP_SERVERS_AUTH`, `sigv4` to sign every request with this workload's AWS
+            credentials, which needs `AWS_REGION`.
+
+    Returns:
+        What makes a transport. It waits for an answer without end: who calls sets the limit.
+
+    Raises:
+        SettingError: If the environment is not right.
+    """
+    scheme = env.get("MCP_SERVERS_AUTH", "")
+    if scheme not in {"", "sigv4"}:
+        raise SettingError(f"MCP_SERVERS_AUTH is {scheme!r}; it must be 'sigv4' or empty")
+    auth = _signature(env) if scheme else None
+
+    @asynccontextmanager
+    async def connect(url: str) -> AsyncGenerator[Any]:
+        timeout = httpx2.Timeout(_CONNECT_SECONDS, read=None)
+        async with (
+            httpx2.AsyncClient(auth=auth, timeout=timeout) as http,
+            streamable_http_client(url, http_client=http) as streams,
+        ):
+            yield streams
+
+    return connect
+
+
+def _signature(env: Mapping[str, str]) -> httpx2.Auth:
+    from .signing import Signature  # noqa: PLC0415 - botocore would slow every other start
+
+    return Signature(needed(env, "AWS_REGION", "MCP_SERVERS_AUTH"))
+
+
+def reason(error: BaseException) -> str:
+    """Tell the first error inside of the task groups' groups, by type and text."""
+    error = first(error)
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
+def first(error: BaseException) -> BaseException:
+    """The first error inside of the task groups' groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return error
+
+
+async def _list_tools(name: str, url: str, connect: Connect) -> list[Tool]:
+    async with Client(connect(url)) as client:
+        page = await client.list_tools()
+        listed = page.tools
+        while page.next_cursor:
+            page = await client.list_tools(cursor=page.next_cursor)
+            listed = [*listed, *page.tools]
+    return [
+        Tool(
+            server=name,
+            name=tool.name,
+            description=tool.description or "",
+            schema=tool.input_schema,
+        )
+        for tool in listed
+    ]
+
+
+async def survey(
+    urls: Mapping[str, str], connect: Connect, seconds: float
+) -> tuple[dict[str, list[Tool]], dict[str, str]]:
+    """Ask every server for its tools, all at once.
+
+    Args:
+        urls: Server name to URL.
+        connect: Makes the transport to a server.
+        seconds: The longest time for one server.
+
+    Returns:
+        The tools of each server that answered, and the reason of each that did not, in the order
+        of `urls`.
+    """
+    tools: dict[str, list[Tool]] = {}
+    absent: dict[str, str] = {}
+
+    async def ask(name: str, url: str) -> None:
+        try:
+            with anyio.fail_after(seconds):
+                tools[name] = await _list_tools(name, url, connect)
+        except Exception as error:
+            absent[name] = reason(error)
+            fields = {"server": name, "reason": type(first(error)).__name__}
+            log.warning("server absent", extra={"fields": fields})
+
+    async with anyio.create_task_group() as group:
+        for name, url in urls.items():
+            group.start_soon(ask, name, url)
+    return (
+        {name: tools[name] for name in urls if name in tools},
+        {name: absent[name] for name in urls if name in absent},
+    )
+
+
+async def call(
+    url: str, tool: str, arguments: Mapping[str, Any], connect: Connect
+) -> CallToolResult:
+    """Call a tool.
+
+    Args:
+        url: The URL of its server.
+        tool: The tool's name.
+        arguments: Its arguments.
+        connect: Makes the transport to the server.
+
+    Raises:
+        Exception: If the server is not reached or answers with no result; `first` finds the cause.
+    """
+    async with Client(connect(url)) as client:
+        return await client.call_tool(tool, dict(arguments))
+
+
+def text(result: CallToolResult) -> str:
+    """The texts of a result, a line each."""
+    return "\n".join(part.text for part in result.content if isinstance(part, TextContent))

@@ -1,0 +1,80 @@
+"""The gateway's authorizer: lets callers with a good token of the issuer in.
+
+A Lambda authorizer of API Gateway, of type TOKEN or REQUEST (API Gateway Developer Guide, "Use API
+Gateway Lambda authorizers").
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import jwt
+
+from common.tokens import client_id, published_keys, scope, verified_claims
+
+# RFC 6750, section 2.1.
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+
+
+@cache
+def _keys(url: str) -> jwt.PyJWKClient:
+    return published_keys(url, "AUTH_JWKS_URI")
+
+
+def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    """Say whether a caller may use the API.
+
+    Reads `AUTH_ISSUER`, `AUTH_AUDIENCE` and `AUTH_JWKS_URI`, the URL of the issuer's keys, which
+    are kept for the invocations that follow.
+
+    Args:
+        event: A TOKEN event (`authorizationToken`) or a REQUEST event (`headers`), with the
+            `methodArn` of what is asked for.
+
+    Returns:
+        The caller, and a policy that allows the whole stage: API Gateway keeps it for the token,
+        whatever that asks for next.
+
+    Raises:
+        Exception: "Unauthorized", which API Gateway answers with 401, for a caller without a token
+            that can be trusted; any other, answered with 500, if that cannot be told.
+    """
+    shown = _BEARER.fullmatch(_authorization(event).strip())
+    claims = shown and verified_claims(
+        shown[1],
+        _keys(os.environ["AUTH_JWKS_URI"]),
+        issuer=os.environ["AUTH_ISSUER"],
+        audience=os.environ["AUTH_AUDIENCE"],
+    )
+    if not claims:
+        raise Exception("Unauthorized")  # noqa: TRY002 - API Gateway knows it by this text alone
+    client = client_id(claims)
+    return {
+        "principalId": str(claims.get("sub") or client or "unknown"),
+        "policyDocument": {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Action": "execute-api:Invoke",
+                    "Resource": _stage(event["methodArn"]),
+                }
+            ],
+        },
+        "context": {"client_id": client, "scope": scope(claims)},
+    }
+
+
+def _authorization(event: Mapping[str, Any]) -> str:
+    if event["type"] == "TOKEN":
+        return event["authorizationToken"]
+    headers: Mapping[str, str] = event.get("headers") or {}
+    return next((headers[name] for name in headers if name.lower() == "authorization"), "")
+
+
+def _stage(method_arn: str) -> str:
+    """All of the stage of `arn:aws:execute-api:region:account:api/stage/…`."""
+    api, stage, _ = method_arn.split("/", 2)
+    return f"{api}/{stage}/*"
