@@ -3,16 +3,65 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from core.fleet import PORT, Authentication, Fleet
+from core.fleet import PORT, Authentication, Fleet, Target
 from core.stack import Stack
 
 # Systems Manager API reference, PutParameter: 4 KB a standard parameter, which costs nothing.
 PARAMETER_BYTES = 4096
 
+# RFC 9728, "OAuth 2.0 Protected Resource Metadata": the root form, and the one with the path of the
+# resource behind it. MCP 2026-07-28 clients look at both.
+METADATA_PATH = "/.well-known/oauth-protected-resource"
+
+# PyPI, "MCP Proxy for AWS", by AWS.
+_PROXY = "mcp-proxy-for-aws==1.7.0"
+
+
+# The stage that a REST API is deployed to. A domain leads to it without its name in the path.
+API_STAGE = "live"
+
+_API_ID = "0" * 10
+"""What stands for a REST API's id before there is one: it has as many characters."""
+
 
 def server_address(stack: Stack, name: str) -> str:
     """Where a server's `/mcp` is reached from inside: by its name in the stack's namespace."""
     return f"http://{name}.{stack.namespace}:{PORT}/mcp"
+
+
+def api_host(region: str, api_id: str = _API_ID) -> str:
+    """The host name of a REST or WebSocket API without a domain."""
+    return f"{api_id}.execute-api.{region}.amazonaws.com"
+
+
+def server_addresses(fleet: Fleet, stack: Stack, api_url: str | None = None) -> dict[str, str]:
+    """Where agents reach each server, by name.
+
+    Args:
+        fleet: The fleet.
+        stack: The stack.
+        api_url: The address of the REST API for agents, where the target has one; left out, one of
+            the same length stands for it.
+    """
+    if fleet.target is not Target.LAMBDA:
+        return {name: server_address(stack, name) for name in fleet.servers}
+    url = api_url or f"https://{_inner_host(fleet, stack)}"
+    return {name: f"{url}{server_path(name)}" for name in fleet.servers}
+
+
+def agents_have_an_api(fleet: Fleet) -> bool:
+    """Whether agents on Lambda reach servers through a REST API of their own.
+
+    They sign what they send with AWS credentials, as the gateway itself wants it, but for one that
+    checks tokens, or lets in only some addresses.
+    """
+    return fleet.gateway.auth is not None or bool(fleet.gateway.allow_cidrs)
+
+
+def _inner_host(fleet: Fleet, stack: Stack) -> str:
+    if fleet.gateway.domain and not agents_have_an_api(fleet):
+        return fleet.gateway.domain
+    return f"{api_host(stack.region)}/{API_STAGE}"
 
 
 def server_path(name: str) -> str:
@@ -25,15 +74,25 @@ def agent_path(name: str) -> str:
     return f"/agents/{name}"
 
 
-def documents(fleet: Fleet, stack: Stack) -> list[str]:
+def chat_address(gateway_url: str, agent: str) -> str:
+    """Where people chat with an agent whose gateway passes WebSockets on: at its `/chat`."""
+    return f"ws{gateway_url.removeprefix('http')}{agent_path(agent)}/chat"
+
+
+def documents(fleet: Fleet, stack: Stack, addresses: Mapping[str, str]) -> list[str]:
     """The discovery document: servers' addresses from inside, agents' paths at the gateway.
+
+    Args:
+        fleet: The fleet.
+        stack: The stack.
+        addresses: What `server_addresses` gives.
 
     Returns:
         JSON objects with `servers` and `agents`, sorted by name. One, of at most 4096 bytes, for
         all but the largest fleets; then several, which together hold every entry once, and each
         but the last names the parameter that holds the `next`.
     """
-    entries = [("servers", name, server_address(stack, name)) for name in sorted(fleet.servers)]
+    entries = [("servers", name, addresses[name]) for name in sorted(fleet.servers)]
     entries += [
         ("agents", name, agent_path(name))
         for name, agent in sorted(fleet.agents.items())
@@ -76,9 +135,29 @@ def protected_resource_metadata(auth: Authentication, url: str) -> str:
     return json.dumps(metadata, separators=(",", ":"))
 
 
-def client_configuration(servers: Mapping[str, str]) -> str:
-    """An `.mcp.json` for MCP clients, from each server's address at the gateway."""
+def client_configuration(fleet: Fleet, stack: Stack, servers: Mapping[str, str]) -> str:
+    """An `.mcp.json` for MCP clients, from each server's address at the gateway.
+
+    A gateway that wants requests signed with AWS credentials is reached through AWS's proxy for
+    MCP, which signs them; the client starts it.
+    """
+    signed = fleet.target is Target.LAMBDA and fleet.gateway.auth is None
     return json.dumps(
-        {"mcpServers": {name: {"type": "http", "url": url} for name, url in servers.items()}},
+        {
+            "mcpServers": {
+                name: _signing_proxy(url, stack, fleet.servers[name].max_request_seconds)
+                if signed
+                else {"type": "http", "url": url}
+                for name, url in servers.items()
+            }
+        },
         indent=2,
     )
+
+
+def _signing_proxy(url: str, stack: Stack, max_request_seconds: int) -> dict[str, object]:
+    signing = ["--service", "execute-api", "--region", stack.region]
+    return {
+        "command": "uvx",
+        "args": [_PROXY, url, *signing, "--read-timeout", str(max_request_seconds)],
+    }

@@ -3,24 +3,35 @@
 import json
 from collections.abc import Mapping
 
-from core.fleet import PORT, Agent, Fleet, Server
+from core.aws_lambda import mount_path
+from core.fleet import PORT, Agent, Fleet, Server, Storage, Target
 from core.timeouts import Chain
 
 REQUEST_STATE_KEY = "REQUEST_STATE_KEY"
 """Where a server finds the key that all copies of it share to seal the state of a request."""
 
+SECRET_REFERENCES = "SECRET_REFERENCES"
+"""Where a workload that fetches its secrets itself finds where they are: JSON, the parameters of
+Secrets Manager's GetSecretValue by the variable that the workload wants the value in."""
+
 RESERVED = frozenset(
     {
         "AUTH_AUDIENCE",
         "AUTH_ISSUER",
+        "CHAT_ENDPOINT",
+        "FILES_DIR",
+        "INSTRUCTIONS",
         "KEEP_ALIVE_SECONDS",
         "MCP_ALLOWED_HOSTS",
         "MCP_ALLOWED_ORIGINS",
         "MAX_REQUEST_SECONDS",
+        "MAX_TURNS",
         "MCP_SERVERS",
+        "MCP_SERVERS_AUTH",
         "MCP_SESSIONS",
         "MODELS",
         "PORT",
+        SECRET_REFERENCES,
         "STOP_TIMEOUT_SECONDS",
         REQUEST_STATE_KEY,
     }
@@ -62,9 +73,27 @@ def environment(
     }
     if auth:
         result |= {"AUTH_ISSUER": auth.issuer, "AUTH_AUDIENCE": auth.audience}
+    if load.storage:
+        result["FILES_DIR"] = files_dir(fleet, load.storage)
     if isinstance(load, Agent):
-        servers = {name: addresses[name] for name in load.uses}
-        result |= {"MCP_SERVERS": json.dumps(servers), "MODELS": ",".join(load.models)}
+        result |= {
+            "INSTRUCTIONS": load.instructions,
+            "MAX_TURNS": str(load.max_turns),
+            "MODELS": ",".join(load.models),
+            **servers_environment(fleet, load, addresses),
+        }
     else:
         result["MCP_SESSIONS"] = load.sessions.value
     return result
+
+
+def servers_environment(fleet: Fleet, agent: Agent, addresses: Mapping[str, str]) -> dict[str, str]:
+    """What tells an agent its servers, and how to show them who it is."""
+    servers = {name: addresses[name] for name in agent.uses}
+    signs = {"MCP_SERVERS_AUTH": "sigv4"} if fleet.target is Target.LAMBDA else {}
+    return {"MCP_SERVERS": json.dumps(servers), **signs}
+
+
+def files_dir(fleet: Fleet, storage: Storage) -> str:
+    """Where a workload sees its files on the fleet's target."""
+    return mount_path(storage.mount) if fleet.target is Target.LAMBDA else storage.mount

@@ -3,10 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from core import fargate, timeouts
+from core import egress, fargate, lambda_fitness, timeouts
 from core.discovery import protected_resource_metadata
 from core.faults import Fault, set_command, show
-from core.fleet import Fleet, Sessions, Target
+from core.fleet import Exposure, Fleet, Nat, Sessions, Target
+from core.images import ecr_repository
 
 # Elastic Load Balancing, "Quotas for your Application Load Balancers": 100 rules a load balancer
 # without the default ones, and 100 target groups.
@@ -19,11 +20,11 @@ MAX_GROUP_RULES = 60
 MAX_FIXED_RESPONSE = 1024
 
 
-def check(fleet: Fleet) -> Iterator[Fault]:
-    """Every reason why the fleet does not fit its target."""
+def check(fleet: Fleet, region: str) -> Iterator[Fault]:
+    """Every reason why the fleet does not fit its target in a region."""
     fits = _FITS.get(fleet.target)
     if fits:
-        yield from fits(fleet)
+        yield from fits(fleet, region)
     else:
         yield Fault(
             path=("target",),
@@ -33,7 +34,7 @@ def check(fleet: Fleet) -> Iterator[Fault]:
         )
 
 
-def _ecs(fleet: Fleet) -> Iterator[Fault]:
+def _ecs(fleet: Fleet, region: str) -> Iterator[Fault]:
     yield from _ecs_sizes(fleet)
     yield from _request_times(fleet)
     yield from _sessions_in_one_copy(fleet)
@@ -42,6 +43,7 @@ def _ecs(fleet: Fleet) -> Iterator[Fault]:
     yield from _group_rules(fleet)
     yield from _gateway_callers(fleet)
     yield from _metadata_fits(fleet)
+    yield from _reach_without_nat(fleet, region)
 
 
 def _ecs_sizes(fleet: Fleet) -> Iterator[Fault]:
@@ -147,6 +149,30 @@ def _group_rules(fleet: Fleet) -> Iterator[Fault]:
             )
 
 
+def _reach_without_nat(fleet: Fleet, region: str) -> Iterator[Fault]:
+    """What a network without NAT gateways and with endpoints of AWS alone does not reach."""
+    if fleet.network.vpc or egress.nat(fleet) is not Nat.NONE:
+        return
+    nat = set_command(("network", "nat"), Nat.SINGLE.value)
+    for path, image in fleet.images():
+        repository = ecr_repository(image.uri or "")
+        if image.uri and not (repository and repository.region == region):
+            yield Fault(
+                path=(*path, "image", "uri"),
+                got=show(image.uri),
+                allowed=f"an image in an ECR repository of {region}, since network.nat is none",
+                mend=nat,
+            )
+    if fleet.gateway.auth and fleet.gateway.exposure is Exposure.PRIVATE:
+        yield Fault(
+            path=("gateway", "auth"),
+            got=show(fleet.gateway.auth.jwks_uri),
+            allowed="no auth, since network.nat is none: a private load balancer has no other way "
+            "to the issuer's keys",
+            mend=nat,
+        )
+
+
 def _gateway_callers(fleet: Fleet) -> Iterator[Fault]:
     # One rule a block and port: a gateway with TLS also answers on port 80, to redirect.
     room = MAX_GROUP_RULES // 2 if fleet.gateway.domain else MAX_GROUP_RULES
@@ -159,4 +185,7 @@ def _gateway_callers(fleet: Fleet) -> Iterator[Fault]:
         )
 
 
-_FITS: Mapping[Target, Callable[[Fleet], Iterator[Fault]]] = {Target.ECS: _ecs}
+_FITS: Mapping[Target, Callable[[Fleet, str], Iterator[Fault]]] = {
+    Target.ECS: _ecs,
+    Target.LAMBDA: lambda_fitness.check,
+}

@@ -48,6 +48,20 @@ class Exposure(StrEnum):
     PUBLIC = "public"
 
 
+class RunsAs(StrEnum):
+    """What an agent is on Lambda: a function of its image, or a state machine without an image."""
+
+    CONTAINER = "container"
+    STATE_MACHINE = "state-machine"
+
+
+class Chat(StrEnum):
+    """Whether people talk to an agent over a connection that stays open."""
+
+    NONE = "none"
+    WEBSOCKET = "websocket"
+
+
 class SecretSource(StrEnum):
     """Where a secret's value comes from."""
 
@@ -125,6 +139,9 @@ class Image(_Model):
     )
     """An image with its digest instead, so that what runs is what was reviewed."""
 
+    size_mib: int | None = Field(default=None, ge=1, examples=[900])
+    """Its uncompressed size, where that is large: a target that takes none so large is refused."""
+
 
 class Replicas(_Model):
     """How many copies of a workload run, and what makes them more."""
@@ -142,18 +159,32 @@ class Replicas(_Model):
     """The requests per copy and minute to hold, as the gateway counts them."""
 
 
+class Concurrency(_Model):
+    """How many requests a function answers at once; only Lambda knows these numbers."""
+
+    reserved: int | None = Field(default=None, ge=1, examples=[50])
+    """The most at once, kept free for it; without it, it shares what the account has left."""
+
+    provisioned: int = Field(default=0, ge=0, examples=[2])
+    """How many are kept warm, so that they have no cold start; paid by the hour."""
+
+    provisioned_max: int | None = Field(default=None, ge=1, examples=[10])
+    """The most that are kept warm: more than `provisioned`, they follow the use."""
+
+    utilization_percent: int = Field(default=70, ge=10, le=90, examples=[70])
+    """The share of the warm ones in use to hold by warming more or fewer."""
+
+
 class Storage(_Model):
     """A durable file system for one workload."""
 
     mount: str = Field(pattern=_ABSOLUTE_PATH, examples=["/data"])
-    """Where the workload sees it."""
+    """Where the workload sees it, told to it as `FILES_DIR`; on Lambda, which mounts nowhere else,
+    below `/mnt`."""
 
 
 class Workload(_Model):
-    """What servers and agents have in common: one container image and its needs."""
-
-    image: Image = Field(examples=[{"context": "workloads/clock"}])
-    """The container image: `context` to build one, or `uri` with a digest to use one."""
+    """What servers and agents have in common: the needs of one container image."""
 
     cpu: int = Field(default=256, ge=1, examples=[256])
     """CPU units; 1024 are one vCPU."""
@@ -162,7 +193,10 @@ class Workload(_Model):
     """Memory in MiB."""
 
     replicas: Replicas = Field(default=Replicas(), examples=[{"min": 1, "max": 4}])
-    """How many copies run, and what makes them more."""
+    """How many copies run, and what makes them more; Lambda makes them by itself."""
+
+    concurrency: Concurrency = Field(default=Concurrency(), examples=[{"provisioned": 2}])
+    """On Lambda, how many requests are answered at once."""
 
     storage: Storage | None = Field(default=None, examples=[{"mount": "/data"}])
     """A durable file system, encrypted and its own; none unless asked for."""
@@ -175,6 +209,16 @@ class Workload(_Model):
 
     max_request_seconds: int = Field(default=60, ge=1, examples=[60])
     """The longest request it answers; every timeout on the way follows from it."""
+
+    max_request_mib: int | None = Field(default=None, ge=1, examples=[4])
+    """The largest request it takes, if that is large: a target that cannot carry it is refused."""
+
+    max_response_mib: int | None = Field(default=None, ge=1, examples=[100])
+    """The largest answer it gives, likewise."""
+
+    private_network: bool = Field(default=False, examples=[True])
+    """Whether it calls private addresses of the network. On Lambda it then runs inside of it, as it
+    does where it has files; on the other targets it always does."""
 
     health_command: tuple[str, ...] = Field(
         default=(), examples=[["python", "/app/common/healthcheck.py"]], strict=False
@@ -198,20 +242,49 @@ class Workload(_Model):
 class Server(Workload):
     """An MCP server: an image that speaks streamable HTTP at `/mcp`."""
 
+    image: Image = Field(examples=[{"context": "workloads/clock"}])
+    """The container image: `context` to build one, or `uri` with a digest to use one."""
+
     sessions: Sessions = Field(default=Sessions.STATELESS, examples=["stateless"], strict=False)
     """How it keeps a client's state: `legacy-stateful` holds it in memory, so in one copy."""
+
+    subscriptions: bool = Field(default=False, examples=[True])
+    """Whether clients hold streams of `subscriptions/listen` open; a target that would cut them, or
+    charge for the silence, is refused."""
 
 
 class Agent(Workload):
     """An HTTP service that uses servers."""
 
+    image: Image | None = Field(default=None, examples=[{"context": "workloads/assistant"}])
+    """The container image, as a server's; on Lambda, an agent with `runs_as: state-machine` needs
+    none."""
+
+    runs_as: RunsAs = Field(default=RunsAs.CONTAINER, examples=["container"], strict=False)
+    """What it is on Lambda: `container`, a function of its image; or `state-machine`, a loop of
+    AWS Step Functions that asks its first model and runs the tools that it wants. The other targets
+    always run its image."""
+
     uses: tuple[Name, ...] = Field(default=(), examples=[["clock"]], strict=False)
     """The servers it calls; it reaches no others."""
+
+    sidecars: tuple[Name, ...] = Field(default=(), examples=[["clock"]], strict=False)
+    """Those of its servers that run beside it, as containers of its own, and not over the network.
+    Elsewhere they run as ever."""
 
     models: tuple[ModelId, ...] = Field(
         default=(), examples=[["anthropic.claude-sonnet-4-5-20250929-v1:0"]], strict=False
     )
     """The Bedrock models it may invoke."""
+
+    instructions: str = Field(default="", max_length=16_000, examples=["Answer in one sentence."])
+    """What its model is told before every question."""
+
+    max_turns: int = Field(default=8, ge=1, le=100, examples=[8])
+    """How often it may ask its model, or run tools, for one question."""
+
+    chat: Chat = Field(default=Chat.NONE, examples=["websocket"], strict=False)
+    """`websocket`: people talk to it over a WebSocket too."""
 
 
 class Secret(_Model):
@@ -299,6 +372,23 @@ class Authentication(_Model):
     """The scopes that clients are told to ask for."""
 
 
+class Throttle(_Model):
+    """How many requests the gateway lets through; only the REST API of Lambda can say no."""
+
+    requests_per_second: int = Field(default=100, ge=1, le=10_000, examples=[100])
+    """How many a second in the long run."""
+
+    burst: int = Field(default=200, ge=1, le=5_000, examples=[200])
+    """How many at once."""
+
+
+class Firewall(_Model):
+    """A web ACL before the gateway: bad addresses, known attacks, too many requests."""
+
+    requests_per_five_minutes: int = Field(default=2000, ge=10, le=2_000_000_000, examples=[2000])
+    """How many requests one address may send in five minutes."""
+
+
 class Gateway(_Model):
     """The way in: TLS, authentication, routing."""
 
@@ -329,7 +419,19 @@ class Gateway(_Model):
     """Who may call; without it, whoever reaches it."""
 
     allow_cidrs: tuple[str, ...] = Field(default=(), examples=[["203.0.113.0/24"]], strict=False)
-    """The IPv4 blocks that reach it; by default the VPC's own, or everybody when it is public."""
+    """The IPv4 blocks that reach it; by default the VPC's own, or everybody when it is public. The
+    REST API of Lambda stands in no network: it sees public addresses, and without `auth` it wants
+    requests that are signed with AWS credentials, wherever they come from."""
+
+    throttle: Throttle = Field(default=Throttle(), examples=[{"requests_per_second": 100}])
+    """How many requests it lets through; on Lambda."""
+
+    firewall: Firewall | None = Field(default=None, examples=[{"requests_per_five_minutes": 2000}])
+    """A web ACL (AWS WAF) before it; none unless asked for."""
+
+    sets_log_role: bool = Field(default=True, examples=[True])
+    """Whether this stack sets the role that API Gateway writes its logs with; on Lambda. An account
+    has one in a region: where several stacks are, all but one say `false`."""
 
 
 class Observability(_Model):
@@ -394,6 +496,12 @@ class Fleet(_Model):
         for name, agent in self.agents.items():
             for server in agent.uses:
                 yield name, server
+
+    def images(self) -> Iterator[tuple[tuple[str, str], Image]]:
+        """The image of every workload that has one, with the workload's path."""
+        for path, load in self.paths():
+            if load.image:
+                yield path, load.image
 
     def with_storage(self) -> dict[str, Storage]:
         """The workloads that ask for a file system, by name."""

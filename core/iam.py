@@ -18,11 +18,24 @@ SOURCE_ACCOUNT_SERVICES: Final = frozenset(
     {
         # Amazon ECS Developer Guide, "Amazon ECS task IAM role".
         "ecs-tasks.amazonaws.com",
+        # AWS Step Functions Developer Guide, "Prevent cross-service confused deputy issue".
+        "states.amazonaws.com",
         # Amazon VPC User Guide, "IAM role for publishing flow logs to CloudWatch Logs".
         "vpc-flow-logs.amazonaws.com",
     }
 )
-"""Services known to send aws:SourceAccount when they take a role; others may not be trusted yet."""
+"""Services known to send aws:SourceAccount when they take a role."""
+
+BARE_SERVICES: Final = frozenset(
+    {
+        # Seen not to send it with the role of an integration, which then answers 500: "API Gateway
+        # does not have permission to assume the provided role".
+        "apigateway.amazonaws.com",
+        # Its guide names no condition for the role of a function.
+        "lambda.amazonaws.com",
+    }
+)
+"""Services that can take a role only if the trust asks for no source."""
 
 _SID = re.compile(r"[A-Za-z0-9]+")
 _ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
@@ -119,30 +132,34 @@ def trust(service: str, account_id: object) -> dict[str, object]:
     """Make the document that lets an AWS service take a role, for this account's resources only.
 
     Without the condition, somebody else's task or flow log could make the service use the role
-    (IAM User Guide, "The confused deputy problem").
+    (IAM User Guide, "The confused deputy problem"). Of services that do not send it,
+    whoever names the role needs the right to pass it (`iam:PassRole`), which is the account's own.
 
     Args:
-        service: the service's principal, one of :data:`SOURCE_ACCOUNT_SERVICES`.
+        service: the service's principal, one of :data:`SOURCE_ACCOUNT_SERVICES` or of
+            :data:`BARE_SERVICES`.
         account_id: the account, as a string of 12 digits or something that renders to one.
 
     Returns:
         The trust policy, as :func:`document` gives it.
 
     Raises:
-        ValueError: when the service is not known to send the condition's key.
+        ValueError: when it is not known whether the service sends the condition's key.
     """
-    if service not in SOURCE_ACCOUNT_SERVICES:
+    known = SOURCE_ACCOUNT_SERVICES | BARE_SERVICES
+    if service not in known:
         raise ValueError(
-            f"{service!r} is not known to send aws:SourceAccount; "
-            f"known are {', '.join(sorted(SOURCE_ACCOUNT_SERVICES))}"
+            f"it is not known whether {service!r} sends aws:SourceAccount; "
+            f"known are {', '.join(sorted(known))}"
         )
+    source = {"StringEquals": {"aws:SourceAccount": account_id}}
     return document(
         [
             Statement(
                 sid="TakeRole",
                 actions=("sts:AssumeRole",),
                 principals={"Service": (service,)},
-                conditions={"StringEquals": {"aws:SourceAccount": account_id}},
+                conditions=source if service in SOURCE_ACCOUNT_SERVICES else {},
             )
         ]
     )

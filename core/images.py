@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pathspec import GitIgnoreSpec
@@ -10,6 +11,32 @@ from pathspec import GitIgnoreSpec
 from core.fleet import Image
 
 _TAG_LENGTH = 16
+
+# Amazon ECR User Guide, "Private registry": the address of a repository names account and region.
+_ECR_REPOSITORY = re.compile(
+    r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<name>[^@:]+)"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository:
+    """A private ECR repository.
+
+    Attributes:
+        account: The account's twelve digits.
+        region: Its region.
+        name: Its name.
+    """
+
+    account: str
+    region: str
+    name: str
+
+
+def ecr_repository(uri: str) -> Repository | None:
+    """The private ECR repository that an image is in, or None if it is anywhere else."""
+    found = _ECR_REPOSITORY.match(uri)
+    return Repository(**found.groupdict()) if found else None
 
 
 def slug(image: Image) -> str:

@@ -50,6 +50,12 @@ SECURITY_GROUP: Final = 255
 EFS_CREATION_TOKEN: Final = 64
 """Amazon EFS API, CreateFileSystem, CreationToken."""
 
+LAMBDA_FUNCTION: Final = 64
+"""AWS Lambda API, CreateFunction, FunctionName."""
+
+STATE_MACHINE: Final = 80
+"""AWS Step Functions API, CreateStateMachine, name."""
+
 SNS_TOPIC: Final = 256
 """Amazon SNS API, CreateTopic, Name."""
 

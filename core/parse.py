@@ -213,6 +213,7 @@ _WORDS = {
     "dict_type": "an object",
     "int_type": "a whole number",
     "model_type": "an object",
+    "string_too_long": "text of {max_length} characters at most",
     "string_too_short": "text that is not empty",
     "string_type": "text",
     "too_short": "a list of {min_length} or more",

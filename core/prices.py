@@ -1,4 +1,4 @@
-"""What a fleet on ECS costs a month, roughly.
+"""What a fleet costs a month, roughly.
 
 The table holds on-demand list prices for us-east-1 in US dollars, as of :data:`AS_OF`, before free
 tiers and discounts. It has what a stack pays for by standing there; what depends on use is counted
@@ -97,6 +97,39 @@ DASHBOARD: Final = Price(
     unit="dashboard-month",
     source="infracost cloudwatch_dashboard_test",
 )
+WARM_MEMORY: Final = Price(
+    item="Lambda provisioned concurrency (arm64)",
+    usd=Decimal("0.0000033334") * 3600,
+    unit="GB-hour",
+    source="infracost lambda_provisioned_concurrency_config_test",
+)
+WEB_ACL: Final = Price(
+    item="Web ACL", usd=Decimal("5.00"), unit="ACL-month", source="infracost wafv2_web_acl_test"
+)
+WEB_ACL_RULE: Final = Price(
+    item="Rule of a web ACL",
+    usd=Decimal("1.00"),
+    unit="rule-month",
+    source="infracost wafv2_web_acl_test",
+)
+FUNCTION_MEMORY: Final = Price(
+    item="Lambda duration (arm64)",
+    usd=Decimal("0.0000133334"),
+    unit="GB-second",
+    source="infracost lambda_function_test",
+)
+FUNCTION_REQUEST: Final = Price(
+    item="Lambda requests",
+    usd=Decimal("0.20"),
+    unit="million requests",
+    source="infracost lambda_function_test",
+)
+REST_REQUEST: Final = Price(
+    item="REST API requests",
+    usd=Decimal("3.50"),
+    unit="million requests",
+    source="infracost api_gateway_rest_api_test",
+)
 FILE_STORAGE: Final = Price(
     item="EFS, standard storage",
     usd=Decimal("0.30"),
@@ -107,7 +140,7 @@ FILE_STORAGE: Final = Price(
 NOT_COUNTED: Final = (
     "Container Insights (its price a metric and the number of metrics were not found)",
     "public IPv4 addresses, Cloud Map and image storage (prices not found)",
-    "traffic: load balancer capacity units, NAT gateway and endpoint data, transfer",
+    "traffic: load balancer capacity units, NAT gateway and endpoint data, streams, transfer",
     "requests to KMS and Secrets Manager, log storage and log queries",
     "the models that agents call",
 )
@@ -143,6 +176,12 @@ class Usage:
         log_gb: log volume taken in a month, in GB.
         alarms: standard-resolution alarms on one metric each.
         dashboards: dashboards.
+        warm_gb: memory of the Lambda environments that are kept warm, in GB.
+        web_acls: web ACLs.
+        web_acl_rules: rules in them.
+        function_gb_seconds: what functions run, in GB-seconds.
+        function_million_requests: how often functions are called, in millions.
+        rest_million_requests: how often the REST APIs are, in millions.
         file_gb: files kept on EFS, in GB.
     """
 
@@ -155,6 +194,12 @@ class Usage:
     log_gb: Decimal = Decimal(0)
     alarms: int = 0
     dashboards: int = 0
+    warm_gb: Decimal = Decimal(0)
+    web_acls: int = 0
+    web_acl_rules: int = 0
+    function_gb_seconds: Decimal = Decimal(0)
+    function_million_requests: Decimal = Decimal(0)
+    rest_million_requests: Decimal = Decimal(0)
     file_gb: Decimal = Decimal(0)
 
 
@@ -218,6 +263,12 @@ def monthly(usage: Usage) -> Bill:
         (LOG_INGEST, usage.log_gb),
         (ALARM, Decimal(usage.alarms)),
         (DASHBOARD, Decimal(usage.dashboards)),
+        (WARM_MEMORY, usage.warm_gb * HOURS_A_MONTH),
+        (WEB_ACL, Decimal(usage.web_acls)),
+        (WEB_ACL_RULE, Decimal(usage.web_acl_rules)),
+        (FUNCTION_MEMORY, usage.function_gb_seconds),
+        (FUNCTION_REQUEST, usage.function_million_requests),
+        (REST_REQUEST, usage.rest_million_requests),
         (FILE_STORAGE, usage.file_gb),
     )
     for price, quantity in quantities:

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from core import cidrs, fitness
+from core.egress import is_state_machine
 from core.environment import RESERVED, variable
 from core.faults import Fault, KeyPath, rm_command, set_command, show
 from core.fleet import SECRET_PREFIX, Exposure, Fleet, Network, SecretSource
@@ -91,8 +92,7 @@ def _one_name_one_workload(facts: Facts) -> Iterator[Fault]:
 
 
 def _images(facts: Facts) -> Iterator[Fault]:
-    for path, load in facts.fleet.paths():
-        image = load.image
+    for path, image in facts.fleet.images():
         if (image.context is None) == (image.uri is None):
             yield Fault(
                 path=(*path, "image"),
@@ -125,10 +125,25 @@ def _images(facts: Facts) -> Iterator[Fault]:
                 )
 
 
+def _agents_have_images(facts: Facts) -> Iterator[Fault]:
+    for name, agent in facts.fleet.agents.items():
+        if agent.image is None and not is_state_machine(facts.fleet, agent):
+            yield Fault(
+                path=("agents", name, "image"),
+                got="nothing",
+                allowed=(
+                    "an image, built here or elsewhere; only on lambda, and with "
+                    "runs_as: state-machine, an agent needs none"
+                ),
+                mend=_set_folder(
+                    facts.root, ("agents", name, "image", "context"), f"workloads/{name}"
+                ),
+            )
+
+
 def _one_dockerfile_one_image(facts: Facts) -> Iterator[Fault]:
     builds: dict[tuple[str, str], tuple[str, Mapping[str, str]]] = {}
-    for path, load in facts.fleet.paths():
-        image = load.image
+    for path, image in facts.fleet.images():
         if image.context is None:
             continue
         build = (image.context, image.dockerfile)
@@ -187,11 +202,40 @@ def _replicas(facts: Facts) -> Iterator[Fault]:
             )
 
 
+def _concurrency(facts: Facts) -> Iterator[Fault]:
+    for path, load in facts.fleet.paths():
+        here, has = (*path, "concurrency"), load.concurrency
+        warm = max(has.provisioned, has.provisioned_max or 0)
+        if has.provisioned_max is not None and not 1 <= has.provisioned <= has.provisioned_max:
+            yield Fault(
+                path=(*here, "provisioned_max"),
+                got=show(has.provisioned_max),
+                allowed=f"provisioned or more, and that 1 or more: it is {has.provisioned}",
+                mend=rm_command((*here, "provisioned_max")),
+            )
+        elif has.reserved is not None and has.reserved < warm:
+            yield Fault(
+                path=(*here, "reserved"),
+                got=show(has.reserved),
+                allowed=f"{warm} or more, as many as are kept warm",
+                mend=set_command((*here, "reserved"), warm),
+            )
+
+
 def _references(facts: Facts) -> Iterator[Fault]:
     for path, load in facts.fleet.paths():
         yield from _refer(facts, (*path, "secrets"), load.secrets, "secrets")
     for name, agent in facts.fleet.agents.items():
         yield from _refer(facts, ("agents", name, "uses"), agent.uses, "servers")
+        for position, sidecar in enumerate(agent.sidecars):
+            here = ("agents", name, "sidecars", position)
+            if sidecar not in agent.uses or sidecar in agent.sidecars[:position]:
+                yield Fault(
+                    path=here,
+                    got=show(sidecar),
+                    allowed=f"each of its uses once: {', '.join(agent.uses) or 'it has none'}",
+                    mend=rm_command(here),
+                )
 
 
 def _refer(facts: Facts, path: KeyPath, used: tuple[str, ...], section: str) -> Iterator[Fault]:
@@ -397,7 +441,7 @@ def _tags(facts: Facts) -> Iterator[Fault]:
 
 
 def _fitness(facts: Facts) -> Iterator[Fault]:
-    yield from fitness.check(facts.fleet)
+    yield from fitness.check(facts.fleet, facts.region)
 
 
 _RULES = (
@@ -405,8 +449,10 @@ _RULES = (
     _something_to_run,
     _one_name_one_workload,
     _images,
+    _agents_have_images,
     _one_dockerfile_one_image,
     _replicas,
+    _concurrency,
     _references,
     _variables,
     _secrets,

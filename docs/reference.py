@@ -4,12 +4,12 @@ Types, defaults, limits, examples and descriptions all come from the models' JSO
 spans fields from the constants that the rules check; nothing is typed a second time here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import yaml
 
-from core import cidrs, fargate, fitness, rules, timeouts
+from core import aws_lambda, cidrs, fargate, fitness, rules, timeouts
 from core.environment import RESERVED
 from core.faults import NAMESPACE, KeyPath, set_command
 from core.fleet import PHRASES, SECRET_PREFIX, Fleet, Target
@@ -64,29 +64,62 @@ def _targets() -> list[str]:
     return [
         target.value
         for target in Target
-        if not any(fault.path == ("target",) for fault in fitness.check(Fleet(target=target)))
+        if not any(
+            fault.path == ("target",) for fault in fitness.check(Fleet(target=target), "us-east-1")
+        )
     ]
 
 
 # What the rules ask of a field beyond what its type says, by model and field.
 _FURTHER: Mapping[tuple[str, str], str] = {
-    ("Server", "cpu"): "a size [that Fargate offers](#sizes)",
-    ("Server", "memory"): "a size [that Fargate offers](#sizes)",
-    ("Server", "max_request_seconds"): f"at most {timeouts.MAX_REQUEST_SECONDS}",
+    ("Server", "cpu"): "a size [that the target offers](#sizes)",
+    ("Server", "memory"): "a size [that the target offers](#sizes)",
+    ("Server", "max_request_seconds"): (
+        f"at most {timeouts.MAX_REQUEST_SECONDS} on `ecs`, "
+        f"{aws_lambda.MAX_TIMEOUT_SECONDS} on `lambda` ({aws_lambda.MAX_EXECUTION_SECONDS} with "
+        "`runs_as: state-machine`)"
+    ),
+    ("Server", "max_request_mib"): f"at most {aws_lambda.MAX_REQUEST_MIB} on `lambda`",
+    ("Server", "max_response_mib"): f"at most {aws_lambda.MAX_RESPONSE_MIB} on `lambda`",
     ("Server", "secrets"): "declared in [secrets](#secrets)",
     ("Server", "environment"): (
-        f"none of {', '.join(f'`{name}`' for name in sorted(RESERVED))}, which the platform sets"
+        f"none of {', '.join(f'`{name}`' for name in sorted(RESERVED))}, which the platform sets; "
+        "on `lambda` none that its runtime or web adapter sets, and "
+        f"{aws_lambda.MAX_ENVIRONMENT_BYTES} bytes with what the platform tells"
     ),
-    ("Server", "sessions"): "`legacy-stateful` only with `replicas.max: 1`",
+    ("Server", "sessions"): "`legacy-stateful` only with `replicas.max: 1`, and not on `lambda`",
+    ("Server", "subscriptions"): "`false` on `lambda`",
+    ("Server", "writable_root"): "`false` on `lambda`",
+    ("Server", "exec"): "only with `writable_root`; `false` on `lambda`",
+    ("Agent", "image"): "required but for `runs_as: state-machine` on `lambda`",
     ("Agent", "uses"): f"declared in [servers](#servers); {fitness.MAX_GROUP_RULES} at most",
+    ("Agent", "sidecars"): "some of its `uses`; none on `lambda`",
+    ("Agent", "models"): (
+        "one or more with `runs_as: state-machine` on `lambda`, the first of them Anthropic's or "
+        "Amazon Nova"
+    ),
+    ("Agent", "chat"): "`none` with `runs_as: state-machine` on `lambda`",
     ("Image", "context"): "a folder inside the project; this or `uri`",
     ("Image", "additional_contexts"): "folders inside the project",
     ("Image", "dockerfile"): "a file in the context",
-    ("Image", "uri"): "this or `context`",
+    ("Image", "uri"): (
+        "this or `context`; on `lambda`, and with `network.nat: none`, in a private ECR repository "
+        "of the stack's region"
+    ),
+    ("Image", "size_mib"): f"at most {aws_lambda.MAX_IMAGE_MIB} on `lambda`",
     ("Replicas", "max"): "not less than `min`",
+    ("Concurrency", "reserved"): "not less than `provisioned` and `provisioned_max`",
+    ("Concurrency", "provisioned_max"): "not less than `provisioned`, and that 1 or more",
+    ("Storage", "mount"): (
+        f"on `lambda` {aws_lambda.MAX_MOUNT_CHARACTERS} characters at most, `/mnt` included"
+    ),
     ("Secret", "arn"): "only with `source: external`",
     ("Network", "cidr"): (
         f"a private IPv4 block, /{cidrs.LARGEST_BLOCK} to /{cidrs.SMALLEST_BLOCK}"
+    ),
+    ("Network", "nat"): (
+        "`none` on `ecs` not with a private gateway that has `auth`; on `lambda` not where a "
+        "workload inside of the network uses servers, chats or checks tokens"
     ),
     ("Network", "vpc"): "with nothing beside it",
     ("Vpc", "cidr"): "an IPv4 block",
@@ -95,8 +128,9 @@ _FURTHER: Mapping[tuple[str, str], str] = {
     ("Gateway", "zone"): "required with `domain`",
     ("Gateway", "auth"): "required with `exposure: public`",
     ("Gateway", "allow_cidrs"): (
-        f"IPv4 blocks, {fitness.MAX_GROUP_RULES} at most, half with `domain`; "
-        "`0.0.0.0/0` only with `auth`"
+        f"IPv4 blocks, {fitness.MAX_GROUP_RULES} at most on `ecs`, half with `domain`; "
+        "`0.0.0.0/0` only with `auth`; on `lambda` public ones, and required with `auth` and "
+        "`exposure: private`"
     ),
     ("Observability", "retention_days"): f"one of {', '.join(map(str, rules.RETENTION_DAYS))}",
     ("Fleet", "tags"): (
@@ -105,9 +139,17 @@ _FURTHER: Mapping[tuple[str, str], str] = {
     ),
     ("Fleet", "target"): f"only {' or '.join(_targets())} in this release",
     ("Fleet", "servers"): (
-        f"with the agents, {fitness.MAX_GATEWAY_ROUTES} behind the gateway, one less with `auth`"
+        f"with the agents, {fitness.MAX_GATEWAY_ROUTES} behind the gateway of `ecs`, one less "
+        f"with `auth`; on `lambda` {aws_lambda.MAX_API_RESOURCES} resources of the REST API, two "
+        "for each"
     ),
 }
+
+_LAMBDA_SIZES = f"""\
+On `lambda`, any `cpu` and `memory` will do that a function of {aws_lambda.MIN_MEMORY_MIB} to
+{aws_lambda.MAX_MEMORY_MIB} MiB has. Its CPU follows from its memory (at {aws_lambda.MIB_A_VCPU} MiB
+it is one vCPU), so it gets as much memory as gives both.
+"""
 
 _TYPES = {"boolean": "true or false", "integer": "whole number", "object": "object"}
 
@@ -125,7 +167,8 @@ def render() -> str:
             parts += _section(models, model, (key,), field, depth=2)
         elif model:
             parts += _named_section(models, model, key, field)
-    parts += ["## Sizes", "The sizes that Fargate offers, for targets that run on it:", _sizes()]
+    parts += ["## Sizes", _LAMBDA_SIZES, "On `ecs`, `cpu` and `memory` are a size of Fargate's:"]
+    parts.append(_sizes())
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
@@ -143,14 +186,21 @@ def _named_section(
     yield f"## {key}"
     yield f"{_text(models[model])} Entries are found by their name: {PHRASES[pattern]}."
     yield _example((key,), field["examples"][0])
-    fields = models[model]["properties"]
+    fields, told = _required_first(models[model]), dict[str, Any]()
     if model == "Agent":
-        shared = models["Server"]["properties"]
-        yield "An agent has what [a server](#servers) has, but for `sessions`, and besides:"
-        fields = {key: field for key, field in fields.items() if key not in shared}
-    yield from _fields(models, model, (key, name), fields, depth=3)
+        told = models["Server"]["properties"]
+        without = " and ".join(f"`{name}`" for name in told if name not in fields)
+        yield f"An agent has what [a server](#servers) has, but for {without}. These are its own:"
+        fields = {name: field for name, field in fields.items() if field != told.get(name)}
+    yield from _fields(models, model, (key, name), fields, depth=3, told=told)
     if key == "secrets":
         yield _SECRETS
+
+
+def _required_first(model: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a model, those that must be there before the others."""
+    required = model.get("required", ())
+    return dict(sorted(model["properties"].items(), key=lambda field: field[0] not in required))
 
 
 def _section(
@@ -171,13 +221,17 @@ def _fields(
     fields: Mapping[str, Any],
     *,
     depth: int,
+    told: Container[str] = (),
 ) -> Iterator[str]:
-    """A model's fields as a table, the commands that set them, and the models inside."""
+    """A model's fields as a table, the commands that set them, and the models inside.
+
+    Those of the fields in `told` have their section elsewhere.
+    """
     yield _table(models, model, fields)
     yield _commands(models, path, fields)
     for name, field in fields.items():
         inner = _model(field)
-        if inner:
+        if inner and name not in told:
             yield from _section(models, inner, (*path, name), field, depth=depth)
 
 
@@ -239,7 +293,7 @@ def _default(model: Mapping[str, Any], name: str, field: Mapping[str, Any]) -> s
     if name in model.get("required", ()):
         return "required"
     default = field["default"]
-    if default in (None, [], {}):
+    if default in (None, "", [], {}):
         return "none"
     return "that of its fields" if isinstance(default, dict) else f"`{_scalar(default)}`"
 
@@ -257,7 +311,7 @@ def _allowed(models: Mapping[str, Any], field: Mapping[str, Any]) -> str:
         count = f"{field['minItems']} or more: " if "minItems" in field else ""
         return count + _allowed(models, field["items"])
     if "pattern" in field:
-        return PHRASES[field["pattern"]]
+        return "; ".join(filter(None, (PHRASES[field["pattern"]], _length(field))))
     for pattern in field.get("patternProperties", ()):
         return f"names: {PHRASES[pattern]}"
     return _bounds(field)
@@ -269,7 +323,12 @@ def _bounds(field: Mapping[str, Any]) -> str:
         return f"{field['minimum']} to {field['maximum']}"
     if "minimum" in field:
         return f"at least {field['minimum']}"
-    return "not empty" if "minLength" in field else ""
+    return "not empty" if "minLength" in field else _length(field)
+
+
+def _length(field: Mapping[str, Any]) -> str:
+    """The most characters that a text may have, in words; empty where there is no most."""
+    return f"{field['maxLength']} characters at most" if "maxLength" in field else ""
 
 
 def _plain(field: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from core.fleet import Fleet
 from core.parse import parse
 
 DIGEST_URI = "public.ecr.aws/example/clock@sha256:" + "0" * 64
+HERE_URI = "210987654321.dkr.ecr.us-east-1.amazonaws.com/team/clock@sha256:" + "0" * 64
 SMALLEST: dict[str, Any] = {"servers": {"clock": {"image": {"context": "workloads/clock"}}}}
 
 

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from core.costs import table, usage
+from core.costs import bill_table, table, usage
 from core.fleet import Fleet
 from core.prices import Tasks, Usage, monthly
 
@@ -61,6 +62,100 @@ def test_a_secret_that_exists_already_is_not_paid_here():
     arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:key-a1B2c3"
     secrets = {"own": {"source": "generated"}, "there": {"source": "external", "arn": arn}}
     assert usage(_fleet(secrets=secrets)).secrets == 2
+
+
+@pytest.mark.parametrize("target", ["ecs", "lambda"])
+def test_a_firewall_is_paid_by_the_acl_and_by_its_rules(target: str):
+    has = usage(_fleet(target=target, gateway={"firewall": {}}))
+    without = usage(_fleet(target=target))
+    assert (has.web_acls, has.web_acl_rules) == (1, 3)
+    assert has == replace(without, web_acls=1, web_acl_rules=3)
+
+
+def test_the_smallest_fleet_on_lambda_has_nothing_that_is_paid_by_the_hour():
+    has = usage(_fleet(target="lambda"))
+    assert has == Usage(
+        kms_keys=1,
+        secrets=1,  # the request-state key
+        alarms=5,
+        dashboards=1,
+    )
+    assert [line.price.item for line in monthly(has).lines if "hour" in line.price.unit] == []
+
+
+def test_every_standing_cost_of_the_smallest_fleet_on_ecs_that_lambda_lacks_is_paid_by_the_hour():
+    there = {line.price.item for line in monthly(usage(_fleet())).lines}
+    on_lambda = {line.price.item for line in monthly(usage(_fleet(target="lambda"))).lines}
+    hourly = {
+        line.price.item for line in monthly(usage(_fleet())).lines if "hour" in line.price.unit
+    }
+    assert there - on_lambda == hourly
+
+
+@pytest.mark.parametrize(
+    ("network", "server", "nat_gateways", "interface_endpoints"),
+    [
+        ({"nat": "per-zone", "zones": 3}, {}, 0, 0),
+        ({"nat": "per-zone", "zones": 3}, {"private_network": True}, 3, 0),
+        ({"nat": "single"}, {"storage": {"mount": "/data"}}, 1, 0),
+        ({"nat": "none", "zones": 3}, {}, 0, 0),
+        ({"nat": "none", "zones": 3}, {"private_network": True}, 0, 3),
+    ],
+)
+def test_on_lambda_the_way_out_costs_only_what_is_inside_of_the_network(
+    network: dict[str, Any], server: dict[str, Any], nat_gateways: int, interface_endpoints: int
+):
+    has = usage(_fleet(target="lambda", network=network, servers={"clock": _IMAGE | server}))
+    assert (has.nat_gateways, has.interface_endpoints) == (nat_gateways, interface_endpoints)
+
+
+@pytest.mark.parametrize(
+    ("size", "warm_gb"),
+    [
+        ({"memory": 512, "cpu": 256}, Decimal(3) * 512 / 1024),
+        ({"memory": 512, "cpu": 1024}, Decimal(3) * 1769 / 1024),
+    ],
+)
+def test_what_is_kept_warm_is_paid_by_the_memory_of_the_functions(
+    size: dict[str, int], warm_gb: Decimal
+):
+    server = _IMAGE | size | {"concurrency": {"provisioned": 3, "provisioned_max": 9}}
+    assert usage(_fleet(target="lambda", servers={"clock": server})).warm_gb == warm_gb
+    assert usage(_fleet(servers={"clock": server})).warm_gb == 0
+
+
+_AUTH = {
+    "issuer": "https://login.example.com",
+    "jwks_uri": "https://login.example.com/jwks.json",
+    "audience": "https://mcp.example.com",
+}
+
+
+@pytest.mark.parametrize(
+    ("keys", "alarms"),
+    [
+        ({}, 4 + 1),
+        ({"servers": {}, "agents": {"helper": _IMAGE}}, 4 + 1),
+        ({"servers": {}, "agents": {"helper": {"runs_as": "state-machine"}}}, 6 + 1),
+        # A function that checks tokens, and an API for agents, but for a fleet that has no server.
+        ({"gateway": {"auth": _AUTH}}, 4 + 3 + 2),
+        ({"gateway": {"allow_cidrs": ["203.0.113.0/24"]}}, 4 + 2),
+        ({"servers": {}, "agents": {"helper": _IMAGE}, "gateway": {"auth": _AUTH}}, 4 + 3 + 1),
+    ],
+)
+def test_on_lambda_alarms_are_paid_of_functions_state_machines_and_apis(
+    keys: dict[str, Any], alarms: int
+):
+    assert usage(_fleet(target="lambda", **keys)).alarms == alarms
+
+
+def test_the_table_of_use_names_units_once():
+    has = Usage(function_gb_seconds=Decimal(2), rest_million_requests=Decimal(3))
+    assert bill_table(has).splitlines()[2:] == [
+        "| Lambda duration (arm64) | 2 GB-seconds | 0.00 |",
+        "| REST API requests | 3 million requests | 10.50 |",
+        "| **total** | | **10.50** |",
+    ]
 
 
 def test_the_table_has_a_row_for_each_item_and_their_sum():

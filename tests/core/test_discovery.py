@@ -6,11 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import discovery
-from core.fleet import Agent, Fleet, Image, Server
+from core.fleet import Agent, Authentication, Fleet, Gateway, Image, Server, Target
 from core.stack import Stack
 
 _STACK = Stack(project="mcp-platform", name="dev", region="us-east-1", production=False)
 _IMAGE = Image(context="workloads/clock")
+_URLS = {"clock": "https://mcp.example.com/servers/clock/mcp"}
+_AUTH = Authentication(
+    issuer="https://login.example.com",
+    jwks_uri="https://login.example.com/jwks.json",
+    audience="https://mcp.example.com",
+)
 
 
 def _fleet(servers: int, agents: int, length: int = 8) -> Fleet:
@@ -20,8 +26,16 @@ def _fleet(servers: int, agents: int, length: int = 8) -> Fleet:
     )
 
 
+def _on_lambda(fleet: Fleet, **gateway: Any) -> Fleet:
+    return fleet.model_copy(update={"target": Target.LAMBDA, "gateway": Gateway(**gateway)})
+
+
+def _texts(fleet: Fleet, stack: Stack = _STACK) -> list[str]:
+    return discovery.documents(fleet, stack, discovery.server_addresses(fleet, stack))
+
+
 def _pages(fleet: Fleet, stack: Stack = _STACK) -> list[dict[str, Any]]:
-    return [json.loads(text) for text in discovery.documents(fleet, stack)]
+    return [json.loads(text) for text in _texts(fleet, stack)]
 
 
 def test_a_small_fleet_is_found_on_one_page_by_name():
@@ -29,7 +43,7 @@ def test_a_small_fleet_is_found_on_one_page_by_name():
         servers={"notes": Server(image=_IMAGE), "clock": Server(image=_IMAGE)},
         agents={"assistant": Agent(image=_IMAGE)},
     )
-    assert discovery.documents(fleet, _STACK) == [
+    assert _texts(fleet) == [
         '{"servers":{"clock":"http://clock.mcp-platform-dev.internal:8080/mcp",'
         '"notes":"http://notes.mcp-platform-dev.internal:8080/mcp"},'
         '"agents":{"assistant":"/agents/assistant"}}'
@@ -62,21 +76,26 @@ _STACKS = st.integers(1, 100).map(
 )
 
 
-@given(st.integers(0, 150), st.integers(0, 150), st.integers(4, 32), _STACKS)
+@given(
+    st.integers(0, 150),
+    st.integers(0, 150),
+    st.integers(4, 32),
+    _STACKS,
+    st.sampled_from([Target.ECS, Target.LAMBDA]),
+)
 def test_every_page_fits_its_parameter_and_all_together_hold_every_workload_once(
-    servers: int, agents: int, length: int, stack: Stack
+    servers: int, agents: int, length: int, stack: Stack, target: Target
 ):
-    fleet = _fleet(servers, agents, length)
-    texts = discovery.documents(fleet, stack)
+    fleet = _fleet(servers, agents, length).model_copy(update={"target": target})
+    texts = _texts(fleet, stack)
     assert all(len(text.encode()) <= 4096 for text in texts)
     pages = [json.loads(text) for text in texts]
     found = {
         section: [entry for page in pages for entry in page[section].items()]
         for section in ("servers", "agents")
     }
-    assert found["servers"] == [
-        (name, discovery.server_address(stack, name)) for name in sorted(fleet.servers)
-    ]
+    addresses = discovery.server_addresses(fleet, stack)
+    assert found["servers"] == [(name, addresses[name]) for name in sorted(fleet.servers)]
     assert found["agents"] == [(name, f"/agents/{name}") for name in sorted(fleet.agents)]
     following = [page.pop("next", None) for page in pages]
     assert following == [*(discovery.parameter(stack, n) for n in range(2, len(pages) + 1)), None]
@@ -87,12 +106,10 @@ def test_a_page_is_filled_to_the_last_byte_and_then_another_begins():
     # With a name of so many characters, a full page and the name of the next are 4096 bytes.
     def texts(length: int, count: int) -> list[str]:
         fleet = _fleet(count, 0, 32)
-        return discovery.documents(
-            Fleet(servers=fleet.servers | {"z" * length: Server(image=_IMAGE)}), _STACK
-        )
+        return _texts(Fleet(servers=fleet.servers | {"z" * length: Server(image=_IMAGE)}))
 
-    count = next(n for n in range(200) if len(discovery.documents(_fleet(n, 0, 32), _STACK)) > 1)
-    assert len(discovery.documents(_fleet(count - 1, 0, 32), _STACK)) == 1
+    count = next(n for n in range(200) if len(_texts(_fleet(n, 0, 32))) > 1)
+    assert len(_texts(_fleet(count - 1, 0, 32))) == 1
     sizes = {
         (fewer, length): texts(length, fewer)
         for fewer in (count - 2, count - 1)
@@ -119,13 +136,99 @@ def test_a_server_is_found_at_the_gateway_by_its_name(name: str, path: str):
 
 
 def test_a_client_configuration_names_every_server_with_its_address():
-    urls = {"clock": "https://mcp.example.com/servers/clock/mcp"}
-    assert json.loads(discovery.client_configuration(urls)) == {
+    fleet = Fleet(servers={"clock": Server(image=_IMAGE)})
+    for one in (fleet, _on_lambda(fleet, auth=_AUTH)):
+        assert json.loads(discovery.client_configuration(one, _STACK, _URLS)) == {
+            "mcpServers": {
+                "clock": {"type": "http", "url": "https://mcp.example.com/servers/clock/mcp"}
+            }
+        }
+
+
+@pytest.mark.parametrize("target", ["ecs", "lambda"])
+def test_a_client_configuration_of_nothing_names_nothing(target: str):
+    empty = Fleet.model_validate({"target": target})
+    assert json.loads(discovery.client_configuration(empty, _STACK, {})) == {"mcpServers": {}}
+
+
+@pytest.mark.parametrize("seconds", [1, 60, 900])
+def test_where_requests_are_signed_a_client_starts_awss_proxy_which_waits_as_long_as_the_server(
+    seconds: int,
+):
+    server = Server(image=_IMAGE, max_request_seconds=seconds)
+    fleet = _on_lambda(Fleet(servers={"clock": server}))
+    assert json.loads(discovery.client_configuration(fleet, _STACK, _URLS)) == {
         "mcpServers": {
-            "clock": {"type": "http", "url": "https://mcp.example.com/servers/clock/mcp"}
+            "clock": {
+                "command": "uvx",
+                "args": [
+                    "mcp-proxy-for-aws==1.7.0",
+                    "https://mcp.example.com/servers/clock/mcp",
+                    "--service",
+                    "execute-api",
+                    "--region",
+                    "us-east-1",
+                    "--read-timeout",
+                    str(seconds),
+                ],
+            }
         }
     }
-    assert json.loads(discovery.client_configuration({})) == {"mcpServers": {}}
+
+
+_API = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/live"
+
+
+def test_on_lambda_agents_reach_servers_at_the_address_of_the_api_for_them():
+    fleet = _on_lambda(_fleet(2, 0))
+    assert discovery.server_addresses(fleet, _STACK, _API) == {
+        name: f"{_API}/servers/{name}/mcp" for name in ("s0000001", "s0000000")
+    }
+
+
+@pytest.mark.parametrize("keys", [{}, {"auth": _AUTH}, {"allow_cidrs": ("203.0.113.0/24",)}])
+def test_before_there_is_an_api_something_as_long_stands_for_its_address(keys: Any):
+    fleet = _on_lambda(_fleet(1, 0), **keys)
+    expected = discovery.server_addresses(fleet, _STACK)["s0000000"]
+    given = discovery.server_addresses(fleet, _STACK, _API)["s0000000"]
+    assert expected == given.replace("a1b2c3d4e5", "0000000000")
+
+
+@pytest.mark.parametrize(
+    ("keys", "host"),
+    [
+        ({}, "https://mcp.example.com"),
+        ({"auth": _AUTH}, "https://0000000000.execute-api.us-east-1.amazonaws.com/live"),
+        (
+            {"allow_cidrs": ("203.0.113.0/24",)},
+            "https://0000000000.execute-api.us-east-1.amazonaws.com/live",
+        ),
+    ],
+)
+def test_agents_use_the_gateways_domain_unless_the_gateway_is_not_for_them(keys: Any, host: str):
+    fleet = _on_lambda(_fleet(1, 0), domain="mcp.example.com", **keys)
+    assert discovery.server_addresses(fleet, _STACK) == {"s0000000": f"{host}/servers/s0000000/mcp"}
+    assert discovery.agents_have_an_api(fleet) is bool(keys)
+
+
+def test_elsewhere_servers_are_found_by_name_whatever_the_gateway_is():
+    fleet = Fleet(
+        servers=_fleet(1, 0).servers, gateway=Gateway(domain="mcp.example.com", auth=_AUTH)
+    )
+    assert discovery.server_addresses(fleet, _STACK, _API) == {
+        "s0000000": "http://s0000000.mcp-platform-dev.internal:8080/mcp"
+    }
+
+
+@pytest.mark.parametrize(
+    ("gateway", "chat"),
+    [
+        ("https://mcp.example.com", "wss://mcp.example.com/agents/assistant/chat"),
+        ("http://internal.example.com", "ws://internal.example.com/agents/assistant/chat"),
+    ],
+)
+def test_a_chat_is_at_the_gateway_and_as_encrypted_as_that(gateway: str, chat: str):
+    assert discovery.chat_address(gateway, "assistant") == chat
 
 
 def test_an_agent_that_is_not_exposed_has_no_address():

@@ -4,8 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.environment import RESERVED, environment, variable
-from core.fleet import Agent, Authentication, Fleet, Gateway, Image, Server, Sessions
+from core.environment import RESERVED, environment, servers_environment, variable
+from core.fleet import (
+    Agent,
+    Authentication,
+    Fleet,
+    Gateway,
+    Image,
+    Server,
+    Sessions,
+    Storage,
+    Target,
+)
 from core.timeouts import chain
 
 _IMAGE = Image(context="workloads/clock")
@@ -42,9 +52,49 @@ def test_an_agent_sees_exactly_the_servers_that_it_uses_and_its_models():
         "KEEP_ALIVE_SECONDS": "305",
         "MAX_REQUEST_SECONDS": "60",
         "STOP_TIMEOUT_SECONDS": "60",
+        "INSTRUCTIONS": "",
+        "MAX_TURNS": "8",
         "MCP_SERVERS": json.dumps({"b": _ADDRESSES["b"], "a": _ADDRESSES["a"]}),
         "MODELS": "amazon.nova-lite-v1:0,anthropic.claude-sonnet-4-5-20250929-v1:0",
     }
+
+
+def test_an_agent_is_told_its_instructions_and_its_turns():
+    agent = Agent(image=_IMAGE, instructions="Be brief.", max_turns=3)
+    plain = environment(Fleet(), "helper", agent, chain(60), {})
+    assert (plain["INSTRUCTIONS"], plain["MAX_TURNS"]) == ("Be brief.", "3")
+
+
+def test_only_on_lambda_an_agent_is_told_to_sign_what_it_sends_to_servers():
+    on_lambda = Fleet(target=Target.LAMBDA)
+    plain = environment(on_lambda, "helper", _AGENT, chain(60), _ADDRESSES)
+    assert plain == environment(Fleet(), "helper", _AGENT, chain(60), _ADDRESSES) | {
+        "MCP_SERVERS_AUTH": "sigv4"
+    }
+    assert servers_environment(on_lambda, _AGENT, _ADDRESSES) == {
+        "MCP_SERVERS": json.dumps({"b": _ADDRESSES["b"], "a": _ADDRESSES["a"]}),
+        "MCP_SERVERS_AUTH": "sigv4",
+    }
+    assert environment(on_lambda, "a", _SERVER, chain(60), {}) == environment(
+        Fleet(), "a", _SERVER, chain(60), {}
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "mount", "place"),
+    [
+        (Target.ECS, "/data", "/data"),
+        (Target.EKS, "/var/audit", "/var/audit"),
+        (Target.LAMBDA, "/data", "/mnt/data"),
+        (Target.LAMBDA, "/var/audit", "/mnt/var-audit"),
+    ],
+)
+def test_a_workload_with_files_is_told_where_its_target_shows_them(
+    target: Target, mount: str, place: str
+):
+    server = Server(image=_IMAGE, storage=Storage(mount=mount))
+    plain = environment(Fleet(target=target), "a", server, chain(60), {})
+    assert plain["FILES_DIR"] == place
 
 
 def test_an_agent_that_uses_nothing_sees_none():
@@ -73,8 +123,11 @@ def test_a_server_that_agents_call_takes_no_tokens_since_agents_have_none():
 
 
 @pytest.mark.parametrize("load", [_SERVER, _AGENT])
-def test_every_variable_that_the_platform_sets_is_reserved(load: Server | Agent):
-    plain = environment(Fleet(gateway=Gateway(auth=_AUTH)), "a", load, chain(60), _ADDRESSES)
+@pytest.mark.parametrize("target", [Target.ECS, Target.LAMBDA])
+def test_every_variable_that_the_platform_sets_is_reserved(load: Server | Agent, target: Target):
+    load = load.model_copy(update={"storage": Storage(mount="/data")})
+    fleet = Fleet(target=target, gateway=Gateway(auth=_AUTH))
+    plain = environment(fleet, "a", load, chain(60), _ADDRESSES)
     assert plain.keys() - load.environment.keys() <= RESERVED
 
 

@@ -3,9 +3,10 @@ from typing import Any
 
 import pytest
 
-from core.faults import Fault
+from core.faults import Fault, show
 from tests.core.configurations import (
     DIGEST_URI,
+    HERE_URI,
     SMALLEST,
     clock,
     configuration,
@@ -26,14 +27,21 @@ _AUTH: dict[str, Any] = {
 _CLOCK = "pulumi config set --path 'mcp-platform:servers.clock"
 
 
-@pytest.mark.parametrize("target", ["lambda", "eks"])
-def test_a_target_that_is_not_built_yet_is_refused(root: Path, target: str):
-    assert only_fault(SMALLEST | {"target": target}, root) == Fault(
+def test_a_target_that_is_not_built_yet_is_refused(root: Path):
+    before = configuration(SMALLEST | {"target": "eks"})
+    (fault,) = before.faults(root)
+    assert fault == Fault(
         path=("target",),
-        got=target,
-        allowed="ecs in this release",
+        got="eks",
+        allowed="ecs or lambda in this release",
         mend="pulumi config set --path 'mcp-platform:target' ecs",
     )
+    assert not mended(before, fault.mend or "").faults(root)
+
+
+@pytest.mark.parametrize("target", ["ecs", "lambda"])
+def test_the_smallest_fleet_fits_every_target_that_is_built(root: Path, target: str):
+    assert not configuration(SMALLEST | {"target": target}).faults(root)
 
 
 @pytest.mark.parametrize(
@@ -209,3 +217,52 @@ def test_the_metadata_of_the_gateway_has_1024_characters_at_most(root: Path):
         got="protected-resource metadata of 1025 characters",
         allowed="1024 at most, what a load balancer's fixed answer holds",
     )
+
+
+_NAT = "pulumi config set --path 'mcp-platform:network.nat' single"
+
+
+def test_a_network_without_nat_brings_images_of_the_regions_own_ecr(root: Path):
+    own = clock("image", value={"uri": HERE_URI}) | {"network": {"nat": "none"}}
+    assert not configuration(own).faults(root)
+    assert not configuration(SMALLEST | {"network": {"nat": "none"}}).faults(root)
+
+
+@pytest.mark.parametrize("uri", [DIGEST_URI, HERE_URI.replace("us-east-1", "eu-west-1")])
+def test_a_network_without_nat_brings_no_other_images(root: Path, uri: str):
+    before = configuration(clock("image", value={"uri": uri}) | {"network": {"nat": "none"}})
+    (fault,) = before.faults(root)
+    assert fault == Fault(
+        path=("servers", "clock", "image", "uri"),
+        got=show(uri),
+        allowed="an image in an ECR repository of us-east-1, since network.nat is none",
+        mend=_NAT,
+    )
+    assert not mended(before, _NAT).faults(root)
+
+
+def test_an_existing_network_has_its_own_way_to_images_and_keys(root: Path):
+    subnets = ["subnet-01234567", "subnet-01234568"]
+    vpc = {"id": "vpc-01234567", "cidr": "10.1.0.0/16", "private_subnets": subnets}
+    own = clock("image", value={"uri": DIGEST_URI}) | {"gateway": _AUTH, "network": {"vpc": vpc}}
+    assert not configuration(own).faults(root)
+
+
+def test_a_private_gateway_in_a_network_without_nat_reaches_no_issuers_keys(root: Path):
+    before = configuration(SMALLEST | {"gateway": _AUTH, "network": {"nat": "none"}})
+    (fault,) = before.faults(root)
+    assert fault == Fault(
+        path=("gateway", "auth"),
+        got="https://login.example.com/jwks.json",
+        allowed=(
+            "no auth, since network.nat is none: a private load balancer has no other way to the "
+            "issuer's keys"
+        ),
+        mend=_NAT,
+    )
+    assert not mended(before, _NAT).faults(root)
+
+
+def test_a_public_gateway_reaches_the_issuers_keys_without_nat(root: Path):
+    own = SMALLEST | {"gateway": {**_AUTH, "exposure": "public"}, "network": {"nat": "none"}}
+    assert not configuration(own).faults(root)

@@ -9,6 +9,8 @@ from core.faults import show
 from core.fleet import (
     PHRASES,
     Agent,
+    Chat,
+    Concurrency,
     Exposure,
     Fleet,
     Gateway,
@@ -17,15 +19,18 @@ from core.fleet import (
     Network,
     Observability,
     Replicas,
+    RunsAs,
     Secret,
     SecretSource,
     Server,
     Sessions,
     Storage,
     Target,
+    Throttle,
 )
 from tests.core.configurations import (
     DIGEST_URI,
+    HERE_URI,
     SMALLEST,
     changed,
     clock,
@@ -64,11 +69,51 @@ def test_a_server_of_two_lines_gets_every_default(root: Path):
     )
     assert server.sessions is Sessions.STATELESS
     assert server.health_command == ()
+    assert server.concurrency == Concurrency(
+        reserved=None, provisioned=0, provisioned_max=None, utilization_percent=70
+    )
+    assert (server.max_request_mib, server.max_response_mib, server.image.size_mib) == (None,) * 3
+    assert (server.private_network, server.subscriptions) == (False, False)
     assert fleet.target is Target.ECS
     assert fleet.network == Network(cidr="10.0.0.0/16", zones=2, nat=Nat.SINGLE, vpc=None)
-    assert fleet.gateway == Gateway(exposure=Exposure.PRIVATE, domain=None, auth=None)
+    assert fleet.gateway == Gateway(
+        exposure=Exposure.PRIVATE,
+        domain=None,
+        auth=None,
+        throttle=Throttle(requests_per_second=100, burst=200),
+        firewall=None,
+        sets_log_role=True,
+    )
     assert fleet.observability == Observability(retention_days=30, alarm_email=None)
     assert (fleet.agents, fleet.secrets, fleet.tags, fleet.production) == ({}, {}, {}, False)
+
+
+def test_an_agent_of_two_lines_gets_every_default(root: Path):
+    own = {"agents": {"helper": {"image": {"context": "workloads/assistant"}}}}
+    fleet, _ = configuration(own).read(root)
+    assert fleet.agents["helper"] == Agent(
+        image=Image(context="workloads/assistant"),
+        runs_as=RunsAs.CONTAINER,
+        uses=(),
+        sidecars=(),
+        models=(),
+        instructions="",
+        max_turns=8,
+        chat=Chat.NONE,
+    )
+
+
+def test_only_workloads_that_have_an_image_are_among_the_images(root: Path):
+    model = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+    agents = {
+        "loop": {"runs_as": "state-machine", "models": [model]},
+        "helper": {"image": {"uri": HERE_URI}},
+    }
+    fleet, _ = configuration(SMALLEST | {"target": "lambda", "agents": agents}).read(root)
+    assert list(fleet.images()) == [
+        (("servers", "clock"), Image(context="workloads/clock")),
+        (("agents", "helper"), Image(uri=HERE_URI)),
+    ]
 
 
 def test_the_defaults_are_what_an_empty_value_of_each_key_means(root: Path):
@@ -207,6 +252,12 @@ def test_the_example_of_a_structure_is_one_of_its_kind():
             1_000_000,
             "a whole number, at least 1 and at most 1000000",
         ),
+        (
+            ("concurrency", "utilization_percent"),
+            10,
+            90,
+            "a whole number, at least 10 and at most 90",
+        ),
     ],
 )
 def test_a_number_is_taken_at_its_edges_and_refused_beyond(
@@ -219,6 +270,74 @@ def test_a_number_is_taken_at_its_edges_and_refused_beyond(
         fault = only_fault(clock(*path, value=value), root)
         assert (fault.path, fault.got) == (("servers", "clock", *path), str(value))
         assert fault.allowed == words
+
+
+@pytest.mark.parametrize(
+    ("path", "least"),
+    [
+        (("concurrency", "reserved"), 1),
+        (("concurrency", "provisioned"), 0),
+        (("concurrency", "provisioned_max"), 1),
+        (("max_request_mib",), 1),
+        (("max_response_mib",), 1),
+        (("image", "size_mib"), 1),
+    ],
+)
+def test_a_number_without_a_most_is_taken_from_its_least(
+    root: Path, path: tuple[str, ...], least: int
+):
+    kept = {"provisioned": 1} if path[-1] == "provisioned_max" else {}
+    own = changed(clock("concurrency", value=kept), "servers", "clock", *path, value=least)
+    assert not configuration(own).faults(root)
+    fault = only_fault(clock(*path, value=least - 1), root)
+    assert (fault.path, fault.got) == (("servers", "clock", *path), str(least - 1))
+    assert fault.allowed == f"a whole number, at least {least}"
+
+
+@pytest.mark.parametrize(
+    ("path", "least", "most"),
+    [
+        (("agents", "helper", "max_turns"), 1, 100),
+        (("gateway", "throttle", "requests_per_second"), 1, 10_000),
+        (("gateway", "throttle", "burst"), 1, 5_000),
+        (("gateway", "firewall", "requests_per_five_minutes"), 10, 2_000_000_000),
+    ],
+)
+def test_a_number_of_agents_and_gateways_is_taken_at_its_edges_and_refused_beyond(
+    root: Path, path: tuple[str, ...], least: int, most: int
+):
+    own = SMALLEST | {"agents": {"helper": _WORKLOAD}}
+    for edge in (least, most):
+        assert not configuration(changed(own, *path, value=edge)).faults(root)
+    for beyond in (least - 1, most + 1):
+        fault = only_fault(changed(own, *path, value=beyond), root)
+        assert (fault.path, fault.got) == (path, str(beyond))
+        assert fault.allowed == f"a whole number, at least {least} and at most {most}"
+
+
+def test_instructions_have_16000_characters_at_most(root: Path):
+    def told(length: int) -> dict[str, Any]:
+        return {"agents": {"helper": {**_WORKLOAD, "instructions": "é" * length}}}
+
+    assert not configuration(told(16_000)).faults(root)
+    fault = only_fault(told(16_001), root)
+    assert fault.path == ("agents", "helper", "instructions")
+    assert fault.allowed == "text of 16000 characters at most"
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [("runs_as", ("container", "state-machine")), ("chat", ("none", "websocket"))],
+)
+def test_an_agent_takes_the_words_of_a_choice_and_no_other(
+    root: Path, field: str, values: tuple[str, ...]
+):
+    own = {"agents": {"helper": _WORKLOAD}}
+    for value in values:
+        assert not configuration(changed(own, "agents", "helper", field, value=value)).faults(root)
+    fault = only_fault(changed(own, "agents", "helper", field, value="lambda"), root)
+    assert (fault.path, fault.got) == (("agents", "helper", field), "lambda")
+    assert fault.allowed == f"'{values[0]}' or '{values[1]}'"
 
 
 @pytest.mark.parametrize("zones", [2, 6])

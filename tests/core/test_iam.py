@@ -6,7 +6,7 @@ from typing import Any
 import parliament
 import pytest
 
-from core.iam import SOURCE_ACCOUNT_SERVICES, Statement, document, trust
+from core.iam import BARE_SERVICES, SOURCE_ACCOUNT_SERVICES, Statement, document, trust
 
 _ACCOUNT = "123456789012"
 _SECRET = f"arn:aws:secretsmanager:us-east-1:{_ACCOUNT}:secret:notes-api-key-AbCdEf"
@@ -248,7 +248,7 @@ def test_a_service_takes_a_role_for_this_account_only(service: str):
     }
 
 
-@pytest.mark.parametrize("service", sorted(SOURCE_ACCOUNT_SERVICES))
+@pytest.mark.parametrize("service", sorted(SOURCE_ACCOUNT_SERVICES | BARE_SERVICES))
 def test_a_trust_document_passes_the_linter(service: str):
     policy: Any = trust(service, _ACCOUNT)
     # The linter wants a resource, which a trust policy may not have: there it is the role itself.
@@ -256,10 +256,30 @@ def test_a_trust_document_passes_the_linter(service: str):
     assert _findings(policy) == []
 
 
-def test_a_service_that_may_not_send_the_account_is_refused():
+@pytest.mark.parametrize("service", sorted(BARE_SERVICES))
+def test_a_service_that_does_not_send_the_account_is_asked_for_none(service: str):
+    assert trust(service, _ACCOUNT) == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "TakeRole",
+                "Effect": "Allow",
+                "Action": ["sts:AssumeRole"],
+                "Principal": {"Service": [service]},
+            }
+        ],
+    }
+
+
+def test_no_service_both_sends_the_account_and_does_not():
+    assert set() == SOURCE_ACCOUNT_SERVICES & BARE_SERVICES
+
+
+def test_a_service_of_which_it_is_not_known_is_refused():
     with pytest.raises(
         ValueError,
-        match=r"^'lambda\.amazonaws\.com' is not known to send aws:SourceAccount; "
-        r"known are ecs-tasks\.amazonaws\.com, vpc-flow-logs\.amazonaws\.com$",
+        match=r"^it is not known whether 'ec2\.amazonaws\.com' sends aws:SourceAccount; "
+        r"known are apigateway\.amazonaws\.com, ecs-tasks\.amazonaws\.com, "
+        r"lambda\.amazonaws\.com, states\.amazonaws\.com, vpc-flow-logs\.amazonaws\.com$",
     ):
-        trust("lambda.amazonaws.com", _ACCOUNT)
+        trust("ec2.amazonaws.com", _ACCOUNT)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from core.fleet import Image
-from core.images import content_tag, slug
+from core.images import Repository, content_tag, ecr_repository, slug
 
 _IMAGE = Image(context="clock", additional_contexts={"common": "shared"})
 
@@ -84,3 +84,35 @@ def test_a_dockerignore_is_read_as_docker_reads_it(project: Path, line: str, fil
 )
 def test_a_build_is_named_after_its_folder_and_its_dockerfile(image: Image, expected: str):
     assert slug(image) == expected
+
+
+_DIGEST = "@sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("uri", "region", "name"),
+    [
+        (f"123456789012.dkr.ecr.us-east-1.amazonaws.com/clock{_DIGEST}", "us-east-1", "clock"),
+        (f"123456789012.dkr.ecr.us-gov-west-1.amazonaws.com/a/b{_DIGEST}", "us-gov-west-1", "a/b"),
+        (f"123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/a{_DIGEST}", "cn-north-1", "a"),
+        (f"123456789012.dkr.ecr.us-east-1.amazonaws.com/a:1{_DIGEST}", "us-east-1", "a"),
+    ],
+)
+def test_an_image_in_a_private_repository_of_ecr_tells_which(uri: str, region: str, name: str):
+    assert ecr_repository(uri) == Repository(account="123456789012", region=region, name=name)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        f"public.ecr.aws/example/clock{_DIGEST}",
+        f"12345678901.dkr.ecr.us-east-1.amazonaws.com/clock{_DIGEST}",
+        f"1234567890123.dkr.ecr.us-east-1.amazonaws.com/clock{_DIGEST}",
+        f"example.com/123456789012.dkr.ecr.us-east-1.amazonaws.com/clock{_DIGEST}",
+        f"123456789012.dkr.ecr.us-east-1.amazonaws.com.example.com/clock{_DIGEST}",
+        f"123456789012.dkr.ecr.us-east-1.amazonaws.com{_DIGEST}",
+    ],
+)
+def test_an_image_anywhere_else_is_in_no_repository_of_ecr(uri: str):
+    assert ecr_repository(uri) is None

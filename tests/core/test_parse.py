@@ -28,8 +28,9 @@ def test_a_key_that_is_nearly_known_is_refused_with_the_near_one(root: Path):
         path=("servers", "clock", "memroy"),
         got="a key that is not known (did you mean memory?)",
         allowed=(
-            "the keys image, cpu, memory, replicas, storage, secrets, environment, "
-            "max_request_seconds, health_command, expose, spot, writable_root, exec, sessions"
+            "the keys cpu, memory, replicas, concurrency, storage, secrets, environment, "
+            "max_request_seconds, max_request_mib, max_response_mib, private_network, "
+            "health_command, expose, spot, writable_root, exec, image, sessions, subscriptions"
         ),
         mend="pulumi config rm --path 'mcp-platform:servers.clock.memroy'",
     )

@@ -20,6 +20,12 @@ _EXAMPLE = Usage(
     log_gb=Decimal(5),
     alarms=18,
     dashboards=1,
+    warm_gb=Decimal("1.5"),
+    web_acls=1,
+    web_acl_rules=3,
+    function_gb_seconds=Decimal(600_000),
+    function_million_requests=Decimal("1.2"),
+    rest_million_requests=Decimal("1.2"),
     file_gb=Decimal("1.5"),
 )
 
@@ -39,9 +45,15 @@ def test_a_worked_example_comes_to_this_sum():
         ("CloudWatch Logs, taken in", Decimal(5), Decimal("2.50")),
         ("CloudWatch alarm, standard", Decimal(18), Decimal("1.80")),
         ("CloudWatch dashboard", Decimal(1), Decimal("3.00")),
+        ("Lambda provisioned concurrency (arm64)", Decimal("1095.0"), Decimal("13.14026280")),
+        ("Web ACL", Decimal(1), Decimal("5.00")),
+        ("Rule of a web ACL", Decimal(3), Decimal("3.00")),
+        ("Lambda duration (arm64)", Decimal(600_000), Decimal("8.00004")),
+        ("Lambda requests", Decimal("1.2"), Decimal("0.24")),
+        ("REST API requests", Decimal("1.2"), Decimal("4.20")),
         ("EFS, standard storage", Decimal("1.5"), Decimal("0.45")),
     ]
-    assert bill.total_usd == Decimal("138.67")
+    assert bill.total_usd == Decimal("172.25")
 
 
 def test_the_example_uses_every_price_of_the_table_once_and_in_order():
@@ -90,6 +102,10 @@ def test_a_total_is_rounded_to_cents_only_at_the_end():
     ("usage", "message"),
     [
         (Usage(alarms=-1), "CloudWatch alarm, standard: -1 metric-month cannot be, it is negative"),
+        (
+            Usage(warm_gb=Decimal(-1)),
+            r"Lambda provisioned concurrency \(arm64\): -730 GB-hour cannot be, it is negative",
+        ),
         (Usage(log_gb=Decimal("-0.5")), "CloudWatch Logs, taken in: -0.5 GB cannot be"),
     ],
 )

@@ -8,6 +8,7 @@ from core.faults import Fault
 from core.rules import RETENTION_DAYS
 from tests.core.configurations import (
     DIGEST_URI,
+    HERE_URI,
     SMALLEST,
     changed,
     clock,
@@ -17,6 +18,7 @@ from tests.core.configurations import (
 )
 
 _IMAGE: dict[str, Any] = {"image": {"uri": DIGEST_URI}}
+_IMAGE_HERE: dict[str, Any] = {"image": {"uri": HERE_URI}}
 _AUTH = {
     "issuer": "https://login.example.com",
     "jwks_uri": "https://login.example.com/jwks.json",
@@ -187,6 +189,117 @@ def test_the_fewest_copies_are_not_more_than_the_most(root: Path):
         allowed="replicas.min (5) or more",
         mend=_set("servers.clock.replicas.max", 5),
     )
+
+
+@pytest.mark.parametrize(
+    "concurrency",
+    [
+        {"provisioned": 3},
+        {"reserved": 3, "provisioned": 3},
+        {"provisioned": 1, "provisioned_max": 1},
+        {"reserved": 9, "provisioned": 3, "provisioned_max": 9},
+    ],
+)
+def test_what_is_kept_warm_is_within_what_is_reserved(root: Path, concurrency: dict[str, int]):
+    assert not configuration(clock("concurrency", value=concurrency)).faults(root)
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "least"),
+    [
+        ({"reserved": 2, "provisioned": 3}, 3),
+        ({"reserved": 8, "provisioned": 3, "provisioned_max": 9}, 9),
+    ],
+)
+def test_no_fewer_are_reserved_than_are_kept_warm(
+    root: Path, concurrency: dict[str, int], least: int
+):
+    before = configuration(clock("concurrency", value=concurrency))
+    (fault,) = before.faults(root)
+    assert fault == Fault(
+        path=("servers", "clock", "concurrency", "reserved"),
+        got=str(least - 1),
+        allowed=f"{least} or more, as many as are kept warm",
+        mend=_set("servers.clock.concurrency.reserved", least),
+    )
+    assert not mended(before, fault.mend or "").faults(root)
+
+
+@pytest.mark.parametrize(("provisioned", "most"), [(0, 1), (3, 2)])
+def test_what_is_kept_warm_follows_the_use_from_one_on_and_upwards(
+    root: Path, provisioned: int, most: int
+):
+    concurrency = {"provisioned": provisioned, "provisioned_max": most}
+    before = configuration(clock("concurrency", value=concurrency))
+    (fault,) = before.faults(root)
+    assert fault == Fault(
+        path=("servers", "clock", "concurrency", "provisioned_max"),
+        got=str(most),
+        allowed=f"provisioned or more, and that 1 or more: it is {provisioned}",
+        mend=_rm("servers.clock.concurrency.provisioned_max"),
+    )
+    assert not mended(before, fault.mend or "").faults(root)
+
+
+@pytest.mark.parametrize(
+    "keys", [{}, {"runs_as": "state-machine"}, {"runs_as": "container", "uses": ["clock"]}]
+)
+def test_an_agent_has_an_image_where_it_runs_as_one(root: Path, keys: dict[str, Any]):
+    before = configuration(SMALLEST | {"agents": {"assistant": keys}})
+    (fault,) = before.faults(root)
+    assert fault == Fault(
+        path=("agents", "assistant", "image"),
+        got="nothing",
+        allowed=(
+            "an image, built here or elsewhere; only on lambda, and with runs_as: state-machine, "
+            "an agent needs none"
+        ),
+        mend=_set("agents.assistant.image.context", "workloads/assistant"),
+    )
+    assert not mended(before, fault.mend or "").faults(root)
+
+
+@pytest.mark.parametrize(
+    ("target", "image"), [("lambda", {}), ("lambda", _IMAGE_HERE), ("ecs", _IMAGE_HERE)]
+)
+def test_an_agent_that_is_a_state_machine_on_lambda_may_have_an_image_for_elsewhere(
+    root: Path, target: str, image: dict[str, Any]
+):
+    agent = {**image, "runs_as": "state-machine", "models": ["amazon.nova-lite-v1:0"]}
+    own = SMALLEST | {"target": target, "agents": {"helper": agent}}
+    assert not configuration(own).faults(root)
+
+
+def test_an_agents_sidecars_are_some_of_the_servers_that_it_uses(root: Path):
+    agent: dict[str, Any] = {**_IMAGE, "uses": ["clock"], "sidecars": ["clock"]}
+    own = SMALLEST | {"agents": {"helper": agent}}
+    assert not configuration(own).faults(root)
+
+
+@pytest.mark.parametrize(
+    ("uses", "sidecars", "position", "allowed"),
+    [
+        (["clock"], ["clock", "notes"], 1, "each of its uses once: clock"),
+        (["clock", "notes"], ["clock", "clock"], 1, "each of its uses once: clock, notes"),
+        ([], ["notes"], 0, "each of its uses once: it has none"),
+    ],
+)
+def test_an_agent_has_no_other_sidecars_and_none_twice(
+    root: Path, uses: list[str], sidecars: list[str], position: int, allowed: str
+):
+    own = {
+        "servers": {"clock": _IMAGE, "notes": _IMAGE},
+        "agents": {"helper": {**_IMAGE, "uses": uses, "sidecars": sidecars}},
+    }
+    before = configuration(own)
+    (fault,) = before.faults(root)
+    assert fault == Fault(
+        path=("agents", "helper", "sidecars", position),
+        got=sidecars[position],
+        allowed=allowed,
+        mend=_rm(f"agents.helper.sidecars[{position}]"),
+    )
+    assert not mended(before, fault.mend or "").faults(root)
 
 
 def test_an_agent_uses_servers_that_are_declared(root: Path):

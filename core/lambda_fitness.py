@@ -1,0 +1,375 @@
+"""Whether a fleet fits AWS Lambda and the REST API before it."""
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from core import aws_lambda, rest_api
+from core.discovery import api_host, server_addresses
+from core.egress import inside, is_state_machine
+from core.environment import (
+    REQUEST_STATE_KEY,
+    SECRET_REFERENCES,
+    environment,
+    servers_environment,
+    variable,
+)
+from core.faults import Fault, rm_command, set_command, show
+from core.fleet import Agent, Chat, Exposure, Fleet, Nat, Server, Sessions
+from core.images import ecr_repository
+from core.stack import Stack
+from core.timeouts import chain
+
+_ELSEWHERE = "ecs and eks can"
+_FITTING_CPU = 4096
+# Amazon Bedrock API reference, ToolResultBlock, status.
+_TOLD_OF_FAILURES = re.compile(r"(^|\.)(anthropic\.|amazon\.nova-)")
+
+_MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+
+
+def check(fleet: Fleet, region: str) -> Iterator[Fault]:
+    """Every reason why the fleet does not fit Lambda in a region."""
+    for path, load in fleet.paths():
+        if isinstance(load, Agent) and is_state_machine(fleet, load):
+            yield from _state_machine(path, load)
+            tells = servers_environment(fleet, load, _expected_addresses(fleet, region, load))
+            yield from _environment(path, tells)
+        else:
+            yield from _size(path, load)
+            yield from _time(path, load)
+            yield from _payloads(path, load)
+            yield from _files(path, load)
+            yield from _variables(fleet, region, path, load)
+    for name, server in fleet.servers.items():
+        yield from _state(("servers", name), server)
+    for name, agent in fleet.agents.items():
+        yield from _sidecars(("agents", name), agent)
+    yield from _images(fleet, region)
+    yield from _callers(fleet)
+    yield from _reach(fleet)
+    yield from _api_resources(fleet)
+
+
+def _state_machine(path: tuple[str, str], load: Agent) -> Iterator[Fault]:
+    if not load.models:
+        yield Fault(
+            path=(*path, "models"),
+            got="nothing",
+            allowed="a model: runs_as: state-machine asks the first of them",
+            mend=set_command((*path, "models", 0), _MODEL),
+        )
+    if load.models and not _TOLD_OF_FAILURES.search(load.models[0]):
+        yield Fault(
+            path=(*path, "models", 0),
+            got=show(load.models[0]),
+            allowed=(
+                "a model of Anthropic's, or one of Amazon's Nova models: no other can be told that "
+                "a tool failed; an agent with runs_as: container asks any"
+            ),
+            mend=set_command((*path, "models", 0), _MODEL),
+        )
+    if load.chat is Chat.WEBSOCKET:
+        yield Fault(
+            path=(*path, "chat"),
+            got=load.chat.value,
+            allowed=f"{Chat.NONE.value}: a state machine holds no connection; a container can",
+            mend=rm_command((*path, "chat")),
+        )
+    most = aws_lambda.MAX_EXECUTION_SECONDS
+    if load.max_request_seconds > most:
+        yield Fault(
+            path=(*path, "max_request_seconds"),
+            got=show(load.max_request_seconds),
+            allowed=f"{most} at most, a year: Step Functions stops what runs longer",
+            mend=set_command((*path, "max_request_seconds"), most),
+        )
+    for field in ("max_request_mib", "max_response_mib"):
+        declared = getattr(load, field)
+        if declared is not None:
+            yield Fault(
+                path=(*path, field),
+                got=show(declared),
+                allowed="nothing: a state machine carries 256 KiB, less than one; a container can",
+                mend=rm_command((*path, field)),
+            )
+
+
+def _size(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
+    most = aws_lambda.MAX_MEMORY_MIB
+    needs = aws_lambda.memory_mib(load.cpu, load.memory)
+    if needs > most:
+        fitting = {"memory": most} if load.memory > most else {}
+        if aws_lambda.memory_mib(load.cpu, 0) > most:
+            fitting["cpu"] = _FITTING_CPU
+        yield Fault(
+            path=(*path, next(iter(fitting))),
+            got=f"cpu {load.cpu} with memory {load.memory}, which takes {needs} MiB of a function",
+            allowed=f"{most} MiB at most, and with it almost 6 vCPU; {_ELSEWHERE} do more",
+            mend=" && ".join(set_command((*path, key), value) for key, value in fitting.items()),
+        )
+    if load.image and (load.image.size_mib or 0) > aws_lambda.MAX_IMAGE_MIB:
+        yield Fault(
+            path=(*path, "image", "size_mib"),
+            got=show(load.image.size_mib),
+            allowed=f"{aws_lambda.MAX_IMAGE_MIB} at most; {_ELSEWHERE} run larger images",
+        )
+
+
+def _time(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
+    most = aws_lambda.MAX_TIMEOUT_SECONDS
+    if load.max_request_seconds > most:
+        yield Fault(
+            path=(*path, "max_request_seconds"),
+            got=show(load.max_request_seconds),
+            allowed=f"{most} at most: a function is stopped then; {_ELSEWHERE} wait longer",
+            mend=set_command((*path, "max_request_seconds"), most),
+        )
+
+
+def _payloads(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
+    for field, most in (
+        ("max_request_mib", aws_lambda.MAX_REQUEST_MIB),
+        ("max_response_mib", aws_lambda.MAX_RESPONSE_MIB),
+    ):
+        declared = getattr(load, field)
+        if declared is not None and declared > most:
+            yield Fault(
+                path=(*path, field),
+                got=show(declared),
+                allowed=f"{most} at most, what an invocation carries; {_ELSEWHERE} carry more",
+                mend=set_command((*path, field), most),
+            )
+
+
+def _files(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
+    if load.writable_root:
+        yield Fault(
+            path=(*path, "writable_root"),
+            got="true",
+            allowed=(
+                "false: a function writes to /tmp alone, and to its files where storage mounts "
+                f"some; {_ELSEWHERE} write elsewhere"
+            ),
+            mend=rm_command((*path, "writable_root")),
+        )
+    if load.exec:
+        yield Fault(
+            path=(*path, "exec"),
+            got="true",
+            allowed=f"false: nobody can open a shell in a function; {_ELSEWHERE}",
+            mend=rm_command((*path, "exec")),
+        )
+    most = aws_lambda.MAX_MOUNT_CHARACTERS
+    if load.storage and len(aws_lambda.mount_path(load.storage.mount)) > most:
+        yield Fault(
+            path=(*path, "storage", "mount"),
+            got=f"a path of {len(load.storage.mount)} characters",
+            allowed=f"one that has {most} at most below /mnt; {_ELSEWHERE} mount longer ones",
+            mend=set_command((*path, "storage", "mount"), "/data"),
+        )
+
+
+def _variables(
+    fleet: Fleet, region: str, path: tuple[str, str], load: Server | Agent
+) -> Iterator[Fault]:
+    for name in load.environment:
+        if name in aws_lambda.RESERVED_VARIABLES or name.startswith(aws_lambda.ADAPTER_PREFIX):
+            yield Fault(
+                path=(*path, "environment", name),
+                got="a variable that Lambda or its web adapter sets",
+                allowed=f"names that nobody else sets; {_ELSEWHERE} set this one",
+                mend=rm_command((*path, "environment", name)),
+            )
+    yield from _environment(path, expected_variables(fleet, region, path[1], load))
+
+
+def _environment(path: tuple[str, str], variables: Mapping[str, str]) -> Iterator[Fault]:
+    takes = aws_lambda.environment_bytes(variables)
+    most = aws_lambda.MAX_ENVIRONMENT_BYTES
+    if takes > most:
+        yield Fault(
+            path=path,
+            got=f"an environment of {takes} bytes, with what the platform tells it",
+            allowed=(
+                f"{most} at most: fewer uses, secrets or variables, or shorter instructions; "
+                f"{_ELSEWHERE} take more"
+            ),
+        )
+
+
+# What a secret's ARN has around the secret's name in the configuration, at most.
+_AROUND_SECRET_NAME = 120
+
+# AWS Secrets Manager API reference, CreateSecret, VersionId: a UUID.
+_VERSION_ID = "0" * 36
+
+# What the web adapter is told, with the longest name of a workload, and where an agent's chat is.
+_FURTHER_BYTES = 300
+
+
+def expected_variables(
+    fleet: Fleet, region: str, workload: str, load: Server | Agent
+) -> dict[str, str]:
+    """A function's variables, with stand-ins of full length for what only AWS knows."""
+    given = {secret: declared.arn for secret, declared in fleet.secrets.items()}
+    references = {variable(name): _reference(name, given.get(name)) for name in load.secrets}
+    if isinstance(load, Server):
+        references[REQUEST_STATE_KEY] = _reference(workload)
+    host = fleet.gateway.domain or api_host(region)
+    seconds = min(load.max_request_seconds, aws_lambda.MAX_TIMEOUT_SECONDS)
+    addresses = _expected_addresses(fleet, region, load)
+    return environment(fleet, workload, load, chain(seconds), addresses) | {
+        "MCP_ALLOWED_HOSTS": f"{host},{api_host(region)}",
+        "MCP_ALLOWED_ORIGINS": f"https://{host}",
+        SECRET_REFERENCES: json.dumps(references),
+        "FURTHER": "0" * _FURTHER_BYTES,
+    }
+
+
+def _reference(name: str, arn: str | None = None) -> dict[str, str]:
+    return {
+        "SecretId": arn or "0" * (_AROUND_SECRET_NAME + len(name)),
+        "VersionId": _VERSION_ID,
+    }
+
+
+def _expected_addresses(fleet: Fleet, region: str, load: Server | Agent) -> dict[str, str]:
+    stack = Stack(project="mcp-platform", name="dev", region=region, production=False)
+    known = server_addresses(fleet, stack)
+    return {name: known.get(name, "") for name in _uses(load)}
+
+
+def _uses(load: Server | Agent) -> tuple[str, ...]:
+    return load.uses if isinstance(load, Agent) else ()
+
+
+def _state(path: tuple[str, str], server: Server) -> Iterator[Fault]:
+    if server.sessions is Sessions.LEGACY_STATEFUL:
+        yield Fault(
+            path=(*path, "sessions"),
+            got=server.sessions.value,
+            allowed=(
+                f"{Sessions.STATELESS.value}: two requests of a client may meet two copies of a "
+                f"function; {_ELSEWHERE} keep sessions"
+            ),
+            mend=rm_command((*path, "sessions")),
+        )
+    if server.subscriptions:
+        yield Fault(
+            path=(*path, "subscriptions"),
+            got="true",
+            allowed=(
+                "false: a stream that stays open is paid by the second and cut after "
+                f"{aws_lambda.MAX_TIMEOUT_SECONDS} s; {_ELSEWHERE} hold it"
+            ),
+            mend=rm_command((*path, "subscriptions")),
+        )
+
+
+def _sidecars(path: tuple[str, str], agent: Agent) -> Iterator[Fault]:
+    if agent.sidecars:
+        yield Fault(
+            path=(*path, "sidecars"),
+            got=show(list(agent.sidecars)),
+            allowed="none: a function is one container; ecs runs several in a task",
+            mend=rm_command((*path, "sidecars")),
+        )
+
+
+def _images(fleet: Fleet, region: str) -> Iterator[Fault]:
+    for path, image in fleet.images():
+        repository = ecr_repository(image.uri or "")
+        if image.uri and not (repository and repository.region == region):
+            yield Fault(
+                path=(*path, "image", "uri"),
+                got=show(image.uri),
+                allowed=f"an image in a private ECR repository of {region or 'the region'}: "
+                "Lambda takes no other; ecs and eks do",
+            )
+
+
+def _callers(fleet: Fleet) -> Iterator[Fault]:
+    gateway = fleet.gateway
+    if gateway.auth and gateway.exposure is Exposure.PRIVATE and not gateway.allow_cidrs:
+        yield Fault(
+            path=("gateway", "allow_cidrs"),
+            got="nothing",
+            allowed=(
+                "the blocks of public addresses that callers come from: a REST API stands in no "
+                "network, and exposure: private with auth says that not everybody may reach it; "
+                "the gateways of ecs and eks stand in one"
+            ),
+            mend=set_command(("gateway", "allow_cidrs", 0), "203.0.113.0/24"),
+        )
+    for position, block in enumerate(gateway.allow_cidrs):
+        if _is_private(block):
+            here = ("gateway", "allow_cidrs", position)
+            yield Fault(
+                path=here,
+                got=block,
+                allowed="blocks of public addresses: a REST API sees no others, and so nobody "
+                "would be let in from there; the gateways of ecs and eks see private ones",
+                mend=rm_command(here),
+            )
+
+
+_PRIVATE = tuple(
+    ipaddress.IPv4Network(block)
+    for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+)
+
+
+def _is_private(block: str) -> bool:
+    try:
+        network = ipaddress.IPv4Network(block)
+    except ValueError:
+        return False  # core.rules says so
+    return any(network.subnet_of(private) for private in _PRIVATE)
+
+
+def _reach(fleet: Fleet) -> Iterator[Fault]:
+    """What functions inside of a network without NAT gateways do not reach."""
+    if fleet.network.vpc or fleet.network.nat is not Nat.NONE:
+        return
+    loads = dict(fleet.workloads())
+    for name in inside(fleet):
+        load = loads[name]
+        section = "agents" if isinstance(load, Agent) else "servers"
+        if _uses(load):
+            yield Fault(
+                path=(section, name, "uses"),
+                got=f"{', '.join(_uses(load))}, from inside of a network without NAT",
+                allowed="network.nat: single or per-zone: the way to the servers is the internet",
+                mend=set_command(("network", "nat"), Nat.SINGLE.value),
+            )
+        elif isinstance(load, Agent) and load.chat is Chat.WEBSOCKET:
+            yield Fault(
+                path=(section, name, "chat"),
+                got=f"{load.chat.value}, from inside of a network without NAT",
+                allowed="network.nat: single or per-zone: the way back to a chat is the internet",
+                mend=set_command(("network", "nat"), Nat.SINGLE.value),
+            )
+        elif fleet.gateway.auth and not any(server == name for _, server in fleet.edges()):
+            yield Fault(
+                path=("gateway", "auth"),
+                got=f"tokens that {name} checks, from inside of a network without NAT",
+                allowed="network.nat: single or per-zone: the issuer's keys are on the internet",
+                mend=set_command(("network", "nat"), Nat.SINGLE.value),
+            )
+
+
+def _api_resources(fleet: Fleet) -> Iterator[Fault]:
+    most = aws_lambda.MAX_API_RESOURCES
+    for routes in (rest_api.gateway_routes(fleet), rest_api.internal_routes(fleet)):
+        count = len(rest_api.resources(routes))
+        if count > most:
+            yield Fault(
+                path=("servers",),
+                got=f"{count} resources in one REST API",
+                allowed=(
+                    f"{most}, an API's quota: two a workload, and a few for all; "
+                    "spread the fleet over several stacks"
+                ),
+            )
