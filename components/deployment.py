@@ -6,6 +6,7 @@ import pulumi
 
 from components import targets
 from components.foundation import Foundation
+from components.gateway.certificate import Certificate
 from components.provider import aws_provider
 from components.publish import Published
 from core.fleet import Fleet
@@ -34,7 +35,13 @@ def deploy(
     foundation = Foundation(
         "fleet", fleet=fleet, stack=stack, secret_values=secret_values, opts=opts
     )
-    target = targets.deploy(fleet, stack, foundation, opts)
+    gateway = fleet.gateway
+    certificate_arn = (
+        Certificate("certificate", domain=gateway.domain, zone=gateway.zone, opts=opts).arn
+        if gateway.domain and gateway.zone
+        else None
+    )
+    target = targets.deploy(fleet, stack, foundation, certificate_arn, opts)
     published = Published(
         "published", fleet=fleet, stack=stack, foundation=foundation, target=target, opts=opts
     )

@@ -4,6 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.foundation import Foundation
+from components.gateway.address import address
 from components.outputs import by_name
 from components.targets import Deployed
 from core import discovery, names
@@ -15,7 +16,8 @@ class Published(pulumi.ComponentResource):
     """The parameters and the dashboard that are found by the stack's name, whatever the target.
 
     Type token `mcp-platform:index:Published`. Creates the discovery document as a parameter (see
-    `core.discovery.documents` for its form) and the dashboard.
+    `core.discovery.documents` for its form), the dashboard and, with a domain, the record that
+    leads to the gateway.
 
     Attributes:
         outputs: The stack's outputs, the same on every target.
@@ -35,13 +37,18 @@ class Published(pulumi.ComponentResource):
     ) -> None:
         super().__init__("mcp-platform:index:Published", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        for number, document in enumerate(discovery.documents(fleet, stack), start=1):
+        # How many parts there are follows from what is known before the addresses are.
+        parts = len(discovery.documents(fleet, stack, discovery.server_addresses(fleet, stack)))
+        documents = target.server_addresses.apply(
+            lambda addresses: discovery.documents(fleet, stack, addresses)
+        )
+        for number in range(1, parts + 1):
             aws.ssm.Parameter(
                 f"{name}-discovery" if number == 1 else f"{name}-discovery-{number}",
                 name=discovery.parameter(stack, number),
                 description=f"Servers and agents of {stack.label}",
                 type="String",
-                value=document,
+                value=documents[number - 1],
                 opts=child,
             )
         dashboard = aws.cloudwatch.Dashboard(
@@ -50,6 +57,14 @@ class Published(pulumi.ComponentResource):
             dashboard_body=target.dashboard,
             opts=child,
         )
+        if fleet.gateway.domain and fleet.gateway.zone and target.endpoint:
+            address(
+                name,
+                domain=fleet.gateway.domain,
+                zone=fleet.gateway.zone,
+                endpoint=target.endpoint,
+                parent=self,
+            )
         url = target.gateway_url
         servers = by_name(
             {
@@ -69,13 +84,16 @@ class Published(pulumi.ComponentResource):
             "gateway_url": url,
             "servers": servers,
             "agents": agents,
+            "chat": target.chat,
             "discovery": pulumi.Output.from_input(
                 {
-                    "namespace": foundation.discovery.namespace,
+                    "namespace": target.namespace,
                     "parameter": discovery.parameter(stack),
                 }
             ),
-            "mcp_json": servers.apply(discovery.client_configuration),
+            "mcp_json": servers.apply(
+                lambda urls: discovery.client_configuration(fleet, stack, urls)
+            ),
             "dashboard_url": pulumi.Output.format(
                 "https://{0}.console.aws.amazon.com/cloudwatch/home?region={0}#dashboards/dashboard/{1}",
                 stack.region,

@@ -8,15 +8,11 @@ import pulumi_aws as aws
 
 from components.account import Account
 from core.iam import Statement, document, trust
+from core.images import ecr_repository
 
 # Amazon Bedrock User Guide, "Supported cross-Region inference profiles": the id of a profile is the
 # model's id behind one of these.
 _INFERENCE_PROFILE = re.compile(r"^(us|us-gov|eu|apac|au|ca|jp|global)\.(?P<model>.+)$")
-
-# Amazon ECR User Guide, "Private registry": the address of a repository names account and region.
-_ECR_REPOSITORY = re.compile(
-    r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<name>[^@:]+)"
-)
 
 
 def role(
@@ -95,14 +91,14 @@ def pull_image(
         repository_arn: The repository of one that was built here, otherwise.
         account: The account.
     """
-    given = _ECR_REPOSITORY.match(uri or "")
+    given = ecr_repository(uri or "")
     if given:
         repository_arn = pulumi.Output.format(
             "arn:{0}:ecr:{1}:{2}:repository/{3}",
             account.partition,
-            given["region"],
-            given["account"],
-            given["name"],
+            given.region,
+            given.account,
+            given.name,
         )
     if repository_arn is None:
         return []

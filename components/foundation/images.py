@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pulumi
@@ -16,6 +17,21 @@ from core.stack import Stack
 
 _PLATFORM = docker_build.Platform.LINUX_ARM64
 _KEPT_IMAGES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """An image that was built here.
+
+    Attributes:
+        uri: The image with its digest.
+        repository_name: The repository that it is in.
+        repository_arn: That repository's ARN.
+    """
+
+    uri: pulumi.Output[str]
+    repository_name: pulumi.Output[str]
+    repository_arn: pulumi.Output[str]
 
 
 class Images(pulumi.ComponentResource):
@@ -43,77 +59,95 @@ class Images(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mcp-platform:foundation:Images", name, None, opts)
+        self.built: dict[str, Built] = {}
+        """The images that were built here, by the name of their build."""
         self.repository_arns: dict[str, pulumi.Output[str]] = {}
-        """The repositories of the images that were built here, by workload."""
-        built: dict[str, tuple[pulumi.Output[str], pulumi.Output[str]]] = {}
+        """Their repositories, by workload."""
         uris: dict[str, pulumi.Output[str]] = {}
-        for workload, load in fleet.workloads():
-            image = load.image
+        for (_, workload), image in fleet.images():
             if image.context is None:
                 uris[workload] = pulumi.Output.from_input(image.uri or "")
                 continue
             what = _build_name(image)
-            if what not in built:
-                built[what] = self._build(f"{name}-{what}", image, image.context, stack, key_arn)
-            uris[workload], self.repository_arns[workload] = built[what]
+            if what not in self.built:
+                self.built[what] = build(
+                    f"{name}-{what}",
+                    image,
+                    parent=self,
+                    key_arn=key_arn,
+                    kept=stack.production,
+                )
+            uris[workload] = self.built[what].uri
+            self.repository_arns[workload] = self.built[what].repository_arn
         self.uris = uris
         self.register_outputs({"uris": self.uris})
 
-    def _build(
-        self, name: str, image: Image, context: str, stack: Stack, key_arn: pulumi.Input[str]
-    ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
-        repository = aws.ecr.Repository(
-            f"{name}-repository",
-            image_scanning_configuration={"scan_on_push": True},
-            image_tag_mutability="IMMUTABLE",
-            encryption_configurations=[{"encryption_type": "KMS", "kms_key": key_arn}],
-            force_delete=not stack.production,
-            opts=pulumi.ResourceOptions(parent=self, protect=stack.production),
-        )
-        aws.ecr.LifecyclePolicy(
-            f"{name}-lifecycle",
-            repository=repository.name,
-            policy=json.dumps(_lifecycle()),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        login = aws.ecr.get_authorization_token_output(
-            registry_id=repository.registry_id, opts=pulumi.InvokeOutputOptions(parent=self)
-        )
-        # A build is not reproducible to the byte, so going back to earlier content pushes another
-        # image: it needs another tag, since the old one stays with the old image.
-        content = content_tag(image, Path())
-        build = random.RandomId(
-            f"{name}-build",
-            byte_length=4,
-            keepers={"content": content},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        built = docker_build.Image(
-            f"{name}-image",
-            context={
-                "location": context,
-                "named": {
-                    further: {"location": folder}
-                    for further, folder in image.additional_contexts.items()
-                },
+
+def build(
+    name: str, image: Image, *, parent: pulumi.Resource, key_arn: pulumi.Input[str], kept: bool
+) -> Built:
+    """Builds an image with a context and pushes it to a repository of its own.
+
+    Args:
+        name: The stem of the logical names.
+        image: The image.
+        parent: The component that it belongs to.
+        key_arn: The key that encrypts the repository.
+        kept: Whether the repository is protected, and not deleted with images in it.
+    """
+    context = image.context or "."
+    repository = aws.ecr.Repository(
+        f"{name}-repository",
+        image_scanning_configuration={"scan_on_push": True},
+        image_tag_mutability="IMMUTABLE",
+        encryption_configurations=[{"encryption_type": "KMS", "kms_key": key_arn}],
+        force_delete=not kept,
+        opts=pulumi.ResourceOptions(parent=parent, protect=kept),
+    )
+    aws.ecr.LifecyclePolicy(
+        f"{name}-lifecycle",
+        repository=repository.name,
+        policy=json.dumps(_lifecycle()),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    login = aws.ecr.get_authorization_token_output(
+        registry_id=repository.registry_id, opts=pulumi.InvokeOutputOptions(parent=parent)
+    )
+    # A build is not reproducible to the byte, so going back to earlier content pushes another
+    # image: it needs another tag, since the old one stays with the old image.
+    content = content_tag(image, Path())
+    build = random.RandomId(
+        f"{name}-build",
+        byte_length=4,
+        keepers={"content": content},
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    built = docker_build.Image(
+        f"{name}-image",
+        context={
+            "location": context,
+            "named": {
+                further: {"location": folder}
+                for further, folder in image.additional_contexts.items()
             },
-            dockerfile={"location": f"{context}/{image.dockerfile}"},
-            platforms=[_PLATFORM],
-            push=True,
-            tags=[pulumi.Output.concat(repository.repository_url, ":", content, "-", build.hex)],
-            registries=[
-                {
-                    "address": repository.repository_url,
-                    "username": login.user_name,
-                    "password": pulumi.Output.secret(login.password),
-                }
-            ],
-            # A preview of a pull request needs neither Docker nor the right to push.
-            build_on_preview=False,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        uri = pulumi.Output.concat(repository.repository_url, "@", built.digest)
-        return uri, repository.arn
+        },
+        dockerfile={"location": f"{context}/{image.dockerfile}"},
+        platforms=[_PLATFORM],
+        push=True,
+        tags=[pulumi.Output.concat(repository.repository_url, ":", content, "-", build.hex)],
+        registries=[
+            {
+                "address": repository.repository_url,
+                "username": login.user_name,
+                "password": pulumi.Output.secret(login.password),
+            }
+        ],
+        # A preview of a pull request needs neither Docker nor the right to push.
+        build_on_preview=False,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    uri = pulumi.Output.concat(repository.repository_url, "@", built.digest)
+    return Built(uri=uri, repository_name=repository.name, repository_arn=repository.arn)
 
 
 def _build_name(image: Image) -> str:

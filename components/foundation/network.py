@@ -10,7 +10,7 @@ import pulumi_awsx as awsx
 from components.account import Account
 from components.foundation.logs import log_group
 from core import cidrs, iam
-from core.endpoints import endpoint_services
+from core.egress import endpoint_services, nat
 from core.fleet import Fleet, Nat, Vpc
 from core.stack import Stack
 
@@ -76,8 +76,8 @@ class Network(pulumi.ComponentResource):
         self._name = name
         self.https_destinations: list[Destination] = []
         """Where workloads may go over HTTPS: anywhere, or only to AWS where there is no NAT."""
-        self.endpoints: list[pulumi.Resource] = []
-        """What must be there before a task can start, where nothing else leads out."""
+        self.way_out: pulumi.Output[list[pulumi.Resource]] | list[pulumi.Resource] = []
+        """What must be there before a workload starts, and goes after it: routes and endpoints."""
         if fleet.network.vpc:
             self._adopt(fleet.network.vpc)
         else:
@@ -109,7 +109,7 @@ class Network(pulumi.ComponentResource):
             number_of_availability_zones=network.zones,
             enable_dns_hostnames=True,
             enable_dns_support=True,
-            nat_gateways={"strategy": _NAT_STRATEGIES[network.nat]},
+            nat_gateways={"strategy": _NAT_STRATEGIES[nat(fleet)]},
             subnet_strategy=awsx.ec2.SubnetAllocationStrategy.AUTO,
             subnet_specs=[
                 {"type": awsx.ec2.SubnetType.PRIVATE, "cidr_blocks": list(plan.private)},
@@ -133,17 +133,22 @@ class Network(pulumi.ComponentResource):
             tags={"Name": f"{stack.label}-s3"},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        if network.nat is Nat.NONE:
-            endpoints = self._interface_endpoints(fleet, stack)
-            self.endpoints.append(s3)
+        services = endpoint_services(fleet)
+        if services:
+            group, endpoints = self._interface_endpoints(services, stack)
+            self.way_out = [s3, *endpoints]
             self.https_destinations = [
-                Destination(name="endpoints", security_group_id=endpoints.id),
+                Destination(name="endpoints", security_group_id=group.id),
                 Destination(name="s3", prefix_list_id=s3.prefix_list_id),
             ]
         else:
+            # Of a route, its NAT gateway is a part: without it, no image could be pulled yet.
+            self.way_out = vpc.routes.apply(lambda routes: [*(routes or ())])
             self.https_destinations = [Destination(name="anywhere", cidr=EVERYWHERE)]
 
-    def _interface_endpoints(self, fleet: Fleet, stack: Stack) -> aws.ec2.SecurityGroup:
+    def _interface_endpoints(
+        self, services: Sequence[str], stack: Stack
+    ) -> tuple[aws.ec2.SecurityGroup, list[aws.ec2.VpcEndpoint]]:
         """Makes the ways to AWS's services that workloads need where nothing else leads out."""
         group = aws.ec2.SecurityGroup(
             f"{self._name}-endpoints",
@@ -162,8 +167,8 @@ class Network(pulumi.ComponentResource):
             cidr_ipv4=self.cidr,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        for service in endpoint_services(fleet):
-            endpoint = aws.ec2.VpcEndpoint(
+        endpoints = [
+            aws.ec2.VpcEndpoint(
                 f"{self._name}-{service.replace('.', '-')}",
                 vpc_id=self.vpc_id,
                 service_name=f"com.amazonaws.{stack.region}.{service}",
@@ -174,8 +179,15 @@ class Network(pulumi.ComponentResource):
                 tags={"Name": f"{stack.label}-{service}"},
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            self.endpoints.append(endpoint)
-        return group
+            for service in services
+        ]
+        return group, endpoints
+
+    def before(self, needed: Sequence[pulumi.Resource]) -> pulumi.Input[list[pulumi.Resource]]:
+        """What a workload in the network waits for: its own needs, and the way out."""
+        if isinstance(self.way_out, pulumi.Output):
+            return self.way_out.apply(lambda ways: [*needed, *ways])
+        return [*needed, *self.way_out]
 
     def _flow_logs(
         self, fleet: Fleet, stack: Stack, account: Account, key_arn: pulumi.Input[str]

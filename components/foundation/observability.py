@@ -12,19 +12,24 @@ from core.stack import Stack
 
 
 class Observability(pulumi.ComponentResource):
-    """A log group with an alarm on error lines for every workload, and the topic of all alarms.
+    """A log group and an alarm on error lines for every workload, and the topic of all alarms.
 
     Type token `mcp-platform:foundation:Observability`. Creates an encrypted SNS topic (with a
-    subscription where an address is configured), and per workload a log group, a metric filter that
-    counts its error lines, and an alarm on that count.
+    subscription where an address is configured), per workload a log group, a metric filter that
+    counts its error lines, and an alarm on that count, and a log group for the gateway (REST APIs
+    log every request to it; a load balancer cannot, but a switch of target is to keep the log).
 
     Attributes:
         topic_arn: The topic that alarms notify.
         log_group_names: Every workload's log group, by the workload's name.
         log_group_arns: Their ARNs.
+        gateway_log_group_name: The gateway's log group.
+        gateway_log_group_arn: Its ARN.
     """
 
     topic_arn: pulumi.Output[str]
+    gateway_log_group_name: pulumi.Output[str]
+    gateway_log_group_arn: pulumi.Output[str]
     log_group_names: Mapping[str, pulumi.Output[str]]
     log_group_arns: Mapping[str, pulumi.Output[str]]
 
@@ -61,6 +66,16 @@ class Observability(pulumi.ComponentResource):
         }
         for workload, group in groups.items():
             self._count_errors(f"{name}-{workload}-errors", stack, workload, group)
+        gateway = log_group(
+            f"{name}-gateway-log",
+            "gateway/requests",  # no workload can have that name
+            fleet,
+            stack,
+            key_arn=key_arn,
+            parent=self,
+        )
+        self.gateway_log_group_name = gateway.name
+        self.gateway_log_group_arn = gateway.arn
         self.log_group_names = {workload: group.name for workload, group in groups.items()}
         self.log_group_arns = {workload: group.arn for workload, group in groups.items()}
         self.register_outputs(
@@ -68,6 +83,8 @@ class Observability(pulumi.ComponentResource):
                 "topic_arn": self.topic_arn,
                 "log_group_names": self.log_group_names,
                 "log_group_arns": self.log_group_arns,
+                "gateway_log_group_name": self.gateway_log_group_name,
+                "gateway_log_group_arn": self.gateway_log_group_arn,
             }
         )
 

@@ -7,7 +7,8 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from core.fleet import Fleet, Secret, SecretSource
+from core.environment import REQUEST_STATE_KEY, variable
+from core.fleet import Agent, Fleet, Secret, SecretSource, Server
 from core.stack import Stack
 
 _GENERATED_LENGTH = 64
@@ -22,13 +23,13 @@ class Stored:
 
     Attributes:
         arn: The secret's ARN, for a policy.
-        value_from: What a task reads: the version with the value that was made here, so that a new
-            value starts new tasks, and no task starts before there is one. Of a secret that
-            somebody else sets, the ARN: whatever is there.
+        version_id: The version with the value that was made here, so that a new value starts new
+            workloads, and none starts before there is one. None of a secret that somebody else
+            sets: what is there is read.
     """
 
     arn: pulumi.Output[str]
-    value_from: pulumi.Output[str]
+    version_id: pulumi.Output[str] | None = None
 
 
 class Vault(pulumi.ComponentResource):
@@ -91,6 +92,13 @@ class Vault(pulumi.ComponentResource):
         }
         self.register_outputs({"arns": self.arns, "request_state_arns": self.request_state_arns})
 
+    def read_by(self, workload: str, load: Server | Agent) -> dict[str, Stored]:
+        """The secrets that a workload reads, by the variable that it wants each value in."""
+        read = {variable(secret): self.declared[secret] for secret in load.secrets}
+        if isinstance(load, Server):
+            read[REQUEST_STATE_KEY] = self.request_state[workload]
+        return read
+
     def _declared(
         self, name: str, secret: str, declared: Secret, value: pulumi.Output[str] | None
     ) -> Stored:
@@ -106,7 +114,7 @@ class Vault(pulumi.ComponentResource):
                     if declared.arn
                     else self._container(name, description).arn
                 )
-                return Stored(arn=arn, value_from=arn)
+                return Stored(arn=arn)
 
     def _generated(self, name: str, description: str) -> Stored:
         container = self._container(name, description)
@@ -139,6 +147,4 @@ class Vault(pulumi.ComponentResource):
             secret_string=value,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        # Amazon ECS API reference, Secret, valueFrom: ARN, JSON key, version stage, version id.
-        value_from = pulumi.Output.concat(container.arn, ":::", version.version_id)
-        return Stored(arn=container.arn, value_from=value_from)
+        return Stored(arn=container.arn, version_id=version.version_id)

@@ -1,5 +1,1 @@
-"""The way in: TLS, authentication, routing."""
-
-from components.gateway.gateway import Gateway
-
-__all__ = ["Gateway"]
+"""The way in: certificate, address, load balancer, authentication, web ACL."""

@@ -3,12 +3,8 @@
 import pulumi
 import pulumi_aws as aws
 
-from core.discovery import protected_resource_metadata
+from core.discovery import METADATA_PATH, protected_resource_metadata
 from core.fleet import Authentication
-
-# RFC 9728, "OAuth 2.0 Protected Resource Metadata": the root form, and the one with the path of the
-# resource behind it. MCP 2026-07-28 clients look at both.
-METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 
 def token_check(auth: Authentication) -> aws.lb.ListenerRuleActionArgsDict:

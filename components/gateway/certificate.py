@@ -1,61 +1,52 @@
-"""The gateway's certificate and address."""
+"""The certificate of the gateway's domain."""
 
 import pulumi
 import pulumi_aws as aws
 
+from components.gateway.moved import from_gateway
 
-def certificate(
-    name: str, *, domain: str, zone: str, parent: pulumi.Resource
-) -> pulumi.Output[str]:
-    """Makes a certificate for the domain, validated by a record in its zone.
 
-    Returns:
-        The ARN of the certificate, once it is valid.
+class Certificate(pulumi.ComponentResource):
+    """A certificate for the domain, whatever stands behind it: a switch of target keeps it.
+
+    Type token `mcp-platform:gateway:Certificate`. Creates the certificate, the record in the zone
+    that proves whose the domain is, and the wait for AWS to see it.
+
+    Attributes:
+        arn: The ARN of the certificate, once it is valid.
     """
-    child = pulumi.ResourceOptions(parent=parent)
-    requested = aws.acm.Certificate(
-        f"{name}-certificate", domain_name=domain, validation_method="DNS", opts=child
-    )
-    option = requested.domain_validation_options[0]
-    record = aws.route53.Record(
-        f"{name}-certificate-record",
-        zone_id=zone,
-        name=option.resource_record_name,
-        type=option.resource_record_type,
-        records=[option.resource_record_value],
-        ttl=300,
-        allow_overwrite=True,
-        opts=child,
-    )
-    validated = aws.acm.CertificateValidation(
-        f"{name}-certificate-validation",
-        certificate_arn=requested.arn,
-        validation_record_fqdns=[record.fqdn],
-        opts=child,
-    )
-    return validated.certificate_arn
 
+    arn: pulumi.Output[str]
 
-def address(
-    name: str,
-    *,
-    domain: str,
-    zone: str,
-    load_balancer: aws.lb.LoadBalancer,
-    parent: pulumi.Resource,
-) -> None:
-    """Makes the record that leads from the domain to the load balancer."""
-    aws.route53.Record(
-        f"{name}-address",
-        zone_id=zone,
-        name=domain,
-        type="A",
-        aliases=[
-            {
-                "name": load_balancer.dns_name,
-                "zone_id": load_balancer.zone_id,
-                "evaluate_target_health": True,
-            }
-        ],
-        opts=pulumi.ResourceOptions(parent=parent),
-    )
+    def __init__(
+        self, name: str, *, domain: str, zone: str, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("mcp-platform:gateway:Certificate", name, None, opts)
+        requested = aws.acm.Certificate(
+            f"{name}-acm",
+            domain_name=domain,
+            validation_method="DNS",
+            opts=self._child("certificate"),
+        )
+        option = requested.domain_validation_options[0]
+        record = aws.route53.Record(
+            f"{name}-record",
+            zone_id=zone,
+            name=option.resource_record_name,
+            type=option.resource_record_type,
+            records=[option.resource_record_value],
+            ttl=300,
+            allow_overwrite=True,
+            opts=self._child("certificate-record"),
+        )
+        validated = aws.acm.CertificateValidation(
+            f"{name}-validation",
+            certificate_arn=requested.arn,
+            validation_record_fqdns=[record.fqdn],
+            opts=self._child("certificate-validation"),
+        )
+        self.arn = validated.certificate_arn
+        self.register_outputs({"arn": self.arn})
+
+    def _child(self, was: str) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, aliases=[from_gateway(was)])

@@ -6,8 +6,9 @@ import pulumi
 import pulumi_aws as aws
 
 from components.foundation import Foundation
+from components.gateway.address import Endpoint
 from components.gateway.authentication import metadata_rule, token_check
-from components.gateway.certificate import address, certificate
+from components.gateway.firewall import firewall
 from core import names, timeouts
 from core.discovery import agent_path, server_path
 from core.fleet import PORT, Agent, Exposure, Fleet, Server
@@ -41,10 +42,10 @@ class Gateway(pulumi.ComponentResource):
     """The load balancer in front of the fleet, with a route to every exposed workload.
 
     Type token `mcp-platform:gateway:Gateway`. Creates an internal load balancer, or a public one; a
-    security group that lets callers in; with a domain a certificate, an address record, an HTTPS
-    listener and a redirect from HTTP, else an HTTP listener; per exposed workload a target group
-    and a rule, which checks tokens where authentication is configured, rewrites the outer path to
-    the workload's own and forwards; and a rule for the protected-resource metadata.
+    security group that lets callers in; with a domain an HTTPS listener and a redirect from HTTP,
+    else an HTTP listener; per exposed workload a target group and a rule, which checks tokens where
+    authentication is configured, rewrites the outer path to the workload's own and forwards; a rule
+    for the protected-resource metadata; and a web ACL where one is asked for.
 
     Attributes:
         url: The gateway's address, without a slash at the end.
@@ -65,8 +66,19 @@ class Gateway(pulumi.ComponentResource):
         fleet: Fleet,
         stack: Stack,
         foundation: Foundation,
+        certificate_arn: pulumi.Input[str] | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """Makes the gateway.
+
+        Args:
+            name: The component's name.
+            fleet: The fleet.
+            stack: The stack.
+            foundation: The foundation.
+            certificate_arn: The certificate of its domain, if it has one.
+            opts: The component's options.
+        """
         super().__init__("mcp-platform:gateway:Gateway", name, None, opts)
         self._name, self._fleet, self._stack, self._foundation = name, fleet, stack, foundation
         child = pulumi.ResourceOptions(parent=self)
@@ -89,10 +101,17 @@ class Gateway(pulumi.ComponentResource):
                 1, alb_idle=self.idle_seconds
             ).alb_client_keep_alive_seconds,
             drop_invalid_header_fields=True,
-            enable_deletion_protection=stack.production,
             opts=child,
         )
-        listener = self._listener()
+        self.endpoint = Endpoint(
+            dns_name=self.load_balancer.dns_name,
+            zone_id=self.load_balancer.zone_id,
+            has_health=True,
+        )
+        """What a domain leads to."""
+        if fleet.gateway.firewall:
+            firewall(name, fleet.gateway.firewall, resource_arn=self.load_balancer.arn, parent=self)
+        listener = self._listener(certificate_arn)
         self.url, self.host = self._address()
         self.routes = {
             workload: self._route(workload, load, listener)
@@ -146,7 +165,7 @@ class Gateway(pulumi.ComponentResource):
             )
         return group
 
-    def _listener(self) -> aws.lb.Listener:
+    def _listener(self, certificate_arn: pulumi.Input[str] | None) -> aws.lb.Listener:
         """Makes the listener that has the routes: HTTPS with a domain, HTTP without."""
         gateway = self._fleet.gateway
         child = pulumi.ResourceOptions(parent=self)
@@ -176,24 +195,15 @@ class Gateway(pulumi.ComponentResource):
             default_actions=[to_https if gateway.domain else no_such_path],
             opts=child,
         )
-        if not (gateway.domain and gateway.zone):
+        if certificate_arn is None:
             return http
-        address(
-            self._name,
-            domain=gateway.domain,
-            zone=gateway.zone,
-            load_balancer=self.load_balancer,
-            parent=self,
-        )
         listener = aws.lb.Listener(
             f"{self._name}-https",
             load_balancer_arn=self.load_balancer.arn,
             port=HTTPS_PORT,
             protocol="HTTPS",
             ssl_policy=_TLS_POLICY,
-            certificate_arn=certificate(
-                self._name, domain=gateway.domain, zone=gateway.zone, parent=self
-            ),
+            certificate_arn=certificate_arn,
             default_actions=[no_such_path],
             opts=child,
         )

@@ -5,6 +5,7 @@ from typing import Protocol
 import pulumi
 
 from components.foundation import Foundation
+from components.gateway.address import Endpoint
 from core.fleet import Fleet, Target
 from core.stack import Stack
 
@@ -14,17 +15,33 @@ class Deployed(Protocol):
 
     Attributes:
         gateway_url: The way in, without a slash at the end.
+        endpoint: What a domain leads to, where the fleet has one.
         dashboard: The body of the fleet's dashboard, in JSON.
+        namespace: The Cloud Map namespace that servers are found in.
+        server_addresses: Where agents reach each server, by name.
+        chat: Where people chat with each agent that does (`chat: websocket`), by name.
     """
 
     @property
     def gateway_url(self) -> pulumi.Output[str]: ...  # noqa: D102 - above
     @property
+    def endpoint(self) -> Endpoint | None: ...  # noqa: D102 - above
+    @property
     def dashboard(self) -> pulumi.Output[str]: ...  # noqa: D102 - above
+    @property
+    def namespace(self) -> pulumi.Output[str]: ...  # noqa: D102 - above
+    @property
+    def server_addresses(self) -> pulumi.Output[dict[str, str]]: ...  # noqa: D102 - above
+    @property
+    def chat(self) -> pulumi.Output[dict[str, str]]: ...  # noqa: D102 - above
 
 
 def deploy(
-    fleet: Fleet, stack: Stack, foundation: Foundation, opts: pulumi.ResourceOptions
+    fleet: Fleet,
+    stack: Stack,
+    foundation: Foundation,
+    certificate_arn: pulumi.Output[str] | None,
+    opts: pulumi.ResourceOptions,
 ) -> Deployed:
     """Makes the fleet's target; only that target's modules, and the SDKs they need, are imported.
 
@@ -32,9 +49,13 @@ def deploy(
         ValueError: For a target that this release does not have; `core.fitness` refuses it first.
     """
     match fleet.target:
+        case Target.LAMBDA:
+            from components.targets import aws_lambda  # noqa: PLC0415 - only the chosen one
+
+            return aws_lambda.deploy(fleet, stack, foundation, certificate_arn, opts)
         case Target.ECS:
             from components.targets import ecs  # noqa: PLC0415 - only the chosen one
 
-            return ecs.deploy(fleet, stack, foundation, opts)
-        case Target.LAMBDA | Target.EKS:
+            return ecs.deploy(fleet, stack, foundation, certificate_arn, opts)
+        case Target.EKS:
             raise ValueError(f"there is no target {fleet.target.value} yet")

@@ -5,7 +5,8 @@ from typing import Any
 MINIMAL: dict[str, Any] = {"servers": {"clock": {"image": {"context": "workloads/clock"}}}}
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-FOREIGN_IMAGE = f"210987654321.dkr.ecr.eu-west-1.amazonaws.com/team/quiet@{DIGEST}"
+FOREIGN_IMAGE = f"210987654321.dkr.ecr.us-east-1.amazonaws.com/team/quiet@{DIGEST}"
+OLD_IMAGE = f"210987654321.dkr.ecr.us-east-1.amazonaws.com/team/old@{DIGEST}"
 PUBLIC_IMAGE = f"public.ecr.aws/example/old@{DIGEST}"
 EXISTING_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:team/old-key-a1B2c3"
 MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -55,7 +56,7 @@ FULL: dict[str, Any] = {
             "secrets": ["set-outside"],
         },
         "old": {
-            "image": {"uri": PUBLIC_IMAGE},
+            "image": {"uri": OLD_IMAGE},
             "sessions": "legacy-stateful",
             "replicas": {"min": 1, "max": 1},
             "secrets": ["there-already"],
@@ -94,6 +95,70 @@ _SMALL: dict[str, Any] = {
 }
 PRODUCTION: dict[str, Any] = {**_SMALL, "production": True}
 ADOPTED_NETWORK: dict[str, Any] = {**_SMALL, "network": EXISTING_VPC}
+
+_LAMBDA_IMAGE = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/team/search@{DIGEST}"
+
+LAMBDA: dict[str, Any] = {**MINIMAL, "target": "lambda"}
+
+LAMBDA_FULL: dict[str, Any] = {
+    "target": "lambda",
+    "servers": {
+        "clock": {
+            "image": {"context": "workloads/clock"},
+            "concurrency": {"reserved": 20, "provisioned": 2, "provisioned_max": 8},
+        },
+        "notes": {
+            "image": {"context": "workloads/notes"},
+            "cpu": 2048,
+            "memory": 1024,
+            "storage": {"mount": "/data"},
+            "secrets": ["notes-api-key", "made-up"],
+            "environment": {"LOG_LEVEL": "info"},
+            "max_request_seconds": 900,
+            "concurrency": {"provisioned": 1},
+        },
+        "search": {
+            "image": {"uri": _LAMBDA_IMAGE},
+            "expose": False,
+            "private_network": True,
+            "secrets": ["set-outside"],
+        },
+    },
+    "agents": {
+        "assistant": {
+            "image": {"context": "workloads/assistant"},
+            "uses": ["clock", "search"],
+            "models": [MODEL, f"us.{MODEL}"],
+            "chat": "websocket",
+        },
+        "researcher": {
+            "runs_as": "state-machine",
+            "uses": ["notes"],
+            "models": [MODEL],
+            "instructions": "Be brief.",
+            "max_turns": 5,
+            "max_request_seconds": 1800,
+        },
+        "quick": {
+            "runs_as": "state-machine",
+            "uses": ["clock"],
+            "models": [f"us.{MODEL}"],
+            "max_request_seconds": 29,
+        },
+    },
+    "secrets": {
+        name: FULL["secrets"][name] for name in ("notes-api-key", "made-up", "set-outside")
+    },
+    "network": {"cidr": "10.0.0.0/16", "zones": 3, "nat": "single"},
+    "gateway": {
+        **PUBLIC,
+        "allow_cidrs": ["203.0.113.0/24"],
+        "throttle": {"requests_per_second": 50, "burst": 70},
+        "firewall": {"requests_per_five_minutes": 500},
+    },
+    "observability": {"retention_days": 90, "alarm_email": "ops@example.com"},
+    "tags": {"team": "platform"},
+}
 
 FLEETS: dict[str, dict[str, Any]] = {
     "minimal": MINIMAL,

@@ -25,6 +25,9 @@ from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT, REGION, PROJECT = "123456789012", "us-east-1", "mcp-platform"
+API_ID = "a1b2c3d4e5"
+"""The id of every REST and WebSocket API: they have ten characters."""
+
 MARKER = "must-not-be-seen"
 """What every secret value contains: those of the configuration, generated ones, the ECR token."""
 
@@ -57,7 +60,8 @@ class Resource:
         id: Its id, empty in a preview.
         state: Its outputs, as the program sees them.
         protect: The option of that name.
-        aliases: The names that it had; of an alias that says more, all of it as text.
+        aliases: The names that it had, or its whole URN where it had another parent; of an alias
+            that says anything else, all of it as text.
         ignore_changes: The option of that name.
         replacement_trigger: The option of that name, None without.
         timeouts: The option `custom_timeouts`: how long to wait for create, update and delete.
@@ -314,7 +318,7 @@ class _Monitor(mocks.MockMonitor):
             # The inputs of a component are not among its outputs.
             state={**(inputs if request.custom else {}), **outputs, **hidden},
             protect=request.protect,
-            aliases=[alias.spec.name or str(alias) for alias in request.aliases],
+            aliases=[_former(alias.spec, request.type) for alias in request.aliases],
             ignore_changes=list(request.ignoreChanges),
             replacement_trigger=json_format.MessageToDict(request.replacement_trigger)
             if request.HasField("replacement_trigger")
@@ -354,6 +358,15 @@ class _Monitor(mocks.MockMonitor):
             answer = _FUNCTIONS[request.tok]
         getattr(response, "return").CopyFrom(_struct(answer))  # a keyword, but the field's name
         return response
+
+
+def _former(alias: Any, type_: str) -> str:
+    """What an alias says that a resource was."""
+    if not alias.parentUrn:
+        return alias.name or str(alias)
+    # As the engine makes a URN: with the types of all above, and the name of none of them.
+    above = alias.parentUrn.rpartition("::")[0]
+    return f"{above}${type_}::{alias.name}"
 
 
 def _read(value: Any) -> Any:
@@ -417,6 +430,14 @@ def _vpc(zones: int, digits: str) -> dict[str, Any]:
             }
             for table in tables
         ],
+        "routes": [
+            {
+                _SIGNATURE: _REFERENCE,
+                "urn": f"urn:pulumi:s::p::aws:ec2/route:Route::{table}",
+                "id": table,
+            }
+            for table in tables
+        ],
     }
 
 
@@ -443,6 +464,24 @@ _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
             }
         ],
     },
+    "aws:apigateway/authorizer:Authorizer": {"id": "{hex}"},
+    "aws:apigateway/deployment:Deployment": {"id": "{hex}"},
+    "aws:apigateway/domainName:DomainName": {
+        "regionalDomainName": f"d-{{hex}}.execute-api.{REGION}.amazonaws.com",
+        "regionalZoneId": "Z1UJRXOUMOOFQ8",
+    },
+    "aws:apigateway/requestValidator:RequestValidator": {"id": "{hex}"},
+    "aws:apigateway/resource:Resource": {"id": "{hex}"},
+    "aws:apigateway/restApi:RestApi": {
+        "id": API_ID,
+        "rootResourceId": "root",
+        "executionArn": _arn("execute-api", "{hex}"),
+    },
+    "aws:apigateway/stage:Stage": {"arn": f"arn:aws:apigateway:{REGION}::/restapis/a/stages/live"},
+    "aws:apigatewayv2/api:Api": {
+        "id": API_ID,
+        "executionArn": _arn("execute-api", "{hex}"),
+    },
     "aws:cloudwatch/logGroup:LogGroup": {"arn": _arn("logs", "log-group:{name}")},
     "aws:ec2/securityGroup:SecurityGroup": {"id": "sg-{hex}"},
     "aws:ec2/vpcEndpoint:VpcEndpoint": {"id": "vpce-{hex}", "prefixListId": "pl-63a5400a"},
@@ -468,6 +507,8 @@ _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "keyId": "{hex}",
         "arn": _arn("kms", "key/0a1b2c3d-0000-4000-8000-000000000000"),
     },
+    "aws:lambda/alias:Alias": {"arn": _arn("lambda", "function:{logical}:live")},
+    "aws:lambda/function:Function": {"version": "1", "arn": _arn("lambda", "function:{name}")},
     "aws:lb/listener:Listener": {"arn": _arn("elasticloadbalancing", "listener/app/{name}/1/2")},
     "aws:lb/loadBalancer:LoadBalancer": {
         "arn": _arn("elasticloadbalancing", "loadbalancer/app/{name}/{hex}"),
@@ -482,11 +523,14 @@ _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     "aws:route53/record:Record": {"fqdn": "{name}"},
     "aws:secretsmanager/secret:Secret": {"id": _SECRET_ARN, "arn": _SECRET_ARN},
     "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace": {"id": "ns-{hex}"},
+    "aws:servicediscovery/httpNamespace:HttpNamespace": {"id": "ns-{hex}"},
     "aws:servicediscovery/service:Service": {
         "id": "srv-{hex}",
         "arn": _arn("servicediscovery", "service/srv-{hex}"),
     },
+    "aws:sfn/stateMachine:StateMachine": {"arn": _arn("states", "stateMachine:{name}")},
     "aws:sns/topic:Topic": {"arn": _arn("sns", "{name}")},
+    "aws:wafv2/webAcl:WebAcl": {"arn": _arn("wafv2", "regional/webacl/{name}/{hex}")},
     "docker-build:index:Image": {"digest": "sha256:" + "4" * 64},
     "random:index/randomPassword:RandomPassword": {
         "result": f"{MARKER}-{{logical}}",

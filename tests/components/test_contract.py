@@ -18,7 +18,8 @@ from components.foundation.network import Network
 from components.foundation.observability import Observability
 from components.foundation.storage import Storage
 from components.foundation.vault import Vault
-from components.gateway import Gateway
+from components.gateway.certificate import Certificate
+from components.gateway.gateway import Gateway
 from components.publish import Published
 from components.targets.ecs import EcsTarget
 from components.targets.ecs.workload import Workload
@@ -35,12 +36,13 @@ COMPONENTS: dict[str, type] = {
     "mcp-platform:foundation:Discovery": Discovery,
     "mcp-platform:foundation:Images": Images,
     "mcp-platform:foundation:Storage": Storage,
+    "mcp-platform:gateway:Certificate": Certificate,
     "mcp-platform:gateway:Gateway": Gateway,
     "mcp-platform:ecs:Target": EcsTarget,
     "mcp-platform:ecs:Workload": Workload,
     "mcp-platform:index:Published": Published,
 }
-ROOTS = ["ecs", "fleet", "gateway", "published"]
+ROOTS = ["ecs", "fleet", "gateway", "published"]  # and the certificate of a domain
 PROVIDER = "urn:pulumi:dev::mcp-platform::pulumi:pulumi:Stack$pulumi:providers:aws::aws::aws-"
 
 fleets = pytest.mark.parametrize("fleet", FLEETS.values(), ids=FLEETS)
@@ -58,13 +60,14 @@ def test_every_component_has_a_type_token_of_three_parts_that_its_docstring_name
 
 
 @fleets
-def test_every_resource_stands_below_a_component_and_only_the_four_roots_below_the_stack(
+def test_every_resource_stands_below_a_component_and_only_the_roots_below_the_stack(
     fleet: Any,
 ):
     recording = run(fleet)
     components = {made.urn for made in recording.components}
     outside = [made for made in recording.resources.values() if made.parent not in components]
-    assert sorted(made.name for made in outside if made.urn in components) == ROOTS
+    roots = sorted([*ROOTS, *(["certificate"] if "domain" in fleet.get("gateway", {}) else [])])
+    assert sorted(made.name for made in outside if made.urn in components) == roots
     assert [made.type for made in outside if made.urn not in components] == ["pulumi:providers:aws"]
 
 
@@ -245,7 +248,7 @@ def test_names_that_run_together_give_every_resource_a_urn_of_its_own():
     recording = run(fleet)
     assert len(recording.names("ecs.Service")) == 9
     groups = [made.inputs["name"] for made in recording.of("cloudwatch.LogGroup")]
-    assert len(groups) == len(set(groups)) == 10
+    assert len(groups) == len(set(groups)) == 11
 
 
 # Many of everything that has an order, so that two orders are hardly ever the same by chance.

@@ -1,16 +1,32 @@
 """What `core.costs` reckons with is what the program makes."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from core.costs import usage
 from core.fleet import Fleet
-from tests.components.fleets import FULL, MINIMAL
+from core.prices import monthly
+from tests.components.fleets import FULL, LAMBDA, LAMBDA_FULL, MINIMAL, PUBLIC
 from tests.components.recording import run
 
+FIREWALL: dict[str, Any] = {**MINIMAL, "gateway": {"firewall": {}}}
+LAMBDA_AGENT: dict[str, Any] = {
+    "target": "lambda",
+    "agents": {"assistant": {"image": {"context": "workloads/assistant"}}},
+    "gateway": PUBLIC,
+}
+LAMBDA_INSIDE: dict[str, Any] = {
+    "target": "lambda",
+    "servers": {"clock": {**MINIMAL["servers"]["clock"], "private_network": True}},
+    "network": {"nat": "none"},
+}
 
-@pytest.mark.parametrize("configuration", [MINIMAL, FULL])
+
+@pytest.mark.parametrize(
+    "configuration", [MINIMAL, FULL, FIREWALL, LAMBDA, LAMBDA_FULL, LAMBDA_AGENT, LAMBDA_INSIDE]
+)
 def test_the_estimate_counts_what_is_made(configuration: dict[str, Any]):
     recording = run(configuration)
     has = usage(Fleet.model_validate(configuration))
@@ -29,3 +45,36 @@ def test_the_estimate_counts_what_is_made(configuration: dict[str, Any]):
     zones = Fleet.model_validate(configuration).network.zones
     assert has.interface_endpoints == len(interface) * zones
     assert len(has.tasks) == len(recording.of("ecs.Service"))
+    acls = recording.of("wafv2.WebAcl")
+    assert has.web_acls == len(acls)
+    assert has.web_acl_rules == sum(len(acl.inputs["rules"]) for acl in acls)
+    memory = {made.name: made.inputs["memorySize"] for made in recording.of("lambda.Function")}
+    warm = {
+        made.name.removesuffix("-warm"): made.inputs["provisionedConcurrentExecutions"]
+        for made in recording.of("lambda.ProvisionedConcurrencyConfig")
+    }
+    assert has.warm_gb * 1024 == sum(
+        memory[f"{name}-function"] * count for name, count in warm.items()
+    )
+
+
+# What costs by the hour, in this program: it stands there and waits.
+HOURLY: dict[str, Callable[[dict[str, Any]], bool]] = {
+    "awsx.Vpc": lambda inputs: inputs["natGateways"]["strategy"] != "None",
+    "ec2.VpcEndpoint": lambda inputs: inputs["vpcEndpointType"] == "Interface",
+    "ecs.Service": lambda _: True,
+    "lambda.ProvisionedConcurrencyConfig": lambda _: True,
+    "lb.LoadBalancer": lambda _: True,
+}
+
+
+def _hourly(configuration: dict[str, Any]) -> list[str]:
+    made = run(configuration).resources.values()
+    return [one.kind for one in made if one.kind in HOURLY and HOURLY[one.kind](one.inputs)]
+
+
+def test_the_least_fleet_on_lambda_has_nothing_that_is_paid_by_the_hour():
+    assert sorted(_hourly(MINIMAL)) == ["awsx.Vpc", "ecs.Service", "lb.LoadBalancer"]
+    assert _hourly(LAMBDA) == []
+    bill = monthly(usage(Fleet.model_validate(LAMBDA)))
+    assert [line.price.item for line in bill.lines if "hour" in line.price.unit] == []

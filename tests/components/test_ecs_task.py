@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.fleets import FOREIGN_IMAGE, FULL, PUBLIC_IMAGE, with_server
+from tests.components.fleets import FOREIGN_IMAGE, FULL, OLD_IMAGE, with_server
 from tests.components.recording import Recording, Resource, example, run
 
 TMP = "/tmp"  # noqa: S108 - inside the container
@@ -77,6 +77,7 @@ def test_the_task_definition_of_the_example_server_in_full():
         "essential": True,
         "portMappings": [{"name": "http", "containerPort": 8080, "protocol": "tcp"}],
         "environment": [
+            {"name": "FILES_DIR", "value": "/data"},
             {"name": "KEEP_ALIVE_SECONDS", "value": "335"},
             {"name": "MAX_REQUEST_SECONDS", "value": "300"},
             {"name": "MCP_ALLOWED_HOSTS", "value": f"{inside}:8080,{inside},{host},{host}:*"},
@@ -148,7 +149,7 @@ def test_each_workload_has_its_own_size_on_arm64():
 def test_images_are_named_by_their_digest():
     recording = run(FULL)
     images = {name: _container(recording, name)["image"] for name in WORKLOADS}
-    assert (images["quiet"], images["old"]) == (FOREIGN_IMAGE, PUBLIC_IMAGE)
+    assert (images["quiet"], images["old"]) == (FOREIGN_IMAGE, OLD_IMAGE)
     assert all("@sha256:" in image for image in images.values())
 
 

@@ -11,6 +11,7 @@ from tests.components.fleets import (
     FOREIGN_IMAGE,
     FULL,
     MINIMAL,
+    OLD_IMAGE,
     PRODUCTION,
     PUBLIC_IMAGE,
     with_server,
@@ -63,10 +64,32 @@ def test_every_log_group_has_a_name_that_the_key_policy_covers():
             assert group.inputs["name"].startswith("/mcp-platform/dev/")
     odd = run(MINIMAL, stack_name="Team_A--x")
     names = [group.inputs["name"] for group in odd.of("cloudwatch.LogGroup")]
-    assert names == ["/mcp-platform/Team_A--x/network/flow-logs", "/mcp-platform/Team_A--x/clock"]
+    assert names == [
+        "/mcp-platform/Team_A--x/network/flow-logs",
+        "/mcp-platform/Team_A--x/clock",
+        "/mcp-platform/Team_A--x/gateway/requests",
+    ]
     condition = odd.one("kms.Key").json("policy")["Statement"][1]["Condition"]["ArnLike"]
     (covered,) = condition.values()
     assert covered.endswith(":log-group:/mcp-platform/Team_A--x/*")
+
+
+def test_the_gateway_has_a_log_group_that_no_workload_can_take_and_that_production_keeps():
+    named_alike = {"servers": {"gateway": MINIMAL["servers"]["clock"]}}
+    recording = run(named_alike)
+    gateway = recording.one("cloudwatch.LogGroup", "fleet-observability-gateway-log")
+    assert gateway.inputs["name"] == "/mcp-platform/dev/gateway/requests"
+    assert gateway.inputs["retentionInDays"] == 30
+    assert gateway.inputs["kmsKeyId"] == _key_arn(recording)
+    workload = recording.one("cloudwatch.LogGroup", "fleet-observability-gateway-logs")
+    assert workload.inputs["name"] == "/mcp-platform/dev/gateway"
+    registered = recording.outputs[recording.one("mcp-platform.Observability").urn]
+    assert registered["gateway_log_group_name"] == gateway.state["name"]
+    assert registered["gateway_log_group_arn"] == gateway.state["arn"]
+    # Only workloads' groups are among the stack's outputs: the gateway of ECS logs nothing there.
+    assert recording.exports["log_groups"] == {"gateway": "/mcp-platform/dev/gateway"}
+    kept = run(PRODUCTION).one("cloudwatch.LogGroup", "fleet-observability-gateway-log")
+    assert (gateway.protect, kept.protect) == (False, True)
 
 
 def test_everything_that_holds_data_is_encrypted_with_the_key_of_the_stack():
@@ -142,7 +165,7 @@ def test_images_are_used_by_digest_built_or_given():
     uris = recording.outputs[recording.one("mcp-platform.Images").urn]["uris"]
     repository = recording.one("ecr.Repository", "fleet-images-workloads-notes-repository")
     assert uris["notes"] == f"{repository.state['repositoryUrl']}@sha256:{'4' * 64}"
-    assert (uris["quiet"], uris["old"]) == (FOREIGN_IMAGE, PUBLIC_IMAGE)
+    assert (uris["quiet"], uris["old"]) == (FOREIGN_IMAGE, OLD_IMAGE)
     assert uris.keys() == {*FULL["servers"], *FULL["agents"]}
 
 
@@ -309,9 +332,3 @@ def test_in_production_exactly_what_holds_data_is_protected():
 
 def test_outside_production_nothing_is_protected():
     assert [made.urn for made in run(FULL).resources.values() if made.protect] == []
-
-
-@pytest.mark.parametrize(("fleet", "protected"), [(FULL, False), (PRODUCTION, True)])
-def test_the_load_balancer_cannot_be_deleted_in_production(fleet: Any, *, protected: bool):
-    load_balancer = run(fleet).one("lb.LoadBalancer")
-    assert load_balancer.inputs["enableDeletionProtection"] is protected

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.costs import FIREWALL_RULES
 from tests.components.fleets import AUTH, FULL, MINIMAL, PUBLIC, PUBLIC_IMAGE, with_server
 from tests.components.recording import Recording, run
 
@@ -97,7 +98,7 @@ def test_the_certificate_is_validated_by_a_record_in_the_zone():
     certificate = recording.one("acm.Certificate")
     assert certificate.inputs == {"domainName": "mcp.example.com", "validationMethod": "DNS"}
     (option,) = certificate.state["domainValidationOptions"]
-    record = recording.one("route53.Record", "gateway-certificate-record")
+    record = recording.one("route53.Record", "certificate-record")
     assert record.inputs == {
         "zoneId": "Z0123456789ABCDEFGHIJ",
         "name": option["resourceRecordName"],
@@ -115,7 +116,7 @@ def test_the_certificate_is_validated_by_a_record_in_the_zone():
 def test_the_domain_leads_to_the_load_balancer():
     recording = run(WITH_DOMAIN)
     load_balancer = recording.one("lb.LoadBalancer").state
-    assert recording.one("route53.Record", "gateway-address").inputs == {
+    assert recording.one("route53.Record", "published-address").inputs == {
         "zoneId": "Z0123456789ABCDEFGHIJ",
         "name": "mcp.example.com",
         "type": "A",
@@ -127,6 +128,125 @@ def test_the_domain_leads_to_the_load_balancer():
             }
         ],
     }
+
+
+_WAS = "urn:pulumi:dev::mcp-platform::mcp-platform:gateway:Gateway$"
+
+
+def test_certificate_and_address_are_those_that_the_load_balancer_had_before():
+    recording = run(WITH_DOMAIN)
+    moved = {
+        (made.kind, made.name): made.aliases
+        for made in recording.resources.values()
+        if made.kind.startswith(("acm.", "route53."))
+    }
+    assert moved == {
+        ("acm.Certificate", "certificate-acm"): [
+            f"{_WAS}aws:acm/certificate:Certificate::gateway-certificate"
+        ],
+        ("route53.Record", "certificate-record"): [
+            f"{_WAS}aws:route53/record:Record::gateway-certificate-record"
+        ],
+        ("acm.CertificateValidation", "certificate-validation"): [
+            f"{_WAS}aws:acm/certificateValidation:CertificateValidation"
+            "::gateway-certificate-validation"
+        ],
+        ("route53.Record", "published-address"): [
+            f"{_WAS}aws:route53/record:Record::gateway-address"
+        ],
+    }
+
+
+def test_certificate_and_address_do_not_belong_to_the_gateway_so_that_another_may_take_them():
+    recording = run(WITH_DOMAIN)
+    certificate = recording.one("mcp-platform.Certificate", "certificate")
+    assert {made.kind for made in recording.children(certificate)} == {
+        "acm.Certificate",
+        "acm.CertificateValidation",
+        "route53.Record",
+    }
+    validation = recording.one("acm.CertificateValidation")
+    registered = recording.outputs[certificate.urn]
+    assert registered == {"arn": validation.state["certificateArn"]}
+    published = recording.one("mcp-platform.Published")
+    assert recording.one("route53.Record", "published-address").parent == published.urn
+
+
+def test_without_a_domain_there_is_no_certificate():
+    assert run(MINIMAL).of("mcp-platform.Certificate") == []
+
+
+def test_without_being_asked_for_no_firewall_is_made():
+    made = run(FULL).resources.values()
+    assert [one.name for one in made if one.kind.startswith("wafv2.")] == []
+
+
+def test_a_firewall_stands_before_the_load_balancer_and_lets_through_what_no_rule_blocks():
+    recording = run({**MINIMAL, "gateway": {"firewall": {"requests_per_five_minutes": 500}}})
+    acl = recording.one("wafv2.WebAcl", "gateway-firewall")
+    assert acl.inputs["scope"] == "REGIONAL"
+    assert acl.inputs["defaultAction"] == {"allow": {}}
+    assert recording.one("wafv2.WebAclAssociation", "gateway-firewall-association").inputs == {
+        "webAclArn": acl.state["arn"],
+        "resourceArn": recording.one("lb.LoadBalancer").state["arn"],
+    }
+
+
+def test_a_firewall_blocks_bad_addresses_known_attacks_and_too_many_requests_and_no_tool_calls():
+    recording = run({**MINIMAL, "gateway": {"firewall": {"requests_per_five_minutes": 500}}})
+    acl = recording.one("wafv2.WebAcl").inputs
+    *managed, rate = acl["rules"]
+    assert [rule["priority"] for rule in acl["rules"]] == [0, 1, 2]
+    assert len(acl["rules"]) == FIREWALL_RULES
+    # The core rule set is not among them: it blocks bodies over 8 KB, and arguments of tools.
+    assert [rule["statement"]["managedRuleGroupStatement"] for rule in managed] == [
+        {"vendorName": "AWS", "name": "AWSManagedRulesAmazonIpReputationList"},
+        {"vendorName": "AWS", "name": "AWSManagedRulesKnownBadInputsRuleSet"},
+    ]
+    assert all(rule["overrideAction"] == {"none": {}} for rule in managed)
+    assert rate["action"] == {"block": {}}
+    assert rate["statement"] == {
+        "rateBasedStatement": {
+            "limit": 500,
+            "aggregateKeyType": "IP",
+            "evaluationWindowSec": 300,
+        }
+    }
+
+
+def test_a_firewall_keeps_no_samples_of_requests_since_tokens_are_in_them():
+    recording = run({**MINIMAL, "gateway": {"firewall": {}}})
+    acl = recording.one("wafv2.WebAcl").inputs
+    seen = [acl["visibilityConfig"], *(rule["visibilityConfig"] for rule in acl["rules"])]
+    assert [config["sampledRequestsEnabled"] for config in seen] == [False] * 4
+    metrics = [config["metricName"] for config in seen]
+    assert len(metrics) == len(set(metrics))
+
+
+def _chatting(gateway: dict[str, Any], **fields: Any) -> Recording:
+    image = {"image": {"context": "workloads/assistant"}}
+    agents = {
+        "assistant": image | {"chat": "websocket"} | fields,
+        "silent": image,
+    }
+    return run({"agents": agents, "gateway": gateway})
+
+
+def test_people_chat_with_an_agent_through_the_load_balancer_at_its_own_chat_path():
+    recording = _chatting({})
+    host = recording.one("lb.LoadBalancer").state["dnsName"]
+    assert recording.exports["chat"] == {"assistant": f"ws://{host}/agents/assistant/chat"}
+    assert _routed(recording, "/agents/assistant/chat") == ("gateway-assistant-rule", "/chat")
+
+
+def test_with_a_domain_people_chat_over_tls():
+    assert _chatting(PUBLIC).exports["chat"] == {
+        "assistant": "wss://mcp.example.com/agents/assistant/chat"
+    }
+
+
+def test_nobody_chats_with_an_agent_that_is_not_exposed():
+    assert _chatting({}, expose=False).exports["chat"] == {}
 
 
 def test_a_public_one_stands_in_the_public_subnets_and_lets_everybody_in():

@@ -16,7 +16,8 @@ from components.foundation.network import Network
 from components.foundation.observability import Observability
 from components.foundation.storage import Storage
 from components.foundation.vault import Vault
-from components.gateway import Gateway
+from components.gateway.certificate import Certificate
+from components.gateway.gateway import Gateway
 from components.publish import Published
 from components.targets.ecs import EcsTarget
 from components.targets.ecs.cluster import create_cluster
@@ -59,7 +60,10 @@ def _everything_with_options() -> None:
     Images("Images", **base, key_arn=key, opts=opts)
     Storage("Storage", **base, account=account, network=network, key_arn=key, opts=opts)
     base |= {"foundation": foundation}
-    gateway = Gateway("Gateway", **base, opts=opts)
+    certificate = Certificate(
+        "Certificate", domain="mcp.example.com", zone="Z0123456789ABCDEFGHIJ", opts=opts
+    )
+    gateway = Gateway("Gateway", **base, certificate_arn=certificate.arn, opts=opts)
     target = EcsTarget("Target", **base, gateway=gateway, opts=opts)
     Workload(
         "Workload",
@@ -85,6 +89,7 @@ def _component(name: str) -> Resource:
 components = pytest.mark.parametrize(
     "name",
     [
+        "Certificate",
         "Discovery",
         "Foundation",
         "Gateway",
@@ -109,7 +114,7 @@ def _named(name: str) -> str:
 def test_every_kind_of_component_is_probed():
     probed = {made.kind for made in _recorded().components if made.parent == _named(OWNER)}
     assert probed == {made.kind for made in _recorded().components}
-    assert len(probed) == 12
+    assert len(probed) == 13
 
 
 @components

@@ -7,7 +7,14 @@ from typing import Any
 import parliament
 import pytest
 
-from tests.components.fleets import EXISTING_SECRET, FLEETS, FULL, MODEL
+from tests.components.fleets import (
+    EXISTING_SECRET,
+    FLEETS,
+    FULL,
+    MODEL,
+    PUBLIC_IMAGE,
+    with_server,
+)
 from tests.components.recording import Recording, run
 
 linter: Any = parliament  # it ships no types
@@ -127,9 +134,9 @@ def test_every_workload_has_two_roles_of_its_own():
     )
 
 
-def _permissions(role: str) -> dict[str, tuple[list[str], list[str]]]:
+def _permissions(role: str, fleet: dict[str, Any] = FULL) -> dict[str, tuple[list[str], list[str]]]:
     """Actions and resources of a role's policy, by sid."""
-    statements = run(FULL).one("iam.RolePolicy", f"ecs-{role}-policy").json("policy")["Statement"]
+    statements = run(fleet).one("iam.RolePolicy", f"ecs-{role}-policy").json("policy")["Statement"]
     return {each["Sid"]: (each["Action"], each["Resource"]) for each in statements}
 
 
@@ -174,13 +181,17 @@ def test_an_agent_without_secrets_may_read_none():
 
 def test_an_image_of_another_account_is_pulled_from_there_and_one_from_elsewhere_needs_nothing():
     assert _permissions("quiet-execution")["PullOwnImage"][1] == [
-        "arn:aws:ecr:eu-west-1:210987654321:repository/team/quiet"
+        "arn:aws:ecr:us-east-1:210987654321:repository/team/quiet"
     ]
-    assert _permissions("old-execution").keys() == {
+    elsewhere = with_server(image={"uri": PUBLIC_IMAGE})
+    assert _permissions("clock-execution", elsewhere).keys() == {
         "ReadOwnSecrets",
         "DecryptSecrets",
         "WriteOwnLogs",
     }
+
+
+def test_a_workload_may_read_a_secret_that_is_there_already():
     assert EXISTING_SECRET in _permissions("old-execution")["ReadOwnSecrets"][1]
 
 

@@ -17,11 +17,18 @@ def _without(section: dict[str, Any], key: str) -> dict[str, Any]:
     ("fleet", "path"),
     [
         ({}, "mcp-platform:servers"),
-        ({**MINIMAL, "target": "lambda"}, "mcp-platform:target"),
         ({**MINIMAL, "target": "eks"}, "mcp-platform:target"),
         ({**MINIMAL, "srevers": {}}, "mcp-platform:srevers"),
         (with_server(cpu=300), "mcp-platform:servers.clock.cpu"),
         (with_server(max_request_seconds=3971), "mcp-platform:servers.clock.max_request_seconds"),
+        (
+            {**with_server(max_request_seconds=901), "target": "lambda"},
+            "mcp-platform:servers.clock.max_request_seconds",
+        ),
+        (
+            {**with_server(sessions="legacy-stateful"), "target": "lambda"},
+            "mcp-platform:servers.clock.sessions",
+        ),
         (with_server(secrets=["nowhere"]), "mcp-platform:servers.clock.secrets[0]"),
         ({**FULL, "gateway": _without(PUBLIC, "auth")}, "mcp-platform:gateway.auth"),
         ({**FULL, "gateway": _without(PUBLIC, "domain")}, "mcp-platform:gateway.domain"),

@@ -3,7 +3,7 @@
 import pulumi
 
 from components.foundation import Foundation
-from components.gateway import Gateway
+from components.gateway.gateway import Gateway
 from components.targets.ecs.target import EcsTarget
 from core.fleet import Fleet
 from core.stack import Stack
@@ -12,10 +12,21 @@ __all__ = ["EcsTarget", "deploy"]
 
 
 def deploy(
-    fleet: Fleet, stack: Stack, foundation: Foundation, opts: pulumi.ResourceOptions
+    fleet: Fleet,
+    stack: Stack,
+    foundation: Foundation,
+    certificate_arn: pulumi.Output[str] | None,
+    opts: pulumi.ResourceOptions,
 ) -> EcsTarget:
     """Makes the gateway and the target. The gateway is no child of it: EKS uses the same one."""
-    gateway = Gateway("gateway", fleet=fleet, stack=stack, foundation=foundation, opts=opts)
+    gateway = Gateway(
+        "gateway",
+        fleet=fleet,
+        stack=stack,
+        foundation=foundation,
+        certificate_arn=certificate_arn,
+        opts=opts,
+    )
     return EcsTarget(
         "ecs", fleet=fleet, stack=stack, foundation=foundation, gateway=gateway, opts=opts
     )

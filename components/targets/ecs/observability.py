@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pulumi
 
 from components.foundation.alarms import Metric, alarm
-from components.gateway import Gateway
+from components.gateway.gateway import Gateway
 
 _HIGH_PERCENT = 90
 _ERRORS_A_MINUTE = 5

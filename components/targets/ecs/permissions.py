@@ -11,7 +11,6 @@ from components.foundation.identity import (
     read_secrets,
     write_logs,
 )
-from components.targets.ecs.variables import secrets
 from core.fleet import Agent, Server
 from core.iam import Statement
 
@@ -38,10 +37,12 @@ def execution_permissions(
     """What ECS may do to start it: pull its image, read its secrets, write its logs."""
     return [
         *pull_image(
-            load.image.uri, foundation.images.repository_arns.get(workload), foundation.account
+            load.image.uri if load.image else None,
+            foundation.images.repository_arns.get(workload),
+            foundation.account,
         ),
         *read_secrets(
-            [secret.arn for secret in secrets(workload, load, foundation).values()],
+            [secret.arn for secret in foundation.vault.read_by(workload, load).values()],
             foundation.key_arn,
             foundation.account,
         ),

@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from components.gateway import Gateway
+from components.gateway.gateway import Gateway
 from core.fleet import Replicas
 
 _DIMENSION, _NAMESPACE = "ecs:service:DesiredCount", "ecs"

@@ -4,13 +4,15 @@ import pulumi
 
 from components.foundation import Foundation
 from components.foundation.storage import NFS_PORT
-from components.gateway import Gateway
+from components.gateway.gateway import Gateway
+from components.outputs import by_name
 from components.targets.ecs.cluster import Cluster, create_cluster
 from components.targets.ecs.observability import alarms, dashboard
 from components.targets.ecs.scaling import scale
-from components.targets.ecs.traffic import allow
 from components.targets.ecs.workload import Workload
-from core.fleet import PORT, Fleet
+from components.traffic import allow
+from core.discovery import chat_address, server_addresses
+from core.fleet import PORT, Chat, Fleet
 from core.stack import Stack
 
 
@@ -24,10 +26,16 @@ class EcsTarget(pulumi.ComponentResource):
     Attributes:
         gateway_url: The way in, without a slash at the end.
         dashboard: The body of the fleet's dashboard, in JSON.
+        namespace: The private DNS namespace that servers are found in.
+        server_addresses: Where agents reach each server, by name.
+        chat: Where people chat with each agent that does, by name.
     """
 
     gateway_url: pulumi.Output[str]
     dashboard: pulumi.Output[str]
+    namespace: pulumi.Output[str]
+    server_addresses: pulumi.Output[dict[str, str]]
+    chat: pulumi.Output[dict[str, str]]
 
     def __init__(
         self,
@@ -85,7 +93,26 @@ class EcsTarget(pulumi.ComponentResource):
             service_names={key: made.service_name for key, made in workloads.items()},
             gateway=gateway,
         )
-        self.register_outputs({"gateway_url": self.gateway_url, "dashboard": self.dashboard})
+        self.endpoint = gateway.endpoint
+        """What the fleet's domain leads to."""
+        self.namespace = foundation.discovery.namespace
+        self.server_addresses = pulumi.Output.from_input(server_addresses(fleet, stack))
+        self.chat = by_name(
+            {
+                agent: gateway.url.apply(lambda url, agent=agent: chat_address(url, agent))
+                for agent, load in fleet.agents.items()
+                if load.expose and load.chat is Chat.WEBSOCKET
+            }
+        )
+        self.register_outputs(
+            {
+                "gateway_url": self.gateway_url,
+                "dashboard": self.dashboard,
+                "namespace": self.namespace,
+                "server_addresses": self.server_addresses,
+                "chat": self.chat,
+            }
+        )
 
     def _open(
         self,

@@ -2,11 +2,10 @@
 
 import pulumi
 
-from components.foundation import Foundation
 from components.foundation.vault import Stored
-from components.gateway import Gateway
+from components.gateway.gateway import Gateway
 from core.discovery import server_address
-from core.environment import REQUEST_STATE_KEY, environment, variable
+from core.environment import environment
 from core.fleet import PORT, Agent, Fleet, Server
 from core.stack import Stack
 from core.timeouts import Chain
@@ -32,10 +31,11 @@ def plain_variables(
     }
 
 
-def secrets(workload: str, load: Server | Agent, foundation: Foundation) -> dict[str, Stored]:
-    """The secrets it reads, by the variable that ECS puts each value in when the task starts."""
-    vault = foundation.vault
-    read = {variable(secret): vault.declared[secret] for secret in load.secrets}
-    if isinstance(load, Server):
-        read[REQUEST_STATE_KEY] = vault.request_state[workload]
-    return read
+def value_from(secret: Stored) -> pulumi.Output[str]:
+    """What ECS puts the value in from when the task starts, so that it stands nowhere else.
+
+    Amazon ECS API reference, Secret, valueFrom: ARN, JSON key, version stage, version id.
+    """
+    if secret.version_id is None:
+        return secret.arn
+    return pulumi.Output.concat(secret.arn, ":::", secret.version_id)

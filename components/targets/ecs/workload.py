@@ -5,11 +5,11 @@ import pulumi_aws as aws
 
 from components.foundation import Foundation
 from components.foundation.identity import role
-from components.gateway import Gateway
+from components.gateway.gateway import Gateway
 from components.targets.ecs.cluster import Cluster
 from components.targets.ecs.container import FILES_VOLUME, container, mounts
 from components.targets.ecs.permissions import execution_permissions, task_permissions
-from components.targets.ecs.variables import plain_variables, secrets
+from components.targets.ecs.variables import plain_variables, value_from
 from core import names, timeouts
 from core.fleet import PORT, Agent, Fleet, Server
 from core.stack import Stack
@@ -76,7 +76,7 @@ class Workload(pulumi.ComponentResource):
                 workload, load, fleet=fleet, stack=stack, gateway=gateway, timeouts=chain
             ),
         )
-        needed = [*permissions, *self._mountable(), *foundation.network.endpoints]
+        needed = [*permissions, *self._mountable()]
         service = self._service(definition, group, gateway, chain, needed)
         self.service_name = service.name
         self.security_group_id = group.id
@@ -124,8 +124,8 @@ class Workload(pulumi.ComponentResource):
                         image=foundation.images.uris[workload],
                         variables=variables,
                         secrets={
-                            name: secret.value_from
-                            for name, secret in secrets(workload, load, foundation).items()
+                            name: value_from(secret)
+                            for name, secret in foundation.vault.read_by(workload, load).items()
                         },
                         log_group=foundation.observability.log_group_names[workload],
                         region=self._stack.region,
@@ -206,7 +206,9 @@ class Workload(pulumi.ComponentResource):
             else None,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[*needed, *([route.rule] if route else [])],
+                depends_on=self._foundation.network.before(
+                    [*needed, *([route.rule] if route else [])]
+                ),
                 ignore_changes=["desiredCount"] if scales else None,
                 custom_timeouts=pulumi.CustomTimeouts(
                     create=patience, update=patience, delete=patience

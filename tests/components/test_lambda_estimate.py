@@ -1,0 +1,78 @@
+"""What `core.lambda_fitness` reckons a function to be told is never less than what it is told."""
+
+from typing import Any
+
+import pytest
+
+from core import aws_lambda
+from core.fleet import Fleet
+from core.lambda_fitness import expected_variables
+from tests.components.fleets import AUTH, EXISTING_SECRET, LAMBDA, LAMBDA_FULL, MODEL, PUBLIC
+from tests.components.recording import Recording, run
+
+_LONG = {
+    "server": "s" * 32,
+    "agent": "a" * 32,
+    "secret": "k" * 64,
+    "domain": ".".join(["d" * 63] * 3) + ".example.com",
+}
+_IMAGE = {"image": {"context": "workloads/clock"}}
+
+
+def _long(gateway: dict[str, Any]) -> dict[str, Any]:
+    """A fleet whose names are as long as they may be."""
+    secrets = [_LONG["secret"], "there-already", "set-outside"]
+    return {
+        "target": "lambda",
+        "servers": {_LONG["server"]: _IMAGE | {"secrets": secrets}},
+        "agents": {
+            _LONG["agent"]: _IMAGE
+            | {
+                "uses": [_LONG["server"]],
+                "models": [MODEL],
+                "chat": "websocket",
+                "instructions": "é" * 500,
+                "storage": {"mount": "/data"},
+                "secrets": secrets,
+            }
+        },
+        "secrets": {
+            _LONG["secret"]: {"source": "generated"},
+            "there-already": {"source": "external", "arn": EXISTING_SECRET},
+            "set-outside": {"source": "external"},
+        },
+        "gateway": gateway,
+    }
+
+
+_TLS = {"domain": _LONG["domain"], "zone": PUBLIC["zone"]}
+
+
+def _told(recording: Recording, workload: str) -> int:
+    function = recording.one("lambda.Function", f"lambda-{workload}-function")
+    return aws_lambda.environment_bytes(function.inputs["environment"]["variables"])
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        LAMBDA,
+        LAMBDA_FULL,
+        _long({}),
+        _long(_TLS),
+        _long({"allow_cidrs": ["203.0.113.0/24"]}),
+        _long(_TLS | {"auth": AUTH, "exposure": "public"}),
+    ],
+    ids=["minimal", "full", "long", "with a domain", "with callers", "with tokens"],
+)
+def test_a_function_is_told_no_more_than_was_reckoned_with(configuration: dict[str, Any]):
+    recording = run(configuration)
+    fleet = Fleet.model_validate(configuration)
+    functions = {
+        name: load for name, load in fleet.workloads() if load.image or name in fleet.servers
+    }
+    assert functions
+    for name, load in functions.items():
+        expected = expected_variables(fleet, "us-east-1", name, load)
+        most = aws_lambda.environment_bytes(expected)
+        assert most - 300 < _told(recording, name) <= most
