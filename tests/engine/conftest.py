@@ -13,6 +13,15 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     return sandbox
 
 
+@pytest.fixture(scope="session")
+def serverless(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """The example fleet on Lambda, deployed once; copy it to change."""
+    sandbox = create(tmp_path_factory.mktemp("engine") / "serverless")
+    sandbox.configure("target", "lambda")
+    sandbox.up()
+    return sandbox
+
+
 @pytest.fixture
 def deployed(example: Sandbox, tmp_path: Path) -> Sandbox:
     """A copy of the deployed example fleet."""

@@ -1,0 +1,28 @@
+"""The Lambda target: every workload a function or a state machine behind a REST API."""
+
+import pulumi
+
+from components.foundation import Foundation
+from components.targets.aws_lambda.target import LambdaTarget
+from core.fleet import Fleet
+from core.stack import Stack
+
+__all__ = ["LambdaTarget", "deploy"]
+
+
+def deploy(
+    fleet: Fleet,
+    stack: Stack,
+    foundation: Foundation,
+    certificate_arn: pulumi.Output[str] | None,
+    opts: pulumi.ResourceOptions,
+) -> LambdaTarget:
+    """Makes the target, with the gateway inside: no other target has one like it."""
+    return LambdaTarget(
+        "lambda",
+        fleet=fleet,
+        stack=stack,
+        foundation=foundation,
+        certificate_arn=certificate_arn,
+        opts=opts,
+    )

@@ -1,0 +1,196 @@
+"""A REST API: its address, and who may call it. What it answers is in `routes`."""
+
+import json
+
+import pulumi
+import pulumi_aws as aws
+
+from components.foundation import Foundation
+from components.gateway.address import Endpoint
+from core.discovery import API_STAGE, METADATA_PATH, api_host
+from core.fleet import Fleet
+from core.iam import Statement, document
+from core.stack import Stack
+
+
+class Api(pulumi.ComponentResource):
+    """A regional REST API without routes yet.
+
+    Type token `mcp-platform:lambda:Api`. Creates the API; where only some addresses may call, a
+    policy that says so; with a domain, the domain, and nothing answers at AWS's own name then; with
+    token checks, what says where to get a token to whoever has none.
+
+    Methods either want requests signed with AWS credentials, or check tokens; `routes` says which.
+
+    Attributes:
+        id: The API's id.
+        root_id: The id of the resource `/`.
+        execution_arn: What permissions to call it begin with.
+        host: The host name that it answers to.
+        url: Its address, without a slash at the end.
+    """
+
+    id: pulumi.Output[str]
+    root_id: pulumi.Output[str]
+    execution_arn: pulumi.Output[str]
+    host: pulumi.Output[str]
+    url: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        what: str,
+        fleet: Fleet,
+        stack: Stack,
+        foundation: Foundation,
+        is_gateway: bool,
+        certificate_arn: pulumi.Input[str] | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Makes the API.
+
+        Args:
+            name: The component's name.
+            what: What the API is for.
+            fleet: The fleet.
+            stack: The stack.
+            foundation: The foundation.
+            is_gateway: Whether callers from outside use it, or agents alone.
+            certificate_arn: The certificate of the gateway's domain, if it has one.
+            opts: The component's options.
+        """
+        super().__init__("mcp-platform:lambda:Api", name, None, opts)
+        self._name, self.what = name, what
+        child = pulumi.ResourceOptions(parent=self)
+        domain = fleet.gateway.domain if is_gateway and certificate_arn is not None else None
+        self.name = f"{stack.label}-{what}"
+        """The API's name, which its metrics are found by."""
+        api = aws.apigateway.RestApi(
+            f"{name}-rest",
+            name=self.name,
+            description=f"{what} of {stack.label}",
+            endpoint_configuration={"types": "REGIONAL"},
+            disable_execute_api_endpoint=domain is not None,
+            opts=child,
+        )
+        self.id, self.root_id, self.execution_arn = api.id, api.root_resource_id, api.execution_arn
+        self.is_gateway = is_gateway
+        """Whether callers from outside use it."""
+        self.settings: list[tuple[pulumi.Resource, pulumi.Input[object]]] = []
+        """What is in force with the next deployment only, each with what it says."""
+        if is_gateway and fleet.gateway.allow_cidrs:
+            self._admit(fleet, foundation)
+        if domain and fleet.gateway.auth:
+            self._tell_where_tokens_are(domain)
+        self.endpoint: Endpoint | None = None
+        """What a domain leads to."""
+        self.domain_name: pulumi.Output[str] | None = None
+        """The domain as API Gateway has it, to map the stage to."""
+        if domain is not None:
+            made = aws.apigateway.DomainName(
+                f"{name}-domain",
+                domain_name=domain,
+                regional_certificate_arn=certificate_arn,
+                endpoint_configuration={"types": "REGIONAL"},
+                security_policy="TLS_1_2",
+                opts=child,
+            )
+            self.domain_name = made.domain_name
+            self.endpoint = Endpoint(
+                dns_name=made.regional_domain_name,
+                zone_id=made.regional_zone_id,
+                has_health=False,
+            )
+            self.host = pulumi.Output.from_input(domain)
+            self.url = pulumi.Output.from_input(f"https://{domain}")
+        else:
+            self.host = api.id.apply(lambda id_: api_host(stack.region, id_))
+            self.url = pulumi.Output.concat("https://", self.host, "/", API_STAGE)
+        self.register_outputs(
+            {
+                "id": self.id,
+                "root_id": self.root_id,
+                "execution_arn": self.execution_arn,
+                "host": self.host,
+                "url": self.url,
+            }
+        )
+
+    def _admit(self, fleet: Fleet, foundation: Foundation) -> None:
+        text = pulumi.Output.json_dumps(document(_admission(fleet, foundation, self.execution_arn)))
+        policy = aws.apigateway.RestApiPolicy(
+            f"{self._name}-policy",
+            rest_api_id=self.id,
+            policy=text,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.settings.append((policy, text))
+
+    def _tell_where_tokens_are(self, domain: str) -> None:
+        """Makes the API's own answers to those who have no valid token.
+
+        API Gateway itself answers 401 then; MCP clients look for the metadata in it (MCP
+        2026-07-28, authorization). What has no route is answered 404, as on the other targets.
+        """
+        challenge = f'Bearer resource_metadata="https://{domain}{METADATA_PATH}"'
+        for name, response_type, status, error, headers in (
+            (
+                "unauthorized",
+                "UNAUTHORIZED",
+                "401",
+                "a valid token is missing",
+                {"gatewayresponse.header.WWW-Authenticate": f"'{challenge}'"},
+            ),
+            ("nothing", "MISSING_AUTHENTICATION_TOKEN", "404", "there is nothing at this path", {}),
+        ):
+            response = aws.apigateway.Response(
+                f"{self._name}-{name}",
+                rest_api_id=self.id,
+                response_type=response_type,
+                status_code=status,
+                response_parameters=headers or None,
+                response_templates={"application/json": json.dumps({"error": error})},
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            self.settings.append((response, [response_type, status, error, headers]))
+
+    def route_arn(self, method: str, path: str) -> pulumi.Output[str]:
+        """What a permission to call one route is for; `*` stands for what a path leaves open."""
+        return pulumi.Output.concat(self.execution_arn, f"/{API_STAGE}/{method}{path}")
+
+
+def _admission(
+    fleet: Fleet, foundation: Foundation, execution_arn: pulumi.Output[str]
+) -> list[Statement]:
+    """Lets these addresses call: anybody there where tokens are checked, else the account.
+
+    To let the account call gives nobody in it a right: its own policies do that.
+    """
+    everything = pulumi.Output.concat(execution_arn, "/*")
+    if fleet.gateway.auth:
+        who = Statement(
+            sid="CallersWithTokens",
+            principals={"AWS": ("*",)},
+            actions=("execute-api:Invoke",),
+            resources=(everything,),
+            why_star="tokens are checked on every route, and their holders are in no account",
+        )
+    else:
+        who = Statement(
+            sid="CallersWithCredentials",
+            principals={"AWS": (foundation.account.arn("iam", "root", region=""),)},
+            actions=("execute-api:Invoke",),
+            resources=(everything,),
+        )
+    return [
+        who,
+        Statement(
+            sid="OnlyFromThere",
+            effect="Deny",
+            principals={"AWS": ("*",)},
+            actions=("execute-api:Invoke",),
+            resources=(everything,),
+            conditions={"NotIpAddress": {"aws:SourceIp": list(fleet.gateway.allow_cidrs)}},
+        ),
+    ]

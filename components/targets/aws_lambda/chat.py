@@ -1,0 +1,181 @@
+"""The WebSocket API of an agent that people chat with.
+
+A connection is let in, and what is written on it invokes the agent's function, which answers on the
+connection when it is done: the API itself waits 29 seconds at most (API Gateway Developer Guide,
+"Quotas for configuring and running a WebSocket API").
+"""
+
+import json
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from components.foundation import Foundation
+from components.outputs import fingerprint
+from components.targets.aws_lambda import templates
+from components.targets.aws_lambda.function import Function
+from core.discovery import API_STAGE, api_host
+from core.fleet import Fleet
+from core.stack import Stack
+
+_ALWAYS = r"\$default"  # the template for every message, whatever is in it
+
+_EVENT_SECONDS = 60  # an answer to a question of a minute ago helps nobody
+
+_LOG_FORMAT = {
+    "requestId": "$context.requestId",
+    "time": "$context.requestTime",
+    "route": "$context.routeKey",
+    "connection": "$context.connectionId",
+    "status": "$context.status",
+    "error": "$context.error.message",
+}
+
+
+def create_api(
+    name: str, *, workload: str, stack: Stack, parent: pulumi.Resource
+) -> aws.apigatewayv2.Api:
+    """Makes the API without routes: the function is told its address."""
+    return aws.apigatewayv2.Api(
+        f"{name}-chat",
+        name=f"{stack.label}-{workload}",
+        description=f"Chat with {workload} of {stack.label}",
+        protocol_type="WEBSOCKET",
+        route_selection_expression="$request.body.action",
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+
+
+def endpoint(api: aws.apigatewayv2.Api, stack: Stack) -> pulumi.Output[str]:
+    """Where the function sends its answers."""
+    return api.id.apply(lambda id_: f"https://{api_host(stack.region, id_)}/{API_STAGE}")
+
+
+def open_room(
+    name: str,
+    api: aws.apigatewayv2.Api,
+    function: Function,
+    *,
+    fleet: Fleet,
+    stack: Stack,
+    foundation: Foundation,
+    tokens: Function | None,
+    logged: Sequence[pulumi.Resource],
+    parent: pulumi.Resource,
+) -> pulumi.Output[str]:
+    """Makes the routes of the API and deploys it.
+
+    Who connects shows a token, or signs with AWS credentials, as at the gateway; each message is
+    invoked once, without waiting and without trying again.
+
+    Returns:
+        Where people connect.
+    """
+    child = pulumi.ResourceOptions(parent=parent)
+    invoked = aws.lambda_.FunctionEventInvokeConfig(
+        f"{name}-chat-events",
+        function_name=function.name,
+        qualifier=function.alias.name,
+        maximum_event_age_in_seconds=_EVENT_SECONDS,
+        maximum_retry_attempts=0,
+        opts=child,
+    )
+    permission = function.admit_api(
+        f"{name}-chat-permission",
+        pulumi.Output.concat(api.execution_arn, f"/{API_STAGE}/$default"),
+        parent,
+    )
+    welcome = aws.apigatewayv2.Integration(
+        f"{name}-chat-welcome",
+        api_id=api.id,
+        description="Lets connections come and go",
+        integration_type="MOCK",
+        request_templates={"$default": templates.CONNECTED},
+        template_selection_expression=_ALWAYS,
+        opts=child,
+    )
+    message = aws.apigatewayv2.Integration(
+        f"{name}-chat-message",
+        api_id=api.id,
+        description="Invokes the function without waiting for it",
+        integration_type="AWS",
+        integration_method="POST",
+        integration_uri=function.invoke_uri(stack.region, streams=False),
+        passthrough_behavior="NEVER",
+        request_parameters={"integration.request.header.X-Amz-Invocation-Type": "'Event'"},
+        request_templates={"$default": templates.MESSAGE},
+        template_selection_expression=_ALWAYS,
+        opts=child,
+    )
+    authorizer = (
+        _token_authorizer(name, api, tokens, stack=stack, parent=parent) if tokens else None
+    )
+    admits = "CUSTOM" if authorizer else "AWS_IAM"
+    routes = [
+        aws.apigatewayv2.Route(
+            f"{name}-chat-{key}",
+            api_id=api.id,
+            route_key=f"${key}",
+            target=pulumi.Output.concat("integrations/", integration.id),
+            authorization_type=admits if key == "connect" else "NONE",
+            authorizer_id=authorizer.id if authorizer and key == "connect" else None,
+            opts=child,
+        )
+        for key, integration in (
+            ("connect", welcome),
+            ("disconnect", welcome),
+            ("default", message),
+        )
+    ]
+    deployment = aws.apigatewayv2.Deployment(
+        f"{name}-chat-deployment",
+        api_id=api.id,
+        description="The routes as they are",
+        triggers={"routes": fingerprint([message.integration_uri, templates.MESSAGE, admits])},
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[*routes, permission, invoked]),
+    )
+    throttle = fleet.gateway.throttle
+    aws.apigatewayv2.Stage(
+        f"{name}-chat-stage",
+        name=API_STAGE,
+        api_id=api.id,
+        deployment_id=deployment.id,
+        access_log_settings={
+            "destination_arn": foundation.observability.gateway_log_group_arn,
+            "format": json.dumps(_LOG_FORMAT),
+        },
+        default_route_settings={
+            "throttling_rate_limit": throttle.requests_per_second,
+            "throttling_burst_limit": throttle.burst,
+            "detailed_metrics_enabled": True,
+        },
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=logged),
+    )
+    return api.id.apply(lambda id_: f"wss://{api_host(stack.region, id_)}/{API_STAGE}")
+
+
+def _token_authorizer(
+    name: str,
+    api: aws.apigatewayv2.Api,
+    tokens: Function,
+    *,
+    stack: Stack,
+    parent: pulumi.Resource,
+) -> aws.apigatewayv2.Authorizer:
+    """Makes the check of the token that a connection is asked for with."""
+    authorizer = aws.apigatewayv2.Authorizer(
+        f"{name}-chat-tokens",
+        name="tokens",
+        api_id=api.id,
+        authorizer_type="REQUEST",
+        authorizer_uri=tokens.invoke_uri(stack.region, streams=False),
+        identity_sources=["route.request.header.Authorization"],
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    tokens.admit_api(
+        f"{name}-chat-tokens-permission",
+        pulumi.Output.concat(api.execution_arn, "/authorizers/", authorizer.id),
+        parent,
+    )
+    return authorizer

@@ -1,0 +1,48 @@
+"""The servers in AWS Cloud Map, for whoever looks for them there."""
+
+import pulumi
+import pulumi_aws as aws
+
+from components.targets.aws_lambda.workload import Workload
+from core.stack import Stack
+
+
+def register_servers(
+    name: str,
+    servers: dict[str, Workload],
+    *,
+    addresses: pulumi.Output[dict[str, str]],
+    stack: Stack,
+    parent: pulumi.Resource,
+) -> pulumi.Output[str]:
+    """Makes an HTTP namespace with a service for every server, and an instance of each.
+
+    Functions have no address of their own that a DNS name could lead to: an instance has the URL of
+    the server, as the discovery document has it, and the ARN of its function.
+
+    Returns:
+        The namespace's name.
+    """
+    child = pulumi.ResourceOptions(parent=parent)
+    namespace = aws.servicediscovery.HttpNamespace(
+        f"{name}-namespace",
+        name=stack.label,
+        description=f"Servers of {stack.label}",
+        opts=child,
+    )
+    for server, workload in servers.items():
+        service = aws.servicediscovery.Service(
+            f"{name}-{server}-discovery",
+            name=server,
+            description=f"The MCP server {server}",
+            namespace_id=namespace.id,
+            opts=child,
+        )
+        aws.servicediscovery.Instance(
+            f"{name}-{server}-instance",
+            instance_id=server,
+            service_id=service.id,
+            attributes={"url": addresses[server], "function": workload.alias_arn},
+            opts=child,
+        )
+    return namespace.name

@@ -1,0 +1,202 @@
+"""A Lambda function of a container image, at the name that its callers use."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from components.foundation import Foundation
+from components.foundation.identity import role
+from components.targets.aws_lambda.permissions import own_permissions
+from core.iam import Statement
+
+LIVE = "live"
+"""The alias that everybody calls: it stands for the newest version."""
+
+_SERVICE = "lambda.amazonaws.com"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inside:
+    """What puts a function into the network.
+
+    Attributes:
+        subnet_ids: The private subnets.
+        security_group_id: What it carries there.
+        access_point_arn: The files that it mounts, if any.
+        mount_path: Where it sees them.
+        needed: What must be there before it starts, besides a way out.
+    """
+
+    subnet_ids: pulumi.Output[Sequence[str]]
+    security_group_id: pulumi.Output[str]
+    access_point_arn: pulumi.Output[str] | None
+    mount_path: str
+    needed: Sequence[pulumi.Resource]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A function, as what is around it needs it.
+
+    Attributes:
+        name: The function's name.
+        alias_arn: The ARN of its alias `live`.
+        alias: That alias.
+    """
+
+    name: pulumi.Output[str]
+    alias_arn: pulumi.Output[str]
+    alias: aws.lambda_.Alias
+
+    def invoke_uri(self, region: str, *, streams: bool) -> pulumi.Output[str]:
+        """What API Gateway calls it by, with its answer as a stream or whole.
+
+        API Gateway Developer Guide, "Set up a Lambda proxy integration with payload response
+        streaming".
+        """
+        version, action = (
+            ("2021-11-15", "response-streaming-invocations")
+            if streams
+            else ("2015-03-31", "invocations")
+        )
+        return pulumi.Output.format(
+            "arn:{0}:apigateway:{1}:lambda:path/{2}/functions/{3}/{4}",
+            self.alias_arn.apply(lambda arn: arn.split(":")[1]),
+            region,
+            version,
+            self.alias_arn,
+            action,
+        )
+
+    def admit_api(
+        self, name: str, source_arn: pulumi.Input[str], parent: pulumi.Resource
+    ) -> aws.lambda_.Permission:
+        """Lets one place of an API call it."""
+        return aws.lambda_.Permission(
+            name,
+            function=self.name,
+            qualifier=self.alias.name,
+            action="lambda:InvokeFunction",
+            principal="apigateway.amazonaws.com",
+            source_arn=source_arn,
+            opts=pulumi.ResourceOptions(parent=parent),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a function is.
+
+    Attributes:
+        name: The function's name.
+        description: What it is.
+        image_uri: The image with its digest.
+        command: What the image runs, if not its own command.
+        memory_mib: Its memory; its CPU follows from it.
+        timeout_seconds: When it is stopped.
+        variables: Its environment; no secret is in there.
+        statements: What it may do besides logging and tracing.
+        log_group_name: Where it logs.
+        log_group_arn: The same, for its role.
+        reserved: How many requests are answered at once at most, if that is limited.
+        inside: What puts it into the network, if it belongs there.
+    """
+
+    name: str
+    description: str
+    image_uri: pulumi.Input[str]
+    command: Sequence[str] = ()
+    memory_mib: int
+    timeout_seconds: int
+    variables: Mapping[str, pulumi.Input[str]]
+    statements: Sequence[Statement]
+    log_group_name: pulumi.Input[str]
+    log_group_arn: pulumi.Output[str]
+    reserved: int | None = None
+    inside: Inside | None = None
+
+
+def create_function(
+    name: str,
+    settings: Settings,
+    *,
+    foundation: Foundation,
+    needed: Sequence[pulumi.Resource],
+    parent: pulumi.Resource,
+) -> Function:
+    """Makes a role, a function that publishes a version at each change, and its alias `live`.
+
+    It runs on arm64, writes JSON to its log group, is traced, and keeps its variables under the
+    stack's key. It stands in no network unless it is told.
+
+    Args:
+        name: The stem of the logical names.
+        settings: What it is.
+        foundation: The foundation.
+        needed: What must be there before Lambda can pull its image.
+        parent: The component that it belongs to.
+    """
+    inside = settings.inside
+    function_arn = foundation.account.arn("lambda", f"function:{settings.name}")
+    execution_role, ready = role(
+        f"{name}-role",
+        parent=parent,
+        account=foundation.account,
+        service=_SERVICE,
+        description=settings.description,
+        statements=[
+            *own_permissions(
+                foundation, function_arn, settings.log_group_arn, inside=inside is not None
+            ),
+            *settings.statements,
+        ],
+    )
+    made = aws.lambda_.Function(
+        f"{name}-function",
+        name=settings.name,
+        description=settings.description,
+        package_type="Image",
+        image_uri=settings.image_uri,
+        image_config={"commands": settings.command} if settings.command else None,
+        architectures=["arm64"],
+        memory_size=settings.memory_mib,
+        timeout=settings.timeout_seconds,
+        role=execution_role.arn,
+        publish=True,
+        environment={"variables": settings.variables},
+        kms_key_arn=foundation.key_arn,
+        logging_config={"log_format": "JSON", "log_group": settings.log_group_name},
+        tracing_config={"mode": "Active"},
+        reserved_concurrent_executions=settings.reserved,
+        vpc_config={
+            "subnet_ids": inside.subnet_ids,
+            "security_group_ids": [inside.security_group_id],
+        }
+        if inside
+        else None,
+        file_system_config={
+            "arn": inside.access_point_arn,
+            "local_mount_path": inside.mount_path,
+        }
+        if inside and inside.access_point_arn
+        else None,
+        # AWS keeps the network interfaces of a function for up to an hour after it, and with them
+        # its security group, unless they are given another one (pulumi-aws issue 2642).
+        replace_security_groups_on_destroy=True if inside else None,
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=foundation.network.before([*ready, *needed, *inside.needed])
+            if inside
+            else [*ready, *needed],
+        ),
+    )
+    alias = aws.lambda_.Alias(
+        f"{name}-live",
+        name=LIVE,
+        function_name=made.name,
+        function_version=made.version,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    return Function(name=made.name, alias_arn=alias.arn, alias=alias)

@@ -1,0 +1,49 @@
+"""The role that API Gateway writes logs with."""
+
+import pulumi
+import pulumi_aws as aws
+
+from components.foundation import Foundation
+from core.fleet import Fleet
+from core.iam import trust
+
+# An account has one such role in a region, for the APIs of everybody in it: so it has AWS's own
+# policy and not one for this stack's log groups alone (API Gateway Developer Guide, "Set up
+# CloudWatch logging for REST APIs").
+_POLICY = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+
+
+def log_role(
+    name: str, *, fleet: Fleet, foundation: Foundation, parent: pulumi.Resource
+) -> list[pulumi.Resource]:
+    """Gives API Gateway the role, unless somebody else does (`gateway.sets_log_role: false`).
+
+    Returns:
+        What must be there before an API can log.
+    """
+    if not fleet.gateway.sets_log_role:
+        return []
+    # They stay when the stack goes: without them, the other APIs of the region would fall silent.
+    child = pulumi.ResourceOptions(parent=parent, retain_on_delete=True)
+    role = aws.iam.Role(
+        f"{name}-log-role",
+        description="API Gateway writes the logs of this region's APIs",
+        assume_role_policy=pulumi.Output.json_dumps(
+            trust("apigateway.amazonaws.com", foundation.account.id)
+        ),
+        opts=child,
+    )
+    policy = aws.iam.RolePolicyAttachment(
+        f"{name}-log-policy",
+        role=role.name,
+        policy_arn=pulumi.Output.format(
+            "arn:{0}:iam::aws:policy/{1}", foundation.account.partition, _POLICY
+        ),
+        opts=child,
+    )
+    account = aws.apigateway.Account(
+        f"{name}-log-account",
+        cloudwatch_role_arn=role.arn,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[policy], retain_on_delete=True),
+    )
+    return [account]

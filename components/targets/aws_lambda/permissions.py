@@ -1,0 +1,170 @@
+"""What functions and state machines may do."""
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.foundation import Foundation
+from components.foundation.identity import invoke_models, mount_files, read_secrets, write_logs
+from components.targets.aws_lambda.api import Api
+from core.discovery import API_STAGE, server_path
+from core.fleet import Agent, Server
+from core.iam import Statement
+
+# AWS Lambda Developer Guide, "Securing Lambda environment variables".
+_FUNCTION_CONTEXT = "kms:EncryptionContext:aws:lambda:FunctionArn"
+
+
+def workload_permissions(
+    workload: str, load: Server | Agent, foundation: Foundation, internal: Api
+) -> list[Statement]:
+    """What a workload's function may do: read its secrets, use its servers, models and files."""
+    secrets = foundation.vault.read_by(workload, load)
+    statements = read_secrets(
+        [secret.arn for secret in secrets.values()], foundation.key_arn, foundation.account
+    )
+    if isinstance(load, Agent):
+        statements += invoke_models(load.models, foundation.account)
+        statements += use_servers(load, internal)
+    if load.storage and foundation.storage:
+        statements += mount_files(
+            foundation.storage.file_system_arn, foundation.storage.access_point_arns[workload]
+        )
+    return statements
+
+
+def own_permissions(
+    foundation: Foundation,
+    function_arn: pulumi.Output[str],
+    log_group_arn: pulumi.Output[str],
+    *,
+    inside: bool,
+) -> list[Statement]:
+    """What every function may do: log, send traces, read its variables, stand in the network."""
+    return [
+        *write_logs(log_group_arn),
+        trace(),
+        Statement(
+            sid="ReadOwnVariables",
+            actions=("kms:Decrypt",),
+            resources=(foundation.key_arn,),
+            conditions={"StringEquals": {_FUNCTION_CONTEXT: function_arn}},
+        ),
+        *(_join_network(function_arn) if inside else ()),
+    ]
+
+
+def use_servers(agent: Agent, internal: Api) -> list[Statement]:
+    """Calling the servers that an agent uses, and no others."""
+    if not agent.uses:
+        return []
+    return [
+        Statement(
+            sid="UseOwnServers",
+            actions=("execute-api:Invoke",),
+            # Every method: a client of the older protocol may ask for a stream, and is to be told
+            # that there is none (405), not that it may not ask (403).
+            resources=tuple(internal.route_arn("*", server_path(server)) for server in agent.uses),
+        )
+    ]
+
+
+def answer_chats(execution_arn: pulumi.Output[str]) -> list[Statement]:
+    """Sending messages to the connections of a WebSocket API."""
+    return [
+        Statement(
+            sid="AnswerOwnChats",
+            actions=("execute-api:ManageConnections",),
+            resources=(pulumi.Output.concat(execution_arn, f"/{API_STAGE}/POST/@connections/*"),),
+        )
+    ]
+
+
+def trace() -> Statement:
+    """Sending traces to X-Ray."""
+    return Statement(
+        sid="SendTraces",
+        actions=("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+        resources=("*",),
+        why_star="X-Ray has no resource for what sends to it (Service Authorization Reference)",
+    )
+
+
+def start_machine(
+    machine_arn: pulumi.Output[str], execution_arn: pulumi.Output[str], *, express: bool
+) -> Sequence[Statement]:
+    """Starting a state machine, and looking at its executions where they outlast the request."""
+    if express:
+        return [
+            Statement(
+                sid="RunMachine", actions=("states:StartSyncExecution",), resources=(machine_arn,)
+            )
+        ]
+    return [
+        Statement(sid="StartMachine", actions=("states:StartExecution",), resources=(machine_arn,)),
+        Statement(
+            sid="LookAtExecutions",
+            actions=("states:DescribeExecution",),
+            resources=(pulumi.Output.concat(execution_arn, ":*"),),
+        ),
+    ]
+
+
+def run_machine(
+    agent: Agent, tools_alias_arn: pulumi.Output[str], foundation: Foundation
+) -> list[Statement]:
+    """What a state machine may do: ask its model, call its tools, write its log, send traces."""
+    return [
+        *invoke_models(agent.models[:1], foundation.account),
+        Statement(
+            sid="CallOwnTools", actions=("lambda:InvokeFunction",), resources=(tools_alias_arn,)
+        ),
+        Statement(
+            sid="DeliverLogs",
+            actions=(
+                "logs:CreateLogDelivery",
+                "logs:DeleteLogDelivery",
+                "logs:DescribeLogGroups",
+                "logs:DescribeResourcePolicies",
+                "logs:GetLogDelivery",
+                "logs:ListLogDeliveries",
+                "logs:PutResourcePolicy",
+                "logs:UpdateLogDelivery",
+            ),
+            resources=("*",),
+            why_star="CloudWatch Logs has no resource for a delivery (Step Functions Developer "
+            'Guide, "Using CloudWatch Logs to log execution history")',
+        ),
+        trace(),
+    ]
+
+
+def _join_network(function_arn: pulumi.Output[str]) -> list[Statement]:
+    """Standing in a network, which Lambda sees to with the function's role.
+
+    The function itself is forbidden what only Lambda needs (AWS Lambda Developer Guide, "Giving
+    Lambda functions access to resources in an Amazon VPC").
+    """
+    actions = (
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+    )
+    return [
+        Statement(
+            sid="LambdaJoinsNetwork",
+            actions=actions,
+            resources=("*",),
+            why_star="the interfaces do not exist yet, and describing them has no resource",
+        ),
+        Statement(
+            sid="FunctionDoesNot",
+            effect="Deny",
+            actions=actions,
+            resources=("*",),
+            conditions={"ArnEquals": {"lambda:SourceFunctionArn": function_arn}},
+        ),
+    ]

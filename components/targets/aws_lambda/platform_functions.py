@@ -1,0 +1,102 @@
+"""The platform's own functions: one image, from `workloads/functions`, with a command for each."""
+
+import pulumi
+
+from components.foundation import Foundation
+from components.foundation.images import Built, build
+from components.targets.aws_lambda.api import Api
+from components.targets.aws_lambda.function import Function, Settings, create_function
+from components.targets.aws_lambda.permissions import use_servers
+from components.targets.aws_lambda.variables import servers
+from core import aws_lambda, names
+from core.fleet import Agent, Authentication, Fleet, Image
+from core.stack import Stack
+
+_IMAGE = Image(context="workloads/functions", additional_contexts={"common": "workloads/common"})
+_MEMORY_MIB = 512
+
+TOKENS_SECONDS = 10
+"""How long the check of a token may take, with the issuer's keys fetched for the first time."""
+
+
+def platform_image(name: str, *, foundation: Foundation, parent: pulumi.Resource) -> Built:
+    """Builds the image. Its repository goes with the target: it can be built again."""
+    return build(f"{name}-platform", _IMAGE, parent=parent, key_arn=foundation.key_arn, kept=False)
+
+
+def token_function(
+    name: str,
+    auth: Authentication,
+    *,
+    stack: Stack,
+    foundation: Foundation,
+    image: Built,
+    pullable: list[pulumi.Resource],
+    parent: pulumi.Resource,
+) -> Function:
+    """Makes the function that checks the tokens of callers; it stands in no network."""
+    return create_function(
+        f"{name}-gateway_tokens",
+        Settings(
+            name=names.fit(f"{stack.label}_tokens", names.LAMBDA_FUNCTION),
+            description=f"Checks tokens for {stack.label}",
+            image_uri=image.uri,
+            command=("authorizer.handle",),
+            memory_mib=_MEMORY_MIB,
+            timeout_seconds=TOKENS_SECONDS,
+            variables={
+                "AUTH_ISSUER": auth.issuer,
+                "AUTH_AUDIENCE": auth.audience,
+                "AUTH_JWKS_URI": auth.jwks_uri,
+            },
+            statements=(),
+            log_group_name=foundation.observability.gateway_log_group_name,
+            log_group_arn=foundation.observability.gateway_log_group_arn,
+        ),
+        foundation=foundation,
+        needed=pullable,
+        parent=parent,
+    )
+
+
+def tools_seconds(fleet: Fleet, load: Agent) -> int:
+    """How long one call of a tool may take: as long as the slowest of the agent's servers."""
+    longest = max(
+        (fleet.servers[server].max_request_seconds for server in load.uses),
+        default=1,
+    )
+    return aws_lambda.timeout_seconds(longest)
+
+
+def tools_function(
+    name: str,
+    agent: str,
+    load: Agent,
+    *,
+    fleet: Fleet,
+    stack: Stack,
+    foundation: Foundation,
+    internal: Api,
+    image: Built,
+    pullable: list[pulumi.Resource],
+    parent: pulumi.Resource,
+) -> Function:
+    """Makes the function through which a state machine lists and calls its servers' tools."""
+    return create_function(
+        f"{name}-tools",
+        Settings(
+            name=names.fit(f"{stack.label}-{agent}_tools", names.LAMBDA_FUNCTION),
+            description=f"Calls tools for {agent} of {stack.label}",
+            image_uri=image.uri,
+            command=("tools.handle",),
+            memory_mib=_MEMORY_MIB,
+            timeout_seconds=tools_seconds(fleet, load),
+            variables=servers(fleet, stack, load, internal),
+            statements=use_servers(load, internal),
+            log_group_name=foundation.observability.log_group_names[agent],
+            log_group_arn=foundation.observability.log_group_arns[agent],
+        ),
+        foundation=foundation,
+        needed=pullable,
+        parent=parent,
+    )

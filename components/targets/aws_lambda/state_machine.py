@@ -1,0 +1,144 @@
+"""An agent as a state machine of AWS Step Functions."""
+
+import pulumi
+import pulumi_aws as aws
+from core.state_machine import definition
+
+from components.foundation import Foundation
+from components.foundation.identity import role
+from components.foundation.images import Built
+from components.targets.aws_lambda.apis import Apis
+from components.targets.aws_lambda.function import Function
+from components.targets.aws_lambda.permissions import run_machine, start_machine
+from components.targets.aws_lambda.platform_functions import tools_function
+from core import names
+from core.fleet import Agent, Fleet
+from core.rest_api import answers_at_once
+from core.stack import Stack
+
+
+class StateMachine(pulumi.ComponentResource):
+    """An agent that needs no image: a loop that asks a model and runs the tools that it wants.
+
+    Type token `mcp-platform:lambda:StateMachine`. Creates a function that lists and calls the tools
+    of the agent's servers, with its role; the state machine with its role, express where it answers
+    while its caller waits, else standard; and a role for the gateway to start it.
+
+    Attributes:
+        arn: The state machine's ARN.
+        execution_arn: What its executions' ARNs begin with.
+        starter_role_arn: The role that may start it and ask for its executions.
+    """
+
+    arn: pulumi.Output[str]
+    execution_arn: pulumi.Output[str]
+    starter_role_arn: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        agent: str,
+        load: Agent,
+        fleet: Fleet,
+        stack: Stack,
+        foundation: Foundation,
+        apis: Apis,
+        image: Built,
+        pullable: list[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Makes the state machine.
+
+        Args:
+            name: The component's name.
+            agent: The agent's name.
+            load: The agent.
+            fleet: The fleet.
+            stack: The stack.
+            foundation: The foundation.
+            apis: The fleet's APIs.
+            image: The image of the function that calls tools.
+            pullable: What must be there before Lambda can pull it.
+            opts: The component's options.
+        """
+        super().__init__("mcp-platform:lambda:StateMachine", name, None, opts)
+        self.express = answers_at_once(load)
+        """Whether callers wait for its answer."""
+        self._region = stack.region
+        account, observability = foundation.account, foundation.observability
+        self.tools: Function = tools_function(
+            name,
+            agent,
+            load,
+            fleet=fleet,
+            stack=stack,
+            foundation=foundation,
+            internal=apis.internal,
+            image=image,
+            pullable=pullable,
+            parent=self,
+        )
+        """The function that calls its servers."""
+        machine_role, ready = role(
+            f"{name}-role",
+            parent=self,
+            account=account,
+            service="states.amazonaws.com",
+            description=f"What {agent} of {stack.label} may do",
+            statements=run_machine(load, self.tools.alias_arn, foundation),
+        )
+        machine = aws.sfn.StateMachine(
+            f"{name}-machine",
+            name=names.fit(f"{stack.label}-{agent}", names.STATE_MACHINE),
+            type="EXPRESS" if self.express else "STANDARD",
+            role_arn=machine_role.arn,
+            definition=pulumi.Output.json_dumps(
+                definition(
+                    model=load.models[0],
+                    instructions=load.instructions,
+                    tools_function_arn=self.tools.alias_arn,
+                    max_turns=load.max_turns,
+                    max_seconds=load.max_request_seconds,
+                )
+            ),
+            logging_configuration={
+                "level": "ERROR",
+                # Questions and answers are nobody's who reads logs.
+                "include_execution_data": False,
+                "log_destination": pulumi.Output.concat(observability.log_group_arns[agent], ":*"),
+            },
+            tracing_configuration={"enabled": True},
+            opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
+        )
+        self.name = machine.name
+        """The state machine's name."""
+        self.arn = machine.arn
+        self.execution_arn = machine.arn.apply(
+            lambda arn: arn.replace(":stateMachine:", ":execution:")
+        )
+        starter, self.startable = role(
+            f"{name}-starter",
+            parent=self,
+            account=account,
+            service="apigateway.amazonaws.com",
+            description=f"The gateway of {stack.label} starts {agent}",
+            statements=start_machine(self.arn, self.execution_arn, express=self.express),
+        )
+        self.starter_role_arn = starter.arn
+        self.register_outputs(
+            {
+                "arn": self.arn,
+                "execution_arn": self.execution_arn,
+                "starter_role_arn": self.starter_role_arn,
+            }
+        )
+
+    def action_uri(self, action: str) -> pulumi.Output[str]:
+        """What API Gateway calls an action of Step Functions by."""
+        return pulumi.Output.format(
+            "arn:{0}:apigateway:{1}:states:action/{2}",
+            self.arn.apply(lambda arn: arn.split(":")[1]),
+            self._region,
+            action,
+        )

@@ -1,0 +1,246 @@
+"""The Lambda target as a whole."""
+
+import pulumi
+
+from components.foundation import Foundation
+from components.foundation.images import Built
+from components.outputs import by_name
+from components.targets.aws_lambda.api import Api
+from components.targets.aws_lambda.apis import Apis
+from components.targets.aws_lambda.discovery import register_servers
+from components.targets.aws_lambda.images import let_lambda_pull
+from components.targets.aws_lambda.log_role import log_role
+from components.targets.aws_lambda.observability import (
+    api_alarm,
+    dashboard,
+    function_alarms,
+    machine_alarms,
+)
+from components.targets.aws_lambda.platform_functions import (
+    TOKENS_SECONDS,
+    platform_image,
+    token_function,
+    tools_seconds,
+)
+from components.targets.aws_lambda.routes import Routes
+from components.targets.aws_lambda.state_machine import StateMachine
+from components.targets.aws_lambda.workload import Workload
+from core import aws_lambda, rest_api
+from core.discovery import agents_have_an_api, server_addresses
+from core.egress import is_state_machine
+from core.fleet import Fleet
+from core.stack import Stack
+
+
+class LambdaTarget(pulumi.ComponentResource):
+    """The fleet on Lambda.
+
+    Type token `mcp-platform:lambda:Target`. Creates a REST API as the gateway, and a second one for
+    agents where the gateway is not for them; a `Workload` for every server and agent, but a
+    `StateMachine` for agents that run as one; the `Routes` that lead to them; the function that
+    checks tokens, where they are; an HTTP namespace with an instance for every server; alarms.
+
+    Attributes:
+        gateway_url: The way in, without a slash at the end.
+        dashboard: The body of the fleet's dashboard, in JSON.
+        namespace: The HTTP namespace that servers are found in.
+        server_addresses: Where agents reach each server, by name.
+        chat: Where people chat with each agent that does, by name.
+    """
+
+    gateway_url: pulumi.Output[str]
+    dashboard: pulumi.Output[str]
+    namespace: pulumi.Output[str]
+    server_addresses: pulumi.Output[dict[str, str]]
+    chat: pulumi.Output[dict[str, str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fleet: Fleet,
+        stack: Stack,
+        foundation: Foundation,
+        certificate_arn: pulumi.Input[str] | None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mcp-platform:lambda:Target", name, None, opts)
+        self._name, self._fleet, self._stack, self._foundation = name, fleet, stack, foundation
+        self._child = pulumi.ResourceOptions(parent=self)
+        self._image, self._pullable = self._images()
+        apis = self._apis(certificate_arn)
+        self._workloads = {
+            workload: Workload(
+                f"{name}-{workload}",
+                workload=workload,
+                load=load,
+                fleet=fleet,
+                stack=stack,
+                foundation=foundation,
+                apis=apis,
+                pullable=self._pullable,
+                opts=self._child,
+            )
+            for workload, load in fleet.workloads()
+            if not is_state_machine(fleet, load)
+        }
+        self._machines = {
+            agent: StateMachine(
+                f"{name}-{agent}",
+                agent=agent,
+                load=load,
+                fleet=fleet,
+                stack=stack,
+                foundation=foundation,
+                apis=apis,
+                image=self._image,
+                pullable=self._pullable,
+                opts=self._child,
+            )
+            for agent, load in fleet.agents.items()
+            if self._image and is_state_machine(fleet, load)
+        }
+        self._routes(apis)
+        self._alarms(apis)
+        self.gateway_url = apis.gateway.url
+        self.endpoint = apis.gateway.endpoint
+        """What the fleet's domain leads to."""
+        self.dashboard = dashboard(
+            region=stack.region,
+            api_names=[api.name for api in _distinct(apis)],
+            function_names={key: made.function_name for key, made in self._workloads.items()},
+            machine_arns={key: made.arn for key, made in self._machines.items()},
+        )
+        self.server_addresses = apis.internal.url.apply(
+            lambda url: server_addresses(fleet, stack, url)
+        )
+        self.namespace = register_servers(
+            name,
+            {server: self._workloads[server] for server in fleet.servers},
+            addresses=self.server_addresses,
+            stack=stack,
+            parent=self,
+        )
+        self.chat = by_name(
+            {key: made.chat_url for key, made in self._workloads.items() if made.chat_url}
+        )
+        self.register_outputs(
+            {
+                "gateway_url": self.gateway_url,
+                "dashboard": self.dashboard,
+                "namespace": self.namespace,
+                "server_addresses": self.server_addresses,
+                "chat": self.chat,
+            }
+        )
+
+    def _images(self) -> tuple[Built | None, list[pulumi.Resource]]:
+        """Builds the platform's own image, where it is used, and lets Lambda pull all images."""
+        fleet, foundation = self._fleet, self._foundation
+        used = fleet.gateway.auth is not None or any(
+            is_state_machine(fleet, agent) for agent in fleet.agents.values()
+        )
+        image = platform_image(self._name, foundation=foundation, parent=self) if used else None
+        images = foundation.images.built | ({"platform": image} if image else {})
+        return image, let_lambda_pull(self._name, images, foundation=foundation, parent=self)
+
+    def _apis(self, certificate_arn: pulumi.Input[str] | None) -> Apis:
+        fleet, stack, foundation = self._fleet, self._stack, self._foundation
+        gateway = Api(
+            f"{self._name}-gateway",
+            what="gateway",
+            is_gateway=True,
+            fleet=fleet,
+            stack=stack,
+            foundation=foundation,
+            certificate_arn=certificate_arn,
+            opts=self._child,
+        )
+        internal = (
+            Api(
+                f"{self._name}-internal",
+                what="internal",
+                is_gateway=False,
+                fleet=fleet,
+                stack=stack,
+                foundation=foundation,
+                opts=self._child,
+            )
+            if agents_have_an_api(fleet) and fleet.servers
+            else gateway
+        )
+        auth = fleet.gateway.auth
+        tokens = (
+            token_function(
+                self._name,
+                auth,
+                stack=stack,
+                foundation=foundation,
+                image=self._image,
+                pullable=self._pullable,
+                parent=self,
+            )
+            if auth and self._image
+            else None
+        )
+        logged = log_role(self._name, fleet=fleet, foundation=foundation, parent=self)
+        return Apis(gateway=gateway, internal=internal, tokens=tokens, logged=logged)
+
+    def _routes(self, apis: Apis) -> None:
+        fleet = self._fleet
+        plans = [(apis.gateway, rest_api.gateway_routes(fleet))]
+        if apis.internal is not apis.gateway:
+            plans.append((apis.internal, rest_api.internal_routes(fleet)))
+        for api, routes in plans:
+            made = Routes(
+                f"{self._name}-{api.what}-routes",
+                api=api,
+                routes=routes,
+                apis=apis,
+                functions={key: made.function for key, made in self._workloads.items()},
+                machines=self._machines,
+                fleet=fleet,
+                stack=self._stack,
+                foundation=self._foundation,
+                opts=self._child,
+            )
+            api_alarm(
+                f"{self._name}-{api.what}",
+                parent=self,
+                api_name=api.name,
+                stage_name=made.stage_name,
+                topic_arn=self._foundation.observability.topic_arn,
+            )
+
+    def _alarms(self, apis: Apis) -> None:
+        loads = dict(self._fleet.workloads())
+        topic_arn = self._foundation.observability.topic_arn
+        functions = [
+            (key, made.function_name, aws_lambda.timeout_seconds(loads[key].max_request_seconds))
+            for key, made in self._workloads.items()
+        ]
+        if apis.tokens:
+            functions.append(("gateway_tokens", apis.tokens.name, TOKENS_SECONDS))
+        for agent, machine in self._machines.items():
+            seconds = tools_seconds(self._fleet, self._fleet.agents[agent])
+            functions.append((agent, machine.tools.name, seconds))
+            machine_alarms(
+                f"{self._name}-{agent}",
+                parent=self,
+                agent=agent,
+                machine_arn=machine.arn,
+                topic_arn=topic_arn,
+            )
+        for what, function_name, timeout_seconds in functions:
+            function_alarms(
+                f"{self._name}-{what}",
+                parent=self,
+                what=what,
+                function_name=function_name,
+                timeout_seconds=timeout_seconds,
+                topic_arn=topic_arn,
+            )
+
+
+def _distinct(apis: Apis) -> list[Api]:
+    return [apis.gateway] if apis.internal is apis.gateway else [apis.gateway, apis.internal]

@@ -1,0 +1,92 @@
+"""The environment of a workload's function."""
+
+from collections.abc import Mapping
+
+import pulumi
+
+from components.foundation.vault import Stored
+from components.targets.aws_lambda.api import Api
+from core.discovery import agent_path, server_addresses, server_path
+from core.environment import SECRET_REFERENCES, environment, servers_environment
+from core.fleet import Agent, Fleet, Server
+from core.stack import Stack
+from core.timeouts import chain
+
+EVENTS_PATH = "/events"
+"""Where the web adapter brings an agent what is no HTTP request: what people write in a chat."""
+
+
+def plain_variables(
+    workload: str,
+    load: Server | Agent,
+    *,
+    fleet: Fleet,
+    stack: Stack,
+    gateway: Api,
+    internal: Api,
+    secrets: Mapping[str, Stored],
+    chat_endpoint: pulumi.Output[str] | None,
+) -> dict[str, pulumi.Input[str]]:
+    """The variables: the contract's, the workload's own, and what the web adapter is told.
+
+    Args:
+        workload: The workload's name.
+        load: The workload.
+        fleet: The fleet.
+        stack: The stack.
+        gateway: The API that callers use.
+        internal: The API that agents use; it may be the same.
+        secrets: The secrets that it reads, by variable; it is told where they are.
+        chat_endpoint: Where an agent with chat answers.
+    """
+    times = chain(load.max_request_seconds)
+    hosts = [gateway.host] if gateway is internal else [gateway.host, internal.host]
+    contract = environment(fleet, workload, load, times, server_addresses(fleet, stack))
+    result: dict[str, pulumi.Input[str]] = {
+        # What is empty is left out: unset means the same, and the environment is small.
+        **{name: value for name, value in contract.items() if value},
+        "MCP_ALLOWED_HOSTS": pulumi.Output.all(*hosts).apply(",".join),
+        "MCP_ALLOWED_ORIGINS": pulumi.Output.concat("https://", gateway.host),
+        **_adapter(workload, load),
+    }
+    if isinstance(load, Agent):
+        result |= servers(fleet, stack, load, internal)
+    if chat_endpoint is not None:
+        result["CHAT_ENDPOINT"] = chat_endpoint
+    if secrets:
+        result[SECRET_REFERENCES] = references(secrets)
+    return result
+
+
+def servers(
+    fleet: Fleet, stack: Stack, agent: Agent, internal: Api
+) -> dict[str, pulumi.Input[str]]:
+    """What tells an agent its servers, at the addresses that they have."""
+    expected = servers_environment(fleet, agent, server_addresses(fleet, stack))
+    told = internal.url.apply(
+        lambda url: servers_environment(fleet, agent, server_addresses(fleet, stack, url))
+    )
+    return {name: told[name] for name in expected}
+
+
+def references(secrets: Mapping[str, Stored]) -> pulumi.Output[str]:
+    """Where each secret is, by variable, as its entry point asks Secrets Manager for it."""
+    return pulumi.Output.json_dumps(
+        {
+            name: {"SecretId": secret.arn}
+            | ({"VersionId": secret.version_id} if secret.version_id is not None else {})
+            for name, secret in sorted(secrets.items())
+        }
+    )
+
+
+def _adapter(workload: str, load: Server | Agent) -> dict[str, pulumi.Input[str]]:
+    """Lambda Web Adapter 1.0: which part of the path is the gateway's, and how to answer."""
+    outer = agent_path(workload) if isinstance(load, Agent) else server_path(workload)
+    return {
+        "AWS_LWA_INVOKE_MODE": "response_stream",
+        "AWS_LWA_PASS_THROUGH_PATH": EVENTS_PATH,
+        "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS": "200",
+        "AWS_LWA_READINESS_CHECK_PATH": "/health",
+        "AWS_LWA_REMOVE_BASE_PATH": outer.removesuffix("/mcp"),
+    }

@@ -1,0 +1,165 @@
+"""One workload as a function."""
+
+import pulumi
+import pulumi_aws as aws
+
+from components.foundation import Foundation
+from components.foundation.network import HTTPS_PORT
+from components.foundation.storage import NFS_PORT
+from components.targets.aws_lambda import chat
+from components.targets.aws_lambda.apis import Apis
+from components.targets.aws_lambda.function import Inside, Settings, create_function
+from components.targets.aws_lambda.permissions import answer_chats, workload_permissions
+from components.targets.aws_lambda.scaling import keep_warm
+from components.targets.aws_lambda.variables import plain_variables
+from components.traffic import allow
+from core import aws_lambda, egress, names
+from core.environment import files_dir
+from core.fleet import Agent, Chat, Fleet, Server
+from core.stack import Stack
+
+
+class Workload(pulumi.ComponentResource):
+    """A server or an agent on Lambda.
+
+    Type token `mcp-platform:lambda:Workload`. Creates a role with its policy, a function of the
+    workload's image and its alias; warm environments and what adds and removes them, where they are
+    asked for; for a workload that needs the network a security group with its rules; for an agent
+    with chat a WebSocket API.
+
+    Attributes:
+        function_name: The function's name.
+        alias_arn: What is called: the ARN of its alias.
+    """
+
+    function_name: pulumi.Output[str]
+    alias_arn: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        workload: str,
+        load: Server | Agent,
+        fleet: Fleet,
+        stack: Stack,
+        foundation: Foundation,
+        apis: Apis,
+        pullable: list[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Makes the workload.
+
+        Args:
+            name: The component's name.
+            workload: The workload's name.
+            load: The workload.
+            fleet: The fleet.
+            stack: The stack.
+            foundation: The foundation.
+            apis: The fleet's APIs.
+            pullable: What must be there before Lambda can pull its image.
+            opts: The component's options.
+        """
+        super().__init__("mcp-platform:lambda:Workload", name, None, opts)
+        self._name, self._workload, self._load = name, workload, load
+        self._fleet, self._stack, self._foundation = fleet, stack, foundation
+        chats = isinstance(load, Agent) and load.chat is Chat.WEBSOCKET and load.expose
+        room = chat.create_api(name, workload=workload, stack=stack, parent=self) if chats else None
+        self.function = create_function(
+            name,
+            self._settings(apis, room),
+            foundation=foundation,
+            needed=pullable,
+            parent=self,
+        )
+        """The function."""
+        keep_warm(name, self.function, load.concurrency, parent=self)
+        self.chat_url = (
+            chat.open_room(
+                name,
+                room,
+                self.function,
+                fleet=fleet,
+                stack=stack,
+                foundation=foundation,
+                tokens=apis.tokens,
+                logged=apis.logged,
+                parent=self,
+            )
+            if room
+            else None
+        )
+        """Where people chat with it, if they do."""
+        self.function_name = self.function.name
+        self.alias_arn = self.function.alias_arn
+        self.register_outputs({"function_name": self.function_name, "alias_arn": self.alias_arn})
+
+    def _settings(self, apis: Apis, room: aws.apigatewayv2.Api | None) -> Settings:
+        workload, load, foundation = self._workload, self._load, self._foundation
+        statements = workload_permissions(workload, load, foundation, apis.internal)
+        if room:
+            statements += answer_chats(room.execution_arn)
+        return Settings(
+            name=names.fit(f"{self._stack.label}-{workload}", names.LAMBDA_FUNCTION),
+            description=f"{workload} of {self._stack.label}",
+            image_uri=foundation.images.uris[workload],
+            memory_mib=aws_lambda.memory_mib(load.cpu, load.memory),
+            timeout_seconds=aws_lambda.timeout_seconds(load.max_request_seconds),
+            variables=plain_variables(
+                workload,
+                load,
+                fleet=self._fleet,
+                stack=self._stack,
+                gateway=apis.gateway,
+                internal=apis.internal,
+                secrets=foundation.vault.read_by(workload, load),
+                chat_endpoint=chat.endpoint(room, self._stack) if room else None,
+            ),
+            statements=statements,
+            log_group_name=foundation.observability.log_group_names[workload],
+            log_group_arn=foundation.observability.log_group_arns[workload],
+            reserved=load.concurrency.reserved,
+            inside=self._inside() if workload in egress.inside(self._fleet) else None,
+        )
+
+    def _inside(self) -> Inside:
+        """Makes the security group of a workload that needs the network, and opens its ways."""
+        name, foundation, storage = self._name, self._foundation, self._foundation.storage
+        group = aws.ec2.SecurityGroup(
+            f"{name}-group",
+            description=f"Functions of {self._workload}",
+            vpc_id=foundation.vpc_id,
+            tags={"Name": f"{self._stack.label}-{self._workload}"},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        for destination in foundation.network.https_destinations:
+            aws.vpc.SecurityGroupEgressRule(
+                f"{name}-to-{destination.name}",
+                security_group_id=group.id,
+                description=f"HTTPS to {destination.name}",
+                ip_protocol="tcp",
+                from_port=HTTPS_PORT,
+                to_port=HTTPS_PORT,
+                cidr_ipv4=destination.cidr,
+                prefix_list_id=destination.prefix_list_id,
+                referenced_security_group_id=destination.security_group_id,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        mounted = storage if self._load.storage else None
+        if mounted:
+            allow(
+                f"{name}-files",
+                parent=self,
+                source=group.id,
+                destination=mounted.security_group_id,
+                port=NFS_PORT,
+                description=f"{self._workload} mounts its files",
+            )
+        return Inside(
+            subnet_ids=foundation.network.private_subnet_ids,
+            security_group_id=group.id,
+            access_point_arn=mounted.access_point_arns[self._workload] if mounted else None,
+            mount_path=files_dir(self._fleet, self._load.storage) if self._load.storage else "",
+            needed=mounted.mount_targets if mounted else [],
+        )
