@@ -1,53 +1,88 @@
 """Writes the generated documents: `make docs`. A test holds them against the code.
 
 - docs/configuration.md, from the models of the configuration;
-- the cost table of README.md, of the example fleet.
+- the cost tables of README.md and docs/lambda.md, of the example fleets and of the least one.
 """
 
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import yaml
 
-from core.costs import table
+from core.costs import bill_table, table
 from core.faults import NAMESPACE
 from core.fleet import SECRET_PREFIX, Fleet
-from core.prices import AS_OF, NOT_COUNTED
+from core.prices import AS_OF, NOT_COUNTED, Usage
 from docs import reference
 
 ROOT = Path(__file__).resolve().parents[1]
-_COSTS = re.compile(r"(?<=<!-- costs: made by `make docs` -->\n).*(?=<!-- /costs -->)", re.DOTALL)
+
+_LEAST = {
+    "target": "lambda",
+    "servers": {
+        "search": {
+            "image": {
+                "uri": f"123456789012.dkr.ecr.us-east-1.amazonaws.com/search@sha256:{'0' * 64}"
+            }
+        }
+    },
+}
+
+# A million requests of a second each to a function of 512 MiB.
+_MILLION = Usage(
+    function_gb_seconds=Decimal(500_000),
+    function_million_requests=Decimal(1),
+    rest_million_requests=Decimal(1),
+)
 
 
 def documents() -> dict[Path, str]:
     """The text of every generated document, by its path from the project's root."""
-    readme = Path("README.md")
-    return {
-        Path("docs/configuration.md"): reference.render(),
-        readme: _COSTS.sub(lambda _: _costs(), (ROOT / readme).read_text()),
+    not_counted = "\n".join(["Not counted:", *(f"- {item}" for item in NOT_COUNTED)])
+    before = f"At list prices of us-east-1 as of {AS_OF:%Y-%m-%d}, before any traffic:"
+    costs = {
+        "README.md": {
+            "costs": f"{before}\n\n{table(_example('Pulumi.dev.yaml'))}\n\n{not_counted}",
+        },
+        "docs/lambda.md": {
+            "costs of the least": table(Fleet.model_validate(_LEAST)),
+            "costs of the example": table(_example("Pulumi.lambda.yaml")),
+            "costs of a million": bill_table(_MILLION),
+            "date": f"At list prices of us-east-1 as of {AS_OF:%Y-%m-%d}, before free tiers.",
+        },
+    }
+    return {Path("docs/configuration.md"): reference.render()} | {
+        Path(path): _filled((ROOT / path).read_text(), parts) for path, parts in costs.items()
     }
 
 
-def _costs() -> str:
-    config = yaml.safe_load((ROOT / "Pulumi.dev.yaml").read_text())["config"]
-    fleet = Fleet.model_validate(
+def _filled(text: str, parts: dict[str, str]) -> str:
+    """A text with what is made for each of its marked parts.
+
+    Raises:
+        ValueError: If a part is not marked, once.
+    """
+    for name, made in parts.items():
+        marked = re.compile(
+            rf"(?<=<!-- {name}: made by `make docs` -->\n).*(?=<!-- /{name} -->)", re.DOTALL
+        )
+        text, count = marked.subn(lambda _, made=made: f"{made}\n", text)
+        if count != 1:
+            raise ValueError(f"{count} parts are marked {name!r}; there must be one")
+    return text
+
+
+def _example(stack_file: str) -> Fleet:
+    """The fleet of a stack file of the project's root."""
+    config = yaml.safe_load((ROOT / stack_file).read_text())["config"]
+    return Fleet.model_validate(
         {
             key.removeprefix(f"{NAMESPACE}:"): value
             for key, value in config.items()
             if key.startswith(f"{NAMESPACE}:")
             and not key.startswith(f"{NAMESPACE}:{SECRET_PREFIX}")
         }
-    )
-    return "\n".join(
-        [
-            f"At list prices of us-east-1 as of {AS_OF:%Y-%m-%d}, before any traffic:",
-            "",
-            table(fleet),
-            "",
-            "Not counted:",
-            *(f"- {item}" for item in NOT_COUNTED),
-            "",
-        ]
     )
 
 

@@ -33,7 +33,18 @@ def _rows() -> list[list[str]]:
 def test_every_field_of_every_model_has_one_row_and_agents_show_what_servers_have_not():
     schema = Fleet.model_json_schema()
     models: dict[str, Any] = {"Fleet": schema, **schema["$defs"]}
-    models["Agent"] = {"properties": {"uses": {}, "models": {}}}
+    workload = models["Server"]["properties"]
+    own = models["Agent"]["properties"].items()
+    models["Agent"] = {"properties": {name: of for name, of in own if of != workload.get(name)}}
+    assert models["Agent"]["properties"].keys() - workload.keys() == {
+        "runs_as",
+        "uses",
+        "sidecars",
+        "models",
+        "instructions",
+        "max_turns",
+        "chat",
+    }
     fields = [f"`{name}`" for model in models.values() for name in model.get("properties", {})]
     assert sorted(row[0] for row in _rows()) == sorted(fields)
 
@@ -48,14 +59,34 @@ def test_no_cell_of_the_tables_is_broken_and_only_what_is_allowed_may_be_empty()
 @pytest.mark.parametrize(
     "row",
     [
-        ["`cpu`", "whole number", "`256`", "at least 1; a size [that Fargate offers](#sizes)"],
+        ["`cpu`", "whole number", "`256`", "at least 1; a size [that the target offers](#sizes)"],
         ["`expose`", "true or false", "`true`", ""],
         ["`image`", "[object](#image)", "required", ""],
+        [
+            "`image`",
+            "[object](#image)",
+            "none",
+            "required but for `runs_as: state-machine` on `lambda`",
+        ],
+        ["`concurrency`", "[object](#concurrency)", "that of its fields", ""],
+        ["`throttle`", "[object](#throttle)", "that of its fields", ""],
+        ["`firewall`", "[object](#firewall)", "none", ""],
+        ["`provisioned`", "whole number", "`0`", "at least 0"],
+        ["`instructions`", "text", "none", "16000 characters at most"],
+        ["`issuer`", "text", "required", "an https:// address; 256 characters at most"],
+        ["`subscriptions`", "true or false", "`false`", "`false` on `lambda`"],
         ["`cpu_percent`", "whole number", "`60`", "10 to 90"],
-        ["`nat`", "text", "`single`", "`none`, `single`, `per-zone`"],
-        ["`max_request_seconds`", "whole number", "`60`", "at least 1; at most 3970"],
+        ["`runs_as`", "text", "`container`", "`container`, `state-machine`"],
+        [
+            "`max_request_seconds`",
+            "whole number",
+            "`60`",
+            "at least 1; at most 3970 on `ecs`, 900 on `lambda` "
+            "(31536000 with `runs_as: state-machine`)",
+        ],
+        ["`max_request_mib`", "whole number", "none", "at least 1; at most 4 on `lambda`"],
         ["`audience`", "text", "required", "not empty"],
-        ["`target`", "text", "`ecs`", "`lambda`, `ecs`, `eks`; only ecs in this release"],
+        ["`target`", "text", "`ecs`", "`lambda`, `ecs`, `eks`; only lambda or ecs in this release"],
         [
             "`private_subnets`",
             "list of texts",
@@ -91,7 +122,7 @@ def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_example_of_the_reference_is_valid(root: Path):
     blocks = re.findall(r"```yaml\n(.+?)```", reference.render(), re.DOTALL)
-    assert len(blocks) == 12
+    assert len(blocks) == 15
     for block in blocks:
         keys = {
             key.removeprefix(f"{NAMESPACE}:"): value
@@ -109,6 +140,21 @@ def test_every_command_of_the_reference_is_one_that_pulumi_takes_after_the_other
         before = mended(before, command)
     own = {key.removeprefix(f"{NAMESPACE}:") for key in before.values}
     assert own - {"aws:region"} == {*Fleet.model_fields, "secret-notes-api-key"}
+
+
+def test_what_comes_first_of_a_server_is_what_it_must_have():
+    servers = reference.render().partition("\n## servers\n")[2]
+    names = [line.split("|")[1].strip() for line in servers.splitlines() if line[:3] == "| `"]
+    assert names[:3] == ["`image`", "`cpu`", "`memory`"]
+
+
+def test_the_sizes_of_functions_are_those_of_the_code():
+    words = " ".join(reference.render().partition("\n## Sizes\n")[2].split())
+    assert words.startswith(
+        "On `lambda`, any `cpu` and `memory` will do that a function of 128 to 10240 MiB has. "
+        "Its CPU follows from its memory (at 1769 MiB it is one vCPU), so it gets as much memory "
+        "as gives both."
+    )
 
 
 def test_the_fargate_sizes_are_given_row_by_row():
