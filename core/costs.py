@@ -52,7 +52,7 @@ def _on_ecs(fleet: Fleet, shared: Usage) -> Usage:
 
 def _on_lambda(fleet: Fleet, shared: Usage) -> Usage:
     loads = [load for _, load in fleet.workloads()]
-    containers = [load for load in loads if not egress.is_state_machine(fleet, load)]
+    containers = [load for load in loads if not fleet.is_state_machine(load)]
     warm = sum(
         load.concurrency.provisioned * aws_lambda.memory_mib(load.cpu, load.memory)
         for load in containers

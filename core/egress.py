@@ -1,6 +1,6 @@
 """How workloads in private subnets get out: NAT gateways, or endpoints of single AWS services."""
 
-from core.fleet import Agent, Fleet, Nat, RunsAs, Target
+from core.fleet import Agent, Fleet, Nat, Target
 
 
 def inside(fleet: Fleet) -> list[str]:
@@ -9,19 +9,8 @@ def inside(fleet: Fleet) -> list[str]:
         name
         for name, load in fleet.workloads()
         if fleet.target is not Target.LAMBDA
-        or (
-            (load.storage is not None or load.private_network) and not is_state_machine(fleet, load)
-        )
+        or ((load.storage is not None or load.private_network) and not fleet.is_state_machine(load))
     ]
-
-
-def is_state_machine(fleet: Fleet, load: object) -> bool:
-    """Whether a workload runs as a state machine, which only Lambda makes of an agent."""
-    return (
-        fleet.target is Target.LAMBDA
-        and isinstance(load, Agent)
-        and load.runs_as is RunsAs.STATE_MACHINE
-    )
 
 
 def nat(fleet: Fleet) -> Nat:

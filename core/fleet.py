@@ -503,6 +503,14 @@ class Fleet(_Model):
             if load.image:
                 yield path, load.image
 
+    def is_state_machine(self, load: Server | Agent) -> bool:
+        """Whether a workload runs as a state machine, which only Lambda makes of an agent."""
+        return (
+            self.target is Target.LAMBDA
+            and isinstance(load, Agent)
+            and load.runs_as is RunsAs.STATE_MACHINE
+        )
+
     def with_storage(self) -> dict[str, Storage]:
         """The workloads that ask for a file system, by name."""
         return {name: load.storage for name, load in self.workloads() if load.storage}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from core import aws_lambda, rest_api
 from core.discovery import api_host, server_addresses
-from core.egress import inside, is_state_machine
+from core.egress import inside
 from core.environment import (
     REQUEST_STATE_KEY,
     SECRET_REFERENCES,
@@ -32,7 +32,7 @@ _MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 def check(fleet: Fleet, region: str) -> Iterator[Fault]:
     """Every reason why the fleet does not fit Lambda in a region."""
     for path, load in fleet.paths():
-        if isinstance(load, Agent) and is_state_machine(fleet, load):
+        if isinstance(load, Agent) and fleet.is_state_machine(load):
             yield from _state_machine(path, load)
             tells = servers_environment(fleet, load, _expected_addresses(fleet, region, load))
             yield from _environment(path, tells)

@@ -10,7 +10,6 @@ from enum import Enum, auto
 
 from core.aws_lambda import MAX_SYNCHRONOUS_SECONDS
 from core.discovery import METADATA_PATH, agent_path, agents_have_an_api, server_path
-from core.egress import is_state_machine
 from core.fleet import Agent, Fleet
 
 
@@ -98,7 +97,7 @@ def _server(name: str) -> Iterator[Route]:
 
 def _agent(name: str, agent: Agent, fleet: Fleet) -> Iterator[Route]:
     path = agent_path(name)
-    if is_state_machine(fleet, agent):
+    if fleet.is_state_machine(agent):
         yield Route(path=f"{path}/ask", method="POST", answer=Answer.START, workload=name)
         if not answers_at_once(agent):
             yield Route(

@@ -11,7 +11,6 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from core import cidrs, fitness
-from core.egress import is_state_machine
 from core.environment import RESERVED, variable
 from core.faults import Fault, KeyPath, rm_command, set_command, show
 from core.fleet import SECRET_PREFIX, Exposure, Fleet, Network, SecretSource
@@ -127,7 +126,7 @@ def _images(facts: Facts) -> Iterator[Fault]:
 
 def _agents_have_images(facts: Facts) -> Iterator[Fault]:
     for name, agent in facts.fleet.agents.items():
-        if agent.image is None and not is_state_machine(facts.fleet, agent):
+        if agent.image is None and not facts.fleet.is_state_machine(agent):
             yield Fault(
                 path=("agents", name, "image"),
                 got="nothing",

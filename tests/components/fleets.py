@@ -169,6 +169,10 @@ FLEETS: dict[str, dict[str, Any]] = {
 """The fleets that everything general is tested with."""
 
 
+EVERY_FLEET = FLEETS | {"lambda": LAMBDA, "lambda full": LAMBDA_FULL}
+"""Those, and the fleets that are Lambda's."""
+
+
 def with_server(**changes: object) -> dict[str, Any]:
     """The least fleet, its server changed."""
     return {"servers": {"clock": {**MINIMAL["servers"]["clock"], **changes}}}

@@ -21,10 +21,15 @@ from components.foundation.vault import Vault
 from components.gateway.certificate import Certificate
 from components.gateway.gateway import Gateway
 from components.publish import Published
+from components.targets.aws_lambda import LambdaTarget
+from components.targets.aws_lambda.api import Api
+from components.targets.aws_lambda.routes import Routes
+from components.targets.aws_lambda.state_machine import StateMachine
+from components.targets.aws_lambda.workload import Workload as LambdaWorkload
 from components.targets.ecs import EcsTarget
 from components.targets.ecs.workload import Workload
 from core import names
-from tests.components.fleets import FLEETS, FULL, MINIMAL
+from tests.components.fleets import EVERY_FLEET, FULL, LAMBDA_FULL, MINIMAL
 from tests.components.recording import MARKER, ROOT, UNKNOWN, Recording, leaves, run
 
 COMPONENTS: dict[str, type] = {
@@ -40,16 +45,23 @@ COMPONENTS: dict[str, type] = {
     "mcp-platform:gateway:Gateway": Gateway,
     "mcp-platform:ecs:Target": EcsTarget,
     "mcp-platform:ecs:Workload": Workload,
+    "mcp-platform:lambda:Target": LambdaTarget,
+    "mcp-platform:lambda:Workload": LambdaWorkload,
+    "mcp-platform:lambda:Api": Api,
+    "mcp-platform:lambda:Routes": Routes,
+    "mcp-platform:lambda:StateMachine": StateMachine,
     "mcp-platform:index:Published": Published,
 }
-ROOTS = ["ecs", "fleet", "gateway", "published"]  # and the certificate of a domain
+ROOTS = {"ecs": ["ecs", "gateway"], "lambda": ["lambda"]}
+"""What stands below the stack on each target, besides what all of them have."""
 PROVIDER = "urn:pulumi:dev::mcp-platform::pulumi:pulumi:Stack$pulumi:providers:aws::aws::aws-"
 
-fleets = pytest.mark.parametrize("fleet", FLEETS.values(), ids=FLEETS)
+fleets = pytest.mark.parametrize("fleet", EVERY_FLEET.values(), ids=EVERY_FLEET)
 
 
-def test_the_full_fleet_makes_every_component_and_no_other():
-    assert {made.type for made in run(FULL).components} == COMPONENTS.keys()
+def test_the_full_fleets_make_every_component_and_no_other():
+    made = {made.type for fleet in (FULL, LAMBDA_FULL) for made in run(fleet).components}
+    assert made == COMPONENTS.keys()
 
 
 @fleets
@@ -66,7 +78,8 @@ def test_every_resource_stands_below_a_component_and_only_the_roots_below_the_st
     recording = run(fleet)
     components = {made.urn for made in recording.components}
     outside = [made for made in recording.resources.values() if made.parent not in components]
-    roots = sorted([*ROOTS, *(["certificate"] if "domain" in fleet.get("gateway", {}) else [])])
+    certificate = ["certificate"] if "domain" in fleet.get("gateway", {}) else []
+    roots = sorted([*ROOTS[fleet.get("target", "ecs")], "fleet", "published", *certificate])
     assert sorted(made.name for made in outside if made.urn in components) == roots
     assert [made.type for made in outside if made.urn not in components] == ["pulumi:providers:aws"]
 

@@ -90,7 +90,7 @@ def test_a_private_gateway_wants_every_request_signed():
 def test_a_gateway_with_tokens_checks_them_on_every_route_but_the_metadata():
     recording = run(LAMBDA_FULL)
     authorizer = recording.one("apigateway.Authorizer")
-    open_routes = []
+    open_routes: list[str] = []
     for route, made in _gateway(recording, "apigateway.Method").items():
         if made.inputs["authorization"] == "NONE":
             open_routes.append(route)

@@ -33,7 +33,7 @@ def test_elsewhere_everything_is_inside(target: str):
 
 def test_only_lambda_makes_state_machines_and_only_of_agents_that_run_as_one():
     def machines(fleet: Fleet) -> list[str]:
-        return [name for name, load in fleet.workloads() if egress.is_state_machine(fleet, load)]
+        return [name for name, load in fleet.workloads() if fleet.is_state_machine(load)]
 
     assert machines(_fleet("lambda")) == ["loop"]
     assert machines(_fleet("ecs")) == machines(_fleet("eks")) == []

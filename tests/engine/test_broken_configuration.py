@@ -22,7 +22,7 @@ BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a target that is still to come": (
         {"target": "eks"},
-        ["mcp-platform:target", "got:     eks", "allowed: ecs in this release"],
+        ["mcp-platform:target", "got:     eks", "allowed: ecs or lambda in this release"],
     ),
     "a mistyped top-level key": (
         {"sever": {}},

@@ -27,7 +27,6 @@ from components.targets.aws_lambda.state_machine import StateMachine
 from components.targets.aws_lambda.workload import Workload
 from core import aws_lambda, rest_api
 from core.discovery import agents_have_an_api, server_addresses
-from core.egress import is_state_machine
 from core.fleet import Fleet
 from core.stack import Stack
 
@@ -82,7 +81,7 @@ class LambdaTarget(pulumi.ComponentResource):
                 opts=self._child,
             )
             for workload, load in fleet.workloads()
-            if not is_state_machine(fleet, load)
+            if not fleet.is_state_machine(load)
         }
         self._machines = {
             agent: StateMachine(
@@ -98,7 +97,7 @@ class LambdaTarget(pulumi.ComponentResource):
                 opts=self._child,
             )
             for agent, load in fleet.agents.items()
-            if self._image and is_state_machine(fleet, load)
+            if self._image and fleet.is_state_machine(load)
         }
         self._routes(apis)
         self._alarms(apis)
@@ -138,7 +137,7 @@ class LambdaTarget(pulumi.ComponentResource):
         """Builds the platform's own image, where it is used, and lets Lambda pull all images."""
         fleet, foundation = self._fleet, self._foundation
         used = fleet.gateway.auth is not None or any(
-            is_state_machine(fleet, agent) for agent in fleet.agents.values()
+            fleet.is_state_machine(agent) for agent in fleet.agents.values()
         )
         image = platform_image(self._name, foundation=foundation, parent=self) if used else None
         images = foundation.images.built | ({"platform": image} if image else {})
