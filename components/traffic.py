@@ -1,7 +1,11 @@
 """Who may reach whom: the rules that follow the fleet's graph, and no others."""
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
+
+from components.foundation.network import HTTPS_PORT, Destination
 
 
 def allow(
@@ -44,3 +48,26 @@ def allow(
         description=description,
         opts=child,
     )
+
+
+def let_out(
+    name: str,
+    *,
+    parent: pulumi.Resource,
+    group: aws.ec2.SecurityGroup,
+    destinations: Sequence[Destination],
+) -> None:
+    """Lets what carries a security group out to these destinations, over HTTPS."""
+    for destination in destinations:
+        aws.vpc.SecurityGroupEgressRule(
+            f"{name}-{destination.name}",
+            security_group_id=group.id,
+            description=f"HTTPS to {destination.name}",
+            ip_protocol="tcp",
+            from_port=HTTPS_PORT,
+            to_port=HTTPS_PORT,
+            cidr_ipv4=destination.cidr,
+            prefix_list_id=destination.prefix_list_id,
+            referenced_security_group_id=destination.security_group_id,
+            opts=pulumi.ResourceOptions(parent=parent),
+        )

@@ -3,18 +3,21 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from core import aws_lambda, egress
+from core import aws_lambda, egress, sidecars
 from core.discovery import agents_have_an_api
-from core.fleet import Fleet, Nat, Target
+from core.fleet import Agent, Fleet, Nat, Server, Target
 from core.prices import MIB_A_GIB, Tasks, Usage, monthly
 
-# Metrics that the alarms of a workload look at (an alarm is paid by the metric): error lines, CPU,
-# memory, and copies wanted and running; behind the gateway also its errors and unhealthy copies.
-_SERVICE_METRICS, _GATEWAY_METRICS = 5, 2
+# Metrics that alarms look at (an alarm is paid by the metric). Of a workload: error lines.
+_LINE_METRICS = 1
 
-# On Lambda: error lines; errors, throttles and duration of a function; failures and time-outs of a
-# state machine; server errors of a REST API.
-_LINE_METRICS, _FUNCTION_METRICS, _MACHINE_METRICS, _API_METRICS = 1, 3, 2, 1
+# Of a service: CPU, memory, and copies wanted and running; behind the gateway also its errors and
+# unhealthy copies.
+_SERVICE_METRICS, _GATEWAY_METRICS = 4, 2
+
+# On Lambda: errors, throttles and duration of a function; failures and time-outs of a state
+# machine; server errors of a REST API.
+_FUNCTION_METRICS, _MACHINE_METRICS, _API_METRICS = 3, 2, 1
 
 FIREWALL_RULES = 3
 
@@ -39,15 +42,20 @@ def usage(fleet: Fleet) -> Usage:
 
 
 def _on_ecs(fleet: Fleet, shared: Usage) -> Usage:
-    loads = [load for _, load in fleet.workloads()]
+    running = sidecars.services(fleet)
     return replace(
         shared,
-        tasks=tuple(
-            Tasks(count=load.replicas.min, cpu=load.cpu, memory_mib=load.memory) for load in loads
-        ),
+        tasks=tuple(_tasks(fleet, name, load) for name, load in running.items()),
         load_balancers=1,
-        alarms=sum(_SERVICE_METRICS + (_GATEWAY_METRICS if load.expose else 0) for load in loads),
+        alarms=len(list(fleet.workloads())) * _LINE_METRICS
+        + len(running) * _SERVICE_METRICS
+        + sum(load.expose for load in running.values()) * _GATEWAY_METRICS,
     )
+
+
+def _tasks(fleet: Fleet, name: str, load: Server | Agent) -> Tasks:
+    cpu, memory = sidecars.task_size(sidecars.containers(fleet, name, load))
+    return Tasks(count=load.replicas.min, cpu=cpu, memory_mib=memory)
 
 
 def _on_lambda(fleet: Fleet, shared: Usage) -> Usage:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from core.fleet import PORT, Authentication, Fleet, Target
+from core.sidecars import services
 from core.stack import Stack
 
 # Systems Manager API reference, PutParameter: 4 KB a standard parameter, which costs nothing.
@@ -29,13 +30,18 @@ def server_address(stack: Stack, name: str) -> str:
     return f"http://{name}.{stack.namespace}:{PORT}/mcp"
 
 
+def sidecar_address(port: int) -> str:
+    """Where a sidecar's `/mcp` is reached from its agent, which is in the same task."""
+    return f"http://localhost:{port}/mcp"
+
+
 def api_host(region: str, api_id: str = _API_ID) -> str:
     """The host name of a REST or WebSocket API without a domain."""
     return f"{api_id}.execute-api.{region}.amazonaws.com"
 
 
 def server_addresses(fleet: Fleet, stack: Stack, api_url: str | None = None) -> dict[str, str]:
-    """Where agents reach each server, by name.
+    """Where agents reach each server, by name; not one that runs as a sidecar only.
 
     Args:
         fleet: The fleet.
@@ -44,7 +50,8 @@ def server_addresses(fleet: Fleet, stack: Stack, api_url: str | None = None) -> 
             the same length stands for it.
     """
     if fleet.target is not Target.LAMBDA:
-        return {name: server_address(stack, name) for name in fleet.servers}
+        running = services(fleet)
+        return {name: server_address(stack, name) for name in fleet.servers if name in running}
     url = api_url or f"https://{_inner_host(fleet, stack)}"
     return {name: f"{url}{server_path(name)}" for name in fleet.servers}
 
@@ -92,7 +99,7 @@ def documents(fleet: Fleet, stack: Stack, addresses: Mapping[str, str]) -> list[
         all but the largest fleets; then several, which together hold every entry once, and each
         but the last names the parameter that holds the `next`.
     """
-    entries = [("servers", name, addresses[name]) for name in sorted(fleet.servers)]
+    entries = [("servers", name, addresses[name]) for name in sorted(addresses)]
     entries += [
         ("agents", name, agent_path(name))
         for name, agent in sorted(fleet.agents.items())

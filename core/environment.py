@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from core.aws_lambda import mount_path
 from core.fleet import PORT, Agent, Fleet, Server, Storage, Target
+from core.sidecars import network_edges
 from core.timeouts import Chain
 
 REQUEST_STATE_KEY = "REQUEST_STATE_KEY"
@@ -50,6 +51,8 @@ def environment(
     load: Server | Agent,
     timeouts: Chain,
     addresses: Mapping[str, str],
+    *,
+    sidecar_port: int | None = None,
 ) -> dict[str, str]:
     """The plain variables of a workload, all but the allowed hosts, which the gateway knows.
 
@@ -62,11 +65,12 @@ def environment(
         load: That workload.
         timeouts: Its timeouts.
         addresses: Where each server is reached from inside, by name.
+        sidecar_port: Where a sidecar listens; only its agent reaches it.
     """
-    used_by_agents = any(server == workload for _, server in fleet.edges())
-    auth = None if used_by_agents else fleet.gateway.auth
+    used_by_agents = any(server == workload for _, server in network_edges(fleet))
+    auth = None if used_by_agents or sidecar_port else fleet.gateway.auth
     result = dict(load.environment) | {
-        "PORT": str(PORT),
+        "PORT": str(sidecar_port or PORT),
         "KEEP_ALIVE_SECONDS": str(timeouts.server_keep_alive_seconds),
         "MAX_REQUEST_SECONDS": str(timeouts.max_request_seconds),
         "STOP_TIMEOUT_SECONDS": str(timeouts.server_grace_seconds),

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from core import egress, fargate, lambda_fitness, timeouts
 from core.discovery import protected_resource_metadata
-from core.faults import Fault, set_command, show
-from core.fleet import Exposure, Fleet, Nat, Sessions, Target
+from core.faults import Fault, KeyPath, rm_command, set_command, show
+from core.fleet import Agent, Exposure, Fleet, Nat, Server, Sessions, Target
 from core.images import ecr_repository
+from core.sidecars import containers, network_edges, services, task_size
 
 # Elastic Load Balancing, "Quotas for your Application Load Balancers": 100 rules a load balancer
 # without the default ones, and 100 target groups.
@@ -18,6 +19,12 @@ MAX_GROUP_RULES = 60
 
 # Elastic Load Balancing API reference, FixedResponseActionConfig, MessageBody.
 MAX_FIXED_RESPONSE = 1024
+
+# Amazon ECS Developer Guide, "Amazon ECS service quotas": 10 containers a task definition.
+MAX_SIDECARS = 10 - 1
+
+# Amazon ECS API reference, ContainerDefinition, memory.
+MIN_CONTAINER_MIB = 6
 
 
 def check(fleet: Fleet, region: str) -> Iterator[Fault]:
@@ -36,6 +43,7 @@ def check(fleet: Fleet, region: str) -> Iterator[Fault]:
 
 def _ecs(fleet: Fleet, region: str) -> Iterator[Fault]:
     yield from _ecs_sizes(fleet)
+    yield from _sidecars(fleet)
     yield from _request_times(fleet)
     yield from _sessions_in_one_copy(fleet)
     yield from _shells_can_write(fleet)
@@ -47,19 +55,60 @@ def _ecs(fleet: Fleet, region: str) -> Iterator[Fault]:
 
 
 def _ecs_sizes(fleet: Fleet) -> Iterator[Fault]:
+    running = services(fleet)
     for path, load in fleet.paths():
-        if not fargate.is_size(load.cpu, load.memory):
-            near = fargate.smallest(load.cpu, load.memory) or fargate.sizes()[-1]
-            wrong = "cpu" if load.cpu not in fargate.MEMORY_MIB else "memory"
+        task = containers(fleet, path[1], load)
+        # Where a sidecar has a fault of its own, the size is not known.
+        known = len(task) == 1 + (len(load.sidecars) if isinstance(load, Agent) else 0)
+        if path[1] in running and known and not fargate.is_size(*task_size(task)):
+            yield _no_size(path, load, task_size(task))
+
+
+def _no_size(path: KeyPath, load: Server | Agent, size: tuple[int, int]) -> Fault:
+    """What is wrong with a task of this size, and how its workload's own share makes it right."""
+    (cpu, memory), near = size, fargate.smallest(*size)
+    beside = size != (load.cpu, load.memory)
+    got = f"cpu {cpu} with memory {memory}{', its sidecars included' if beside else ''}"
+    allowed = fargate.explain(cpu, memory)
+    if beside and near is None:
+        path = (*path, "sidecars")
+        return Fault(path=path, got=got, allowed=allowed, mend=rm_command(path))
+    near = near or fargate.sizes()[-1]
+    changes = {"cpu": near.cpu - cpu, "memory": near.memory_mib - memory}
+    return Fault(
+        path=(*path, "memory" if cpu in fargate.MEMORY_MIB else "cpu"),
+        got=got,
+        allowed=allowed,
+        mend=" && ".join(
+            set_command((*path, key), getattr(load, key) + change)
+            for key, change in changes.items()
+            if change
+        ),
+    )
+
+
+def _sidecars(fleet: Fleet) -> Iterator[Fault]:
+    for name, agent in fleet.agents.items():
+        if len(agent.sidecars) > MAX_SIDECARS:
+            here = ("agents", name, "sidecars")
+            further = range(len(agent.sidecars) - 1, MAX_SIDECARS - 1, -1)
             yield Fault(
-                path=(*path, wrong),
-                got=f"cpu {load.cpu} with memory {load.memory}",
-                allowed=fargate.explain(load.cpu, load.memory),
-                mend=" && ".join(
-                    set_command((*path, key), value)
-                    for key, value in (("cpu", near.cpu), ("memory", near.memory_mib))
-                    if value != getattr(load, key)
-                ),
+                path=here,
+                got=f"{len(agent.sidecars)} sidecars",
+                allowed=f"{MAX_SIDECARS} at most, Amazon ECS's quota of containers in a task less "
+                "the agent's own",
+                mend=" && ".join(rm_command((*here, position)) for position in further),
+            )
+    # A container alone has all of its task's memory; beside others it has its own.
+    shares = {name for agent in fleet.agents.values() for name in agent.sidecars}
+    shares |= {name for name, agent in fleet.agents.items() if agent.sidecars}
+    for path, load in fleet.paths():
+        if path[1] in shares and load.memory < MIN_CONTAINER_MIB:
+            yield Fault(
+                path=(*path, "memory"),
+                got=show(load.memory),
+                allowed=f"{MIN_CONTAINER_MIB} or more, what a container beside others needs",
+                mend=set_command((*path, "memory"), MIN_CONTAINER_MIB),
             )
 
 
@@ -77,8 +126,11 @@ def _request_times(fleet: Fleet) -> Iterator[Fault]:
 
 
 def _sessions_in_one_copy(fleet: Fleet) -> Iterator[Fault]:
+    # A sidecar alone needs no such rule: each copy of its agent talks to its own.
+    running = services(fleet)
     for name, server in fleet.servers.items():
-        if server.sessions is Sessions.LEGACY_STATEFUL and server.replicas.max > 1:
+        stateful = name in running and server.sessions is Sessions.LEGACY_STATEFUL
+        if stateful and server.replicas.max > 1:
             yield Fault(
                 path=("servers", name, "replicas", "max"),
                 got=show(server.replicas.max),
@@ -133,14 +185,15 @@ def _gateway_routes(fleet: Fleet) -> Iterator[Fault]:
 
 
 def _group_rules(fleet: Fleet) -> Iterator[Fault]:
-    for name, agent in fleet.agents.items():
-        if len(agent.uses) > MAX_GROUP_RULES:
+    edges = list(network_edges(fleet))
+    for agent, count in Counter(agent for agent, _ in edges).items():
+        if count > MAX_GROUP_RULES:
             yield Fault(
-                path=("agents", name, "uses"),
-                got=f"{len(agent.uses)} servers",
+                path=("agents", agent, "uses"),
+                got=f"{count} servers",
                 allowed=f"{MAX_GROUP_RULES} at most, a security group's quota of rules",
             )
-    for server, count in Counter(server for _, server in fleet.edges()).items():
+    for server, count in Counter(server for _, server in edges).items():
         if count > MAX_GROUP_RULES:
             yield Fault(
                 path=("servers", server),

@@ -269,8 +269,10 @@ class Agent(Workload):
     """The servers it calls; it reaches no others."""
 
     sidecars: tuple[Name, ...] = Field(default=(), examples=[["clock"]], strict=False)
-    """Those of its servers that run beside it, as containers of its own, and not over the network.
-    Elsewhere they run as ever."""
+    """Those of its servers that run beside it, as containers of its own task, and that it calls
+    there and not over the network. How many copies run, on which capacity and whether a shell can
+    be opened in them follows the agent. Such a server runs by itself too where the gateway routes
+    to it or an agent calls it over the network, and only there."""
 
     models: tuple[ModelId, ...] = Field(
         default=(), examples=[["anthropic.claude-sonnet-4-5-20250929-v1:0"]], strict=False

@@ -85,6 +85,15 @@ def _state_machine(path: tuple[str, str], load: Agent) -> Iterator[Fault]:
             allowed=f"{most} at most, a year: Step Functions stops what runs longer",
             mend=set_command((*path, "max_request_seconds"), most),
         )
+    for field in ("storage", "secrets", "environment"):
+        declared = getattr(load, field)
+        if declared and load.image is None:
+            yield Fault(
+                path=(*path, field),
+                got="something that a container reads",
+                allowed="nothing: a state machine has no container that would read it",
+                mend=rm_command((*path, field)),
+            )
     for field in ("max_request_mib", "max_response_mib"):
         declared = getattr(load, field)
         if declared is not None:

@@ -93,7 +93,9 @@ _FURTHER: Mapping[tuple[str, str], str] = {
     ("Server", "exec"): "only with `writable_root`; `false` on `lambda`",
     ("Agent", "image"): "required but for `runs_as: state-machine` on `lambda`",
     ("Agent", "uses"): f"declared in [servers](#servers); {fitness.MAX_GROUP_RULES} at most",
-    ("Agent", "sidecars"): "some of its `uses`; none on `lambda`",
+    ("Agent", "sidecars"): (
+        f"some of its `uses`, {fitness.MAX_SIDECARS} at most; none on `lambda`"
+    ),
     ("Agent", "models"): (
         "one or more with `runs_as: state-machine` on `lambda`, the first of them Anthropic's or "
         "Amazon Nova"

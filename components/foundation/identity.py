@@ -47,13 +47,13 @@ def role(
     return made, [policy]
 
 
-def write_logs(log_group_arn: pulumi.Output[str]) -> list[Statement]:
-    """Writing to one log group."""
+def write_logs(*log_group_arns: pulumi.Output[str]) -> list[Statement]:
+    """Writing to these log groups."""
     return [
         Statement(
             sid="WriteOwnLogs",
             actions=("logs:CreateLogStream", "logs:PutLogEvents"),
-            resources=(pulumi.Output.concat(log_group_arn, ":*"),),
+            resources=tuple(pulumi.Output.concat(arn, ":*") for arn in log_group_arns),
         )
     ]
 
@@ -81,26 +81,28 @@ def read_secrets(
     ]
 
 
-def pull_image(
-    uri: str | None, repository_arn: pulumi.Output[str] | None, account: Account
+def pull_images(
+    uris: Sequence[str], repository_arns: Sequence[pulumi.Output[str]], account: Account
 ) -> list[Statement]:
-    """Pulling one image from ECR; an image from anywhere else needs no permission.
+    """Pulling images from ECR; an image from anywhere else needs no permission.
 
     Args:
-        uri: An image that was given, if it was.
-        repository_arn: The repository of one that was built here, otherwise.
+        uris: Images that were given.
+        repository_arns: The repositories of those that were built here.
         account: The account.
     """
-    given = ecr_repository(uri or "")
-    if given:
-        repository_arn = pulumi.Output.format(
+    given = [
+        pulumi.Output.format(
             "arn:{0}:ecr:{1}:{2}:repository/{3}",
             account.partition,
-            given.region,
-            given.account,
-            given.name,
+            repository.region,
+            repository.account,
+            repository.name,
         )
-    if repository_arn is None:
+        for repository in dict.fromkeys(filter(None, map(ecr_repository, uris)))
+    ]
+    arns = (*given, *repository_arns)
+    if not arns:
         return []
     return [
         Statement(
@@ -116,21 +118,24 @@ def pull_image(
                 "ecr:BatchGetImage",
                 "ecr:GetDownloadUrlForLayer",
             ),
-            resources=(repository_arn,),
+            resources=arns,
         ),
     ]
 
 
 def mount_files(
-    file_system_arn: pulumi.Output[str], access_point_arn: pulumi.Output[str]
+    file_system_arn: pulumi.Output[str],
+    access_point_arn: pulumi.Output[str],
+    *further_arns: pulumi.Output[str],
 ) -> list[Statement]:
-    """Mounting a file system through one access point."""
+    """Mounting a file system through one access point, or any of several."""
+    points = [access_point_arn, *further_arns] if further_arns else access_point_arn
     return [
         Statement(
             sid="MountOwnFiles",
             actions=("elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"),
             resources=(file_system_arn,),
-            conditions={"ArnEquals": {"elasticfilesystem:AccessPointArn": access_point_arn}},
+            conditions={"ArnEquals": {"elasticfilesystem:AccessPointArn": points}},
         )
     ]
 

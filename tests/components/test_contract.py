@@ -136,6 +136,22 @@ def test_everything_of_aws_goes_through_the_one_provider(fleet: Any):
         assert vpc.providers["aws"].startswith(PROVIDER)
 
 
+def test_two_targets_share_no_logical_name_but_of_what_they_both_have():
+    fleet = {
+        **LAMBDA_FULL,
+        "servers": {**LAMBDA_FULL["servers"], "notes": FULL["servers"]["notes"]},
+        "agents": {"assistant": LAMBDA_FULL["agents"]["assistant"]},
+    }
+    there, back = (
+        {made.name: made.urn for made in run({**fleet, "target": target}).resources.values()}
+        for target in ("lambda", "ecs")
+    )
+    both = there.keys() & back.keys()
+    assert {name for name in both if there[name] != back[name]} == set()
+    assert all(name.startswith(("fleet", "published", "certificate", "aws")) for name in both)
+    assert len(both) > 60
+
+
 def test_the_provider_tags_with_project_stack_and_the_fleets_own_tags():
     provider = run(FULL).one("pulumi.aws")
     assert json.loads(provider.inputs["defaultTags"]) == {

@@ -1,17 +1,20 @@
 """Only what the chosen target needs is imported."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Collection
+
+import pytest
 
 from tests.components.recording import ROOT
 
 _MODULES_OF_THE_PROGRAM = """
 import json, sys
-from tests.components.fleets import FULL
+from tests.components.fleets import {fleet}
 from tests.components.recording import run
-run(FULL)
+run({fleet})
 print(json.dumps(sorted(sys.modules)))
 """
 _MODULES_OF_CORE = """
@@ -35,8 +38,17 @@ def _packages(modules: Collection[str]) -> set[str]:
     return {module.split(".")[0] for module in modules}
 
 
-def test_a_fleet_on_ecs_imports_nothing_of_kubernetes():
-    modules = _modules(_MODULES_OF_THE_PROGRAM)
+@pytest.mark.parametrize(
+    ("fleet", "own", "foreign"),
+    [
+        ("FULL", "ecs", {"apigateway", "apigatewayv2", "lambda_", "sfn"}),
+        ("LAMBDA_FULL", "aws_lambda", {"ecs", "lb"}),
+    ],
+)
+def test_a_fleet_imports_its_own_target_and_nothing_of_kubernetes(
+    fleet: str, own: str, foreign: set[str]
+):
+    modules = _modules(_MODULES_OF_THE_PROGRAM.format(fleet=fleet))
     assert {package for package in _packages(modules) if package.startswith("pulumi")} == {
         "pulumi",
         "pulumi_aws",
@@ -45,7 +57,11 @@ def test_a_fleet_on_ecs_imports_nothing_of_kubernetes():
         "pulumi_random",
     }
     targets = {module for module in modules if module.startswith("components.targets.")}
-    assert {module.split(".")[2] for module in targets} == {"ecs"}
+    assert {module.split(".")[2] for module in targets} == {own}
+    # The SDK's own modules are there from the start, but empty until something is taken out.
+    loaded = {name.split(".")[1] for name in modules if re.match(r"pulumi_aws\.\w+\.", name)}
+    assert "ecr" in loaded
+    assert loaded & foreign == set()
 
 
 def test_core_imports_no_pulumi():

@@ -380,6 +380,31 @@ def test_a_container_may_ask_no_model_and_may_chat(root: Path):
     _assert_fits(_agent(**_HERE, chat="websocket"), root)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("storage", {"mount": "/data"}),
+        ("secrets", ["key"]),
+        ("environment", {"LOG_LEVEL": "info"}),
+    ],
+)
+def test_a_state_machine_without_an_image_has_nothing_that_only_a_container_reads(
+    root: Path, field: str, value: Any
+):
+    secrets = {"secrets": {"key": {"source": "generated"}}}
+    _assert_refused(
+        {**_agent(**_LOOP, **{field: value}), **secrets},
+        root,
+        Fault(
+            path=("agents", "helper", field),
+            got="something that a container reads",
+            allowed="nothing: a state machine has no container that would read it",
+            mend=_rm(f"agents.helper.{field}"),
+        ),
+    )
+    _assert_fits({**_agent(**_HERE, **_LOOP, **{field: value}), **secrets}, root)
+
+
 def test_a_state_machine_does_not_chat(root: Path):
     _assert_refused(
         _agent(**_LOOP, chat="websocket"),

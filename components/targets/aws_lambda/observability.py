@@ -1,10 +1,11 @@
 """Alarms and dashboard of the functions, state machines and APIs."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 
 from components.foundation.alarms import Metric, alarm
+from components.foundation.dashboards import Chart, dashboard_body
 
 _ERRORS_A_MINUTE = 5
 _SLOW_SHARE = 0.9
@@ -104,73 +105,50 @@ def dashboard(
     machine_arns: Mapping[str, pulumi.Output[str]],
 ) -> pulumi.Output[str]:
     """The dashboard's body: the APIs' traffic, then the functions', then the state machines'."""
-    return pulumi.Output.json_dumps(
-        {
-            "widgets": [
-                {
-                    "type": "metric",
-                    "width": _CHART_WIDTH,
-                    "height": _CHART_HEIGHT,
-                    "properties": {
-                        "title": title,
-                        "region": region,
-                        "metrics": metrics[:_MOST_METRICS],
-                        "period": 60,
-                        "stat": stat,
-                    },
-                }
-                for title, stat, metrics in _charts(api_names, function_names, machine_arns)
-                if metrics
-            ]
-        }
-    )
-
-
-def _charts(
-    api_names: Sequence[str],
-    function_names: Mapping[str, pulumi.Output[str]],
-    machine_arns: Mapping[str, pulumi.Output[str]],
-) -> Iterator[tuple[str, str, list[list[object]]]]:
-    for title, stat, metrics in (
-        ("Requests a minute", "Sum", ["Count"]),
-        ("Requests that failed", "Sum", ["5XXError", "4XXError"]),
-        ("Time to answer, milliseconds", "p90", ["Latency"]),
-    ):
-        yield (
-            title,
-            stat,
-            [["AWS/ApiGateway", metric, "ApiName", api] for api in api_names for metric in metrics],
+    apis = [
+        Chart(
+            title=title,
+            stat=stat,
+            metrics=[
+                ["AWS/ApiGateway", metric, "ApiName", api]
+                for api in api_names
+                for metric in metrics
+            ],
         )
-    for title, stat, metric in (
-        ("Calls a minute", "Sum", "Invocations"),
-        ("Calls that failed", "Sum", "Errors"),
-        ("Duration, milliseconds", "p90", "Duration"),
-        ("Calls at once", "Maximum", "ConcurrentExecutions"),
-    ):
-        yield (
-            title,
-            stat,
-            [
+        for title, stat, metrics in (
+            ("Requests a minute", "Sum", ["Count"]),
+            ("Requests that failed", "Sum", ["5XXError", "4XXError"]),
+            ("Time to answer, milliseconds", "p90", ["Latency"]),
+        )
+    ]
+    functions = [
+        Chart(
+            title=title,
+            stat=stat,
+            metrics=[
                 [_NAMESPACE, metric, "FunctionName", function]
                 for _, function in sorted(function_names.items())
             ],
         )
-    for title, metric in (
-        ("State machines begun", "ExecutionsStarted"),
-        ("State machines that failed", "ExecutionsFailed"),
-    ):
-        yield (
-            title,
-            "Sum",
-            [
+        for title, stat, metric in (
+            ("Calls a minute", "Sum", "Invocations"),
+            ("Calls that failed", "Sum", "Errors"),
+            ("Duration, milliseconds", "p90", "Duration"),
+            ("Calls at once", "Maximum", "ConcurrentExecutions"),
+        )
+    ]
+    machines = [
+        Chart(
+            title=title,
+            stat="Sum",
+            metrics=[
                 ["AWS/States", metric, "StateMachineArn", machine]
                 for _, machine in sorted(machine_arns.items())
             ],
         )
-
-
-# A dashboard is 24 units wide (CloudWatch User Guide, "Dashboard body structure and syntax").
-_CHART_WIDTH, _CHART_HEIGHT = 12, 6
-
-# CloudWatch User Guide, "Dashboards" quotas: 500 metrics a graph.
-_MOST_METRICS = 500
+        for title, metric in (
+            ("State machines begun", "ExecutionsStarted"),
+            ("State machines that failed", "ExecutionsFailed"),
+        )
+    ]
+    return dashboard_body(region, [*apis, *functions, *machines])

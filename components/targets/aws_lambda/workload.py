@@ -4,7 +4,6 @@ import pulumi
 import pulumi_aws as aws
 
 from components.foundation import Foundation
-from components.foundation.network import HTTPS_PORT
 from components.foundation.storage import NFS_PORT
 from components.targets.aws_lambda import chat
 from components.targets.aws_lambda.apis import Apis
@@ -12,7 +11,7 @@ from components.targets.aws_lambda.function import Inside, Settings, create_func
 from components.targets.aws_lambda.permissions import answer_chats, workload_permissions
 from components.targets.aws_lambda.scaling import keep_warm
 from components.targets.aws_lambda.variables import plain_variables
-from components.traffic import allow
+from components.traffic import allow, let_out
 from core import aws_lambda, egress, names
 from core.environment import files_dir
 from core.fleet import Agent, Chat, Fleet, Server
@@ -133,19 +132,12 @@ class Workload(pulumi.ComponentResource):
             tags={"Name": f"{self._stack.label}-{self._workload}"},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        for destination in foundation.network.https_destinations:
-            aws.vpc.SecurityGroupEgressRule(
-                f"{name}-to-{destination.name}",
-                security_group_id=group.id,
-                description=f"HTTPS to {destination.name}",
-                ip_protocol="tcp",
-                from_port=HTTPS_PORT,
-                to_port=HTTPS_PORT,
-                cidr_ipv4=destination.cidr,
-                prefix_list_id=destination.prefix_list_id,
-                referenced_security_group_id=destination.security_group_id,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
+        let_out(
+            f"{name}-to",
+            parent=self,
+            group=group,
+            destinations=foundation.network.https_destinations,
+        )
         mounted = storage if self._load.storage else None
         if mounted:
             allow(

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.foundation import Foundation
-from components.foundation.network import HTTPS_PORT
+from components.traffic import let_out
 from core.stack import Stack
 
 
@@ -53,19 +53,12 @@ def create_cluster(
         tags={"Name": f"{stack.label}-outbound"},
         opts=child,
     )
-    for destination in foundation.network.https_destinations:
-        aws.vpc.SecurityGroupEgressRule(
-            f"{name}-outbound-{destination.name}",
-            security_group_id=outbound.id,
-            description=f"HTTPS to {destination.name}",
-            ip_protocol="tcp",
-            from_port=HTTPS_PORT,
-            to_port=HTTPS_PORT,
-            cidr_ipv4=destination.cidr,
-            prefix_list_id=destination.prefix_list_id,
-            referenced_security_group_id=destination.security_group_id,
-            opts=child,
-        )
+    let_out(
+        f"{name}-outbound",
+        parent=parent,
+        group=outbound,
+        destinations=foundation.network.https_destinations,
+    )
     routed = aws.ec2.SecurityGroup(
         f"{name}-routed",
         description="Tasks behind the gateway",

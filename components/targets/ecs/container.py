@@ -1,4 +1,4 @@
-"""The container of a workload's task definition."""
+"""The containers of a workload's task definition."""
 
 from collections.abc import Mapping
 
@@ -11,8 +11,8 @@ FILES_VOLUME, SCRATCH_VOLUME = "files", "tmp"
 
 
 def container(
-    workload: str,
-    load: Server | Agent,
+    name: str,
+    task: Mapping[str, Server | Agent],
     *,
     image: pulumi.Input[str],
     variables: Mapping[str, pulumi.Input[str]],
@@ -23,9 +23,12 @@ def container(
 ) -> dict[str, object]:
     """The container's definition, as ECS wants it in JSON (RegisterTaskDefinition).
 
+    The workload's own has the way in, and starts when its sidecars are up. Beside others, each has
+    its share of the task: CPU that it gets whenever it needs it, and memory up to which it may go.
+
     Args:
-        workload: The workload's name, which the container has too.
-        load: The workload.
+        name: The name of the container and of what it runs.
+        task: What runs in the task's containers, by name, the workload itself first.
         image: Its image with a digest.
         variables: Its plain variables.
         secrets: What ECS reads each secret from, by variable: it puts the values in, so that they
@@ -34,21 +37,37 @@ def container(
         region: The region of the log group.
         stop_seconds: How long it has between SIGTERM and SIGKILL.
     """
+    load = task[name]
+    own, *sidecars = task
     definition: dict[str, object] = {
-        "name": workload,
+        "name": name,
         "image": image,
         "essential": True,
-        "portMappings": [{"name": "http", "containerPort": PORT, "protocol": "tcp"}],
+        "portMappings": [{"name": "http", "containerPort": PORT, "protocol": "tcp"}]
+        if name == own
+        else [],
         "environment": [
-            {"name": name, "value": value} for name, value in sorted(variables.items())
+            {"name": variable, "value": value} for variable, value in sorted(variables.items())
         ],
         "secrets": [
-            {"name": name, "valueFrom": source} for name, source in sorted(secrets.items())
+            {"name": variable, "valueFrom": source} for variable, source in sorted(secrets.items())
         ],
         "readonlyRootFilesystem": not load.writable_root,
         "mountPoints": [
-            {"sourceVolume": volume, "containerPath": path, "readOnly": False}
+            {
+                "sourceVolume": volume_name(volume, name, own),
+                "containerPath": path,
+                "readOnly": False,
+            }
             for volume, path in mounts(load).items()
+        ],
+        "dependsOn": [
+            {
+                "containerName": sidecar,
+                "condition": "HEALTHY" if task[sidecar].health_command else "START",
+            }
+            for sidecar in sidecars
+            if name == own
         ],
         "linuxParameters": {"initProcessEnabled": True},
         "stopTimeout": stop_seconds,
@@ -57,13 +76,15 @@ def container(
             "options": {
                 "awslogs-group": log_group,
                 "awslogs-region": region,
-                "awslogs-stream-prefix": workload,
+                "awslogs-stream-prefix": name,
                 # A slow log service must not make a server slow.
                 "mode": "non-blocking",
                 "max-buffer-size": "25m",
             },
         },
     }
+    if sidecars:
+        definition |= {"cpu": load.cpu, "memory": load.memory}
     if load.health_command:
         health = timeouts.HEALTH
         definition["healthCheck"] = {
@@ -78,7 +99,7 @@ def container(
 
 
 def mounts(load: Server | Agent) -> dict[str, str]:
-    """The volumes of the task, and where the container sees each.
+    """The volumes of a container, and where it sees each.
 
     A root that cannot be written to still needs somewhere for temporary files.
     """
@@ -86,3 +107,8 @@ def mounts(load: Server | Agent) -> dict[str, str]:
     if load.storage:
         volumes[FILES_VOLUME] = load.storage.mount
     return volumes
+
+
+def volume_name(volume: str, container: str, workload: str) -> str:
+    """What a container's volume is called in the task of a workload: no two share one."""
+    return volume if container == workload else f"{container}-{volume}"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pulumi
 
 from components.foundation.alarms import Metric, alarm
+from components.foundation.dashboards import Chart, dashboard_body
 from components.gateway.gateway import Gateway
 
 _HIGH_PERCENT = 90
@@ -96,55 +97,32 @@ def dashboard(
 ) -> pulumi.Output[str]:
     """The dashboard's body: the gateway's traffic, then each service's load and copies."""
     alb = gateway.arn_suffix
-    charts: list[tuple[str, str, list[list[object]]]] = [
-        ("Requests a minute", "Sum", [["AWS/ApplicationELB", "RequestCount", "LoadBalancer", alb]]),
-        (
-            "Answers that failed",
-            "Sum",
-            [
-                ["AWS/ApplicationELB", metric, "LoadBalancer", alb]
-                for metric in ("HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count")
-            ],
+    failures = ("HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count")
+    traffic = [
+        Chart(
+            title="Requests a minute",
+            stat="Sum",
+            metrics=[["AWS/ApplicationELB", "RequestCount", "LoadBalancer", alb]],
+        ),
+        Chart(
+            title="Answers that failed",
+            stat="Sum",
+            metrics=[["AWS/ApplicationELB", metric, "LoadBalancer", alb] for metric in failures],
         ),
     ]
-    for title, stat, namespace, metric in (
-        ("CPU, percent", "Average", "AWS/ECS", "CPUUtilization"),
-        ("Memory, percent", "Average", "AWS/ECS", "MemoryUtilization"),
-        ("Running copies", "Maximum", "ECS/ContainerInsights", "RunningTaskCount"),
-    ):
-        charts.append(
-            (
-                title,
-                stat,
-                [
-                    [namespace, metric, "ClusterName", cluster_name, "ServiceName", service]
-                    for _, service in sorted(service_names.items())
-                ],
-            )
+    services = [
+        Chart(
+            title=title,
+            stat=stat,
+            metrics=[
+                [namespace, metric, "ClusterName", cluster_name, "ServiceName", service]
+                for _, service in sorted(service_names.items())
+            ],
         )
-    return pulumi.Output.json_dumps(
-        {
-            "widgets": [
-                {
-                    "type": "metric",
-                    "width": _CHART_WIDTH,
-                    "height": _CHART_HEIGHT,
-                    "properties": {
-                        "title": title,
-                        "region": region,
-                        "metrics": metrics[:_MOST_METRICS],
-                        "period": 60,
-                        "stat": stat,
-                    },
-                }
-                for title, stat, metrics in charts
-            ]
-        }
-    )
-
-
-# A dashboard is 24 units wide (CloudWatch User Guide, "Dashboard body structure and syntax").
-_CHART_WIDTH, _CHART_HEIGHT = 12, 6
-
-# CloudWatch User Guide, "Dashboards" quotas: 500 metrics a graph.
-_MOST_METRICS = 500
+        for title, stat, namespace, metric in (
+            ("CPU, percent", "Average", "AWS/ECS", "CPUUtilization"),
+            ("Memory, percent", "Average", "AWS/ECS", "MemoryUtilization"),
+            ("Running copies", "Maximum", "ECS/ContainerInsights", "RunningTaskCount"),
+        )
+    ]
+    return dashboard_body(region, [*traffic, *services])

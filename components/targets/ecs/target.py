@@ -13,6 +13,7 @@ from components.targets.ecs.workload import Workload
 from components.traffic import allow
 from core.discovery import chat_address, server_addresses
 from core.fleet import PORT, Chat, Fleet
+from core.sidecars import containers, network_edges, services
 from core.stack import Stack
 
 
@@ -20,8 +21,9 @@ class EcsTarget(pulumi.ComponentResource):
     """The fleet on ECS Fargate.
 
     Type token `mcp-platform:ecs:Target`. Creates a cluster, a `Workload` for every server and
-    agent with its autoscaling and alarms, and the security group rules that follow the graph: the
-    gateway to what it routes to, an agent to the servers that it uses, a workload to its files.
+    agent with its autoscaling and alarms (but for servers that run as sidecars only), and the
+    security group rules that follow the graph: the gateway to what it routes to, an agent to the
+    servers that it uses over the network, a workload to its files and its sidecars'.
 
     Attributes:
         gateway_url: The way in, without a slash at the end.
@@ -50,6 +52,7 @@ class EcsTarget(pulumi.ComponentResource):
         super().__init__("mcp-platform:ecs:Target", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         cluster = create_cluster(name, stack=stack, foundation=foundation, parent=self)
+        running = services(fleet)
         workloads = {
             workload: Workload(
                 f"{name}-{workload}",
@@ -62,10 +65,10 @@ class EcsTarget(pulumi.ComponentResource):
                 cluster=cluster,
                 opts=child,
             )
-            for workload, load in fleet.workloads()
+            for workload, load in running.items()
         }
         self._open(name, fleet, foundation, gateway, cluster, workloads)
-        for workload, load in fleet.workloads():
+        for workload, load in running.items():
             service_name = workloads[workload].service_name
             if load.replicas.min < load.replicas.max:
                 scale(
@@ -137,7 +140,7 @@ class EcsTarget(pulumi.ComponentResource):
                 port=PORT,
                 description="The gateway to the workloads behind it",
             )
-        for agent, server in fleet.edges():
+        for agent, server in network_edges(fleet):
             allow(
                 f"{name}-use-{agent}_{server}",
                 parent=self,
@@ -147,7 +150,9 @@ class EcsTarget(pulumi.ComponentResource):
                 description=f"{agent} uses {server}",
             )
         if foundation.storage:
-            for workload in fleet.with_storage():
+            for workload, load in services(fleet).items():
+                if not any(each.storage for each in containers(fleet, workload, load).values()):
+                    continue
                 allow(
                     f"{name}-files-{workload}",
                     parent=self,

@@ -1,5 +1,7 @@
 """One workload as a Fargate service."""
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_aws as aws
 
@@ -7,11 +9,17 @@ from components.foundation import Foundation
 from components.foundation.identity import role
 from components.gateway.gateway import Gateway
 from components.targets.ecs.cluster import Cluster
-from components.targets.ecs.container import FILES_VOLUME, container, mounts
+from components.targets.ecs.container import FILES_VOLUME, container, mounts, volume_name
 from components.targets.ecs.permissions import execution_permissions, task_permissions
-from components.targets.ecs.variables import plain_variables, value_from
+from components.targets.ecs.variables import (
+    plain_variables,
+    sidecar_ports,
+    sidecar_variables,
+    value_from,
+)
 from core import names, timeouts
 from core.fleet import PORT, Agent, Fleet, Server
+from core.sidecars import containers, task_size
 from core.stack import Stack
 
 _TASKS_SERVICE = "ecs-tasks.amazonaws.com"
@@ -29,7 +37,7 @@ class Workload(pulumi.ComponentResource):
 
     Type token `mcp-platform:ecs:Workload`. Creates a task role and an execution role with their
     policies, a security group, for a server its entry in the discovery namespace, a task definition
-    and a service.
+    (of one container, and one for each sidecar) and a service.
 
     The service keeps its desired count while it deploys, rolls a failed deployment back, spreads
     over zones, has no public address, and leaves its count to autoscaling where that is on.
@@ -58,11 +66,16 @@ class Workload(pulumi.ComponentResource):
         super().__init__("mcp-platform:ecs:Workload", name, None, opts)
         self._name, self._workload, self._load = name, workload, load
         self._stack, self._foundation, self._cluster = stack, foundation, cluster
+        self._task = containers(fleet, workload, load)
         child = pulumi.ResourceOptions(parent=self)
 
-        chain = timeouts.chain(
-            load.max_request_seconds, alb_idle=gateway.idle_seconds if load.expose else None
-        )
+        chains = {
+            name: timeouts.chain(each.max_request_seconds) for name, each in self._task.items()
+        }
+        if load.expose:
+            chains[workload] = timeouts.chain(
+                load.max_request_seconds, alb_idle=gateway.idle_seconds
+            )
         group = aws.ec2.SecurityGroup(
             f"{name}-group",
             description=f"Tasks of {workload}",
@@ -70,14 +83,19 @@ class Workload(pulumi.ComponentResource):
             tags={"Name": f"{stack.label}-{workload}"},
             opts=child,
         )
-        definition, permissions = self._task_definition(
-            chain,
-            plain_variables(
-                workload, load, fleet=fleet, stack=stack, gateway=gateway, timeouts=chain
-            ),
-        )
+        variables = {
+            name: sidecar_variables(
+                name, fleet.servers[name], port=port, fleet=fleet, timeouts=chains[name]
+            )
+            for name, port in sidecar_ports(self._task).items()
+        } | {
+            workload: plain_variables(
+                workload, load, fleet=fleet, stack=stack, gateway=gateway, timeouts=chains[workload]
+            )
+        }
+        definition, permissions = self._task_definition(chains, variables)
         needed = [*permissions, *self._mountable()]
-        service = self._service(definition, group, gateway, chain, needed)
+        service = self._service(definition, group, gateway, chains, needed)
         self.service_name = service.name
         self.security_group_id = group.id
         self.register_outputs(
@@ -85,17 +103,20 @@ class Workload(pulumi.ComponentResource):
         )
 
     def _task_definition(
-        self, chain: timeouts.Chain, variables: dict[str, pulumi.Input[str]]
+        self,
+        chains: Mapping[str, timeouts.Chain],
+        variables: Mapping[str, Mapping[str, pulumi.Input[str]]],
     ) -> tuple[aws.ecs.TaskDefinition, list[pulumi.Resource]]:
         """Makes the task definition, and says what must be in force before a task can start."""
-        workload, load, foundation = self._workload, self._load, self._foundation
+        workload, task, foundation = self._workload, self._task, self._foundation
+        cpu, memory = task_size(task)
         task_role, task_ready = role(
             f"{self._name}-task",
             parent=self,
             account=foundation.account,
             service=_TASKS_SERVICE,
             description=f"What {workload} of {self._stack.label} may do",
-            statements=task_permissions(workload, load, foundation),
+            statements=task_permissions(task, foundation),
         )
         execution_role, execution_ready = role(
             f"{self._name}-execution",
@@ -103,43 +124,46 @@ class Workload(pulumi.ComponentResource):
             account=foundation.account,
             service=_TASKS_SERVICE,
             description=f"What ECS may do to start {workload} of {self._stack.label}",
-            statements=execution_permissions(workload, load, foundation),
+            statements=execution_permissions(task, foundation),
         )
         definition = aws.ecs.TaskDefinition(
             f"{self._name}-task",
             family=names.fit(f"{self._stack.label}-{workload}", names.ECS_NAME),
-            cpu=str(load.cpu),
-            memory=str(load.memory),
+            cpu=str(cpu),
+            memory=str(memory),
             network_mode="awsvpc",
             requires_compatibilities=["FARGATE"],
             runtime_platform={"cpu_architecture": "ARM64", "operating_system_family": "LINUX"},
             task_role_arn=task_role.arn,
             execution_role_arn=execution_role.arn,
-            volumes=[self._volume(volume) for volume in mounts(load)],
+            volumes=[
+                self._volume(name, volume) for name, load in task.items() for volume in mounts(load)
+            ],
             container_definitions=pulumi.Output.json_dumps(
                 [
                     container(
-                        workload,
-                        load,
-                        image=foundation.images.uris[workload],
-                        variables=variables,
+                        name,
+                        task,
+                        image=foundation.images.uris[name],
+                        variables=variables[name],
                         secrets={
-                            name: value_from(secret)
-                            for name, secret in foundation.vault.read_by(workload, load).items()
+                            variable: value_from(secret)
+                            for variable, secret in foundation.vault.read_by(name, load).items()
                         },
-                        log_group=foundation.observability.log_group_names[workload],
+                        log_group=foundation.observability.log_group_names[name],
                         region=self._stack.region,
-                        stop_seconds=chain.stop_seconds,
+                        stop_seconds=chains[name].stop_seconds,
                     )
+                    for name, load in task.items()
                 ]
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
         return definition, [*task_ready, *execution_ready]
 
-    def _volume(self, name: str) -> aws.ecs.TaskDefinitionVolumeArgsDict:
-        storage = self._foundation.storage
-        if name != FILES_VOLUME or not storage:
+    def _volume(self, container: str, volume: str) -> aws.ecs.TaskDefinitionVolumeArgsDict:
+        storage, name = self._foundation.storage, volume_name(volume, container, self._workload)
+        if volume != FILES_VOLUME or not storage:
             return {"name": name}
         return {
             "name": name,
@@ -147,7 +171,7 @@ class Workload(pulumi.ComponentResource):
                 "file_system_id": storage.file_system_id,
                 "transit_encryption": "ENABLED",
                 "authorization_config": {
-                    "access_point_id": storage.access_point_ids[self._workload],
+                    "access_point_id": storage.access_point_ids[container],
                     "iam": "ENABLED",
                 },
             },
@@ -155,18 +179,23 @@ class Workload(pulumi.ComponentResource):
 
     def _mountable(self) -> list[pulumi.Resource]:
         storage = self._foundation.storage
-        return [*storage.mount_targets] if self._load.storage and storage else []
+        mounted = any(load.storage for load in self._task.values())
+        return [*storage.mount_targets] if mounted and storage else []
 
     def _service(
         self,
         definition: aws.ecs.TaskDefinition,
         group: aws.ec2.SecurityGroup,
         gateway: Gateway,
-        chain: timeouts.Chain,
+        chains: Mapping[str, timeouts.Chain],
         needed: list[pulumi.Resource],
     ) -> aws.ecs.Service:
-        load = self._load
-        patience = f"{_DEPLOYMENT_SECONDS + chain.deregistration_seconds + chain.stop_seconds}s"
+        load, chain = self._load, chains[self._workload]
+        # Sidecars start before the workload and stop after it, all of them at once.
+        _, *sidecars = self._task
+        stop = chain.stop_seconds + max((chains[each].stop_seconds for each in sidecars), default=0)
+        start = timeouts.HEALTH.start_seconds * (2 if sidecars else 1)
+        patience = f"{_DEPLOYMENT_SECONDS + chain.deregistration_seconds + stop}s"
         scales = load.replicas.min < load.replicas.max
         route = gateway.routes.get(self._workload)
         groups = [group.id, self._cluster.outbound_group_id]
@@ -200,7 +229,7 @@ class Workload(pulumi.ComponentResource):
             ]
             if route
             else None,
-            health_check_grace_period_seconds=timeouts.HEALTH.start_seconds if route else None,
+            health_check_grace_period_seconds=start if route else None,
             service_registries={"registry_arn": self._registry().arn}
             if isinstance(load, Server)
             else None,
