@@ -189,7 +189,7 @@ def test_a_production_stack_protects_what_holds_data(empty: Sandbox) -> None:
     empty.up()
     protected = Counter(each["type"] for each in empty.resources() if each.get("protect"))
     assert protected == {
-        "aws:cloudwatch/logGroup:LogGroup": 4,
+        "aws:cloudwatch/logGroup:LogGroup": 5,
         "aws:ecr/repository:Repository": 3,
         "aws:efs/accessPoint:AccessPoint": 1,
         "aws:efs/fileSystem:FileSystem": 1,
