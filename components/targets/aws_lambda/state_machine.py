@@ -2,7 +2,6 @@
 
 import pulumi
 import pulumi_aws as aws
-from core.state_machine import definition
 
 from components.foundation import Foundation
 from components.foundation.identity import role
@@ -15,6 +14,7 @@ from core import names
 from core.fleet import Agent, Fleet
 from core.rest_api import answers_at_once
 from core.stack import Stack
+from core.state_machine import definition
 
 
 class StateMachine(pulumi.ComponentResource):
