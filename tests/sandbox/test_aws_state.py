@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.providers.base import Change, Made, RefusedError
+from sandbox.providers.aws.provider import PROVIDER
+from sandbox.providers.base import Call, Change, Made, RefusedError
 from sandbox.providers.wire import UNKNOWN
 
 VPC = "aws:ec2/vpc:Vpc"
@@ -26,6 +27,7 @@ TASK = "aws:ecs/taskDefinition:TaskDefinition"
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 TARGETS = "aws:lb/targetGroup:TargetGroup"
 LISTENER = "aws:lb/listener:Listener"
+RULE = "aws:lb/listenerRule:ListenerRule"
 REPOSITORY = "aws:ecr/repository:Repository"
 NAMESPACE = "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace"
 REGISTRY = "aws:servicediscovery/service:Service"
@@ -593,6 +595,20 @@ def test_the_order_of_subnets_is_no_change(account: Any):
     two = account.make(SUBNET, "b", vpcId=vpc.id, cidrBlock="10.0.2.0/24")
     made = account.make(BALANCER, name="b", subnets=[one.id, two.id])
     assert account.diff(BALANCER, made, name="b", subnets=[two.id, one.id]).changes == {}
+
+
+def test_an_action_whose_properties_come_in_another_order_is_no_change(account: Any):
+    forward = {"type": "forward", "order": 2, "targetGroupArn": "arn"}
+    fixed = {"type": "fixed-response", "order": 1}
+    turned = dict(reversed(forward.items()))
+    call = Call(
+        type=RULE,
+        urn="",
+        name="r",
+        old_inputs={"actions": [forward, fixed]},
+        inputs={"actions": [turned, fixed]},
+    )
+    assert PROVIDER.diff(account.context, call).changes == {}
 
 
 def test_an_unknown_input_counts_as_a_change(account: Any):

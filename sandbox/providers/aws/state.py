@@ -256,7 +256,7 @@ def _in_order(node: Node, value: Json) -> Json:
         return value if unknown else json.dumps(normal(value), sort_keys=True)
     if isinstance(value, list):
         items = [_in_order(node.item, item) for item in cast("list[Json]", value)]
-        return sorted(items, key=repr) if node.unordered else items
+        return sorted(items, key=_canonical) if node.unordered else items
     if isinstance(value, Mapping) and node.shape.kind == "object":
         return {
             name: _in_order(node.fields[name][0], item)
@@ -264,6 +264,11 @@ def _in_order(node: Node, value: Json) -> Json:
             if name in node.fields
         }
     return cast("Json", value)
+
+
+def _canonical(value: Json) -> str:
+    # A message has its properties in no order, so that two reprs of one object may differ.
+    return json.dumps(value, sort_keys=True, default=repr)
 
 
 def _is_write_only(name: str) -> bool:
