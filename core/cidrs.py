@@ -83,6 +83,18 @@ def plan(block: str, zones: int) -> Plan:
     )
 
 
+def is_private(block: str) -> bool:
+    """Tell whether all of an IPv4 block is private; what is no block is not.
+
+    Private are RFC 1918's ranges, and RFC 6598's 100.64.0.0/10.
+    """
+    try:
+        network = ipaddress.IPv4Network(block)
+    except ValueError:
+        return False
+    return any(network.subnet_of(private) for private in _PRIVATE_RANGES)
+
+
 def _part(slot: ipaddress.IPv4Network, bits: int, position: int) -> ipaddress.IPv4Network:
     """Cut a slot in 2**bits equal parts and take the one at the position."""
     return list(slot.subnets(prefixlen_diff=bits))[position]

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from core import aws_lambda, egress, sidecars
 from core.discovery import agents_have_an_api
-from core.fleet import Agent, Fleet, Nat, Server, Target
+from core.eks_nodes import Size, room, size
+from core.fleet import Agent, Fleet, Nat, Nodes, Server, Target
 from core.prices import MIB_A_GIB, Tasks, Usage, monthly
 
 # Metrics that alarms look at (an alarm is paid by the metric). Of a workload: error lines.
@@ -20,6 +21,14 @@ _SERVICE_METRICS, _GATEWAY_METRICS = 4, 2
 _FUNCTION_METRICS, _MACHINE_METRICS, _API_METRICS = 3, 2, 1
 
 FIREWALL_RULES = 3
+
+# What EKS Auto Mode is reckoned to choose from; it takes the cheapest that its pods fit in.
+_AUTO_MODE_TYPES = tuple(
+    f"m7g.{each}" for each in ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge")
+)
+
+# Amazon EKS User Guide, "Create a Node Class for EKS Auto Mode": ephemeralStorage, by default.
+_AUTO_MODE_DISK_GB = 80
 
 
 def usage(fleet: Fleet) -> Usage:
@@ -38,14 +47,16 @@ def usage(fleet: Fleet) -> Usage:
         web_acls=1 if fleet.gateway.firewall else 0,
         web_acl_rules=FIREWALL_RULES if fleet.gateway.firewall else 0,
     )
-    return _on_lambda(fleet, shared) if fleet.target is Target.LAMBDA else _on_ecs(fleet, shared)
+    if fleet.target is Target.LAMBDA:
+        return _on_lambda(fleet, shared)
+    shared = _behind_a_load_balancer(fleet, shared)
+    return _on_ecs(fleet, shared) if fleet.target is Target.ECS else _on_eks(fleet, shared)
 
 
-def _on_ecs(fleet: Fleet, shared: Usage) -> Usage:
+def _behind_a_load_balancer(fleet: Fleet, shared: Usage) -> Usage:
     running = sidecars.services(fleet)
     return replace(
         shared,
-        tasks=tuple(_tasks(fleet, name, load) for name, load in running.items()),
         load_balancers=1,
         alarms=len(list(fleet.workloads())) * _LINE_METRICS
         + len(running) * _SERVICE_METRICS
@@ -53,9 +64,49 @@ def _on_ecs(fleet: Fleet, shared: Usage) -> Usage:
     )
 
 
+def _on_ecs(fleet: Fleet, shared: Usage) -> Usage:
+    running = sidecars.services(fleet)
+    return replace(shared, tasks=tuple(_tasks(fleet, name, load) for name, load in running.items()))
+
+
 def _tasks(fleet: Fleet, name: str, load: Server | Agent) -> Tasks:
     cpu, memory = sidecars.task_size(sidecars.containers(fleet, name, load))
     return Tasks(count=load.replicas.min, cpu=cpu, memory_mib=memory)
+
+
+def _on_eks(fleet: Fleet, shared: Usage) -> Usage:
+    if fleet.cluster.existing:
+        return shared
+    shared = replace(shared, clusters=1)
+    if fleet.cluster.nodes is Nodes.AUTO:
+        count, node = _auto_mode_nodes(fleet)
+        return replace(
+            shared,
+            node_vcpus=count * node.vcpus,
+            auto_mode_vcpus=count * node.vcpus,
+            disk_gb=count * _AUTO_MODE_DISK_GB,
+        )
+    wanted = fleet.cluster.managed_nodes
+    groups = 2 if any(load.spot for _, load in fleet.workloads()) else 1
+    node = size(wanted.instance_types[0])
+    return replace(
+        shared,
+        node_vcpus=wanted.min * groups * node.vcpus if node else 0,
+        disk_gb=wanted.min * groups * wanted.disk_gib,
+    )
+
+
+def _auto_mode_nodes(fleet: Fleet) -> tuple[int, Size]:
+    """How many nodes the fewest copies need, and of which size: the smallest that takes each."""
+    loads = [load for _, load in fleet.workloads()]
+    cpu = max((load.cpu for load in loads), default=0)
+    memory = max((load.memory for load in loads), default=0)
+    sizes = [known for each in _AUTO_MODE_TYPES if (known := size(each))]
+    fitting = (each for each in sizes if cpu <= room(each).cpu and memory <= room(each).memory_mib)
+    node = next(fitting, sizes[-1])
+    all_cpu = sum(load.replicas.min * load.cpu for load in loads)
+    all_memory = sum(load.replicas.min * load.memory for load in loads)
+    return max(-(-all_cpu // room(node).cpu), -(-all_memory // room(node).memory_mib)), node
 
 
 def _on_lambda(fleet: Fleet, shared: Usage) -> Usage:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from core.fleet import PORT, Authentication, Fleet, Target
+from core.kubernetes import service_host
 from core.sidecars import services
 from core.stack import Stack
 
@@ -30,6 +31,11 @@ def server_address(stack: Stack, name: str) -> str:
     return f"http://{name}.{stack.namespace}:{PORT}/mcp"
 
 
+def service_address(fleet: Fleet, name: str) -> str:
+    """Where a server's `/mcp` is reached in a cluster: by the name of its service."""
+    return f"http://{service_host(fleet, name)}:{PORT}/mcp"
+
+
 def sidecar_address(port: int) -> str:
     """Where a sidecar's `/mcp` is reached from its agent, which is in the same task."""
     return f"http://localhost:{port}/mcp"
@@ -49,7 +55,9 @@ def server_addresses(fleet: Fleet, stack: Stack, api_url: str | None = None) -> 
         api_url: The address of the REST API for agents, where the target has one; left out, one of
             the same length stands for it.
     """
-    if fleet.target is not Target.LAMBDA:
+    if fleet.target is Target.EKS:
+        return {name: service_address(fleet, name) for name in fleet.servers}
+    if fleet.target is Target.ECS:
         running = services(fleet)
         return {name: server_address(stack, name) for name in fleet.servers if name in running}
     url = api_url or f"https://{_inner_host(fleet, stack)}"

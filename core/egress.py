@@ -2,6 +2,13 @@
 
 from core.fleet import Agent, Fleet, Nat, Target
 
+# Amazon EKS User Guide, "Deploy private clusters with limited internet access": nodes find
+# themselves and their cluster by EC2 and EKS, pods get credentials by EKS Auth and STS. CloudWatch
+# User Guide, "Amazon CloudWatch Observability EKS add-on": its agent sends metrics and traces. The
+# controllers of EKS Auto Mode run outside of the network; managed nodes need NAT anyway
+# (core.eks_fitness).
+_CLUSTER_SERVICES = ("ec2", "eks", "eks-auth", "sts", "monitoring", "xray")
+
 
 def inside(fleet: Fleet) -> list[str]:
     """The workloads that run in the network: on Lambda those that need it, elsewhere all."""
@@ -22,8 +29,8 @@ def endpoint_services(fleet: Fleet) -> list[str]:
     """The AWS services that the fleet reaches by interface endpoints, where there is no NAT.
 
     Images come from ECR (and S3, which has a gateway endpoint), secrets from Secrets Manager, logs
-    go to CloudWatch; a shell and models only where a workload asks for them. Lambda fetches images
-    and writes logs from outside of the network.
+    go to CloudWatch; a shell, models and files only where a workload asks for them. Lambda fetches
+    images and writes logs from outside of the network.
     """
     loads = dict(fleet.workloads())
     within = [loads[name] for name in inside(fleet)]
@@ -31,7 +38,10 @@ def endpoint_services(fleet: Fleet) -> list[str]:
         return []
     services = [] if fleet.target is Target.LAMBDA else ["ecr.api", "ecr.dkr", "logs"]
     services.append("secretsmanager")
-    if any(load.exec for load in within):
+    if fleet.target is Target.EKS:
+        services += _CLUSTER_SERVICES
+        services += ["elasticfilesystem"] if fleet.with_storage() else []
+    elif any(load.exec for load in within):
         services.append("ssmmessages")
     if any(isinstance(load, Agent) and load.models for load in within):
         services.append("bedrock-runtime")

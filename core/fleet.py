@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 PORT = 8080
 """The port every workload listens on, given to it as `PORT`."""
@@ -62,6 +62,46 @@ class Chat(StrEnum):
     WEBSOCKET = "websocket"
 
 
+class Nodes(StrEnum):
+    """Who looks after the nodes of a cluster: EKS Auto Mode, or managed node groups."""
+
+    AUTO = "auto"
+    MANAGED = "managed"
+
+
+class AccessPolicy(StrEnum):
+    """What somebody may do in a cluster, by EKS's access policies."""
+
+    CLUSTER_ADMIN = "cluster-admin"
+    ADMIN = "admin"
+    EDIT = "edit"
+    VIEW = "view"
+
+
+class AddOn(StrEnum):
+    """The EKS add-ons that a fleet needs of a cluster, by AWS's names."""
+
+    METRICS_SERVER = "metrics-server"
+    CLOUDWATCH = "amazon-cloudwatch-observability"
+    EFS_CSI = "aws-efs-csi-driver"
+    SECRETS_STORE_CSI = "aws-secrets-store-csi-driver-provider"
+
+
+class GitOpsEngine(StrEnum):
+    """What applies manifests out of a repository."""
+
+    ARGOCD = "argocd"
+    FLUX = "flux"
+
+
+class Mesh(StrEnum):
+    """A service mesh between the workloads of a cluster."""
+
+    NONE = "none"
+    ISTIO = "istio"
+    APP_MESH = "app-mesh"
+
+
 class SecretSource(StrEnum):
     """Where a secret's value comes from."""
 
@@ -92,6 +132,16 @@ _SUBNET_ID = r"^subnet-[0-9a-f]{8,17}$"
 _HTTPS_URL = r"^https://\S+$"
 _DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
 _ZONE_ID = r"^Z[A-Z0-9]{1,31}$"
+_KUBERNETES_VERSION = r"^1\.[0-9]{2}$"
+_CLUSTER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
+_PRINCIPAL_ARN = r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+$"
+_IDENTITY_CENTER_ARN = r"^arn:aws[a-z-]*:sso:::instance/(sso)?ins-[0-9a-zA-Z.-]{16}$"
+_IDENTITY_CENTER_GROUP = r"^([0-9a-f]{10}-)?[0-9A-Fa-f-]{36}$"
+_REGION = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
+_INSTANCE_TYPE = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"
+_REPOSITORY_URL = r"^(https|ssh)://[^\s@]+(@[^\s@]+)?$"
+_RELATIVE_PATH = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
+_BRANCH = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"
 _EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 
 PHRASES: Mapping[str, str] = {
@@ -107,6 +157,16 @@ PHRASES: Mapping[str, str] = {
     _HTTPS_URL: "an https:// address",
     _DOMAIN: "a host name in lower case, such as mcp.example.com",
     _ZONE_ID: "the id of a Route 53 zone, such as Z0123456789ABCDEFGHIJ",
+    _KUBERNETES_VERSION: 'a version of Kubernetes, such as "1.36"',
+    _CLUSTER_NAME: "the name of an EKS cluster: letters, digits, inner dashes and underscores",
+    _PRINCIPAL_ARN: "the ARN of an IAM role or user",
+    _IDENTITY_CENTER_ARN: "the ARN of an IAM Identity Center instance",
+    _IDENTITY_CENTER_GROUP: "the id of a group of IAM Identity Center",
+    _REGION: "an AWS region, such as us-east-1",
+    _INSTANCE_TYPE: "an EC2 instance type, such as m7g.large",
+    _REPOSITORY_URL: "the https:// or ssh:// address of a Git repository, without credentials",
+    _RELATIVE_PATH: "a path inside the repository, such as clusters/production",
+    _BRANCH: "the name of a branch",
     _EMAIL: "an e-mail address",
 }
 """What each pattern of the models asks for, in words."""
@@ -115,6 +175,8 @@ Name = Annotated[str, Field(pattern=_NAME)]
 SecretName = Annotated[str, Field(pattern=_SECRET_NAME)]
 SubnetId = Annotated[str, Field(pattern=_SUBNET_ID)]
 ModelId = Annotated[str, Field(pattern=_MODEL_ID)]
+InstanceType = Annotated[str, Field(pattern=_INSTANCE_TYPE)]
+IdentityCenterGroup = Annotated[str, Field(pattern=_IDENTITY_CENTER_GROUP)]
 Variable = Annotated[str, Field(pattern=_VARIABLE)]
 
 
@@ -231,6 +293,10 @@ class Workload(_Model):
 
     spot: bool = Field(default=False, examples=[False])
     """Whether copies beyond the first run on spare capacity: cheaper, stopped at short notice."""
+
+    team: Name | None = Field(default=None, examples=["payments"])
+    """Whose it is: on EKS, every team has a namespace of its name, with a quota of its own. Without
+    it, the namespace is the cluster's `namespace`."""
 
     writable_root: bool = Field(default=False, examples=[False])
     """Whether the image needs to write to its own root file system."""
@@ -446,6 +512,158 @@ class Observability(_Model):
     """Who is written to when an alarm goes off."""
 
 
+class ManagedNodes(_Model):
+    """The nodes of managed node groups; all Graviton, since that is what images are built for."""
+
+    instance_types: tuple[InstanceType, ...] = Field(
+        default=("m7g.large",), min_length=1, examples=[["m7g.large", "m6g.large"]], strict=False
+    )
+    """What a node may be, the most wanted first; all of one size, for the sake of the scheduler."""
+
+    min: int = Field(default=2, ge=1, le=450, examples=[2])
+    """The fewest nodes."""
+
+    max: int = Field(default=6, ge=1, le=450, examples=[6])
+    """The most nodes."""
+
+    disk_gib: int = Field(default=50, ge=20, le=16_384, examples=[50])
+    """The encrypted disk of a node."""
+
+
+class Access(_Model):
+    """Somebody who may use the cluster."""
+
+    principal_arn: str = Field(
+        pattern=_PRINCIPAL_ARN, examples=["arn:aws:iam::123456789012:role/platform"]
+    )
+    """The IAM role or user."""
+
+    policy: AccessPolicy = Field(default=AccessPolicy.VIEW, examples=["view"], strict=False)
+    """What it may do: `view`, `edit`, `admin`, or `cluster-admin`."""
+
+    namespaces: tuple[Name, ...] = Field(default=(), examples=[["payments"]], strict=False)
+    """Where; without it, in the whole cluster."""
+
+
+class ExistingCluster(_Model):
+    """An EKS cluster that exists already; version, nodes, access and add-ons are its owner's."""
+
+    name: str = Field(pattern=_CLUSTER_NAME, examples=["shared"])
+    """Its name, in this account and region, in the VPC of `network.vpc`."""
+
+    addons: tuple[Annotated[AddOn, Field(strict=False)], ...] = Field(
+        default=(), examples=[["metrics-server", "aws-efs-csi-driver"]], strict=False
+    )
+    """Those of the add-ons that a fleet may need which it has."""
+
+
+def _version_text(value: object) -> object:
+    """In YAML, a version without quotes is a number; of EKS, all have two digits behind the dot."""
+    if isinstance(value, float) and round(value, 2) == value:
+        return f"{value:.2f}"
+    return value
+
+
+class Cluster(_Model):
+    """The EKS cluster: one of the stack's own, or `existing` for one that exists."""
+
+    version: Annotated[str | None, BeforeValidator(_version_text)] = Field(
+        default=None, pattern=_KUBERNETES_VERSION, examples=["1.36"]
+    )
+    """The version of Kubernetes; by default the newest that EKS supports."""
+
+    nodes: Nodes = Field(default=Nodes.AUTO, examples=["auto"], strict=False)
+    """`auto`: EKS Auto Mode makes, sizes and patches nodes; `managed`: managed node groups. Of an
+    existing cluster, what it has."""
+
+    managed_nodes: ManagedNodes = Field(
+        default=ManagedNodes(), examples=[{"instance_types": ["m7g.large"]}]
+    )
+    """The nodes, where they are managed node groups."""
+
+    namespace: Name = Field(default="mcp", examples=["mcp"])
+    """The namespace of the workloads that belong to no team."""
+
+    public_access_cidrs: tuple[str, ...] = Field(
+        default=(), examples=[["203.0.113.0/24"]], strict=False
+    )
+    """The IPv4 blocks that reach the cluster's API from the internet; without them, it is reached
+    from the VPC only, and `pulumi up` must run there."""
+
+    access: dict[Name, Access] = Field(
+        default={},
+        examples=[{"platform": {"principal_arn": "arn:aws:iam::123456789012:role/platform"}}],
+    )
+    """Who may use the cluster beside whoever creates it, by a name of your own."""
+
+    deletion_protection: bool | None = Field(default=None, examples=[False])
+    """Whether AWS refuses to delete the cluster; by default, in production. To destroy such a stack
+    or to move it to another target, set it to `false` first."""
+
+    existing: ExistingCluster | None = Field(default=None, examples=[{"name": "shared"}])
+    """A cluster that exists already, instead of one of the stack's own."""
+
+
+class Team(_Model):
+    """What all workloads of a team may use together: the quota of its namespace."""
+
+    cpu: int | None = Field(default=None, ge=1, examples=[8192])
+    """CPU units; 1024 are one vCPU. By default, what the team's workloads need at their most."""
+
+    memory: int | None = Field(default=None, ge=1, examples=[16384])
+    """Memory in MiB; by default likewise."""
+
+    pods: int | None = Field(default=None, ge=1, examples=[50])
+    """Copies of all workloads; by default likewise."""
+
+
+class IdentityCenter(_Model):
+    """Who signs in to Argo CD, which knows users through AWS IAM Identity Center alone."""
+
+    instance_arn: str = Field(
+        pattern=_IDENTITY_CENTER_ARN,
+        examples=["arn:aws:sso:::instance/ssoins-1234567890abcdef"],
+    )
+    """The instance of IAM Identity Center."""
+
+    region: str | None = Field(default=None, pattern=_REGION, examples=["us-east-1"])
+    """The region that it is in; by default the stack's."""
+
+    admin_groups: tuple[IdentityCenterGroup, ...] = Field(
+        default=(), examples=[["12345678-90ab-cdef-1234-567890abcdef"]], strict=False
+    )
+    """The ids of the groups whose members administer Argo CD."""
+
+
+class GitOps(_Model):
+    """Manifests in a repository, applied by an engine in the cluster, instead of by Pulumi."""
+
+    engine: GitOpsEngine = Field(examples=["flux"], strict=False)
+    """`argocd`: AWS's managed Argo CD (an EKS Capability); `flux`: Flux in the cluster."""
+
+    repository: str = Field(
+        pattern=_REPOSITORY_URL, examples=["https://github.com/example/fleet.git"]
+    )
+    """The repository that the engine reads."""
+
+    path: str = Field(pattern=_RELATIVE_PATH, examples=["rendered/production"])
+    """Where in the repository the manifests are; they are rendered to this path of the project."""
+
+    branch: str = Field(default="main", pattern=_BRANCH, examples=["main"])
+    """The branch that the engine follows."""
+
+    identity_center: IdentityCenter | None = Field(
+        default=None,
+        examples=[{"instance_arn": "arn:aws:sso:::instance/ssoins-1234567890abcdef"}],
+    )
+    """Who signs in to Argo CD; Flux has nobody to sign in."""
+
+
+def _or_none(value: object) -> object:
+    """Pulumi wants a default of every declared key, and for an object there is no emptier one."""
+    return None if value == {} else value
+
+
 class Fleet(_Model):
     """The whole configuration of a stack."""
 
@@ -472,6 +690,27 @@ class Fleet(_Model):
 
     gateway: Gateway = Field(default=Gateway(), examples=[{"exposure": "private"}])
     """The way in: who reaches it, its domain, its authentication."""
+
+    cluster: Cluster = Field(default=Cluster(), examples=[{"nodes": "auto"}])
+    """The EKS cluster: its version, its nodes, who may use it, or one that exists; on EKS."""
+
+    teams: dict[Name, Team] = Field(default={}, examples=[{"payments": {"cpu": 8192}}])
+    """The teams that workloads belong to, by name; on EKS each has a namespace with a quota."""
+
+    gitops: Annotated[GitOps | None, BeforeValidator(_or_none)] = Field(
+        default=None,
+        examples=[
+            {
+                "engine": "flux",
+                "repository": "https://github.com/example/fleet.git",
+                "path": "rendered/production",
+            }
+        ],
+    )
+    """Manifests for a repository, instead of being applied by Pulumi; on EKS."""
+
+    mesh: Mesh = Field(default=Mesh.NONE, examples=["istio"], strict=False)
+    """`istio`: mutual TLS between all workloads, in Istio's ambient mode; on EKS."""
 
     observability: Observability = Field(default=Observability(), examples=[{"retention_days": 30}])
     """Logs and alarms."""

@@ -31,6 +31,9 @@ BARE_SERVICES: Final = frozenset(
         # Seen not to send it with the role of an integration, which then answers 500: "API Gateway
         # does not have permission to assume the provided role".
         "apigateway.amazonaws.com",
+        # Amazon EC2 User Guide, "IAM roles for Amazon EC2": an instance takes the role that its
+        # profile has, and who may put one there is decided by iam:PassRole.
+        "ec2.amazonaws.com",
         # Its guide names no condition for the role of a function.
         "lambda.amazonaws.com",
     }
@@ -160,6 +163,56 @@ def trust(service: str, account_id: object) -> dict[str, object]:
                 actions=("sts:AssumeRole",),
                 principals={"Service": (service,)},
                 conditions=source if service in SOURCE_ACCOUNT_SERVICES else {},
+            )
+        ]
+    )
+
+
+def pod_trust(namespace: str, service_account: str) -> dict[str, object]:
+    """Make the document that lets EKS Pod Identity take a role for one service account only.
+
+    What asks for credentials is in tags of the session, which EKS sets and no pod can (Amazon EKS
+    User Guide, "Grant Pods access to AWS resources based on tags").
+
+    Args:
+        namespace: the service account's namespace.
+        service_account: its name.
+
+    Returns:
+        The trust policy, as :func:`document` gives it.
+    """
+    return document(
+        [
+            Statement(
+                sid="TakeRoleForServiceAccount",
+                actions=("sts:AssumeRole", "sts:TagSession"),
+                principals={"Service": ("pods.eks.amazonaws.com",)},
+                conditions={
+                    "StringEquals": {
+                        "aws:RequestTag/kubernetes-namespace": namespace,
+                        "aws:RequestTag/kubernetes-service-account": service_account,
+                    }
+                },
+            )
+        ]
+    )
+
+
+def capability_trust() -> dict[str, object]:
+    """Make the document that lets EKS Capabilities take a role.
+
+    The guide's has no condition (Amazon EKS User Guide, "Amazon EKS capability IAM role"): who may
+    give the role to a capability is decided by `iam:PassRole`.
+
+    Returns:
+        The trust policy, as :func:`document` gives it.
+    """
+    return document(
+        [
+            Statement(
+                sid="TakeRoleForCapability",
+                actions=("sts:AssumeRole", "sts:TagSession"),
+                principals={"Service": ("capabilities.eks.amazonaws.com",)},
             )
         ]
     )

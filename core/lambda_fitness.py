@@ -1,11 +1,11 @@
 """Whether a fleet fits AWS Lambda and the REST API before it."""
 
-import ipaddress
 import json
 import re
 from collections.abc import Iterator, Mapping
 
 from core import aws_lambda, rest_api
+from core.cidrs import is_private
 from core.discovery import api_host, server_addresses
 from core.egress import inside
 from core.environment import (
@@ -313,7 +313,7 @@ def _callers(fleet: Fleet) -> Iterator[Fault]:
             mend=set_command(("gateway", "allow_cidrs", 0), "203.0.113.0/24"),
         )
     for position, block in enumerate(gateway.allow_cidrs):
-        if _is_private(block):
+        if is_private(block):
             here = ("gateway", "allow_cidrs", position)
             yield Fault(
                 path=here,
@@ -322,20 +322,6 @@ def _callers(fleet: Fleet) -> Iterator[Fault]:
                 "would be let in from there; the gateways of ecs and eks see private ones",
                 mend=rm_command(here),
             )
-
-
-_PRIVATE = tuple(
-    ipaddress.IPv4Network(block)
-    for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
-)
-
-
-def _is_private(block: str) -> bool:
-    try:
-        network = ipaddress.IPv4Network(block)
-    except ValueError:
-        return False  # core.rules says so
-    return any(network.subnet_of(private) for private in _PRIVATE)
 
 
 def _reach(fleet: Fleet) -> Iterator[Fault]:

@@ -24,7 +24,7 @@ from core.faults import (
 )
 from core.fleet import PHRASES, SECRET_PREFIX, Fleet
 
-_NAMED = frozenset({"servers", "agents", "secrets"})
+_NAMED = frozenset({"servers", "agents", "secrets", "teams"})
 
 _SECRET_DEPTH = 2
 """Down to here, a value in `secrets` stands where people wrongly write the secret itself."""

@@ -10,6 +10,8 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
+from core.eks_versions import STANDARD_USD_AN_HOUR
+
 AS_OF: Final = date(2026, 11, 22)
 """The day the list was put together.
 
@@ -136,6 +138,30 @@ FILE_STORAGE: Final = Price(
     unit="GB-month",
     source="infracost efs_file_system_test",
 )
+CLUSTER: Final = Price(
+    item="EKS cluster, standard support",
+    usd=STANDARD_USD_AN_HOUR,
+    unit="cluster-hour",
+    source="infracost eks_cluster_test",
+)
+NODE: Final = Price(
+    item="EC2 node (m7g)",
+    usd=Decimal("0.0816") / 2,
+    unit="vCPU-hour",
+    source="infracost instance_test (m7g.large)",
+)
+AUTO_MODE: Final = Price(
+    item="EKS Auto Mode, on top of its nodes",
+    usd=NODE.usd * Decimal("0.12"),
+    unit="vCPU-hour",
+    source="factualminds.com, Amazon EKS pricing, 2026-06-13: about 12 % (secondary)",
+)
+NODE_DISK: Final = Price(
+    item="Disks of nodes (EBS gp3)",
+    usd=Decimal("0.08"),
+    unit="GB-month",
+    source="infracost instance_test",
+)
 
 NOT_COUNTED: Final = (
     "Container Insights (its price a metric and the number of metrics were not found)",
@@ -143,6 +169,8 @@ NOT_COUNTED: Final = (
     "traffic: load balancer capacity units, NAT gateway and endpoint data, streams, transfer",
     "requests to KMS and Secrets Manager, log storage and log queries",
     "the models that agents call",
+    "on EKS: nodes beyond the fewest, what nodes of other types than m7g cost more or less (c7g "
+    "11 % less, r7g 31 % more), and Argo CD as a capability (price not found)",
 )
 """What a bill has and this estimate has not."""
 
@@ -183,6 +211,10 @@ class Usage:
         function_million_requests: how often functions are called, in millions.
         rest_million_requests: how often the REST APIs are, in millions.
         file_gb: files kept on EFS, in GB.
+        clusters: EKS clusters.
+        node_vcpus: vCPU of their nodes.
+        auto_mode_vcpus: those of them that EKS Auto Mode looks after.
+        disk_gb: disks of nodes, in GB.
     """
 
     tasks: tuple[Tasks, ...] = ()
@@ -201,6 +233,10 @@ class Usage:
     function_million_requests: Decimal = Decimal(0)
     rest_million_requests: Decimal = Decimal(0)
     file_gb: Decimal = Decimal(0)
+    clusters: int = 0
+    node_vcpus: int = 0
+    auto_mode_vcpus: int = 0
+    disk_gb: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -270,6 +306,10 @@ def monthly(usage: Usage) -> Bill:
         (FUNCTION_REQUEST, usage.function_million_requests),
         (REST_REQUEST, usage.rest_million_requests),
         (FILE_STORAGE, usage.file_gb),
+        (CLUSTER, Decimal(usage.clusters * HOURS_A_MONTH)),
+        (NODE, Decimal(usage.node_vcpus * HOURS_A_MONTH)),
+        (AUTO_MODE, Decimal(usage.auto_mode_vcpus * HOURS_A_MONTH)),
+        (NODE_DISK, Decimal(usage.disk_gb)),
     )
     for price, quantity in quantities:
         if quantity < 0:

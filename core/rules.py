@@ -13,7 +13,7 @@ from pathlib import Path
 from core import cidrs, fitness
 from core.environment import RESERVED, variable
 from core.faults import Fault, KeyPath, rm_command, set_command, show
-from core.fleet import SECRET_PREFIX, Exposure, Fleet, Network, SecretSource
+from core.fleet import SECRET_PREFIX, Exposure, Fleet, Mesh, Network, SecretSource, Target
 
 # CloudWatch Logs API reference, PutRetentionPolicy, retentionInDays.
 RETENTION_DAYS = (
@@ -377,6 +377,40 @@ def _gateway(facts: Facts) -> Iterator[Fault]:
         )
 
 
+def _cluster(facts: Facts) -> Iterator[Fault]:
+    blocks = facts.fleet.cluster.public_access_cidrs
+    yield from _blocks(("cluster", "public_access_cidrs"), blocks, listed=True)
+
+
+def _teams(facts: Facts) -> Iterator[Fault]:
+    fleet = facts.fleet
+    known = {*facts.names.get("servers", ("unread",)), *facts.names.get("agents", ("unread",))}
+    # A workload that could not be read may be the one that belongs to the team.
+    if fleet.target is not Target.EKS or known != set(dict(fleet.workloads())):
+        return
+    named = {load.team: None for _, load in fleet.workloads() if load.team}
+    for team in fleet.teams:
+        if team not in named:
+            yield Fault(
+                path=("teams", team),
+                got="a team that no workload belongs to",
+                allowed=f"the teams of workloads: {', '.join(named) or 'none has one'}",
+                mend=rm_command(("teams", team)),
+            )
+
+
+def _mesh(facts: Facts) -> Iterator[Fault]:
+    if facts.fleet.mesh is Mesh.APP_MESH:
+        instead = Mesh.ISTIO if facts.fleet.target is Target.EKS else Mesh.NONE
+        yield Fault(
+            path=("mesh",),
+            got=facts.fleet.mesh.value,
+            allowed=f"{Mesh.ISTIO.value}, on eks, or {Mesh.NONE.value}: AWS App Mesh ended on "
+            "2026-09-30",
+            mend=set_command(("mesh",), instead.value),
+        )
+
+
 def _blocks(path: KeyPath, blocks: tuple[str, ...], *, listed: bool) -> Iterator[Fault]:
     for position, block in enumerate(blocks):
         if not _is_block(block):
@@ -457,6 +491,9 @@ _RULES = (
     _secrets,
     _network,
     _gateway,
+    _cluster,
+    _teams,
+    _mesh,
     _retention,
     _tags,
     _fitness,

@@ -79,7 +79,8 @@ class Chain:
             task is replaced; ECS sends SIGTERM only afterwards (Amazon ECS Developer Guide,
             load balancer connection draining). AWS waits 3600 at most.
         stop_seconds: from SIGTERM to SIGKILL. Calls that come straight from an agent are not
-            drained by any load balancer: they have this long to end. Fargate waits 120 at most.
+            drained by any load balancer: they have this long to end. Fargate waits 120 at most,
+            Kubernetes as long as it is told.
         server_grace_seconds: what the server gives its running requests after SIGTERM, so that 5
             of the stop time are left to end in good order.
     """
@@ -126,7 +127,12 @@ def alb_idle_seconds(max_request_seconds: Iterable[int]) -> int:
     return max([_SHORTEST_ALB_IDLE, *needed])
 
 
-def chain(max_request_seconds: int, *, alb_idle: int | None = None) -> Chain:
+def chain(
+    max_request_seconds: int,
+    *,
+    alb_idle: int | None = None,
+    longest_stop: int | None = MAX_STOP_SECONDS,
+) -> Chain:
     """Work out the timeouts of one workload.
 
     Args:
@@ -134,6 +140,8 @@ def chain(max_request_seconds: int, *, alb_idle: int | None = None) -> Chain:
         alb_idle: the idle time of the load balancer before it, in seconds, as
             :func:`alb_idle_seconds` makes it of all the workloads behind; left out, the workload
             is the only one.
+        longest_stop: how long the target waits from SIGTERM to SIGKILL at most, in seconds; None
+            for as long as it is told.
 
     Returns:
         The timeouts.
@@ -149,7 +157,9 @@ def chain(max_request_seconds: int, *, alb_idle: int | None = None) -> Chain:
             f"an idle time of {idle} s does not suit requests of {max_request_seconds} s: "
             f"{own_idle} to {MAX_ALB_IDLE_SECONDS} s do"
         )
-    stop = min(max(max_request_seconds + _LAST_WORDS, _SHORTEST_STOP), MAX_STOP_SECONDS)
+    stop = max(max_request_seconds + _LAST_WORDS, _SHORTEST_STOP)
+    if longest_stop is not None:
+        stop = min(stop, longest_stop)
     return Chain(
         max_request_seconds=max_request_seconds,
         alb_idle_seconds=idle,

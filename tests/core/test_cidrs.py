@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.cidrs import Plan, plan
+from core.cidrs import Plan, is_private, plan
 
 _ZONES = st.integers(1, 6)
 
@@ -167,3 +167,19 @@ def test_both_ends_of_every_private_range_are_taken(block: str):
 def test_an_impossible_number_of_zones_is_refused(zones: int):
     with pytest.raises(ValueError, match=f"^{zones} zones are not possible: 1 to 6 are$"):
         plan("10.0.0.0/16", zones)
+
+
+@pytest.mark.parametrize(
+    "block",
+    ["10.0.0.0/8", "10.1.2.3/32", "172.31.0.0/16", "192.168.0.0/16", "100.64.0.0/10"],
+)
+def test_a_block_inside_of_a_private_range_is_private(block: str):
+    assert is_private(block)
+
+
+@pytest.mark.parametrize(
+    "block",
+    ["8.0.0.0/7", "172.32.0.0/16", "100.128.0.0/9", "0.0.0.0/0", "203.0.113.0/24", "10.0.0.1/8"],
+)
+def test_a_block_with_public_addresses_is_not_private_and_neither_is_what_is_no_block(block: str):
+    assert not is_private(block)

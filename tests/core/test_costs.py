@@ -64,7 +64,7 @@ def test_a_secret_that_exists_already_is_not_paid_here():
     assert usage(_fleet(secrets=secrets)).secrets == 2
 
 
-@pytest.mark.parametrize("target", ["ecs", "lambda"])
+@pytest.mark.parametrize("target", ["ecs", "lambda", "eks"])
 def test_a_firewall_is_paid_by_the_acl_and_by_its_rules(target: str):
     has = usage(_fleet(target=target, gateway={"firewall": {}}))
     without = usage(_fleet(target=target))
@@ -147,6 +147,65 @@ def test_on_lambda_alarms_are_paid_of_functions_state_machines_and_apis(
     keys: dict[str, Any], alarms: int
 ):
     assert usage(_fleet(target="lambda", **keys)).alarms == alarms
+
+
+def _on_eks(cluster: dict[str, Any], **keys: Any) -> Fleet:
+    return _fleet(target="eks", cluster=cluster, **keys)
+
+
+def test_the_smallest_fleet_on_eks_has_a_cluster_and_a_node_instead_of_a_task():
+    assert usage(_on_eks({})) == replace(
+        usage(_fleet()), tasks=(), clusters=1, node_vcpus=2, auto_mode_vcpus=2, disk_gb=80
+    )
+
+
+@pytest.mark.parametrize(
+    ("server", "vcpus", "disk_gb"),
+    [
+        # An m7g.large has room for 1392 CPU units and 6510 MiB, an m7g.xlarge for 3430 and 13769.
+        ({"cpu": 1392, "memory": 6510}, 2, 80),
+        ({"cpu": 696, "replicas": {"min": 2}}, 2, 80),
+        ({"cpu": 697, "replicas": {"min": 2}}, 4, 160),
+        ({"memory": 3256, "replicas": {"min": 2}}, 4, 160),
+        ({"cpu": 1393}, 4, 80),
+        ({"memory": 6511}, 4, 80),
+        ({"cpu": 1393, "replicas": {"min": 3}}, 8, 160),
+        ({"memory": 239_161}, 128, 160),
+    ],
+)
+def test_auto_mode_has_as_many_nodes_as_the_fewest_copies_need(
+    server: dict[str, Any], vcpus: int, disk_gb: int
+):
+    has = usage(_on_eks({}, servers={"clock": _IMAGE | server}))
+    assert (has.node_vcpus, has.auto_mode_vcpus, has.disk_gb) == (vcpus, vcpus, disk_gb)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "spot", "vcpus", "disk_gb"),
+    [
+        ({}, False, 2 * 2, 2 * 50),
+        ({}, True, 2 * 2 * 2, 2 * 2 * 50),
+        ({"min": 3, "disk_gib": 100}, False, 3 * 2, 3 * 100),
+        ({"instance_types": ["c7g.xlarge"]}, False, 2 * 4, 2 * 50),
+        ({"instance_types": ["t4g.large"]}, False, 0, 2 * 50),
+    ],
+)
+def test_managed_nodes_are_paid_by_the_fewest_of_each_group(
+    nodes: dict[str, Any], spot: bool, vcpus: int, disk_gb: int
+):
+    cluster = {"nodes": "managed", "managed_nodes": nodes}
+    has = usage(_on_eks(cluster, servers={"clock": _IMAGE | {"spot": spot}}))
+    assert (has.clusters, has.node_vcpus, has.auto_mode_vcpus) == (1, vcpus, 0)
+    assert has.disk_gb == disk_gb
+
+
+def test_a_cluster_that_exists_already_is_not_paid_here():
+    has = usage(_on_eks({"existing": {"name": "shared"}}))
+    assert has == replace(usage(_fleet()), tasks=())
+
+
+def test_a_fleet_of_nothing_needs_no_node():
+    assert usage(_on_eks({}, servers={})).node_vcpus == 0
 
 
 def test_the_table_of_use_names_units_once():

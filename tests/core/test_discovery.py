@@ -211,7 +211,19 @@ def test_agents_use_the_gateways_domain_unless_the_gateway_is_not_for_them(keys:
     assert discovery.agents_have_an_api(fleet) is bool(keys)
 
 
-def test_elsewhere_servers_are_found_by_name_whatever_the_gateway_is():
+def test_in_a_cluster_servers_are_found_by_their_services_name_and_namespace():
+    fleet = Fleet(
+        target=Target.EKS,
+        servers={"clock": Server(image=_IMAGE), "notes": Server(image=_IMAGE, team="records")},
+        gateway=Gateway(domain="mcp.example.com", auth=_AUTH),
+    )
+    assert discovery.server_addresses(fleet, _STACK, _API) == {
+        "clock": "http://clock.mcp.svc.cluster.local:8080/mcp",
+        "notes": "http://notes.records.svc.cluster.local:8080/mcp",
+    }
+
+
+def test_on_ecs_servers_are_found_by_name_whatever_the_gateway_is():
     fleet = Fleet(
         servers=_fleet(1, 0).servers, gateway=Gateway(domain="mcp.example.com", auth=_AUTH)
     )

@@ -48,7 +48,7 @@ def test_a_network_has_the_nat_that_was_asked_for_unless_nothing_is_inside(nat: 
     assert egress.endpoint_services(_fleet("lambda", nat, **nothing)) == []
 
 
-@pytest.mark.parametrize("target", ["lambda", "ecs"])
+@pytest.mark.parametrize("target", ["lambda", "ecs", "eks"])
 @pytest.mark.parametrize("nat", ["single", "per-zone"])
 def test_where_there_is_nat_there_are_no_endpoints(target: str, nat: str):
     assert egress.endpoint_services(_fleet(target, nat)) == []
@@ -75,6 +75,25 @@ def test_without_nat_workloads_reach_what_they_are_made_of_and_what_they_ask_for
     agents = {"helper": _IMAGE | keys | _FILES}
     fleet = _fleet("lambda", servers={}, agents=agents)
     assert egress.endpoint_services(fleet) == ["secretsmanager", *services]
+
+
+_CLUSTER = ["ec2", "eks", "eks-auth", "sts", "monitoring", "xray"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "services"),
+    [
+        ({}, []),
+        ({"exec": True, "writable_root": True}, []),
+        (_FILES, ["elasticfilesystem"]),
+        (_FILES | _MODELS, ["elasticfilesystem", "bedrock-runtime"]),
+    ],
+)
+def test_without_nat_a_cluster_reaches_what_nodes_and_addons_call(
+    keys: dict[str, Any], services: list[str]
+):
+    fleet = _fleet("eks", servers={}, agents={"helper": _IMAGE | keys})
+    assert egress.endpoint_services(fleet) == _CONTAINERS + _CLUSTER + services
 
 
 def test_on_lambda_what_is_outside_asks_for_no_endpoint():

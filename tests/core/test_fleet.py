@@ -1,22 +1,30 @@
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, cast, get_args, get_origin
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from core.faults import show
 from core.fleet import (
     PHRASES,
+    AddOn,
     Agent,
     Chat,
+    Cluster,
     Concurrency,
+    ExistingCluster,
     Exposure,
     Fleet,
     Gateway,
+    GitOps,
+    GitOpsEngine,
     Image,
+    ManagedNodes,
+    Mesh,
     Nat,
     Network,
+    Nodes,
     Observability,
     Replicas,
     RunsAs,
@@ -117,9 +125,8 @@ def test_only_workloads_that_have_an_image_are_among_the_images(root: Path):
 
 
 def test_the_defaults_are_what_an_empty_value_of_each_key_means(root: Path):
-    empty: dict[str, Any] = {
-        key: {} for key in ("agents", "secrets", "network", "gateway", "observability", "tags")
-    }
+    plain = {"target", "servers", "mesh", "production"}
+    empty: dict[str, Any] = {key: {} for key in Fleet.model_fields if key not in plain}
     assert configuration(SMALLEST | empty).read(root) == configuration(SMALLEST).read(root)
 
 
@@ -194,29 +201,40 @@ def test_every_pattern_has_a_phrase_and_every_phrase_a_pattern():
     assert set(_patterns(Fleet.model_json_schema())) == set(PHRASES)
 
 
-def _every_example(model: type[BaseModel], *without: str) -> dict[str, Any]:
+# What excludes something else that has an example.
+_EXCLUSIVE = {"uri", "vpc", "arn", "existing", "identity_center"}
+
+
+def _every_example(model: type[BaseModel]) -> dict[str, Any]:
     """An entry with the example of every field, those of nested models included."""
     entry: dict[str, Any] = {}
     for name, field in model.model_fields.items():
-        assert field.examples
+        (example,) = field.examples or []
         nested = next(_inside(field.annotation), None)
-        if name not in without:
-            entry[name] = (
-                _every_example(nested, "uri", "vpc", "arn")
-                if nested and nested not in (Server, Agent, Secret)
-                else field.examples[0]
-            )
+        if nested and get_origin(field.annotation) is dict:
+            example = {key: _every_example(nested) for key in example}
+        elif nested:
+            example = _every_example(nested)
+        if name not in _EXCLUSIVE:
+            entry[name] = example
     return entry
 
 
-def test_the_examples_of_all_fields_together_are_a_valid_fleet(root: Path):
-    own = _every_example(Fleet)
-    own["servers"] = {"clock": _every_example(Server)}
-    own["agents"] = {"assistant": _every_example(Agent)}
+@pytest.mark.parametrize(("target", "without"), [("ecs", ()), ("eks", ("sidecars",))])
+def test_the_examples_of_all_fields_together_are_a_valid_fleet(
+    root: Path, target: str, without: tuple[str, ...]
+):
+    own: dict[str, Any] = {**_every_example(Fleet), "target": target}
+    for field in without:
+        del own["agents"]["assistant"][field]
     fleet, _ = configuration(own).read(root)
     assert fleet.agents["assistant"].models == ("anthropic.claude-sonnet-4-5-20250929-v1:0",)
     assert fleet.servers["clock"].image.additional_contexts == {"common": "workloads/common"}
     assert fleet.gateway.auth
+    assert fleet.teams["payments"].pods == 50
+    assert fleet.cluster.access["platform"].namespaces == ("payments",)
+    assert fleet.gitops
+    assert fleet.gitops.engine is GitOpsEngine.FLUX
 
 
 def test_the_examples_of_fields_that_exclude_others_are_valid_too(root: Path):
@@ -228,6 +246,14 @@ def test_the_examples_of_fields_that_exclude_others_are_valid_too(root: Path):
     fleet, _ = configuration(own).read(root)
     assert fleet.network.vpc
     assert fleet.network.vpc.id == vpc["id"]
+    (existing,) = Cluster.model_fields["existing"].examples or []
+    (center,) = GitOps.model_fields["identity_center"].examples or []
+    (gitops,) = Fleet.model_fields["gitops"].examples or []
+    own |= {"cluster": {"existing": existing}, "gitops": {**gitops, "identity_center": center}}
+    fleet, _ = configuration(own).read(root)
+    assert fleet.cluster.existing == ExistingCluster(name="shared")
+    assert fleet.gitops
+    assert fleet.gitops.identity_center
 
 
 def test_the_example_of_a_structure_is_one_of_its_kind():
@@ -235,7 +261,10 @@ def test_the_example_of_a_structure_is_one_of_its_kind():
         for name, field in model.model_fields.items():
             nested = list(_inside(field.annotation))
             if nested and model is not Fleet:
-                assert isinstance(nested[0].model_validate((field.examples or [])[0]), nested[0])
+                (example,) = field.examples or []
+                entries = get_origin(field.annotation) is dict
+                for entry in example.values() if entries else [example]:
+                    assert isinstance(nested[0].model_validate(entry), nested[0])
             elif model is Fleet:
                 Fleet.model_validate({name: (field.examples or [])[0]})
 
@@ -301,9 +330,12 @@ def test_a_number_without_a_most_is_taken_from_its_least(
         (("gateway", "throttle", "requests_per_second"), 1, 10_000),
         (("gateway", "throttle", "burst"), 1, 5_000),
         (("gateway", "firewall", "requests_per_five_minutes"), 10, 2_000_000_000),
+        (("cluster", "managed_nodes", "min"), 1, 450),
+        (("cluster", "managed_nodes", "max"), 1, 450),
+        (("cluster", "managed_nodes", "disk_gib"), 20, 16_384),
     ],
 )
-def test_a_number_of_agents_and_gateways_is_taken_at_its_edges_and_refused_beyond(
+def test_a_number_of_agents_gateways_and_clusters_is_taken_at_its_edges_and_refused_beyond(
     root: Path, path: tuple[str, ...], least: int, most: int
 ):
     own = SMALLEST | {"agents": {"helper": _WORKLOAD}}
@@ -313,6 +345,15 @@ def test_a_number_of_agents_and_gateways_is_taken_at_its_edges_and_refused_beyon
         fault = only_fault(changed(own, *path, value=beyond), root)
         assert (fault.path, fault.got) == (path, str(beyond))
         assert fault.allowed == f"a whole number, at least {least} and at most {most}"
+
+
+@pytest.mark.parametrize("key", ["cpu", "memory", "pods"])
+def test_a_quota_of_a_team_is_one_or_more(root: Path, key: str):
+    own = changed(SMALLEST, "teams", "payments", key, value=1)
+    assert not configuration(own).faults(root)
+    fault = only_fault(changed(own, "teams", "payments", key, value=0), root)
+    assert (fault.path, fault.got) == (("teams", "payments", key), "0")
+    assert fault.allowed == "a whole number, at least 1"
 
 
 def test_instructions_have_16000_characters_at_most(root: Path):
@@ -433,6 +474,53 @@ def test_a_secret_has_no_name_of_65_characters(root: Path):
                 "db",
             ),
         ),
+        (("cluster", "version"), ("1.36", "1.99"), ("1.9", "1.100", "2.36", "v1.36", "1.36.1")),
+        (
+            ("cluster", "existing", "name"),
+            ("a", "A_b-1", "a" * 100),
+            ("", "a" * 101, "-a", "_a", "a.b"),
+        ),
+        (
+            ("cluster", "access", "ops", "principal_arn"),
+            (
+                "arn:aws:iam::123456789012:role/ops",
+                "arn:aws-cn:iam::123456789012:user/path/some.one@example.com",
+            ),
+            (
+                "arn:aws:iam::123456789012:root",
+                "arn:aws:iam::12345678901:role/ops",
+                "arn:aws:sts::123456789012:assumed-role/ops/me",
+                "arn:aws:iam::123456789012:role/",
+                "ops",
+            ),
+        ),
+        (
+            ("gitops", "repository"),
+            ("https://github.com/example/fleet.git", "ssh://git@github.com/example/fleet.git"),
+            ("git@github.com:example/fleet.git", "http://github.com/a", "https://", "file:///a"),
+        ),
+        (
+            ("gitops", "path"),
+            ("a", "rendered/production", "a_b/c.d-e"),
+            ("", "/a", "a/", "a//b", "..", "a/../b", "./a", "a b"),
+        ),
+        (
+            ("gitops", "branch"),
+            ("main", "release/1.2", "a_b"),
+            ("", "/main", "-main", "a b"),
+        ),
+        (
+            ("gitops", "identity_center", "instance_arn"),
+            (
+                "arn:aws:sso:::instance/ssoins-1234567890abcdef",
+                "arn:aws:sso:::instance/ins-1234567890abcdef",
+            ),
+            (
+                "arn:aws:sso:::instance/ssoins-1234567890abcde",
+                "arn:aws:sso::123456789012:instance/ssoins-1234567890abcdef",
+                "ssoins-1234567890abcdef",
+            ),
+        ),
     ],
 )
 def test_a_text_is_held_against_its_pattern(
@@ -442,6 +530,7 @@ def test_a_text_is_held_against_its_pattern(
         "servers": {"clock": {"image": {"uri": DIGEST_URI}}},
         "gateway": {"zone": "Z1"},
         "secrets": {"db": {"source": "external"}},
+        "gitops": {"engine": "flux", "repository": "https://github.com/a", "path": "a"},
     }
     if path[1] == "vpc":
         subnets = ["subnet-01234567", "subnet-0123456789abcdef0"]
@@ -489,3 +578,114 @@ def test_another_model_is_refused(root: Path, model: str):
 @pytest.mark.parametrize("seconds", [1, 3970])
 def test_a_request_of_1_to_3970_seconds_is_taken(root: Path, seconds: int):
     assert not configuration(clock("max_request_seconds", value=seconds)).faults(root)
+
+
+@pytest.mark.parametrize(
+    ("path", "good", "bad"),
+    [
+        (
+            ("cluster", "managed_nodes", "instance_types"),
+            ("m7g.large", "u-6tb1.metal", "m7i-flex.2xlarge"),
+            ("m7g", "M7G.large", ".large", "m7g.", "m7g large"),
+        ),
+        (
+            ("gitops", "identity_center", "admin_groups"),
+            (
+                "12345678-90ab-cdef-1234-567890abcdef",
+                "1234567890-12345678-90ab-cdef-1234-567890abcdef",
+            ),
+            ("admins", "12345678-90ab-cdef-1234-567890abcde"),
+        ),
+        (("cluster", "access", "ops", "namespaces"), ("payments",), ("Payments", "a" * 33)),
+    ],
+)
+def test_each_text_of_a_list_is_held_against_its_pattern(
+    root: Path, path: tuple[str, ...], good: tuple[str, ...], bad: tuple[str, ...]
+):
+    role = "arn:aws:iam::123456789012:role/ops"
+    center = "arn:aws:sso:::instance/ssoins-1234567890abcdef"
+    own = SMALLEST | {
+        "cluster": {"access": {"ops": {"principal_arn": role}}},
+        "gitops": {
+            "engine": "argocd",
+            "repository": "https://github.com/a",
+            "path": "a",
+            "identity_center": {"instance_arn": center},
+        },
+    }
+    assert not configuration(changed(own, *path, value=list(good))).faults(root)
+    for text in bad:
+        fault = only_fault(changed(own, *path, value=[good[0], text]), root)
+        assert (fault.path, fault.got) == ((*path, 1), show(text))
+        assert fault.allowed in PHRASES.values()
+
+
+@pytest.mark.parametrize(
+    ("path", "values", "words"),
+    [
+        (("cluster", "nodes"), ("auto", "managed"), "'auto' or 'managed'"),
+        (("mesh",), ("none", "istio"), "'none', 'istio' or 'app-mesh'"),
+        (("gitops", "engine"), ("argocd", "flux"), "'argocd' or 'flux'"),
+        (
+            ("cluster", "access", "ops", "policy"),
+            ("cluster-admin", "admin", "edit", "view"),
+            "'cluster-admin', 'admin', 'edit' or 'view'",
+        ),
+        (
+            ("cluster", "existing", "addons"),
+            tuple(addon.value for addon in AddOn),
+            "'metrics-server', 'amazon-cloudwatch-observability', 'aws-efs-csi-driver' or "
+            "'aws-secrets-store-csi-driver-provider'",
+        ),
+    ],
+)
+def test_a_choice_of_clusters_is_one_of_its_words(
+    root: Path, path: tuple[str, ...], values: tuple[str, ...], words: str
+):
+    listed = path[-1] == "addons"
+    own = SMALLEST | {
+        "cluster": {
+            "access": {"ops": {"principal_arn": "arn:aws:iam::123456789012:role/ops"}},
+            "existing": {"name": "shared"},
+        },
+        "gitops": {"engine": "flux", "repository": "https://github.com/a", "path": "a"},
+    }
+    for value in values:
+        taken = changed(own, *path, value=[value] if listed else value)
+        assert not configuration(taken).faults(root)
+    fault = only_fault(changed(own, *path, value=["other"] if listed else "other"), root)
+    assert (fault.path, fault.got) == ((*path, 0) if listed else path, "other")
+    assert fault.allowed == words
+
+
+def test_a_server_of_two_lines_has_a_cluster_of_its_own_by_default(root: Path):
+    fleet, _ = configuration(SMALLEST | {"target": "eks"}).read(root)
+    assert fleet.cluster == Cluster(
+        version=None,
+        nodes=Nodes.AUTO,
+        managed_nodes=ManagedNodes(instance_types=("m7g.large",), min=2, max=6, disk_gib=50),
+        namespace="mcp",
+        public_access_cidrs=(),
+        access={},
+        deletion_protection=None,
+        existing=None,
+    )
+    assert (fleet.teams, fleet.gitops, fleet.mesh) == ({}, None, Mesh.NONE)
+    assert fleet.servers["clock"].team is None
+
+
+@pytest.mark.parametrize("gitops", [{}, None])
+def test_gitops_of_nothing_is_none(root: Path, gitops: dict[str, Any] | None):
+    fleet, _ = configuration(SMALLEST | {"gitops": gitops}).read(root)
+    assert fleet.gitops is None
+
+
+@pytest.mark.parametrize(("written", "read"), [(1.36, "1.36"), (1.4, "1.40"), ("1.36", "1.36")])
+def test_a_version_is_read_with_and_without_quotes(written: object, read: str):
+    assert Cluster.model_validate({"version": written}).version == read
+
+
+@pytest.mark.parametrize("written", [1, 1.365, "1.365", "2.36", "latest"])
+def test_what_is_no_version_is_refused(written: object):
+    with pytest.raises(ValidationError):
+        Cluster.model_validate({"version": written})

@@ -6,7 +6,15 @@ from typing import Any
 import parliament
 import pytest
 
-from core.iam import BARE_SERVICES, SOURCE_ACCOUNT_SERVICES, Statement, document, trust
+from core.iam import (
+    BARE_SERVICES,
+    SOURCE_ACCOUNT_SERVICES,
+    Statement,
+    capability_trust,
+    document,
+    pod_trust,
+    trust,
+)
 
 _ACCOUNT = "123456789012"
 _SECRET = f"arn:aws:secretsmanager:us-east-1:{_ACCOUNT}:secret:notes-api-key-AbCdEf"
@@ -278,8 +286,43 @@ def test_no_service_both_sends_the_account_and_does_not():
 def test_a_service_of_which_it_is_not_known_is_refused():
     with pytest.raises(
         ValueError,
-        match=r"^it is not known whether 'ec2\.amazonaws\.com' sends aws:SourceAccount; "
-        r"known are apigateway\.amazonaws\.com, ecs-tasks\.amazonaws\.com, "
-        r"lambda\.amazonaws\.com, states\.amazonaws\.com, vpc-flow-logs\.amazonaws\.com$",
+        match=r"^it is not known whether 'sqs\.amazonaws\.com' sends aws:SourceAccount; "
+        r"known are apigateway\.amazonaws\.com, ec2\.amazonaws\.com, "
+        r"ecs-tasks\.amazonaws\.com, lambda\.amazonaws\.com, states\.amazonaws\.com, "
+        r"vpc-flow-logs\.amazonaws\.com$",
     ):
-        trust("ec2.amazonaws.com", _ACCOUNT)
+        trust("sqs.amazonaws.com", _ACCOUNT)
+
+
+def test_a_role_of_a_pod_is_taken_for_one_service_account_of_one_namespace():
+    assert pod_trust("payments", "ledger") == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "TakeRoleForServiceAccount",
+                "Effect": "Allow",
+                "Principal": {"Service": ["pods.eks.amazonaws.com"]},
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
+                "Condition": {
+                    "StringEquals": {
+                        "aws:RequestTag/kubernetes-namespace": "payments",
+                        "aws:RequestTag/kubernetes-service-account": "ledger",
+                    }
+                },
+            }
+        ],
+    }
+
+
+def test_a_role_of_a_capability_is_taken_by_eks():
+    assert capability_trust() == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "TakeRoleForCapability",
+                "Effect": "Allow",
+                "Principal": {"Service": ["capabilities.eks.amazonaws.com"]},
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
+            }
+        ],
+    }

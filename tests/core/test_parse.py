@@ -30,7 +30,8 @@ def test_a_key_that_is_nearly_known_is_refused_with_the_near_one(root: Path):
         allowed=(
             "the keys cpu, memory, replicas, concurrency, storage, secrets, environment, "
             "max_request_seconds, max_request_mib, max_response_mib, private_network, "
-            "health_command, expose, spot, writable_root, exec, image, sessions, subscriptions"
+            "health_command, expose, spot, team, writable_root, exec, image, sessions, "
+            "subscriptions"
         ),
         mend="pulumi config rm --path 'mcp-platform:servers.clock.memroy'",
     )
@@ -41,8 +42,8 @@ def test_a_key_of_the_namespace_that_is_not_known_is_refused(root: Path):
         path=("server",),
         got="a key that is not known (did you mean servers?)",
         allowed=(
-            "the keys target, servers, agents, secrets, network, gateway, observability, "
-            "production, tags"
+            "the keys target, servers, agents, secrets, network, gateway, cluster, teams, gitops, "
+            "mesh, observability, production, tags"
         ),
         mend="pulumi config rm 'mcp-platform:server'",
     )

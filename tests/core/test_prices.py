@@ -27,6 +27,10 @@ _EXAMPLE = Usage(
     function_million_requests=Decimal("1.2"),
     rest_million_requests=Decimal("1.2"),
     file_gb=Decimal("1.5"),
+    clusters=1,
+    node_vcpus=4,
+    auto_mode_vcpus=2,
+    disk_gb=160,
 )
 
 _TABLE = [value for value in vars(prices).values() if isinstance(value, Price)]
@@ -52,8 +56,12 @@ def test_a_worked_example_comes_to_this_sum():
         ("Lambda requests", Decimal("1.2"), Decimal("0.24")),
         ("REST API requests", Decimal("1.2"), Decimal("4.20")),
         ("EFS, standard storage", Decimal("1.5"), Decimal("0.45")),
+        ("EKS cluster, standard support", Decimal(730), Decimal("73.00")),
+        ("EC2 node (m7g)", Decimal(2920), Decimal("119.136")),
+        ("EKS Auto Mode, on top of its nodes", Decimal(1460), Decimal("7.14816")),
+        ("Disks of nodes (EBS gp3)", Decimal(160), Decimal("12.80")),
     ]
-    assert bill.total_usd == Decimal("172.25")
+    assert bill.total_usd == Decimal("384.33")
 
 
 def test_the_example_uses_every_price_of_the_table_once_and_in_order():

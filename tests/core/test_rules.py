@@ -639,3 +639,78 @@ def test_a_tag_has_no_other_signs(root: Path, key: str, value: str):
     fault = only_fault(_tagged({key: value}), root)
     assert (fault.path, fault.got) == (("tags", key), "the characters !#")
     assert fault.allowed == "letters, digits, spaces and + - . / : = @ _"
+
+
+def test_a_team_without_workloads_is_a_typo_on_eks(root: Path):
+    own: dict[str, Any] = {
+        "target": "eks",
+        "servers": {"clock": {**_IMAGE, "team": "payments"}, "other": _IMAGE},
+        "teams": {"payments": {}},
+    }
+    assert not configuration(own).faults(root)
+    own["teams"]["paymets"] = {}
+    fault = only_fault(own, root)
+    assert fault == Fault(
+        path=("teams", "paymets"),
+        got="a team that no workload belongs to",
+        allowed="the teams of workloads: payments",
+        mend=_rm("teams.paymets"),
+    )
+    assert not mended(configuration(own), fault.mend or "").faults(root)
+    for target in ("lambda", "ecs"):
+        elsewhere = own | {"target": target, "servers": {"clock": _IMAGE_HERE}}
+        assert not configuration(elsewhere).faults(root)
+
+
+def test_where_no_workload_has_a_team_no_team_is_declared(root: Path):
+    own = SMALLEST | {"target": "eks", "teams": {"payments": {"pods": 1}}}
+    assert only_fault(own, root).allowed == "the teams of workloads: none has one"
+
+
+@pytest.mark.parametrize(
+    "unread", [{"servers": {"clock": {"team": "payments"}}}, {"servers": 5}, {"agents": 5}]
+)
+def test_a_workload_that_cannot_be_read_may_be_the_one_that_belongs_to_a_team(
+    root: Path, unread: dict[str, Any]
+):
+    teams: dict[str, Any] = {"payments": {}}
+    own = SMALLEST | {"target": "eks", "teams": teams} | unread
+    assert not [fault for fault in configuration(own).faults(root) if fault.path[0] == "teams"]
+
+
+@pytest.mark.parametrize(
+    ("target", "instead"), [("lambda", "none"), ("ecs", "none"), ("eks", "istio")]
+)
+def test_app_mesh_has_ended_on_every_target(root: Path, target: str, instead: str):
+    before = configuration(SMALLEST | {"target": target, "mesh": "app-mesh"})
+    (fault,) = before.faults(root)
+    assert fault == Fault(
+        path=("mesh",),
+        got="app-mesh",
+        allowed="istio, on eks, or none: AWS App Mesh ended on 2026-09-30",
+        mend=_set("mesh", instead),
+    )
+    assert not mended(before, fault.mend or "").faults(root)
+
+
+@pytest.mark.parametrize("target", ["lambda", "ecs", "eks"])
+@pytest.mark.parametrize("mesh", ["none", "istio"])
+def test_another_mesh_is_taken_on_every_target(root: Path, target: str, mesh: str):
+    assert not configuration(SMALLEST | {"target": target, "mesh": mesh}).faults(root)
+
+
+@pytest.mark.parametrize("target", ["lambda", "ecs", "eks"])
+@pytest.mark.parametrize("block", ["203.0.113.1/24", "203.0.113.1", "2001:db8::/32", "office"])
+def test_what_reaches_the_api_of_a_cluster_is_a_block_on_every_target(
+    root: Path, target: str, block: str
+):
+    cluster = {"public_access_cidrs": ["198.51.100.0/24", block]}
+    own = SMALLEST | {"target": target, "cluster": cluster}
+    fault = only_fault(own, root)
+    assert fault == Fault(
+        path=("cluster", "public_access_cidrs", 1),
+        got=block,
+        allowed="an IPv4 block without host bits, such as 203.0.113.0/24",
+        mend=_set("cluster.public_access_cidrs[1]", "203.0.113.0/24"),
+    )
+    assert not mended(configuration(own), fault.mend or "").faults(root)

@@ -1,4 +1,4 @@
-from dataclasses import astuple
+from dataclasses import astuple, replace
 
 import pytest
 from hypothesis import given
@@ -103,6 +103,31 @@ def test_deregistration_waits_for_the_longest_request_as_far_as_aws_goes(longest
 @pytest.mark.parametrize(("longest", "stop"), [(25, 30), (26, 31), (115, 120), (116, 120)])
 def test_the_stop_time_covers_the_longest_request_as_far_as_fargate_goes(longest: int, stop: int):
     assert chain(longest).stop_seconds == stop
+
+
+@pytest.mark.parametrize(
+    ("longest", "stop"), [(1, 30), (25, 30), (26, 31), (116, 121), (3970, 3975)]
+)
+def test_where_the_target_waits_as_long_as_it_is_told_the_stop_time_covers_every_request(
+    longest: int, stop: int
+):
+    made = chain(longest, longest_stop=None)
+    assert made.stop_seconds == stop
+    assert made.server_grace_seconds == stop - 5
+    assert made.cuts_direct_requests is False
+
+
+@pytest.mark.parametrize(("most", "stop"), [(29, 29), (30, 30), (304, 304), (305, 305), (306, 305)])
+def test_the_stop_time_is_what_the_target_waits_at_most(most: int, stop: int):
+    assert chain(300, longest_stop=most).stop_seconds == stop
+
+
+@given(_REQUESTS)
+def test_how_long_the_target_waits_changes_nothing_but_the_end(longest: int):
+    short, long = chain(longest), chain(longest, longest_stop=None)
+    end = {"stop_seconds": 0, "server_grace_seconds": 0}
+    assert replace(short, **end) == replace(long, **end)
+    assert short.stop_seconds == min(long.stop_seconds, 120)
 
 
 @pytest.mark.parametrize(("longest", "cut"), [(115, False), (116, True)])
