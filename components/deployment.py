@@ -41,7 +41,7 @@ def deploy(
         if gateway.domain and gateway.zone
         else None
     )
-    target = targets.deploy(fleet, stack, foundation, certificate_arn, opts)
+    target = targets.deploy(fleet, stack, foundation, certificate_arn, aws_config, opts)
     published = Published(
         "published", fleet=fleet, stack=stack, foundation=foundation, target=target, opts=opts
     )

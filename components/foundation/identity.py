@@ -1,13 +1,13 @@
 """Roles of the workloads, and what each of their needs lets them do."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
 
 from components.account import Account
-from core.iam import Statement, document, trust
+from core.iam import Statement, document
 from core.images import ecr_repository
 
 # Amazon Bedrock User Guide, "Supported cross-Region inference profiles": the id of a profile is the
@@ -19,12 +19,18 @@ def role(
     name: str,
     *,
     parent: pulumi.Resource,
-    account: Account,
-    service: str,
+    trust: Mapping[str, object],
     description: str,
     statements: Sequence[Statement],
 ) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
-    """Makes a role that a service takes for this account's resources, with just these permissions.
+    """Makes a role with just these permissions.
+
+    Args:
+        name: The logical name.
+        parent: The component that it belongs to.
+        trust: Who takes it: a document of `core.iam`.
+        description: What it is for.
+        statements: What it lets them do; nothing, if there are none.
 
     Returns:
         The role, and what must be there before the permissions are in force.
@@ -33,7 +39,7 @@ def role(
     made = aws.iam.Role(
         name,
         description=description,
-        assume_role_policy=pulumi.Output.json_dumps(trust(service, account.id)),
+        assume_role_policy=pulumi.Output.json_dumps(trust),
         opts=child,
     )
     if not statements:
@@ -59,15 +65,29 @@ def write_logs(*log_group_arns: pulumi.Output[str]) -> list[Statement]:
 
 
 def read_secrets(
-    arns: Sequence[pulumi.Input[str]], key_arn: pulumi.Input[str], account: Account
+    arns: Sequence[pulumi.Input[str]],
+    key_arn: pulumi.Input[str],
+    account: Account,
+    *,
+    described: bool = False,
 ) -> list[Statement]:
-    """Reading these secrets, and decrypting them where the stack's key encrypts them."""
+    """Reading these secrets, and decrypting them where the stack's key encrypts them.
+
+    Args:
+        arns: The secrets.
+        key_arn: The stack's key.
+        account: The account.
+        described: Whether the reader also asks which versions there are.
+    """
     if not arns:
         return []
     return [
         Statement(
             sid="ReadOwnSecrets",
-            actions=("secretsmanager:GetSecretValue",),
+            actions=(
+                "secretsmanager:GetSecretValue",
+                *(("secretsmanager:DescribeSecret",) if described else ()),
+            ),
             resources=tuple(arns),
         ),
         Statement(

@@ -53,8 +53,8 @@ class Key(pulumi.ComponentResource):
 
     Type token `mcp-platform:foundation:Key`. Creates a symmetric KMS key that rotates every year,
     its policy, and an alias named after the stack. The policy lets the account's IAM policies give
-    access, CloudWatch Logs use the key for the stack's own log groups, and CloudWatch's alarms
-    write to the encrypted topic.
+    access, CloudWatch Logs use the key for the stack's own log groups and those of its cluster, and
+    CloudWatch's alarms write to the encrypted topic.
 
     Attributes:
         arn: The key's ARN.
@@ -115,9 +115,15 @@ def _policy(stack: Stack, account: Account) -> list[Statement]:
             why_star=_THIS_KEY,
             conditions={
                 "ArnLike": {
-                    "kms:EncryptionContext:aws:logs:arn": account.arn(
-                        "logs", f"log-group:{stack.path}/*"
-                    )
+                    "kms:EncryptionContext:aws:logs:arn": [
+                        account.arn("logs", f"log-group:{path}/*")
+                        for path in (
+                            stack.path,
+                            # What AWS calls the logs of a cluster, whose name begins with this.
+                            f"/aws/eks/{stack.label}-*",
+                            f"/aws/containerinsights/{stack.label}-*",
+                        )
+                    ]
                 }
             },
         ),

@@ -1,5 +1,6 @@
 """The gateway of the targets that run containers: an Application Load Balancer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
@@ -67,6 +68,7 @@ class Gateway(pulumi.ComponentResource):
         stack: Stack,
         foundation: Foundation,
         certificate_arn: pulumi.Input[str] | None,
+        target_group_tags: Mapping[str, pulumi.Input[str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Makes the gateway.
@@ -77,10 +79,12 @@ class Gateway(pulumi.ComponentResource):
             stack: The stack.
             foundation: The foundation.
             certificate_arn: The certificate of its domain, if it has one.
+            target_group_tags: What its target groups carry besides, for who registers targets.
             opts: The component's options.
         """
         super().__init__("mcp-platform:gateway:Gateway", name, None, opts)
         self._name, self._fleet, self._stack, self._foundation = name, fleet, stack, foundation
+        self._target_group_tags = target_group_tags or {}
         child = pulumi.ResourceOptions(parent=self)
         public = fleet.gateway.exposure is Exposure.PUBLIC
         network = foundation.network
@@ -242,7 +246,10 @@ class Gateway(pulumi.ComponentResource):
                 "healthy_threshold": health.successes,
                 "unhealthy_threshold": health.failures,
             },
-            tags={"Name": f"{self._stack.label}-{workload}"},
+            tags={
+                "Name": f"{self._stack.label}-{workload}",
+                **self._target_group_tags,
+            },
             # Another exposure needs another load balancer, and a target group belongs to one alone
             # for good: the new one needs new groups while the old one is still there.
             opts=pulumi.ResourceOptions(

@@ -41,13 +41,10 @@ def deploy(
     stack: Stack,
     foundation: Foundation,
     certificate_arn: pulumi.Output[str] | None,
+    aws_config: pulumi.Config,
     opts: pulumi.ResourceOptions,
 ) -> Deployed:
-    """Makes the fleet's target; only that target's modules, and the SDKs they need, are imported.
-
-    Raises:
-        ValueError: For a target that this release does not have; `core.fitness` refuses it first.
-    """
+    """Makes the fleet's target; only its modules, and the SDKs they need, are imported."""
     match fleet.target:
         case Target.LAMBDA:
             from components.targets import aws_lambda  # noqa: PLC0415 - only the chosen one
@@ -58,4 +55,6 @@ def deploy(
 
             return ecs.deploy(fleet, stack, foundation, certificate_arn, opts)
         case Target.EKS:
-            raise ValueError(f"there is no target {fleet.target.value} yet")
+            from components.targets import eks  # noqa: PLC0415 - only the chosen one
+
+            return eks.deploy(fleet, stack, foundation, certificate_arn, aws_config, opts)

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 from components.foundation import Foundation
 from components.foundation.identity import role
 from components.targets.aws_lambda.permissions import own_permissions
-from core.iam import Statement
+from core.iam import Statement, trust
 
 LIVE = "live"
 """The alias that everybody calls: it stands for the newest version."""
@@ -143,8 +143,7 @@ def create_function(
     execution_role, ready = role(
         f"{name}-role",
         parent=parent,
-        account=foundation.account,
-        service=_SERVICE,
+        trust=trust(_SERVICE, foundation.account.id),
         description=settings.description,
         statements=[
             *own_permissions(

@@ -12,6 +12,7 @@ from components.targets.aws_lambda.permissions import run_machine, start_machine
 from components.targets.aws_lambda.platform_functions import tools_function
 from core import names
 from core.fleet import Agent, Fleet
+from core.iam import trust
 from core.rest_api import answers_at_once
 from core.stack import Stack
 from core.state_machine import definition
@@ -83,8 +84,7 @@ class StateMachine(pulumi.ComponentResource):
         machine_role, ready = role(
             f"{name}-role",
             parent=self,
-            account=account,
-            service="states.amazonaws.com",
+            trust=trust("states.amazonaws.com", account.id),
             description=f"What {agent} of {stack.label} may do",
             statements=run_machine(load, self.tools.alias_arn, foundation),
         )
@@ -120,8 +120,7 @@ class StateMachine(pulumi.ComponentResource):
         starter, self.startable = role(
             f"{name}-starter",
             parent=self,
-            account=account,
-            service="apigateway.amazonaws.com",
+            trust=trust("apigateway.amazonaws.com", account.id),
             description=f"The gateway of {stack.label} starts {agent}",
             statements=start_machine(self.arn, self.execution_arn, express=self.express),
         )

@@ -7,9 +7,9 @@ import pulumi
 from components.foundation.alarms import Metric, alarm
 from components.foundation.dashboards import Chart, dashboard_body
 from components.gateway.gateway import Gateway
+from components.gateway.observability import answer_alarms, traffic
 
 _HIGH_PERCENT = 90
-_ERRORS_A_MINUTE = 5
 
 
 def alarms(
@@ -51,41 +51,7 @@ def alarms(
             namespace=insights, name="RunningTaskCount", statistic="Maximum", dimensions=service
         ),
     )
-    route = gateway.routes.get(workload)
-    if not route:
-        return
-    targets = {
-        "LoadBalancer": gateway.arn_suffix,
-        "TargetGroup": route.target_group.arn_suffix,
-    }
-    alarm(
-        f"{name}-5xx-alarm",
-        parent=parent,
-        topic_arn=topic_arn,
-        description=f"{workload} answers with {_ERRORS_A_MINUTE} server errors a minute or more",
-        threshold=_ERRORS_A_MINUTE,
-        minutes=3,
-        metric=Metric(
-            namespace="AWS/ApplicationELB",
-            name="HTTPCode_Target_5XX_Count",
-            statistic="Sum",
-            dimensions=targets,
-        ),
-    )
-    alarm(
-        f"{name}-unhealthy-alarm",
-        parent=parent,
-        topic_arn=topic_arn,
-        description=f"{workload} has copies that fail their health check",
-        threshold=1,
-        minutes=5,
-        metric=Metric(
-            namespace="AWS/ApplicationELB",
-            name="UnHealthyHostCount",
-            statistic="Maximum",
-            dimensions=targets,
-        ),
-    )
+    answer_alarms(name, parent=parent, workload=workload, gateway=gateway, topic_arn=topic_arn)
 
 
 def dashboard(
@@ -96,20 +62,6 @@ def dashboard(
     gateway: Gateway,
 ) -> pulumi.Output[str]:
     """The dashboard's body: the gateway's traffic, then each service's load and copies."""
-    alb = gateway.arn_suffix
-    failures = ("HTTPCode_Target_5XX_Count", "HTTPCode_ELB_5XX_Count")
-    traffic = [
-        Chart(
-            title="Requests a minute",
-            stat="Sum",
-            metrics=[["AWS/ApplicationELB", "RequestCount", "LoadBalancer", alb]],
-        ),
-        Chart(
-            title="Answers that failed",
-            stat="Sum",
-            metrics=[["AWS/ApplicationELB", metric, "LoadBalancer", alb] for metric in failures],
-        ),
-    ]
     services = [
         Chart(
             title=title,
@@ -125,4 +77,4 @@ def dashboard(
             ("Running copies", "Maximum", "ECS/ContainerInsights", "RunningTaskCount"),
         )
     ]
-    return dashboard_body(region, [*traffic, *services])
+    return dashboard_body(region, [*traffic(gateway), *services])

@@ -19,6 +19,7 @@ from components.targets.ecs.variables import (
 )
 from core import names, timeouts
 from core.fleet import PORT, Agent, Fleet, Server
+from core.iam import trust
 from core.sidecars import containers, task_size
 from core.stack import Stack
 
@@ -113,16 +114,14 @@ class Workload(pulumi.ComponentResource):
         task_role, task_ready = role(
             f"{self._name}-task",
             parent=self,
-            account=foundation.account,
-            service=_TASKS_SERVICE,
+            trust=trust(_TASKS_SERVICE, foundation.account.id),
             description=f"What {workload} of {self._stack.label} may do",
             statements=task_permissions(task, foundation),
         )
         execution_role, execution_ready = role(
             f"{self._name}-execution",
             parent=self,
-            account=foundation.account,
-            service=_TASKS_SERVICE,
+            trust=trust(_TASKS_SERVICE, foundation.account.id),
             description=f"What ECS may do to start {workload} of {self._stack.label}",
             statements=execution_permissions(task, foundation),
         )

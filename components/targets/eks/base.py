@@ -1,0 +1,77 @@
+"""What a cluster needs before it can run a fleet: nodes, add-ons, the mesh."""
+
+import pulumi
+
+from components.foundation import Foundation
+from components.gateway.gateway import Gateway
+from components.targets.eks import mesh
+from components.targets.eks.addons import create_addons, network_addons
+from components.targets.eks.cluster import Cluster
+from components.targets.eks.controllers import install_controllers
+from components.targets.eks.nodes import node_groups, node_pools
+from core.fleet import Fleet, Mesh, Nodes
+from core.stack import Stack
+
+
+class Base(pulumi.ComponentResource):
+    """Nodes and add-ons of the stack's own cluster, and the mesh where one is asked for.
+
+    Type token `mcp-platform:eks:Base`. Creates, with Auto Mode, node pools, else managed node
+    groups, the add-ons that they start with and the controllers that Auto Mode has; then the
+    add-ons that workloads need. Of a cluster that exists already, all of this is its owner's, and
+    nothing is made.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fleet: Fleet,
+        stack: Stack,
+        foundation: Foundation,
+        gateway: Gateway,
+        cluster: Cluster,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mcp-platform:eks:Base", name, None, opts)
+        self.ready: list[pulumi.Resource] = []
+        """What must be there before a workload."""
+        if cluster.component:
+            nodes = self._nodes(name, fleet, foundation, cluster)
+            addons = create_addons(
+                name,
+                fleet=fleet,
+                stack=stack,
+                foundation=foundation,
+                cluster=cluster,
+                parent=self,
+                needed=nodes,
+            )
+            self.ready = [*cluster.ready, *nodes, *addons]
+            if fleet.cluster.nodes is Nodes.MANAGED:
+                self.ready += install_controllers(
+                    name,
+                    stack=stack,
+                    foundation=foundation,
+                    gateway=gateway,
+                    cluster=cluster,
+                    parent=self,
+                    needed=[*nodes, *addons],
+                )
+            if fleet.mesh is Mesh.ISTIO:
+                self.ready += mesh.install(name, parent=self, needed=[*nodes, *addons])
+        self.register_outputs({})
+
+    def _nodes(
+        self, name: str, fleet: Fleet, foundation: Foundation, cluster: Cluster
+    ) -> list[pulumi.Resource]:
+        if fleet.cluster.nodes is Nodes.AUTO:
+            return node_pools(name, fleet=fleet, cluster=cluster, parent=self)
+        return node_groups(
+            name,
+            fleet=fleet,
+            foundation=foundation,
+            cluster=cluster,
+            parent=self,
+            needed=network_addons(name, foundation=foundation, cluster=cluster, parent=self),
+        )

@@ -1,0 +1,110 @@
+"""What CloudWatch is told: the metrics of pods, and each workload's logs in its own log group."""
+
+from core.fleet import Fleet
+from core.kubernetes import namespaces
+from core.stack import Stack
+
+_POSITIONS = "/var/fluent-bit/state"
+
+# Of other pods' logs it does what the add-on's own file of this name does (github.com/
+# aws-observability/helm-charts, amazon-cloudwatch-observability, values.yaml, extraFiles). What the
+# pods of the fleet print is one JSON object a line, which goes to CloudWatch as it is, so that the
+# filters that count errors find the level in it.
+_PIPELINE = """\
+[INPUT]
+  Name                tail
+  Tag                 fleet.*
+  Path                {own}
+  multiline.parser    cri
+  DB                  {positions}/flb_fleet.db
+  Mem_Buf_Limit       50MB
+  Skip_Long_Lines     On
+  Refresh_Interval    10
+  Rotate_Wait         30
+  storage.type        filesystem
+[FILTER]
+  Name                kubernetes
+  Match               fleet.*
+  Kube_URL            https://kubernetes.default.svc:443
+  Kube_Tag_Prefix     fleet.var.log.containers.
+  Merge_Log           Off
+  Labels              Off
+  Annotations         Off
+  Use_Kubelet         On
+  Kubelet_Port        10250
+  Buffer_Size         0
+[OUTPUT]
+  Name                cloudwatch_logs
+  Match               fleet.*
+  region              ${{AWS_REGION}}
+  log_group_name      /aws/containerinsights/${{CLUSTER_NAME}}/application
+  log_group_template  {groups}/$kubernetes['container_name']
+  log_stream_prefix   pods-
+  log_stream_template $kubernetes['pod_name']
+  log_key             log
+  auto_create_group   false
+[INPUT]
+  Name                tail
+  Tag                 application.*
+  Exclude_Path        {own}
+  Path                /var/log/containers/*.log
+  multiline.parser    docker, cri
+  DB                  {positions}/flb_container.db
+  Mem_Buf_Limit       50MB
+  Skip_Long_Lines     On
+  Refresh_Interval    10
+  Rotate_Wait         30
+  storage.type        filesystem
+[FILTER]
+  Name                kubernetes
+  Match               application.*
+  Kube_URL            https://kubernetes.default.svc:443
+  Kube_Tag_Prefix     application.var.log.containers.
+  Merge_Log           On
+  Merge_Log_Key       log_processed
+  Labels              Off
+  Annotations         Off
+  Use_Kubelet         On
+  Kubelet_Port        10250
+  Buffer_Size         0
+[OUTPUT]
+  Name                cloudwatch_logs
+  Match               application.*
+  region              ${{AWS_REGION}}
+  log_group_name      /aws/containerinsights/${{CLUSTER_NAME}}/application
+  log_stream_prefix   ${{HOST_NAME}}-
+  auto_create_group   false
+"""
+
+
+def observability(fleet: Fleet, stack: Stack) -> dict[str, object]:
+    """The configuration of the add-on `amazon-cloudwatch-observability`.
+
+    It is told to measure what the alarms look at, and to leave the pods as they are: by default it
+    puts containers of its own into whatever a service leads to, which the namespaces do not admit.
+
+    A container has the name of its workload, and its log file has the namespace in its own: that is
+    how Fluent Bit tells the fleet's logs from others, and the log group of each.
+
+    Args:
+        fleet: The fleet.
+        stack: The stack.
+    """
+    own = ",".join(f"/var/log/containers/*_{namespace}_*.log" for namespace in namespaces(fleet))
+    pipeline = _PIPELINE.format(
+        own=own,
+        positions=_POSITIONS,
+        groups=stack.path,
+    )
+    return {
+        "agent": {
+            "config": {
+                "logs": {"metrics_collected": {"kubernetes": {"enhanced_container_insights": True}}}
+            }
+        },
+        "manager": {"applicationSignals": {"autoMonitor": {"monitorAllServices": False}}},
+        "containerLogs": {
+            "enabled": True,
+            "fluentBit": {"config": {"extraFiles": {"application-log.conf": pipeline}}},
+        },
+    }

@@ -1,0 +1,202 @@
+"""The cluster that workloads run in: one of the stack's own, or one that exists."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_eks as eks
+import pulumi_random as random
+
+from components.foundation import Foundation
+from components.foundation.network import HTTPS_PORT
+from core.eks_versions import NEWEST, support_warning
+from core.fleet import AccessPolicy, Fleet, Nodes
+from core.kubernetes import service_block
+from core.stack import Stack
+
+_CONTROL_PLANE_LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+
+# Amazon EKS User Guide, "Review access policy permissions".
+_ACCESS_POLICIES = {
+    AccessPolicy.CLUSTER_ADMIN: "AmazonEKSClusterAdminPolicy",
+    AccessPolicy.ADMIN: "AmazonEKSAdminPolicy",
+    AccessPolicy.EDIT: "AmazonEKSEditPolicy",
+    AccessPolicy.VIEW: "AmazonEKSViewPolicy",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """What the rest of the target needs of the cluster.
+
+    Attributes:
+        name: Its name.
+        arn: Its ARN.
+        version: Its version of Kubernetes.
+        security_group_id: What its nodes carry, and with them the pods.
+        service_block: The IPv4 block of its services' addresses.
+        endpoint: The address of its API.
+        authority: Who signs its certificate, in base64.
+        component: The stack's own cluster; none, if it is somebody else's.
+        ready: What must be there before its API is used.
+    """
+
+    name: pulumi.Output[str]
+    arn: pulumi.Output[str]
+    version: pulumi.Output[str]
+    security_group_id: pulumi.Output[str]
+    service_block: pulumi.Output[str]
+    endpoint: pulumi.Output[str]
+    authority: pulumi.Output[str]
+    component: eks.Cluster | None
+    ready: list[pulumi.Resource]
+
+
+def name_cluster(fleet: Fleet, stack: Stack) -> pulumi.Output[str]:
+    """What the cluster is called: anew each time there comes to be one.
+
+    EKS goes on writing the logs of a cluster's end, and makes their group again once it is deleted:
+    a later cluster of the same name would find it there (github.com/terraform-aws-modules/
+    terraform-aws-eks, issue 2763). One that exists already has its own name.
+    """
+    if fleet.cluster.existing:
+        return pulumi.Output.from_input(fleet.cluster.existing.name)
+    suffix = random.RandomId("eks-cluster-name", byte_length=3)
+    return pulumi.Output.concat(stack.label, "-", suffix.hex)
+
+
+def create_cluster(
+    name: str,
+    called: pulumi.Output[str],
+    *,
+    fleet: Fleet,
+    stack: Stack,
+    foundation: Foundation,
+    parent: pulumi.Resource,
+) -> Cluster:
+    """Makes the stack's own cluster, with the log group of its control plane.
+
+    The API is reached from the VPC, and from outside only from the configured blocks. Secrets in it
+    are encrypted with the stack's key. Extended support, at six times the price, is never entered:
+    a version whose standard support ends is upgraded by AWS instead.
+
+    Args:
+        name: The stem of the logical names.
+        called: What `name_cluster` gives.
+        fleet: The fleet.
+        stack: The stack.
+        foundation: The foundation.
+        parent: The component that it belongs to.
+    """
+    wanted, network = fleet.cluster, foundation.network
+    version = wanted.version or NEWEST
+    # The only clock of the program: it reaches no resource, just who looks at a preview.
+    if warning := support_warning(version, datetime.now(UTC).date()):
+        pulumi.log.warn(warning, parent)
+    logs = aws.cloudwatch.LogGroup(
+        f"{name}-control-plane-logs",
+        # EKS makes it without retention where it is not there yet.
+        name=pulumi.Output.concat("/aws/eks/", called, "/cluster"),
+        retention_in_days=fleet.observability.retention_days,
+        kms_key_id=foundation.key_arn,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    auto = wanted.nodes is Nodes.AUTO
+    block = service_block(network.cidr)
+    asked = wanted.deletion_protection
+    protected = stack.production if asked is None else asked
+    cluster = eks.Cluster(
+        f"{name}-cluster",
+        name=called,
+        version=version,
+        vpc_id=foundation.vpc_id,
+        private_subnet_ids=network.private_subnet_ids,
+        kubernetes_service_ip_address_range=block,
+        endpoint_private_access=True,
+        endpoint_public_access=bool(wanted.public_access_cidrs),
+        public_access_cidrs=list(wanted.public_access_cidrs) or None,
+        authentication_mode=eks.AuthenticationMode.API,
+        access_entries=_access_entries(fleet, foundation),
+        auto_mode={"enabled": True} if auto else None,
+        # Auto Mode has its own; for managed nodes all add-ons are made where their versions are.
+        bootstrap_self_managed_addons=False,
+        use_default_vpc_cni=True,
+        kube_proxy_addon_options={"enabled": False},
+        coredns_addon_options={"enabled": False},
+        create_instance_role=False,
+        skip_default_node_group=True,
+        skip_default_security_groups=True,
+        upgrade_policy={"support_type": "STANDARD"},
+        deletion_protection=protected,
+        enabled_cluster_log_types=list(_CONTROL_PLANE_LOGS),
+        encryption_config_key_arn=foundation.key_arn,
+        # Pulumi is the first to refuse: AWS would only once everything in the cluster is gone.
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[logs], protect=protected),
+    )
+    made = cluster.eks_cluster
+    reachable = aws.vpc.SecurityGroupIngressRule(
+        f"{name}-api",
+        security_group_id=made.vpc_config.cluster_security_group_id,
+        description="The API, from the VPC",
+        ip_protocol="tcp",
+        from_port=HTTPS_PORT,
+        to_port=HTTPS_PORT,
+        cidr_ipv4=network.cidr,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    return Cluster(
+        name=made.name,
+        arn=made.arn,
+        version=made.version,
+        security_group_id=made.vpc_config.cluster_security_group_id,
+        service_block=pulumi.Output.from_input(block),
+        endpoint=made.endpoint,
+        authority=made.certificate_authority.data,
+        component=cluster,
+        ready=[cluster, reachable],
+    )
+
+
+def existing_cluster(called: pulumi.Output[str], *, parent: pulumi.Resource) -> Cluster:
+    """Looks a cluster up that exists already.
+
+    Args:
+        called: The cluster's name.
+        parent: The component that asks.
+    """
+    found = aws.eks.get_cluster_output(name=called, opts=pulumi.InvokeOptions(parent=parent))
+    return Cluster(
+        name=found.name,
+        arn=found.arn,
+        version=found.version,
+        security_group_id=found.vpc_config.cluster_security_group_id,
+        service_block=found.kubernetes_network_configs[0].service_ipv4_cidr,
+        endpoint=found.endpoint,
+        authority=found.certificate_authorities[0].data,
+        component=None,
+        ready=[],
+    )
+
+
+def _access_entries(fleet: Fleet, foundation: Foundation) -> Mapping[str, eks.AccessEntryArgsDict]:
+    return {
+        who: {
+            "principal_arn": access.principal_arn,
+            "access_policies": {
+                access.policy.value: {
+                    "policy_arn": pulumi.Output.format(
+                        "arn:{0}:eks::aws:cluster-access-policy/{1}",
+                        foundation.account.partition,
+                        _ACCESS_POLICIES[access.policy],
+                    ),
+                    "access_scope": {
+                        "type": "namespace" if access.namespaces else "cluster",
+                        "namespaces": list(access.namespaces) or None,
+                    },
+                }
+            },
+        }
+        for who, access in fleet.cluster.access.items()
+    }

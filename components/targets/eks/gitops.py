@@ -1,0 +1,230 @@
+"""GitOps: an engine in the cluster that applies what stands in a repository."""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as k8s
+
+from components.foundation import Foundation
+from components.targets.eks.cluster import Cluster
+from core.eks_versions import CHARTS
+from core.fleet import GitOps, GitOpsEngine, IdentityCenter
+from core.iam import capability_trust
+from core.stack import Stack
+
+_FLUX_NAMESPACE, _ARGOCD_NAMESPACE = "flux-system", "argocd"
+_INTERVAL = "5m"
+
+
+def follow(
+    name: str,
+    *,
+    gitops: GitOps,
+    stack: Stack,
+    foundation: Foundation,
+    cluster: Cluster,
+    parent: pulumi.Resource,
+    needed: Sequence[pulumi.Resource],
+) -> None:
+    """Installs the engine, and points it at the manifests of the fleet.
+
+    What it finds there that it does not know, it makes; what is not there any more, it removes. In
+    a cluster that exists already, Flux is its owner's, and is only pointed at them.
+
+    Args:
+        name: The stem of the logical names.
+        gitops: Which engine, and where the manifests are.
+        stack: The stack, of which the object that points there has the name.
+        foundation: The foundation.
+        cluster: The cluster.
+        parent: The component that it belongs to.
+        needed: What must be there before: whatever the manifests rely on.
+    """
+    match gitops.engine, gitops.identity_center:
+        case GitOpsEngine.FLUX, _:
+            engine = [] if cluster.component is None else [_flux(name, parent, needed)]
+            _flux_follows(name, gitops, stack, parent, engine)
+        case GitOpsEngine.ARGOCD, IdentityCenter() as center:
+            _argocd(name, gitops, center, stack, foundation, cluster, parent, needed)
+        case _:
+            raise ValueError("core.eks_fitness refuses Argo CD without IAM Identity Center")
+
+
+def _flux(
+    name: str, parent: pulumi.Resource, needed: Sequence[pulumi.Resource]
+) -> k8s.helm.v3.Release:
+    chart = CHARTS["flux"]
+    home = k8s.core.v1.Namespace(
+        f"{name}-flux-namespace",
+        metadata={
+            "name": _FLUX_NAMESPACE,
+            "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+        },
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=needed),
+    )
+    return k8s.helm.v3.Release(
+        f"{name}-flux",
+        name="flux",
+        namespace=_FLUX_NAMESPACE,
+        chart=chart.name,
+        version=chart.version,
+        repository_opts={"repo": chart.repository},
+        # What is wanted of it is to fetch a repository and to apply what is in it.
+        values={
+            "helmController": {"create": False},
+            "imageAutomationController": {"create": False},
+            "imageReflectionController": {"create": False},
+            "notificationController": {"create": False},
+        },
+        atomic=True,
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[home]),
+    )
+
+
+def _flux_follows(
+    name: str,
+    gitops: GitOps,
+    stack: Stack,
+    parent: pulumi.Resource,
+    engine: Sequence[pulumi.Resource],
+) -> None:
+    metadata: k8s.meta.v1.ObjectMetaArgsDict = {
+        "name": stack.label,
+        "namespace": _FLUX_NAMESPACE,
+    }
+    repository = k8s.apiextensions.CustomResource(
+        f"{name}-repository",
+        api_version="source.toolkit.fluxcd.io/v1",
+        kind="GitRepository",
+        metadata=metadata,
+        spec={
+            "interval": _INTERVAL,
+            "url": gitops.repository,
+            "ref": {"branch": gitops.branch},
+            # Only where its credentials are needed does it have to exist; see docs/eks.md.
+            **({"secretRef": {"name": stack.label}} if _wants_key(gitops) else {}),
+        },
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=engine),
+    )
+    k8s.apiextensions.CustomResource(
+        f"{name}-manifests",
+        api_version="kustomize.toolkit.fluxcd.io/v1",
+        kind="Kustomization",
+        metadata=metadata,
+        spec={
+            "interval": _INTERVAL,
+            "path": f"./{gitops.path}",
+            "prune": True,
+            "wait": True,
+            "sourceRef": {"kind": "GitRepository", "name": stack.label},
+        },
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[repository]),
+    )
+
+
+def _argocd(
+    name: str,
+    gitops: GitOps,
+    center: IdentityCenter,
+    stack: Stack,
+    foundation: Foundation,
+    cluster: Cluster,
+    parent: pulumi.Resource,
+    needed: Sequence[pulumi.Resource],
+) -> None:
+    role = aws.iam.Role(
+        f"{name}-argocd-role",
+        description=f"Argo CD of {stack.label}",
+        assume_role_policy=pulumi.Output.json_dumps(capability_trust()),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
+    home = k8s.core.v1.Namespace(
+        f"{name}-argocd-namespace",
+        metadata={"name": _ARGOCD_NAMESPACE},
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=needed),
+    )
+    capability = aws.eks.Capability(
+        f"{name}-argocd",
+        cluster_name=cluster.name,
+        capability_name="argocd",
+        type="ARGOCD",
+        role_arn=role.arn,
+        # The only policy there is.
+        delete_propagation_policy="RETAIN",
+        configuration={
+            "argo_cd": {
+                "namespace": _ARGOCD_NAMESPACE,
+                "aws_idc": {
+                    "idc_instance_arn": center.instance_arn,
+                    "idc_region": center.region or stack.region,
+                },
+                "rbac_role_mappings": [
+                    {
+                        "role": "ADMIN",
+                        "identities": [
+                            {"id": group, "type": "SSO_GROUP"} for group in center.admin_groups
+                        ],
+                    }
+                ]
+                if center.admin_groups
+                else None,
+            }
+        },
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[home]),
+    )
+    # The capability makes the role's access entry, which lets it do nothing yet. The manifests have
+    # objects that are in no namespace: nothing less than this applies them.
+    access = aws.eks.AccessPolicyAssociation(
+        f"{name}-argocd-access",
+        cluster_name=cluster.name,
+        principal_arn=role.arn,
+        policy_arn=pulumi.Output.format(
+            "arn:{0}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
+            foundation.account.partition,
+        ),
+        access_scope={"type": "cluster"},
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[capability]),
+    )
+    here = k8s.core.v1.Secret(
+        f"{name}-argocd-cluster",
+        metadata={
+            "name": stack.label,
+            "namespace": _ARGOCD_NAMESPACE,
+            "labels": {"argocd.argoproj.io/secret-type": "cluster"},
+        },
+        # No secret at all: it is the form in which Argo CD is told of clusters, this one included.
+        string_data={
+            "name": stack.label,
+            "server": cluster.arn,
+            "project": "default",
+        },
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[capability]),
+    )
+    k8s.apiextensions.CustomResource(
+        f"{name}-application",
+        api_version="argoproj.io/v1alpha1",
+        kind="Application",
+        metadata={
+            "name": stack.label,
+            "namespace": _ARGOCD_NAMESPACE,
+            # With it goes what it made.
+            "finalizers": ["resources-finalizer.argocd.argoproj.io"],
+        },
+        spec={
+            "project": "default",
+            "source": {
+                "repoURL": gitops.repository,
+                "targetRevision": gitops.branch,
+                "path": gitops.path,
+                "directory": {"recurse": True},
+            },
+            "destination": {"name": stack.label},
+            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+        },
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[access, here]),
+    )
+
+
+def _wants_key(gitops: GitOps) -> bool:
+    return gitops.repository.startswith("ssh://")

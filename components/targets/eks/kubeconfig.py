@@ -1,0 +1,55 @@
+"""How the cluster is reached: as whom its provider speaks to it."""
+
+import pulumi
+
+from components.targets.eks.cluster import Cluster
+
+
+def kubeconfig(cluster: Cluster, region: str, aws_config: pulumi.Config) -> pulumi.Output[str]:
+    """The configuration of a client of the cluster, in JSON.
+
+    The AWS CLI gives a token at every use, so that none stands here. It takes the profile, or the
+    roles, that the stack's AWS provider has: whoever makes a cluster is the first to be let in.
+
+    Args:
+        cluster: The cluster.
+        region: Its region.
+        aws_config: The stack's `aws:` configuration.
+    """
+    arguments = ["eks", "get-token", "--cluster-name", cluster.name, "--region", region]
+    roles: list[dict[str, str]] = aws_config.get_object("assumeRoles") or []
+    if roles:
+        # Of a chain of roles, the last is who the provider is.
+        arguments += ["--role-arn", roles[-1]["roleArn"]]
+    profile = aws_config.get("profile")
+    return pulumi.Output.json_dumps(
+        {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [
+                {
+                    "name": "cluster",
+                    "cluster": {
+                        "server": cluster.endpoint,
+                        "certificate-authority-data": cluster.authority,
+                    },
+                }
+            ],
+            "contexts": [{"name": "cluster", "context": {"cluster": "cluster", "user": "aws"}}],
+            "current-context": "cluster",
+            "users": [
+                {
+                    "name": "aws",
+                    "user": {
+                        "exec": {
+                            "apiVersion": "client.authentication.k8s.io/v1",
+                            "command": "aws",
+                            "args": [*arguments, "--output", "json"],
+                            "env": [{"name": "AWS_PROFILE", "value": profile}] if profile else None,
+                            "interactiveMode": "Never",
+                        }
+                    },
+                }
+            ],
+        }
+    )

@@ -1,0 +1,134 @@
+"""The service mesh: Istio in ambient mode, with mutual TLS between all pods of the fleet."""
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.targets.eks.labels import selector
+from core.eks_versions import CHARTS
+from core.fleet import PORT, Fleet
+from core.kubernetes import callers, namespace, namespaces
+from core.stack import Stack
+
+_NAMESPACE = "istio-system"
+_SECURITY = "security.istio.io/v1"
+
+# Istio, "Install with Helm (ambient)": in this order. The profile turns on what ambient mode needs
+# of each.
+_CHARTS: Mapping[str, Mapping[str, object]] = {
+    "istio-base": {},
+    "istiod": {"profile": "ambient"},
+    "istio-cni": {"profile": "ambient"},
+    "ztunnel": {},
+}
+
+
+def install(
+    name: str, *, parent: pulumi.Resource, needed: Sequence[pulumi.Resource]
+) -> list[pulumi.Resource]:
+    """Installs the mesh in the stack's own cluster.
+
+    Args:
+        name: The stem of the logical names.
+        parent: The component that it belongs to.
+        needed: What must be there before: the nodes, and the cluster's DNS.
+
+    Returns:
+        What must be there before a pod that is to be in the mesh.
+    """
+    home = k8s.core.v1.Namespace(
+        f"{name}-mesh-namespace",
+        metadata={
+            "name": _NAMESPACE,
+            # What joins pods to the mesh works on the node itself.
+            "labels": {"pod-security.kubernetes.io/enforce": "privileged"},
+        },
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=needed),
+    )
+    made: list[pulumi.Resource] = [home]
+    for chart, values in _CHARTS.items():
+        made.append(
+            k8s.helm.v3.Release(
+                f"{name}-mesh-{chart}",
+                name=chart,
+                namespace=_NAMESPACE,
+                chart=CHARTS[chart].name,
+                version=CHARTS[chart].version,
+                repository_opts={"repo": CHARTS[chart].repository},
+                values=values,
+                atomic=True,
+                opts=pulumi.ResourceOptions(parent=parent, depends_on=[*needed, made[-1]]),
+            )
+        )
+    return made
+
+
+def close(
+    name: str,
+    *,
+    fleet: Fleet,
+    stack: Stack,
+    gateway_blocks: pulumi.Output[list[str]],
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """Demands mutual TLS of all pods, and lets each be reached by its callers alone.
+
+    Who calls is known by the certificate of its service account, and no more by its address. The
+    load balancer is not in the mesh and has none: it alone is let in without, on the port of the
+    workloads behind it, from the subnets that it stands in.
+
+    Args:
+        name: The stem of the logical names.
+        fleet: The fleet.
+        stack: The stack.
+        gateway_blocks: The blocks of those subnets.
+        opts: The options of all objects.
+    """
+    for each in namespaces(fleet):
+        k8s.apiextensions.CustomResource(
+            f"{name}-mesh-strict-{each}",
+            api_version=_SECURITY,
+            kind="PeerAuthentication",
+            metadata={"name": "strict", "namespace": each},
+            spec={"mtls": {"mode": "STRICT"}},
+            opts=opts,
+        )
+    for workload, load in fleet.workloads():
+        here = namespace(fleet, load)
+        matched = {"selector": {"matchLabels": selector(workload, stack)}}
+        rules: list[pulumi.Input[dict[str, object]]] = []
+        principals = [
+            f"cluster.local/ns/{namespace(fleet, agent)}/sa/{caller}"
+            for caller, agent in callers(fleet, workload)
+        ]
+        if principals:
+            rules.append({"from": [{"source": {"principals": principals}}]})
+        if load.expose:
+            k8s.apiextensions.CustomResource(
+                f"{name}-mesh-gateway-{workload}",
+                api_version=_SECURITY,
+                kind="PeerAuthentication",
+                metadata={"name": f"gateway.{workload}", "namespace": here},
+                spec={
+                    **matched,
+                    "mtls": {"mode": "STRICT"},
+                    "portLevelMtls": {str(PORT): {"mode": "PERMISSIVE"}},
+                },
+                opts=opts,
+            )
+            rules.append(
+                {
+                    "from": [{"source": {"ipBlocks": gateway_blocks, "notPrincipals": ["*"]}}],
+                    "to": [{"operation": {"ports": [str(PORT)]}}],
+                }
+            )
+        k8s.apiextensions.CustomResource(
+            f"{name}-mesh-callers-{workload}",
+            api_version=_SECURITY,
+            kind="AuthorizationPolicy",
+            metadata={"name": workload, "namespace": here},
+            # Without a rule, nobody is let in.
+            spec={**matched, "action": "ALLOW", "rules": rules},
+            opts=opts,
+        )

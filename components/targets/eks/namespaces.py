@@ -1,0 +1,237 @@
+"""The namespaces of the workloads: one of each team, closed to all others."""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.foundation import Foundation
+from components.foundation.network import EVERYWHERE, HTTPS_PORT
+from components.targets.eks import mesh
+from components.targets.eks.cluster import Cluster
+from components.targets.eks.policies import (
+    CREDENTIALS,
+    DNS_PORT,
+    gateway_blocks,
+    open_edges,
+    open_to_probes,
+    peer_block,
+)
+from core import discovery
+from core.egress import nat
+from core.fleet import Fleet, Mesh, Nat, Nodes
+from core.kubernetes import millicores, namespaces, quota
+from core.stack import Stack
+
+DISCOVERY = "discovery"
+"""The ConfigMap of the discovery document, in every namespace."""
+
+_READINESS_GATES = {
+    Nodes.AUTO: "eks.amazonaws.com/pod-readiness-gate-inject",
+    Nodes.MANAGED: "elbv2.k8s.aws/pod-readiness-gate-inject",
+}
+"""The label by which the load-balancer controller holds a rollout until the target is healthy."""
+
+_PRIORITY = 1000
+
+
+class Namespaces(pulumi.ComponentResource):
+    """The namespaces of the fleet, and what holds for whatever runs in them.
+
+    Type token `mcp-platform:eks:Namespaces`. Creates a priority class, and each namespace, which
+    admits only pods by the Pod Security Standard `restricted`. Network policies deny everything
+    both ways, but for DNS, HTTPS and the credentials of Pod Identity, and then open every edge of
+    the graph. A quota bounds what its pods ask for, a range what one asks for, and a ConfigMap has
+    the discovery document. With a mesh, mutual TLS is demanded, and callers are known by their
+    certificates.
+
+    Attributes:
+        priority_class: The name of the priority class.
+    """
+
+    priority_class: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fleet: Fleet,
+        stack: Stack,
+        foundation: Foundation,
+        cluster: Cluster,
+        needed: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Makes the namespaces.
+
+        Args:
+            name: The component's name.
+            fleet: The fleet.
+            stack: The stack.
+            foundation: The foundation.
+            cluster: The cluster.
+            needed: What must be there before.
+            opts: The component's options.
+        """
+        super().__init__("mcp-platform:eks:Namespaces", name, None, opts)
+        here = pulumi.ResourceOptions(parent=self, depends_on=needed)
+        self.cluster_name = cluster.name
+        """The cluster that they are in."""
+        self.gateway_blocks = gateway_blocks(fleet, foundation, self)
+        """Where the load balancer's addresses are: the blocks of its subnets."""
+        priority = k8s.scheduling.v1.PriorityClass(
+            f"{name}-priority",
+            metadata={"name": stack.label},
+            description=f"What answers requests of {stack.label}",
+            value=_PRIORITY,
+            # It comes before what has none, and drives nothing out that already runs.
+            preemption_policy="Never",
+            global_default=False,
+            opts=here,
+        )
+        made = [
+            each
+            for namespace in namespaces(fleet)
+            for each in _namespace(
+                f"{name}-{namespace}",
+                namespace,
+                fleet=fleet,
+                stack=stack,
+                foundation=foundation,
+                cluster=cluster,
+                parent=self,
+                needed=needed,
+            )
+        ]
+        inside = pulumi.ResourceOptions(parent=self, depends_on=made)
+        open_edges(name, fleet=fleet, stack=stack, opts=inside)
+        if fleet.mesh is Mesh.ISTIO:
+            open_to_probes(name, namespaces(fleet), opts=inside)
+            mesh.close(
+                name, fleet=fleet, stack=stack, gateway_blocks=self.gateway_blocks, opts=inside
+            )
+        self.priority_class = priority.metadata.name
+        self.ready = [*needed, priority, *made]
+        """What must be there before a workload."""
+        self.register_outputs({"priority_class": self.priority_class})
+
+
+def _namespace(
+    name: str,
+    namespace: str,
+    *,
+    fleet: Fleet,
+    stack: Stack,
+    foundation: Foundation,
+    cluster: Cluster,
+    parent: pulumi.Resource,
+    needed: Sequence[pulumi.Resource],
+) -> list[pulumi.Resource]:
+    enforced = {
+        f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")
+    }
+    meshed = {"istio.io/dataplane-mode": "ambient"} if fleet.mesh is Mesh.ISTIO else {}
+    made = k8s.core.v1.Namespace(
+        name,
+        metadata={
+            "name": namespace,
+            "labels": {
+                "app.kubernetes.io/part-of": stack.label,
+                **enforced,
+                _READINESS_GATES[fleet.cluster.nodes]: "enabled",
+                **meshed,
+            },
+        },
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=needed),
+    )
+    inside = pulumi.ResourceOptions(parent=parent, depends_on=[made])
+    most = quota(fleet, namespace)
+    bounds = {"cpu": f"{most.millicores}m", "memory": f"{most.memory_mib}Mi"}
+    loads = namespaces(fleet)[namespace].values()
+    largest = {
+        "cpu": f"{max(millicores(load.cpu) for load in loads)}m",
+        "memory": f"{max(load.memory for load in loads)}Mi",
+    }
+    addresses = discovery.server_addresses(fleet, stack)
+    return [
+        made,
+        k8s.core.v1.ResourceQuota(
+            f"{name}-quota",
+            metadata={"name": "quota", "namespace": namespace},
+            spec={
+                "hard": {
+                    **{f"requests.{what}": bound for what, bound in bounds.items()},
+                    **{f"limits.{what}": bound for what, bound in bounds.items()},
+                    "pods": str(most.pods),
+                    # No service of this fleet has an address of its own outside of the cluster.
+                    "services.loadbalancers": "0",
+                    "services.nodeports": "0",
+                }
+            },
+            opts=inside,
+        ),
+        k8s.core.v1.LimitRange(
+            f"{name}-limits",
+            metadata={"name": "limits", "namespace": namespace},
+            spec={
+                "limits": [
+                    {
+                        "type": "Container",
+                        "default": largest,
+                        "default_request": largest,
+                        "max": largest,
+                    }
+                ]
+            },
+            opts=inside,
+        ),
+        k8s.networking.v1.NetworkPolicy(
+            f"{name}-deny",
+            metadata={"name": "default-deny", "namespace": namespace},
+            spec={"pod_selector": {}, "policy_types": ["Ingress", "Egress"]},
+            opts=inside,
+        ),
+        k8s.networking.v1.NetworkPolicy(
+            f"{name}-way-out",
+            metadata={"name": "way-out", "namespace": namespace},
+            spec={
+                "pod_selector": {},
+                "policy_types": ["Egress"],
+                "egress": [
+                    {
+                        "to": [peer_block(cluster.service_block)],
+                        "ports": [
+                            {"protocol": protocol, "port": DNS_PORT} for protocol in ("UDP", "TCP")
+                        ],
+                    },
+                    {
+                        "to": [peer_block(block) for block in _reached(fleet, foundation, cluster)],
+                        "ports": [{"protocol": "TCP", "port": HTTPS_PORT}],
+                    },
+                    {
+                        "to": [peer_block(CREDENTIALS.block)],
+                        "ports": [{"protocol": "TCP", "port": CREDENTIALS.port}],
+                    },
+                ],
+            },
+            opts=inside,
+        ),
+        k8s.core.v1.ConfigMap(
+            f"{name}-discovery",
+            metadata={"name": DISCOVERY, "namespace": namespace},
+            data={
+                discovery.parameter(stack, number).rpartition("/")[2]: document
+                for number, document in enumerate(
+                    discovery.documents(fleet, stack, addresses), start=1
+                )
+            },
+            opts=inside,
+        ),
+    ]
+
+
+def _reached(fleet: Fleet, foundation: Foundation, cluster: Cluster) -> list[pulumi.Input[str]]:
+    """Where pods may go over HTTPS: anywhere, or where there is no NAT to AWS's services alone."""
+    if fleet.network.vpc or nat(fleet) is not Nat.NONE:
+        return [EVERYWHERE]
+    return [foundation.network.cidr, cluster.service_block]

@@ -1,0 +1,193 @@
+"""The nodes of the stack's own cluster: Graviton, since that is what images are built for."""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_eks as eks
+import pulumi_kubernetes as k8s
+
+from components.foundation import Foundation
+from components.targets.eks.cluster import Cluster
+from core.fleet import Fleet, Nodes
+from core.iam import trust
+from core.kubernetes import AUTO_MODE_MAX_MEMORY_GIB, AUTO_MODE_MAX_VCPUS
+
+CAPACITY_LABELS = {
+    Nodes.AUTO: ("karpenter.sh/capacity-type", "on-demand"),
+    Nodes.MANAGED: ("eks.amazonaws.com/capacityType", "ON_DEMAND"),
+}
+"""The label of a node that says whether it is spare capacity, and its value where it is not."""
+
+_NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
+
+
+def has_spot(fleet: Fleet) -> bool:
+    """Whether a workload asks for spare capacity, so that there are such nodes."""
+    return any(load.spot for _, load in fleet.workloads())
+
+
+def node_pools(
+    name: str, *, fleet: Fleet, cluster: Cluster, parent: pulumi.Resource
+) -> list[pulumi.Resource]:
+    """Tells EKS Auto Mode which nodes to make, and that network policies hold on them.
+
+    Auto Mode's own pools have no Graviton for workloads, and no spare capacity (Amazon EKS User
+    Guide, "Create a node pool for EKS Auto Mode").
+
+    Args:
+        name: The stem of the logical names.
+        fleet: The fleet.
+        cluster: The stack's own cluster.
+        parent: The component that they belong to.
+
+    Returns:
+        What must be there before a pod finds a node.
+    """
+    capacities = ["on-demand", *(["spot"] if has_spot(fleet) else [])]
+    pools = [
+        k8s.apiextensions.CustomResource(
+            f"{name}-nodes-{capacity}",
+            api_version="karpenter.sh/v1",
+            kind="NodePool",
+            metadata={"name": f"graviton-{capacity}"},
+            spec={
+                "template": {
+                    "spec": {
+                        "nodeClassRef": {
+                            "group": "eks.amazonaws.com",
+                            "kind": "NodeClass",
+                            "name": "default",
+                        },
+                        "requirements": [
+                            _one_of("kubernetes.io/arch", "arm64"),
+                            _one_of("karpenter.sh/capacity-type", capacity),
+                            _one_of("eks.amazonaws.com/instance-category", "c", "m", "r"),
+                            # Up to these: the bound itself is not among what `Lt` lets through.
+                            _below("eks.amazonaws.com/instance-cpu", AUTO_MODE_MAX_VCPUS),
+                            _below(
+                                "eks.amazonaws.com/instance-memory", AUTO_MODE_MAX_MEMORY_GIB * 1024
+                            ),
+                        ],
+                    }
+                },
+                # What may run on either runs on what is cheaper.
+                **({"weight": 10} if capacity == "spot" else {}),
+                # Nodes are packed anew where that is cheaper, one at a time: pods end in peace.
+                "disruption": {
+                    "consolidationPolicy": "WhenEmptyOrUnderutilized",
+                    "consolidateAfter": "5m",
+                    "budgets": [{"nodes": "1"}],
+                },
+            },
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=cluster.ready),
+        )
+        for capacity in capacities
+    ]
+    # Amazon EKS User Guide, "Use Network Policies with EKS Auto Mode": off unless this says so.
+    policies = k8s.core.v1.ConfigMap(
+        f"{name}-network-policies",
+        metadata={"name": "amazon-vpc-cni", "namespace": "kube-system"},
+        data={"enable-network-policy-controller": "true"},
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=cluster.ready),
+    )
+    return [*pools, policies]
+
+
+def node_groups(
+    name: str,
+    *,
+    fleet: Fleet,
+    foundation: Foundation,
+    cluster: Cluster,
+    parent: pulumi.Resource,
+    needed: Sequence[pulumi.Resource],
+) -> list[pulumi.Resource]:
+    """Makes managed node groups: one on demand and, where a workload asks for it, one of spot.
+
+    Args:
+        name: The stem of the logical names.
+        fleet: The fleet.
+        foundation: The foundation.
+        cluster: The stack's own cluster.
+        parent: The component that they belong to.
+        needed: What must be there before: the add-ons without which no node gets ready.
+
+    Returns:
+        What must be there before a pod finds a node.
+    """
+    wanted = fleet.cluster.managed_nodes
+    child = pulumi.ResourceOptions(parent=parent)
+    role = aws.iam.Role(
+        f"{name}-node-role",
+        description=f"Nodes of {name}",
+        assume_role_policy=pulumi.Output.json_dumps(
+            trust("ec2.amazonaws.com", foundation.account.id)
+        ),
+        opts=child,
+    )
+    policies = [
+        aws.iam.RolePolicyAttachment(
+            f"{name}-node-{policy}",
+            role=role.name,
+            policy_arn=pulumi.Output.format(
+                "arn:{0}:iam::aws:policy/{1}", foundation.account.partition, policy
+            ),
+            opts=child,
+        )
+        for policy in _NODE_POLICIES
+    ]
+    template = aws.ec2.LaunchTemplate(
+        f"{name}-node-template",
+        block_device_mappings=[
+            {
+                "device_name": "/dev/xvda",
+                "ebs": {
+                    "volume_size": wanted.disk_gib,
+                    "volume_type": "gp3",
+                    "encrypted": "true",
+                    "delete_on_termination": "true",
+                },
+            }
+        ],
+        # One hop: what runs in a pod cannot ask for the node's credentials.
+        metadata_options={"http_tokens": "required", "http_put_response_hop_limit": 1},
+        update_default_version=True,
+        opts=child,
+    )
+    return [
+        eks.ManagedNodeGroup(
+            f"{name}-nodes-{suffix}",
+            cluster=cluster.component,
+            version=cluster.version,
+            node_role_arn=role.arn,
+            subnet_ids=foundation.network.private_subnet_ids,
+            ami_type="AL2023_ARM_64_STANDARD",
+            capacity_type=capacity,
+            instance_types=list(wanted.instance_types),
+            scaling_config={
+                "min_size": wanted.min,
+                "desired_size": wanted.min,
+                "max_size": wanted.max,
+            },
+            # What scales the group may have changed it since.
+            ignore_scaling_changes=True,
+            launch_template={
+                "id": template.id,
+                "version": template.latest_version.apply(str),
+            },
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[*policies, *needed]),
+        )
+        for suffix, capacity in (
+            ("on-demand", "ON_DEMAND"),
+            *([("spot", "SPOT")] if has_spot(fleet) else []),
+        )
+    ]
+
+
+def _one_of(label: str, *values: str) -> dict[str, object]:
+    return {"key": label, "operator": "In", "values": list(values)}
+
+
+def _below(label: str, most: int) -> dict[str, object]:
+    return {"key": label, "operator": "Lt", "values": [str(most + 1)]}

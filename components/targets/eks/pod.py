@@ -1,0 +1,183 @@
+"""The pods of a workload: one container, closed by the Pod Security Standard `restricted`."""
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.targets.eks import files, vault
+from components.targets.eks.labels import selector
+from components.targets.eks.nodes import CAPACITY_LABELS, has_spot
+from core import timeouts
+from core.fleet import PORT, Agent, Fleet, Server
+from core.kubernetes import PRE_STOP_SECONDS, grace_period_seconds, millicores
+from core.stack import Stack
+
+# The user of the images in `workloads`, and the owner of every access point: above what a node's
+# own users have.
+_USER = 10001
+
+_TEMPORARY = "tmp"
+_TEMPORARY_SIZE = "1Gi"
+
+_ZONE, _NODE = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
+
+
+def pod_spec(
+    workload: str,
+    load: Server | Agent,
+    *,
+    fleet: Fleet,
+    stack: Stack,
+    image: pulumi.Input[str],
+    variables: Mapping[str, pulumi.Input[str]],
+    secrets: list[str],
+    secrets_from: pulumi.Input[str],
+    chain: timeouts.Chain,
+    priority: pulumi.Input[str],
+) -> k8s.core.v1.PodSpecArgsDict:
+    """What runs in a pod.
+
+    Args:
+        workload: The workload, of which the service account and the container have the name.
+        load: The workload.
+        fleet: The fleet.
+        stack: The stack.
+        image: The image, by its digest.
+        variables: The variables in plain text.
+        secrets: The variables whose value is a secret.
+        secrets_from: The Secret that has them, and what brings it.
+        chain: Its timeouts.
+        priority: Its priority class.
+    """
+    volumes: list[k8s.core.v1.VolumeArgsDict] = [
+        {"name": _TEMPORARY, "empty_dir": {"size_limit": _TEMPORARY_SIZE}}
+    ]
+    mounts: list[k8s.core.v1.VolumeMountArgsDict] = [
+        {"name": _TEMPORARY, "mount_path": "/tmp"}  # noqa: S108 - in a container
+    ]
+    if secrets:
+        volumes.append(
+            {
+                "name": vault.VOLUME,
+                "csi": {
+                    "driver": "secrets-store.csi.k8s.io",
+                    "read_only": True,
+                    "volume_attributes": {"secretProviderClass": secrets_from},
+                },
+            }
+        )
+        mounts.append(
+            {"name": vault.VOLUME, "mount_path": "/var/run/mcp-platform/vault", "read_only": True}
+        )
+    if load.storage:
+        volumes.append({"name": files.VOLUME, "persistent_volume_claim": {"claim_name": workload}})
+        mounts.append({"name": files.VOLUME, "mount_path": load.storage.mount})
+    # What it asks for is what it gets, as on the other targets: a neighbour's load slows nobody.
+    size = {"cpu": f"{millicores(load.cpu)}m", "memory": f"{load.memory}Mi"}
+    probe: k8s.core.v1.ProbeArgsDict = {
+        "http_get": {"path": "/health", "port": PORT},
+        "period_seconds": timeouts.HEALTH.interval_seconds,
+        "timeout_seconds": timeouts.HEALTH.timeout_seconds,
+    }
+    return {
+        "service_account_name": workload,
+        # Only an agent has something to ask the API for.
+        "automount_service_account_token": isinstance(load, Agent),
+        "enable_service_links": False,
+        "priority_class_name": priority,
+        "termination_grace_period_seconds": grace_period_seconds(chain),
+        "security_context": {
+            "run_as_non_root": True,
+            "run_as_user": _USER,
+            "run_as_group": _USER,
+            "seccomp_profile": {"type": "RuntimeDefault"},
+        },
+        "node_selector": _nodes(fleet, load),
+        "topology_spread_constraints": _spread(workload, load, fleet, stack),
+        "affinity": {
+            "pod_anti_affinity": {
+                "preferred_during_scheduling_ignored_during_execution": [
+                    {
+                        "weight": 100,
+                        "pod_affinity_term": {
+                            "topology_key": _NODE,
+                            "label_selector": {"match_labels": selector(workload, stack)},
+                        },
+                    }
+                ]
+            }
+        },
+        "containers": [
+            {
+                "name": workload,
+                "image": image,
+                # By its digest, an image that is there is the right one.
+                "image_pull_policy": "IfNotPresent",
+                "ports": [{"name": "http", "container_port": PORT, "protocol": "TCP"}],
+                "env": [
+                    *({"name": name, "value": value} for name, value in variables.items()),
+                    *(
+                        {
+                            "name": name,
+                            "value_from": {"secret_key_ref": {"name": secrets_from, "key": name}},
+                        }
+                        for name in secrets
+                    ),
+                ],
+                "resources": {"requests": size, "limits": size},
+                "startup_probe": {
+                    **probe,
+                    "period_seconds": _STARTUP_PERIOD_SECONDS,
+                    "failure_threshold": timeouts.HEALTH.start_seconds // _STARTUP_PERIOD_SECONDS,
+                },
+                "readiness_probe": {
+                    **probe,
+                    "success_threshold": 1,
+                    "failure_threshold": timeouts.HEALTH.failures,
+                },
+                "liveness_probe": {**probe, "failure_threshold": _LIVENESS_FAILURES},
+                "lifecycle": {"pre_stop": {"sleep": {"seconds": PRE_STOP_SECONDS}}},
+                "security_context": {
+                    "allow_privilege_escalation": False,
+                    "privileged": False,
+                    "read_only_root_filesystem": not load.writable_root,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "volume_mounts": mounts,
+            }
+        ],
+        "volumes": volumes,
+    }
+
+
+_STARTUP_PERIOD_SECONDS = 5
+
+# A copy that does not answer is first taken out of service, and only much later ended: it may be
+# busy with a long call.
+_LIVENESS_FAILURES = 10
+
+
+def _nodes(fleet: Fleet, load: Server | Agent) -> dict[str, str]:
+    """Which nodes may run it: Graviton, and on demand where there are others and it wants none."""
+    label, on_demand = CAPACITY_LABELS[fleet.cluster.nodes]
+    apart = {label: on_demand} if has_spot(fleet) and not load.spot else {}
+    return {"kubernetes.io/arch": "arm64", **apart}
+
+
+def _spread(
+    workload: str, load: Server | Agent, fleet: Fleet, stack: Stack
+) -> list[k8s.core.v1.TopologySpreadConstraintArgsDict]:
+    """Over zones and nodes, and over capacities so that not every copy is on spare ones."""
+    keys = [_ZONE, _NODE, *([CAPACITY_LABELS[fleet.cluster.nodes][0]] if load.spot else [])]
+    return [
+        {
+            "topology_key": key,
+            "max_skew": 1,
+            "when_unsatisfiable": "ScheduleAnyway",
+            "label_selector": {"match_labels": selector(workload, stack)},
+            # Copies of one revision are spread among themselves, while an older one still runs.
+            "match_label_keys": ["pod-template-hash"],
+        }
+        for key in keys
+    ]

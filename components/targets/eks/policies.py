@@ -1,0 +1,160 @@
+"""Who may reach whom in the cluster: a network policy at either end of every edge of the graph."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as k8s
+
+from components.foundation import Foundation
+from components.targets.eks.labels import selector
+from core.fleet import PORT, Exposure, Fleet, Mesh
+from core.kubernetes import namespace
+from core.stack import Stack
+
+DNS_PORT = 53
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Address:
+    block: str
+    port: int
+
+
+CREDENTIALS = _Address(block="169.254.170.23/32", port=80)
+"""Where a pod gets its credentials from (Amazon EKS User Guide, "EKS Pod Identity", considerations:
+the agent's link-local address and port)."""
+
+_MESH_PORT = 15008
+_MESH_PROBES = "169.254.7.127/32"
+"""What meets a pod of an ambient mesh: everything from other pods in a tunnel to this port, and the
+kubelet's probes from this address (Istio, "Ambient and Kubernetes NetworkPolicy")."""
+
+
+def peer_block(block: pulumi.Input[str]) -> k8s.networking.v1.NetworkPolicyPeerArgsDict:
+    """Whatever has an address in an IPv4 block."""
+    return {"ip_block": {"cidr": block}}
+
+
+def open_edges(name: str, *, fleet: Fleet, stack: Stack, opts: pulumi.ResourceOptions) -> None:
+    """Opens every edge of the graph: out of the agent, and into the server.
+
+    Args:
+        name: The stem of the logical names.
+        fleet: The fleet.
+        stack: The stack.
+        opts: The options of all of them.
+    """
+    loads = dict(fleet.workloads())
+    port = _MESH_PORT if fleet.mesh is Mesh.ISTIO else PORT
+    for agent, server in fleet.edges():
+        ends = {end: namespace(fleet, loads[end]) for end in (agent, server)}
+        # An underscore, which no workload's name has, parts the two ends in the logical names, a
+        # dot in those of Kubernetes.
+        for direction, here, there in (("Egress", agent, server), ("Ingress", server, agent)):
+            peer: k8s.networking.v1.NetworkPolicyPeerArgsDict = {
+                "namespace_selector": {
+                    "match_labels": {"kubernetes.io/metadata.name": ends[there]}
+                },
+                "pod_selector": {"match_labels": selector(there, stack)},
+            }
+            out = direction == "Egress"
+            spec: k8s.networking.v1.NetworkPolicySpecArgsDict = {
+                "pod_selector": {"match_labels": selector(here, stack)},
+                "policy_types": [direction],
+            }
+            if out:
+                spec["egress"] = [{"to": [peer], "ports": [_tcp(port)]}]
+            else:
+                spec["ingress"] = [{"from_": [peer], "ports": [_tcp(port)]}]
+            k8s.networking.v1.NetworkPolicy(
+                f"{name}-use-{agent}_{server}-{'out' if out else 'in'}",
+                metadata={
+                    "name": f"{'uses' if out else 'used-by'}.{here}.{there}",
+                    "namespace": ends[here],
+                },
+                spec=spec,
+                opts=opts,
+            )
+
+
+def open_to_gateway(
+    name: str,
+    workload: str,
+    *,
+    fleet: Fleet,
+    stack: Stack,
+    blocks: pulumi.Output[list[str]],
+    opts: pulumi.ResourceOptions,
+) -> k8s.networking.v1.NetworkPolicy:
+    """Lets the load balancer reach a workload, by the subnets that it stands in.
+
+    A network policy knows pods and blocks of addresses, and a load balancer is no pod.
+
+    Args:
+        name: The stem of the logical name.
+        workload: The workload.
+        fleet: The fleet.
+        stack: The stack.
+        blocks: The blocks of the load balancer's subnets.
+        opts: The options of the object.
+    """
+    load = dict(fleet.workloads())[workload]
+    return k8s.networking.v1.NetworkPolicy(
+        f"{name}-gateway",
+        metadata={"name": f"gateway.{workload}", "namespace": namespace(fleet, load)},
+        spec={
+            "pod_selector": {"match_labels": selector(workload, stack)},
+            "policy_types": ["Ingress"],
+            "ingress": [
+                {
+                    "from_": blocks.apply(lambda known: [peer_block(block) for block in known]),
+                    "ports": [_tcp(PORT)],
+                }
+            ],
+        },
+        opts=opts,
+    )
+
+
+def open_to_probes(name: str, namespaces: Iterable[str], *, opts: pulumi.ResourceOptions) -> None:
+    """Lets the kubelet's probes reach the pods of an ambient mesh.
+
+    Args:
+        name: The stem of the logical names.
+        namespaces: The namespaces.
+        opts: The options of all of them.
+    """
+    for each in namespaces:
+        k8s.networking.v1.NetworkPolicy(
+            f"{name}-{each}-probes",
+            metadata={"name": "mesh-probes", "namespace": each},
+            spec={
+                "pod_selector": {},
+                "policy_types": ["Ingress"],
+                "ingress": [{"from_": [peer_block(_MESH_PROBES)], "ports": [_tcp(PORT)]}],
+            },
+            opts=opts,
+        )
+
+
+def gateway_blocks(
+    fleet: Fleet, foundation: Foundation, parent: pulumi.Resource
+) -> pulumi.Output[list[str]]:
+    """The IPv4 blocks of the subnets that the load balancer stands in."""
+    public = fleet.gateway.exposure is Exposure.PUBLIC
+    network = foundation.network
+    subnets = network.public_subnet_ids if public else network.private_subnet_ids
+
+    def blocks(ids: list[str]) -> pulumi.Output[list[str]]:
+        asked = pulumi.InvokeOptions(parent=parent)
+        return pulumi.Output.all(
+            *(aws.ec2.get_subnet_output(id=each, opts=asked).cidr_block for each in ids)
+        )
+
+    return subnets.apply(lambda ids: blocks(list(ids)))
+
+
+def _tcp(port: int) -> k8s.networking.v1.NetworkPolicyPortArgsDict:
+    return {"protocol": "TCP", "port": port}

@@ -1,0 +1,62 @@
+"""What an agent may read of the cluster's API: where its servers are, and nothing else."""
+
+from collections.abc import Mapping
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.targets.eks.namespaces import DISCOVERY
+from core.fleet import Agent, Fleet
+from core.kubernetes import namespace
+
+
+def let_discover(
+    name: str,
+    agent: str,
+    load: Agent,
+    *,
+    fleet: Fleet,
+    labels: Mapping[str, str],
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """Makes a Role and its binding in the agent's namespace, and in each one of its servers.
+
+    The agent may get, by name, the discovery document and the services of the servers that it uses.
+
+    Args:
+        name: The stem of the logical names.
+        agent: The agent, of which the service account has the name.
+        load: The agent.
+        fleet: The fleet.
+        labels: Its labels.
+        opts: The options of all of them.
+    """
+    home = namespace(fleet, load)
+    services: dict[str, list[str]] = {home: []}
+    for server in load.uses:
+        services.setdefault(namespace(fleet, fleet.servers[server]), []).append(server)
+    for where, servers in services.items():
+        rules: list[k8s.rbac.v1.PolicyRuleArgsDict] = []
+        if where == home:
+            rules.append(_get("configmaps", [DISCOVERY]))
+        if servers:
+            rules.append(_get("services", servers))
+        # A dot, which no agent's name has: no two agents share a role.
+        called = f"discover.{agent}"
+        k8s.rbac.v1.Role(
+            f"{name}-role-{where}",
+            metadata={"name": called, "namespace": where, "labels": labels},
+            rules=rules,
+            opts=opts,
+        )
+        k8s.rbac.v1.RoleBinding(
+            f"{name}-role-binding-{where}",
+            metadata={"name": called, "namespace": where, "labels": labels},
+            role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": called},
+            subjects=[{"kind": "ServiceAccount", "name": agent, "namespace": home}],
+            opts=opts,
+        )
+
+
+def _get(resource: str, names: list[str]) -> k8s.rbac.v1.PolicyRuleArgsDict:
+    return {"api_groups": [""], "resources": [resource], "resource_names": names, "verbs": ["get"]}

@@ -1,0 +1,85 @@
+"""How many copies of a workload there are, and how many may be away at once."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.targets.eks.labels import selector
+from core.fleet import Replicas
+from core.stack import Stack
+
+# Copies go slowly: what comes back soon would have had to start anew.
+_SCALE_IN_WAIT_SECONDS = 300
+
+
+def scale(
+    name: str,
+    workload: str,
+    *,
+    metadata: k8s.meta.v1.ObjectMetaArgsDict,
+    replicas: Replicas,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """Makes the autoscaler that holds a workload's average CPU use.
+
+    Args:
+        name: The stem of the logical name.
+        workload: The workload.
+        metadata: What its objects are called, and where they are.
+        replicas: How many copies, and the use to hold.
+        opts: The options of the object.
+    """
+    k8s.autoscaling.v2.HorizontalPodAutoscaler(
+        f"{name}-autoscaler",
+        metadata=metadata,
+        spec={
+            "scale_target_ref": {"api_version": "apps/v1", "kind": "Deployment", "name": workload},
+            "min_replicas": replicas.min,
+            "max_replicas": replicas.max,
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {
+                        "name": "cpu",
+                        "target": {
+                            "type": "Utilization",
+                            "average_utilization": replicas.cpu_percent,
+                        },
+                    },
+                }
+            ],
+            "behavior": {"scale_down": {"stabilization_window_seconds": _SCALE_IN_WAIT_SECONDS}},
+        },
+        opts=opts,
+    )
+
+
+def disruption_budget(
+    name: str,
+    workload: str,
+    *,
+    metadata: k8s.meta.v1.ObjectMetaArgsDict,
+    stack: Stack,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    """Makes the budget by which nodes are drained: one copy of a workload at a time.
+
+    It never forbids a drain altogether: a node that nobody may drain is never patched.
+
+    Args:
+        name: The stem of the logical name.
+        workload: The workload.
+        metadata: What its objects are called, and where they are.
+        stack: The stack.
+        opts: The options of the object.
+    """
+    k8s.policy.v1.PodDisruptionBudget(
+        f"{name}-disruption-budget",
+        metadata=metadata,
+        spec={
+            "max_unavailable": 1,
+            "selector": {"match_labels": selector(workload, stack)},
+            # What is not healthy yet is in nobody's way.
+            "unhealthy_pod_eviction_policy": "AlwaysAllow",
+        },
+        opts=opts,
+    )

@@ -1,0 +1,201 @@
+"""The EKS target as a whole."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components.foundation import Foundation
+from components.foundation.storage import NFS_PORT
+from components.gateway.gateway import Gateway
+from components.outputs import by_name
+from components.targets.eks import gitops
+from components.targets.eks.base import Base
+from components.targets.eks.cluster import Cluster, create_cluster, existing_cluster
+from components.targets.eks.kubeconfig import kubeconfig
+from components.targets.eks.namespaces import Namespaces
+from components.targets.eks.observability import alarms, dashboard
+from components.targets.eks.workload import Workload
+from components.traffic import allow
+from core.discovery import chat_address, server_addresses
+from core.fleet import PORT, Chat, Fleet
+from core.kubernetes import CLUSTER_DOMAIN
+from core.stack import Stack
+
+
+class EksTarget(pulumi.ComponentResource):
+    """The fleet on Kubernetes.
+
+    Type token `mcp-platform:eks:Target`. Creates a cluster, unless one exists already, and the
+    provider that speaks to it; the components `Base`, for what the cluster itself needs, and
+    `Namespaces`, for what holds for all workloads; and a `Workload` for every server and agent,
+    with its alarms.
+
+    With `gitops`, what runs in the namespaces is rendered to files instead of being applied, and
+    the engine that applies them is pointed at their repository.
+
+    Attributes:
+        gateway_url: The way in, without a slash at the end.
+        dashboard: The body of the fleet's dashboard, in JSON.
+        namespace: The domain that servers are found in.
+        server_addresses: Where agents reach each server, by name.
+        chat: Where people chat with each agent that does, by name.
+    """
+
+    gateway_url: pulumi.Output[str]
+    dashboard: pulumi.Output[str]
+    namespace: pulumi.Output[str]
+    server_addresses: pulumi.Output[dict[str, str]]
+    chat: pulumi.Output[dict[str, str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        fleet: Fleet,
+        stack: Stack,
+        foundation: Foundation,
+        gateway: Gateway,
+        cluster_name: pulumi.Output[str],
+        aws_config: pulumi.Config,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Makes the target.
+
+        Args:
+            name: The component's name.
+            fleet: The fleet.
+            stack: The stack.
+            foundation: The foundation.
+            gateway: The gateway.
+            cluster_name: What the cluster is called, or is to be called.
+            aws_config: The stack's `aws:` configuration: as whom to speak to the cluster.
+            opts: The component's options.
+        """
+        super().__init__("mcp-platform:eks:Target", name, None, opts)
+        cluster = (
+            existing_cluster(cluster_name, parent=self)
+            if fleet.cluster.existing
+            else create_cluster(
+                name, cluster_name, fleet=fleet, stack=stack, foundation=foundation, parent=self
+            )
+        )
+        self._let_in(name, foundation, gateway, cluster)
+        applying = k8s.Provider(
+            f"{name}-kubernetes",
+            kubeconfig=kubeconfig(cluster, stack.region, aws_config),
+            # Another cluster is another address; whatever else changes in how it is reached is no
+            # reason to make every object anew.
+            cluster_identifier=cluster.endpoint,
+            enable_config_map_mutable=True,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        base = Base(
+            f"{name}-base",
+            fleet=fleet,
+            stack=stack,
+            foundation=foundation,
+            gateway=gateway,
+            cluster=cluster,
+            opts=pulumi.ResourceOptions(parent=self, providers=[applying]),
+        )
+        rendering = fleet.gitops and k8s.Provider(
+            f"{name}-manifests",
+            render_yaml_to_directory=fleet.gitops.path,
+            # All files at every update: a fresh clone has none of them.
+            always_render=True,
+            # Not left out: the SDK would take it from the environment, and the provider refuses it.
+            kubeconfig="",
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        described = pulumi.ResourceOptions(parent=self, providers=[rendering or applying])
+        namespaces = Namespaces(
+            f"{name}-namespaces",
+            fleet=fleet,
+            stack=stack,
+            foundation=foundation,
+            cluster=cluster,
+            needed=base.ready,
+            opts=described,
+        )
+        for workload, load in fleet.workloads():
+            Workload(
+                f"{name}-{workload}",
+                workload=workload,
+                load=load,
+                fleet=fleet,
+                stack=stack,
+                foundation=foundation,
+                gateway=gateway,
+                namespaces=namespaces,
+                opts=described,
+            )
+            alarms(
+                f"{name}-{workload}",
+                parent=self,
+                workload=workload,
+                load=load,
+                fleet=fleet,
+                cluster_name=cluster.name,
+                gateway=gateway,
+                topic_arn=foundation.observability.topic_arn,
+            )
+        if fleet.gitops:
+            gitops.follow(
+                f"{name}-base",
+                gitops=fleet.gitops,
+                stack=stack,
+                foundation=foundation,
+                cluster=cluster,
+                parent=base,
+                needed=base.ready,
+            )
+        self.gateway_url = gateway.url
+        self.dashboard = dashboard(
+            region=stack.region, cluster_name=cluster.name, fleet=fleet, gateway=gateway
+        )
+        self.endpoint = gateway.endpoint
+        """What the fleet's domain leads to."""
+        self.namespace = pulumi.Output.from_input(CLUSTER_DOMAIN)
+        self.server_addresses = pulumi.Output.from_input(server_addresses(fleet, stack))
+        self.chat = by_name(
+            {
+                agent: gateway.url.apply(lambda url, agent=agent: chat_address(url, agent))
+                for agent, load in fleet.agents.items()
+                if load.expose and load.chat is Chat.WEBSOCKET
+            }
+        )
+        self.register_outputs(
+            {
+                "gateway_url": self.gateway_url,
+                "dashboard": self.dashboard,
+                "namespace": self.namespace,
+                "server_addresses": self.server_addresses,
+                "chat": self.chat,
+            }
+        )
+
+    def _let_in(
+        self, name: str, foundation: Foundation, gateway: Gateway, cluster: Cluster
+    ) -> None:
+        """Opens the ways to the nodes, and from them to the files.
+
+        Pods have the addresses and the security group of their nodes: which pod may reach which is
+        for network policies to say.
+        """
+        if gateway.routes:
+            allow(
+                f"{name}-gateway-to-routed",
+                parent=self,
+                source=gateway.security_group_id,
+                destination=cluster.security_group_id,
+                port=PORT,
+                description="The gateway to the workloads behind it",
+            )
+        if foundation.storage:
+            allow(
+                f"{name}-files",
+                parent=self,
+                source=cluster.security_group_id,
+                destination=foundation.storage.security_group_id,
+                port=NFS_PORT,
+                description="Nodes mount the files of the workloads",
+            )

@@ -1,0 +1,263 @@
+"""One workload as a Deployment."""
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as k8s
+
+from components.foundation import Foundation
+from components.foundation.identity import role
+from components.gateway.gateway import Gateway
+from components.targets.eks import files, vault
+from components.targets.eks.labels import labels, selector
+from components.targets.eks.namespaces import Namespaces
+from components.targets.eks.permissions import pod_permissions
+from components.targets.eks.pod import pod_spec
+from components.targets.eks.policies import open_to_gateway
+from components.targets.eks.rbac import let_discover
+from components.targets.eks.routes import bind
+from components.targets.eks.scaling import disruption_budget, scale
+from components.targets.eks.variables import plain_variables
+from core.fleet import PORT, Agent, Fleet, Server
+from core.iam import pod_trust
+from core.kubernetes import grace_period_seconds, namespace, timeouts_of
+from core.stack import Stack
+
+# How long a new copy may take: a node that is made for it, its image, its start.
+_ROLLOUT_SECONDS = 15 * 60
+
+
+class Workload(pulumi.ComponentResource):
+    """A server or an agent in the cluster.
+
+    Type token `mcp-platform:eks:Workload`. Creates a service account and, where the workload uses
+    AWS, the role that EKS Pod Identity gives to its pods; a Deployment, its Service and its
+    disruption budget; with several copies an autoscaler; with secrets what the Secrets Store CSI
+    driver brings into its pods; with files a volume; behind the gateway the binding to its target
+    group and the policy that lets the load balancer in; and for an agent the Role by which it finds
+    its servers.
+
+    Attributes:
+        deployment_name: The Deployment's name.
+    """
+
+    deployment_name: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        workload: str,
+        load: Server | Agent,
+        fleet: Fleet,
+        stack: Stack,
+        foundation: Foundation,
+        gateway: Gateway,
+        namespaces: Namespaces,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Makes the workload.
+
+        Args:
+            name: The component's name.
+            workload: The workload.
+            load: What the configuration says of it.
+            fleet: The fleet.
+            stack: The stack.
+            foundation: The foundation.
+            gateway: The gateway.
+            namespaces: The namespaces; its own is one of them.
+            opts: The component's options.
+        """
+        super().__init__("mcp-platform:eks:Workload", name, None, opts)
+        self._name, self._workload, self._load, self._stack = name, workload, load, stack
+        self._namespace = namespace(fleet, load)
+        self._labels = labels(workload, load, stack)
+        self._metadata: k8s.meta.v1.ObjectMetaArgsDict = {
+            "name": workload,
+            "namespace": self._namespace,
+            "labels": self._labels,
+        }
+        needed = namespaces.ready
+        here = pulumi.ResourceOptions(parent=self, depends_on=needed)
+        secrets = foundation.vault.read_by(workload, load)
+        secrets_from = vault.vault_name(workload, secrets)
+        ready: list[pulumi.Resource] = [*self._identity(namespaces, foundation, here)]
+        if isinstance(load, Agent):
+            let_discover(name, workload, load, fleet=fleet, labels=self._labels, opts=here)
+        if secrets:
+            ready.append(
+                vault.provider_class(
+                    f"{name}-vault",
+                    called=secrets_from,
+                    namespace=self._namespace,
+                    labels=self._labels,
+                    secrets=secrets,
+                    opts=here,
+                )
+            )
+        if load.storage and foundation.storage:
+            ready.append(
+                files.volume_claim(
+                    name,
+                    workload,
+                    namespace=self._namespace,
+                    labels=self._labels,
+                    stack=stack,
+                    storage=foundation.storage,
+                    opts=here,
+                )
+            )
+            ready += foundation.storage.mount_targets
+        service = self._service(here)
+        if route := gateway.routes.get(workload):
+            after_service = pulumi.ResourceOptions(
+                parent=self, depends_on=[*needed, service, route.rule]
+            )
+            ready.append(
+                bind(
+                    name,
+                    workload,
+                    metadata=self._metadata,
+                    nodes=fleet.cluster.nodes,
+                    route=route,
+                    opts=after_service,
+                )
+            )
+            ready.append(
+                open_to_gateway(
+                    name,
+                    workload,
+                    fleet=fleet,
+                    stack=stack,
+                    blocks=namespaces.gateway_blocks,
+                    opts=here,
+                )
+            )
+        chain = timeouts_of(load, gateway.idle_seconds if route else None)
+        ending = grace_period_seconds(chain)
+        patience = f"{_ROLLOUT_SECONDS + ending}s"
+        spec: k8s.apps.v1.DeploymentSpecArgsDict = {
+            "revision_history_limit": 3,
+            # Copies of the last rollout that still end may hold the quota that new ones need.
+            "progress_deadline_seconds": _ROLLOUT_SECONDS + ending,
+            "strategy": {
+                "type": "RollingUpdate",
+                "rolling_update": {"max_surge": "25%", "max_unavailable": 0},
+            },
+            "selector": {"match_labels": selector(workload, stack)},
+            "template": {
+                "metadata": {"labels": self._labels},
+                "spec": pod_spec(
+                    workload,
+                    load,
+                    fleet=fleet,
+                    stack=stack,
+                    image=foundation.images.uris[workload],
+                    variables=plain_variables(
+                        workload,
+                        load,
+                        fleet=fleet,
+                        stack=stack,
+                        gateway=gateway,
+                        timeouts=chain,
+                    ),
+                    secrets=list(secrets),
+                    secrets_from=secrets_from,
+                    chain=chain,
+                    priority=namespaces.priority_class,
+                ),
+            },
+        }
+        if not _scales(load):  # else they are the autoscaler's
+            spec["replicas"] = load.replicas.min
+        deployment = k8s.apps.v1.Deployment(
+            f"{name}-deployment",
+            metadata={
+                **self._metadata,
+                # Who scales it changes with the configuration, and leaves its mark on the field.
+                "annotations": {"pulumi.com/patchForce": "true"},
+            },
+            spec=spec,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=foundation.network.before([*needed, *ready, service]),
+                custom_timeouts=pulumi.CustomTimeouts(
+                    create=patience, update=patience, delete=patience
+                ),
+            ),
+        )
+        disruption_budget(
+            name,
+            workload,
+            metadata=self._metadata,
+            stack=stack,
+            opts=here,
+        )
+        if _scales(load):
+            scale(
+                name,
+                workload,
+                metadata=self._metadata,
+                replicas=load.replicas,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
+            )
+        self.deployment_name = pulumi.Output.from_input(workload)
+        self.register_outputs({"deployment_name": self.deployment_name})
+
+    def _identity(
+        self, namespaces: Namespaces, foundation: Foundation, here: pulumi.ResourceOptions
+    ) -> list[pulumi.Resource]:
+        """Makes the service account, and the role that its pods take where they use AWS."""
+        account = k8s.core.v1.ServiceAccount(
+            f"{self._name}-account",
+            metadata=self._metadata,
+            automount_service_account_token=False,
+            opts=here,
+        )
+        statements = pod_permissions(self._workload, self._load, foundation)
+        if not statements:
+            return [account]
+        pod_role, ready = role(
+            f"{self._name}-pod",
+            parent=self,
+            trust=pod_trust(self._namespace, self._workload),
+            description=f"What {self._workload} of {self._stack.label} may do",
+            statements=statements,
+        )
+        association = aws.eks.PodIdentityAssociation(
+            f"{self._name}-identity",
+            cluster_name=namespaces.cluster_name,
+            namespace=self._namespace,
+            service_account=self._workload,
+            role_arn=pod_role.arn,
+            opts=here,
+        )
+        return [account, *ready, association]
+
+    def _service(self, here: pulumi.ResourceOptions) -> k8s.core.v1.Service:
+        return k8s.core.v1.Service(
+            f"{self._name}-service",
+            metadata={
+                **self._metadata,
+                # It is there before its pods, which wait for the binding that waits for it.
+                "annotations": {"pulumi.com/skipAwait": "true"},
+            },
+            spec={
+                "type": "ClusterIP",
+                "selector": selector(self._workload, self._stack),
+                "ports": [
+                    {
+                        "name": "http",
+                        "port": PORT,
+                        "target_port": "http",
+                        "protocol": "TCP",
+                        "app_protocol": "http",
+                    }
+                ],
+            },
+            opts=here,
+        )
+
+
+def _scales(load: Server | Agent) -> bool:
+    return load.replicas.min < load.replicas.max
