@@ -1,7 +1,8 @@
 """Writes the generated documents: `make docs`. A test holds them against the code.
 
 - docs/configuration.md, from the models of the configuration;
-- the cost tables of README.md and docs/lambda.md, of the example fleets and of the least one.
+- the cost tables of README.md, docs/lambda.md and docs/eks.md, of the example fleets and of the
+  least one; and the versions in the last.
 """
 
 import re
@@ -14,7 +15,7 @@ from core.costs import bill_table, table
 from core.faults import NAMESPACE
 from core.fleet import SECRET_PREFIX, Fleet
 from core.prices import AS_OF, NOT_COUNTED, Usage
-from docs import reference
+from docs import eks_tables, reference
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -51,6 +52,7 @@ def documents() -> dict[Path, str]:
             "costs of a million": bill_table(_MILLION),
             "date": f"At list prices of us-east-1 as of {AS_OF:%Y-%m-%d}, before free tiers.",
         },
+        "docs/eks.md": eks_tables.parts(_example("Pulumi.eks.yaml")),
     }
     return {Path("docs/configuration.md"): reference.render()} | {
         Path(path): _filled((ROOT / path).read_text(), parts) for path, parts in costs.items()

@@ -81,12 +81,34 @@ def test_no_cell_of_the_tables_is_broken_and_only_what_is_allowed_may_be_empty()
             "`max_request_seconds`",
             "whole number",
             "`60`",
-            "at least 1; at most 3970 on `ecs`, 900 on `lambda` "
+            "at least 1; at most 3970 on `ecs` and `eks`, 900 on `lambda` "
             "(31536000 with `runs_as: state-machine`)",
         ],
         ["`max_request_mib`", "whole number", "none", "at least 1; at most 4 on `lambda`"],
         ["`audience`", "text", "required", "not empty"],
-        ["`target`", "text", "`ecs`", "`lambda`, `ecs`, `eks`; only lambda or ecs in this release"],
+        ["`target`", "text", "`ecs`", "`lambda`, `ecs`, `eks`"],
+        [
+            "`version`",
+            "text",
+            "none",
+            'a version of Kubernetes, such as "1.36"; one of `1.36`, `1.35`, `1.34`; '
+            "not with `existing`",
+        ],
+        [
+            "`instance_types`",
+            "list of texts",
+            "`m7g.large`",
+            "1 or more: an EC2 instance type, such as m7g.large; Graviton types of one size",
+        ],
+        ["`policy`", "text", "`view`", "`cluster-admin`, `admin`, `edit`, `view`"],
+        [
+            "`addons`",
+            "list of texts",
+            "none",
+            "`metrics-server`, `amazon-cloudwatch-observability`, `aws-efs-csi-driver`, "
+            "`aws-secrets-store-csi-driver-provider`; with all that the fleet needs",
+        ],
+        ["`deletion_protection`", "true or false", "none", "not with `existing`"],
         [
             "`private_subnets`",
             "list of texts",
@@ -104,7 +126,7 @@ def test_every_link_leads_to_a_heading_that_is_there_once():
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     anchors = [heading.lower() for heading in headings]
     assert len(set(anchors)) == len(anchors)
-    assert set(re.findall(r"\(#([a-z]+)\)", text)) <= set(anchors)
+    assert set(re.findall(r"\(#([^)]+)\)", text)) <= set(anchors)
 
 
 def test_what_is_said_beyond_the_types_is_said_of_fields_that_there_are():
@@ -122,14 +144,18 @@ def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_example_of_the_reference_is_valid(root: Path):
     blocks = re.findall(r"```yaml\n(.+?)```", reference.render(), re.DOTALL)
-    assert len(blocks) == 15
+    assert len(blocks) == 22
     for block in blocks:
         keys = {
             key.removeprefix(f"{NAMESPACE}:"): value
             for key, value in yaml.safe_load(block)["config"].items()
             if key.startswith(f"{NAMESPACE}:")
         }
-        needed = {"gateway": {"domain": "mcp.example.com", "zone": "Z1"}} if "auth" in block else {}
+        needed: dict[str, Any] = {}
+        if "auth" in block:
+            needed = {"gateway": {"domain": "mcp.example.com", "zone": "Z1"}}
+        if "identity_center" in block:
+            needed = {"gitops": (Fleet.model_fields["gitops"].examples or [])[0]}
         assert not configuration(_merged(_merged(SMALLEST, needed), keys)).faults(root), block
 
 
@@ -157,18 +183,37 @@ def test_the_sizes_of_functions_are_those_of_the_code():
     )
 
 
+def test_the_room_of_nodes_is_given_for_auto_mode_and_size_by_size():
+    text = reference.render()
+    words = " ".join(text.split())
+    assert "EKS Auto Mode makes takes a `cpu` of 32030 and a `memory` of 239161. " in words
+    assert "| large | 1392 | 2721 | 6510 | 14088 |\n" in text
+
+
 def test_the_fargate_sizes_are_given_row_by_row():
     text = reference.render()
     assert "| `256` | 0.25 | 512, 1024, 2048 |\n" in text
     assert text.endswith("| `16384` | 16 | 32768 to 122880 in steps of 8192 |\n")
 
 
+def _declared() -> dict[str, Any]:
+    """What the project file declares of the fleet; other namespaces have plain values there."""
+    config = yaml.safe_load((_PROJECT / "Pulumi.yaml").read_text())["config"]
+    return {key: declared for key, declared in config.items() if key.startswith(f"{NAMESPACE}:")}
+
+
+def test_no_kubernetes_object_goes_to_a_cluster_that_nobody_named():
+    config = yaml.safe_load((_PROJECT / "Pulumi.yaml").read_text())["config"]
+    assert config["pulumi:disable-default-providers"] == ["kubernetes"]
+
+
 def test_the_project_file_declares_exactly_the_keys_of_the_fleet():
-    declared = yaml.safe_load((_PROJECT / "Pulumi.yaml").read_text())["config"]
+    declared = _declared()
     schema = Fleet.model_json_schema()
     expected: dict[str, Any] = {}
     for key, field in schema["properties"].items():
-        refers_to = schema["$defs"].get(field.get("$ref", "").rsplit("/", 1)[-1], {})
+        refers, *_ = field.get("anyOf", [field])
+        refers_to = schema["$defs"].get(refers.get("$ref", "").rsplit("/", 1)[-1], {})
         kind = field.get("type") or refers_to["type"]
         text = field.get("description") or refers_to["description"]
         expected[f"{NAMESPACE}:{key}"] = {
@@ -180,7 +225,7 @@ def test_the_project_file_declares_exactly_the_keys_of_the_fleet():
 
 
 def test_the_project_file_gives_the_models_own_defaults(root: Path):
-    declared = yaml.safe_load((_PROJECT / "Pulumi.yaml").read_text())["config"]
+    declared = _declared()
     defaults = {key.removeprefix(f"{NAMESPACE}:"): of["default"] for key, of in declared.items()}
     assert configuration(defaults | SMALLEST).read(root) == configuration(SMALLEST).read(root)
 

@@ -1,0 +1,40 @@
+"""The parts of docs/eks.md that follow from the code; `make docs` writes them."""
+
+from datetime import timedelta
+
+from core.costs import table
+from core.eks_versions import ADDON_VERSIONS, AS_OF, CHARTS, STANDARD_SUPPORT_ENDS, WARNING_DAYS
+from core.fleet import Fleet
+from core.prices import AS_OF as PRICES_AS_OF
+
+_BY_RULE = "AWS's default for the version of Kubernetes"
+
+
+def parts(example: Fleet) -> dict[str, str]:
+    """The text of every marked part of the page, in Markdown, by the name that marks it.
+
+    Args:
+        example: The fleet whose costs are told.
+    """
+    return {
+        "versions": _kubernetes(),
+        "installed": _installed(),
+        "costs": f"{table(example)}\n\nAt list prices of us-east-1 as of {PRICES_AS_OF:%Y-%m-%d}.",
+    }
+
+
+def _kubernetes() -> str:
+    rows = [
+        f"| {version} | {end:%Y-%m-%d} | {end - timedelta(days=WARNING_DAYS):%Y-%m-%d} |"
+        for version, end in STANDARD_SUPPORT_ENDS.items()
+    ]
+    head = ["| Kubernetes | standard support until | previews warn from |", "|---|---|---|"]
+    return "\n".join([*head, *rows, "", f"As of {AS_OF:%Y-%m-%d}."])
+
+
+def _installed() -> str:
+    addons = [
+        f"| {name} | EKS add-on | {pin or _BY_RULE} |" for name, pin in ADDON_VERSIONS.items()
+    ]
+    charts = [f"| {name} | Helm chart | {chart.version} |" for name, chart in CHARTS.items()]
+    return "\n".join(["| what | by | version |", "|---|---|---|", *addons, *charts])
