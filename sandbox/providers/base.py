@@ -83,10 +83,12 @@ class Difference:
     Attributes:
         changes: what changes, by path; empty when the resource is as wanted.
         delete_first: whether a replacement must wait for the old one's end.
+        anyway: whether the resource is to be updated even if nothing changes.
     """
 
     changes: Mapping[Path, Change]
     delete_first: bool = False
+    anyway: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,6 +130,7 @@ class Call:
         preview: whether nothing may be changed.
         seed: random bytes that are the same in preview and update (check).
         proposed_name: name that the engine's autonaming configuration wants, if any (check).
+        secrets: where in the wanted inputs the secrets are (check).
     """
 
     type: str
@@ -140,6 +143,7 @@ class Call:
     preview: bool = False
     seed: bytes = b""
     proposed_name: str = ""
+    secrets: frozenset[Path] = frozenset()
 
 
 def accept_config(_context: Context, config: Mapping[str, Any]) -> Checked:
@@ -375,6 +379,7 @@ class Service:
             old_inputs=decode(request.olds)[0],
             seed=request.randomSeed,
             proposed_name=request.autonaming.proposed_name,
+            secrets=secrets,
         )
         checked = self._provider.check(self._context(), call)
         hidden = hide(news, secrets)
@@ -402,7 +407,7 @@ class Service:
             for path, change in difference.changes.items()
             if not ignored or not dotted(path).startswith(ignored)
         }
-        return _diff_response(kept, difference.delete_first)
+        return _diff_response(kept, difference.delete_first, anyway=difference.anyway)
 
     def create(self, request: provider_pb2.CreateRequest) -> provider_pb2.CreateResponse:
         """Make a resource, or in a preview tell what is known of it."""
@@ -528,12 +533,13 @@ def _failures(
     ]
 
 
-def _diff_response(changes: Mapping[Path, Change], delete_first: bool) -> provider_pb2.DiffResponse:
+def _diff_response(
+    changes: Mapping[Path, Change], delete_first: bool, *, anyway: bool = False
+) -> provider_pb2.DiffResponse:
     replaces = [dotted(path) for path, change in changes.items() if change in REPLACING]
+    some, none = provider_pb2.DiffResponse.DIFF_SOME, provider_pb2.DiffResponse.DIFF_NONE
     return provider_pb2.DiffResponse(
-        changes=(
-            provider_pb2.DiffResponse.DIFF_SOME if changes else provider_pb2.DiffResponse.DIFF_NONE
-        ),
+        changes=some if changes or anyway else none,
         replaces=replaces,
         diffs=list(dict.fromkeys(str(path[0]) for path in changes)),
         detailedDiff={

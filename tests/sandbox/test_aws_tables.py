@@ -73,6 +73,10 @@ def test_a_demand_has_one_form_an_error_and_types_that_there_are(type_: str):
             "with",
             "of",
             "has",
+            "each",
+            "service",
+            "actions",
+            "session",
         }
         if "every" in demand:
             assert demand["of"] in plan(f"aws:{demand['every']}").resource.inputs

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -14,7 +15,16 @@ from sandbox.cloud import Cloud
 from sandbox.faults import Fault
 from sandbox.providers import randomness
 from sandbox.providers.aws.provider import PROVIDER, VERSION
-from sandbox.providers.base import Change, Service, compare, start
+from sandbox.providers.base import (
+    Call,
+    Change,
+    Checked,
+    Context,
+    Difference,
+    Service,
+    compare,
+    start,
+)
 from sandbox.providers.wire import UNKNOWN, decode, dotted, encode, has_unknown
 
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
@@ -157,6 +167,29 @@ def test_a_diff_tells_the_engine_paths_kinds_and_replacements(cloud: Cloud):
     assert response.detailedDiff["retentionInDays"].kind == provider_pb2.PropertyDiff.UPDATE
     request.ignoreChanges.extend(["name", "retentionInDays"])
     assert service.diff(request).changes == provider_pb2.DiffResponse.DIFF_NONE
+
+
+def test_a_provider_may_want_an_update_although_nothing_changes(cloud: Cloud):
+    def diff(_context: Context, _call: Call) -> Difference:
+        return Difference(changes={}, anyway=True)
+
+    service = Service(replace(PROVIDER, diff=diff), cloud)
+    response = service.diff(provider_pb2.DiffRequest(urn=urn(LOG_GROUP), id="g"))
+    assert response.changes == provider_pb2.DiffResponse.DIFF_SOME
+    assert list(response.diffs) == list(response.replaces) == []
+
+
+def test_a_check_is_told_where_the_secrets_are(cloud: Cloud):
+    seen: list[Call] = []
+
+    def check(_context: Context, call: Call) -> Checked:
+        seen.append(call)
+        return Checked(inputs=call.inputs)
+
+    service = Service(replace(PROVIDER, check=check), cloud)
+    news = encode({"a": {"b": "hush"}}, [("a", "b")])
+    service.check(provider_pb2.CheckRequest(urn=urn(LOG_GROUP), news=news))
+    assert [call.secrets for call in seen] == [{("a", "b")}]
 
 
 def test_the_providers_configuration_is_checked(cloud: Cloud):

@@ -1,6 +1,5 @@
 """The sandbox's kubernetes: what an API server refuses, names, keeps, replaces and adds."""
 
-import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from sandbox.providers.base import REPLACING, Call, Context, Made, RefusedError
 from sandbox.providers.kubernetes import kinds, syntax
 from sandbox.providers.kubernetes.provider import PROVIDER
 from sandbox.providers.wire import UNKNOWN, dotted
+from tests.sandbox.clusters import changed
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 SERVICE = "kubernetes:core/v1:Service"
@@ -127,17 +127,6 @@ def api(tmp_path: Path) -> Iterator[Api]:
     made = Api(tmp_path)
     yield made
     made.cloud.close()
-
-
-def changed(obj: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy of an object with one value put at a path such as `spec.replicas`."""
-    result = copy.deepcopy(dict(obj))
-    *parents, last = path.split(".")
-    at: Any = result
-    for parent in parents:
-        at = at[int(parent)] if parent.isdigit() else at.setdefault(parent, {})
-    at[last] = value
-    return result
 
 
 CONTAINER = "spec.template.spec.containers.0"

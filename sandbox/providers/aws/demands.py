@@ -8,20 +8,27 @@ Each demand has one of these forms, and the error that AWS answers with:
 - ``limits``: JSON schema keywords for what a placeholder stands for;
 - ``at_most``: two placeholders, the first of which may not be above the second;
 - ``every``: a type; ``of``: what its resources refer to; each of them must ``has``, a handle that
-  something answers to; ``none``: the error when there are none.
+  something answers to; ``none``: the error when there are none;
+- ``trusts``: a role, whose trust policy must let ``service`` do the ``actions``; ``session``: tags
+  that the service sets, with their values; ``each``: the list whose items the role is of, each seen
+  as ``item``. What is missing is added to the error.
 
 With ``when``, a demand counts only where placeholders stand for what it says.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from sandbox.cloud import Cloud, Thing
 from sandbox.providers.aws.constraints import breach, holds
-from sandbox.providers.aws.minting import fill
+from sandbox.providers.aws.minting import fill, look
 from sandbox.providers.aws.nodes import Plan
 from sandbox.providers.base import Call, RefusedError
 from sandbox.providers.wire import Json
+
+_ROLE = "aws:iam/role:Role"
 
 _Scope = Mapping[str, Any]
 _Demand = Mapping[str, Any]
@@ -112,6 +119,56 @@ def _every(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
     return "" if all(cloud.find(str(handle)) for handle in handles) else demand["error"]
 
 
+def _trusts(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
+    listed = look(scope, demand["each"]) if "each" in demand else [None]
+    for item in cast("list[Json]", listed or []):
+        around = {**scope, "item": item}
+        arn = str(fill(demand["trusts"], around, cloud))
+        tags = cast("dict[str, str]", fill(demand.get("session", {}), around, cloud))
+        roles = [thing for thing in cloud.find(arn) if thing.type == _ROLE]
+        # A role of another account is for that one to say.
+        if roles and not _is_trusted(roles[0], demand, tags):
+            wanted = f"{demand['service']} to {' and '.join(demand['actions'])}"
+            with_tags = "".join(f", {name}: {value}" for name, value in tags.items())
+            error = fill(demand["error"], around, cloud)
+            return f"{error}: its trust policy must allow {wanted}{with_tags}"
+    return ""
+
+
+def _is_trusted(role: Thing, demand: _Demand, tags: Mapping[str, str]) -> bool:
+    document = json.loads(str(role.properties["assumeRolePolicy"]))
+    allowed = {
+        action
+        for statement in _items(document["Statement"])
+        for action in demand["actions"]
+        if _allows(statement, demand["service"], action, tags)
+    }
+    return allowed == set(demand["actions"])
+
+
+def _allows(statement: _Scope, service: str, action: str, tags: Mapping[str, str]) -> bool:
+    principal = statement.get("Principal")
+    services = _items(look(principal, "Service") or principal)
+    actions = _items(statement.get("Action"))
+    conditions = cast("Mapping[str, Mapping[str, Json]]", statement.get("Condition") or {})
+    wanted = {
+        key.lower().removeprefix("aws:requesttag/"): _items(values)
+        for key, values in conditions.get("StringEquals", {}).items()
+        if key.lower().startswith("aws:requesttag/")
+    }
+    return (
+        statement.get("Effect") == "Allow"
+        and (service in services or "*" in services)
+        and any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in actions)
+        and all(tags[key] in values for key, values in wanted.items() if key in tags)
+    )
+
+
+def _items(value: Json) -> list[Json]:
+    """A list, or the single item that a policy may have in its place."""
+    return cast("list[Json]", value) if isinstance(value, list) else [value]
+
+
 def _users(type_: str, handle: str, cloud: Cloud) -> Iterator[Thing]:
     for owner in cloud.find(handle):
         for _, user in cloud.users(owner.provider, owner.type, owner.id):
@@ -125,4 +182,5 @@ _FORMS: Mapping[str, Callable[[_Demand, _Scope, Cloud], str]] = {
     "limits": _limits,
     "at_most": _at_most,
     "every": _every,
+    "trusts": _trusts,
 }

@@ -8,8 +8,10 @@ from typing import Any, cast
 
 import yaml
 
+from sandbox.providers.aws.constraints import breach
 from sandbox.providers.aws.minting import fill, surroundings
 from sandbox.providers.aws.state import PROVIDER
+from sandbox.providers.aws.tables import tables
 from sandbox.providers.base import Context, RefusedError
 from sandbox.providers.wire import Json
 
@@ -33,10 +35,20 @@ def invoke(context: Context, token: str, arguments: Mapping[str, Any]) -> Mappin
     rule = _table().get(token)
     if rule is None:
         raise RefusedError(f"{token}: the sandbox does not know this function")
+    for name, known in cast("Mapping[str, str]", rule.get("known", {})).items():
+        _must_be_known(token, name, arguments.get(name), known)
     if "find" in rule:
         return _find(context, token, rule, arguments)
     scope = {**context.config, **surroundings(context, arguments), **arguments}
     return cast("Mapping[str, Any]", fill(rule["give"], scope, context.cloud))
+
+
+def _must_be_known(token: str, name: str, value: Json, known: str) -> None:
+    """An argument that is as a property of a resource, ``type@property``, has its constraint."""
+    type_, _, property_ = known.partition("@")
+    reason = breach(value, tables().types[f"aws:{type_}"].constraints[property_])
+    if reason:
+        raise RefusedError(f"{token}: {name} {reason}")
 
 
 def _find(
@@ -56,7 +68,12 @@ def _find(
         raise RefusedError(
             f"{token}: {len(found)} objects of the cloud match {wanted or 'nothing'}; one is needed"
         )
-    return {**arguments, **found[0].properties, "id": found[0].id}
+    properties = {**found[0].properties, "id": found[0].id}
+    added = {
+        name: [item for item in fill(template, properties, context.cloud) if item is not None]
+        for name, template in cast("Mapping[str, Json]", rule.get("add", {})).items()
+    }
+    return {**arguments, **properties, **added}
 
 
 # A statement's keys in Terraform's words and in a policy's.

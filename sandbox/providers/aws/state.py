@@ -142,7 +142,7 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
         for name, value in call.properties.items()
         if name not in gone or _is_computed(known, name)
     }
-    given = _stored(call.inputs)
+    given = _with_what_aws_keeps(known, _stored(call.inputs), call.properties)
     templates = {name: known.table.outputs[name] for name in known.table.volatile}
     if _changed(known, call) - set(known.table.publishes.get("unless_only", ())):
         templates |= _publication(known, call.inputs)
@@ -164,6 +164,19 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
             context.cloud.delete(PROVIDER, call.type, key)
         _put(context, known, call, call.id, properties, new=False)
     return properties
+
+
+def _with_what_aws_keeps(
+    known: Plan, given: Mapping[str, Any], before: Mapping[str, Any]
+) -> dict[str, Any]:
+    """New inputs, with what AWS once computed inside of them (`vpcConfig.vpcId`)."""
+    result = dict(given)
+    for path in known.table.outputs:
+        outer, dot, inner = path.partition(".")
+        old, new = before.get(outer), result.get(outer)
+        if dot and isinstance(old, Mapping) and isinstance(new, Mapping) and inner in old:
+            result[outer] = {inner: old[inner], **new}
+    return result
 
 
 def _changed(known: Plan, call: Call) -> set[str]:

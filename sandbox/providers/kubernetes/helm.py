@@ -17,12 +17,12 @@ from sandbox.providers.base import (
     compare,
     computed,
 )
-from sandbox.providers.kubernetes import clusters
+from sandbox.providers.kubernetes import clusters, custom, rendering
 from sandbox.providers.kubernetes.clusters import Cluster
 from sandbox.providers.kubernetes.objects import BUILT_IN_NAMESPACES, NAMESPACE, object_id
 from sandbox.providers.wire import Path, hexes
 
-TOKEN = "kubernetes:helm.sh/v3:Release"
+TOKEN = custom.RELEASE
 NAME_LENGTH = 53
 """Longest name of a release (source: helm's chartutil.ValidateReleaseName)."""
 _SUFFIX_LENGTH = 8
@@ -96,6 +96,10 @@ def create(context: Context, call: Call) -> Made:
     """
     if call.preview:
         return Made(id="", properties=computed(call.inputs, ("status", "resourceNames")))
+    if rendering.folder_of(context.config):
+        raise RefusedError(
+            f"can't create Helm Release with unreachable cluster: {rendering.KEY} renders no chart"
+        )
     cluster = clusters.cluster_of(context.config)
     clusters.must_be_reachable(context.cloud, cluster)
     namespace = str(call.inputs["namespace"])

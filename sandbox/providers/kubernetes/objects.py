@@ -19,15 +19,16 @@ from sandbox.providers.base import (
     compare,
     computed,
 )
-from sandbox.providers.kubernetes import clusters, kinds, validate
+from sandbox.providers.kubernetes import admission, clusters, custom, kinds, rendering, validate
 from sandbox.providers.kubernetes.clusters import Cluster
 from sandbox.providers.kubernetes.kinds import Kind
+from sandbox.providers.kubernetes.place import Place
 from sandbox.providers.kubernetes.status import completed, unknown_properties
 from sandbox.providers.wire import Json, Path, Unknown, hexes
 
 AUTONAMED = "pulumi.com/autonamed"
 NAMESPACE = "kubernetes:core/v1:Namespace"
-CRD = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+SECRET = "kubernetes:core/v1:Secret"
 BUILT_IN_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
 """Namespaces that every cluster begins with (source: "Initial namespaces" of the documentation)."""
 _SUFFIX_LENGTH = 8
@@ -56,20 +57,28 @@ def check(context: Context, call: Call) -> Checked:
     cluster = clusters.cluster_of(context.config)
     version = clusters.version_of(context.cloud, cluster)
     kind = kinds.parse(call.type, version)
+    rendered = rendering.folder_of(context.config) is not None
     obj = copy.deepcopy(dict(call.inputs))
     failures = list(_identity_failures(kind, obj))
     obj |= {"apiVersion": kind.api_version, "kind": kind.kind}
     builtin = kinds.schema(kind, version) is not None
-    crd = None if builtin else _crd(context, cluster, kind)
+    crd = None if builtin else custom.definition(context.cloud, cluster, kind)
     metadata = obj.setdefault("metadata", {})
     if isinstance(metadata, dict):
-        _name(cast("dict[str, Any]", metadata), kind, call)
-        if _is_namespaced(kind, builtin, crd, cast("dict[str, Any]", metadata)):
-            cast("dict[str, Any]", metadata).setdefault("namespace", cluster.namespace)
+        given = cast("dict[str, Any]", metadata)
+        _name(given, kind, call)
+        # Of a custom kind only a cluster can say whether its objects are in a namespace.
+        if _is_namespaced(kind, builtin, None if rendered else crd, given):
+            given.setdefault("namespace", cluster.namespace)
+    if rendered:
+        failures += _rendering_failures(obj)
+        rendering.warn_of_secrets(context, call, secret_kind=call.type == SECRET)
+    if call.type == NAMESPACE and (fault := admission.namespace_label_fault(obj)):
+        failures.append(Failure(path=("metadata", "labels"), reason=fault))
     if builtin:
         failures += validate.faults(kind, obj, version)
     elif crd is not None:
-        failures += validate.custom_faults(kind, obj, crd.properties)
+        failures += validate.custom_faults(kind, obj, crd)
     else:
         context.warn(
             call.urn,
@@ -104,6 +113,7 @@ def diff(context: Context, call: Call) -> Difference:
     return Difference(
         changes=compare(call.old_inputs, call.inputs, replaces),
         delete_first=same and not _is_autonamed(new),
+        anyway=rendering.renders_always(context.config),
     )
 
 
@@ -120,6 +130,10 @@ def create(context: Context, call: Call) -> Made:
     Raises:
         RefusedError: the cluster is not there, nor the namespace, or the name is taken.
     """
+    if folder := rendering.folder_of(context.config):
+        return rendering.create(
+            folder, call, "" if call.preview else object_id(call.inputs["metadata"])
+        )
     cluster = clusters.cluster_of(context.config)
     kind = kinds.parse(call.type, clusters.version_of(context.cloud, cluster))
     if call.preview:
@@ -131,10 +145,12 @@ def create(context: Context, call: Call) -> Made:
         if "name" not in metadata:
             suffix = hexes(_GENERATED_LENGTH, str(context.cloud.count("kubernetes names")))
             metadata["name"] = f"{metadata['generateName']}{suffix}"
-        _must_have_namespace(context, cluster, metadata)
         id_ = object_id(metadata)
+        custom.must_be_served(context.cloud, cluster, kind, id_)
+        _must_have_namespace(context, cluster, metadata)
         if not kind.patch and context.cloud.get(cluster.owner, call.type, id_) is not None:
             raise RefusedError(_taken(kind, id_))
+        _admit(context, cluster, kind, call, obj)
         made = completed(kind, obj, context.cloud)
         _put(
             context,
@@ -157,6 +173,8 @@ def read(context: Context, call: Call) -> Made | None:
     Returns:
         The object as it is now, its inputs being those properties that were asked for, or None.
     """
+    if rendering.folder_of(context.config):
+        return rendering.read(call)
     cluster = clusters.cluster_of(context.config)
     thing = context.cloud.get(cluster.owner, call.type, call.id)
     if thing is None:
@@ -181,6 +199,8 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
     Raises:
         RefusedError: the cluster or the object is not there.
     """
+    if folder := rendering.folder_of(context.config):
+        return rendering.update(folder, call)
     cluster = clusters.cluster_of(context.config)
     kind = kinds.parse(call.type, clusters.version_of(context.cloud, cluster))
     if call.preview:
@@ -190,6 +210,7 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
         thing = context.cloud.get(cluster.owner, call.type, call.id)
         if thing is None:
             raise RefusedError(f'{kind.kind} "{call.id}" not found: it was deleted meanwhile')
+        _admit(context, cluster, kind, call, call.inputs, thing.properties)
         made = completed(kind, call.inputs, context.cloud, thing.properties)
         _put(context, cluster, kind, call, call.inputs, made)
     return made
@@ -202,13 +223,18 @@ def delete(context: Context, call: Call) -> None:
         context: cloud and configuration.
         call: id of the object.
     """
+    if folder := rendering.folder_of(context.config):
+        rendering.delete(folder, call)
+        return
     cluster = clusters.cluster_of(context.config)
     with context.cloud.transaction():
         context.cloud.delete(cluster.owner, call.type, call.id)
         if call.type != NAMESPACE:
             return
         for thing in context.cloud.list(cluster.owner):
-            if _metadata(thing.properties).get("namespace") == call.id:
+            # A Helm release is in a namespace, too, but has no metadata.
+            place = _metadata(thing.properties) or thing.properties
+            if place.get("namespace") == call.id:
                 context.cloud.delete(thing.provider, thing.type, thing.id)
 
 
@@ -223,6 +249,20 @@ def object_id(metadata: Mapping[str, Any]) -> str:
     """
     namespace = metadata.get("namespace")
     return f"{namespace}/{metadata['name']}" if namespace else str(metadata["name"])
+
+
+def _admit(
+    context: Context,
+    cluster: Cluster,
+    kind: Kind,
+    call: Call,
+    obj: Mapping[str, Any],
+    before: Mapping[str, Any] | None = None,
+) -> None:
+    namespace = str(_metadata(obj).get("namespace") or "")
+    place = Place(cloud=context.cloud, cluster=cluster, namespace=namespace)
+    if found := admission.must_be_admitted(place, kind, obj, before):
+        context.warn(call.urn, f"{call.name} does not get ready, which nobody waits for: {found}")
 
 
 def _put(
@@ -289,22 +329,21 @@ def _identity_failures(kind: Kind, obj: Mapping[str, Any]) -> list[Failure]:
     return found
 
 
+def _rendering_failures(obj: Mapping[str, Any]) -> list[Failure]:
+    if "generateName" not in _metadata(obj):
+        return []
+    reason = "only a server generates names; a rendered object needs metadata.name"
+    return [Failure(path=("metadata", "generateName"), reason=reason)]
+
+
 def _is_namespaced(
-    kind: Kind, builtin: bool, crd: Thing | None, metadata: Mapping[str, Any]
+    kind: Kind, builtin: bool, crd: Mapping[str, Any] | None, metadata: Mapping[str, Any]
 ) -> bool:
     if builtin:
         return kind.kind not in kinds.CLUSTER_SCOPED
     if crd is not None:
-        return crd.properties["spec"].get("scope") == "Namespaced"
+        return crd["spec"].get("scope") == "Namespaced"
     return "namespace" in metadata
-
-
-def _crd(context: Context, cluster: Cluster, kind: Kind) -> Thing | None:
-    for thing in context.cloud.list(cluster.owner, CRD):
-        spec: Mapping[str, Any] = thing.properties["spec"]
-        if (spec["group"], spec["names"]["kind"]) == (kind.group, kind.kind):
-            return thing
-    return None
 
 
 def _made_mutable(context: Context, kind: Kind) -> bool:

@@ -17,7 +17,7 @@ from sandbox.providers.base import (
     Provider,
     RefusedError,
 )
-from sandbox.providers.kubernetes import clusters, helm, objects
+from sandbox.providers.kubernetes import clusters, helm, objects, rendering
 from sandbox.providers.shapes import configuration_faults
 
 DECODE = "kubernetes:yaml:decode"
@@ -34,6 +34,7 @@ def check_config(_context: Context, config: Mapping[str, Any]) -> Checked:
         The configuration and its faults.
     """
     failures = list(configuration_faults(clusters.PACKAGE, "pulumi_kubernetes", config))
+    failures += rendering.config_faults(config)
     try:
         clusters.cluster_of(config)
     except clusters.KubeconfigError as error:
@@ -99,6 +100,8 @@ PROVIDER = Provider(
     delete=objects.delete,
     invoke=invoke,
     check_config=check_config,
+    # The real one also replaces when the kubeconfig's active cluster changes and none is named.
+    replacing_config=frozenset({"clusterIdentifier", rendering.KEY}),
     secret_outputs=secret_outputs,
 )
 

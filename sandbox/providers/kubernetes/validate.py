@@ -4,12 +4,15 @@ An UNKNOWN anywhere in a preview is accepted as whatever it may turn out to be.
 """
 
 import difflib
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from sandbox.providers.base import Failure
 from sandbox.providers.kubernetes import syntax
 from sandbox.providers.kubernetes.kinds import Kind, definitions, schema
+from sandbox.providers.kubernetes.tree import part, parts
 from sandbox.providers.wire import Json, Path, Unknown, dotted, has_unknown
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -66,7 +69,10 @@ def custom_faults(kind: Kind, obj: Mapping[str, Any], crd: Mapping[str, Any]) ->
         "metadata": {"x-kubernetes-preserve-unknown-fields": True},
     }
     root["properties"] = {**root.get("properties", {}), **known}
-    return [*_Walker("", complete=True).walk(obj, root, ()), *_name_faults(kind, obj)]
+    found = list(_Walker("", complete=True).walk(obj, root, ()))
+    if not found and kind.kind == "NodePool":
+        found += _node_pool_faults(obj)
+    return [*found, *_name_faults(kind, obj)]
 
 
 class _Walker:
@@ -106,8 +112,7 @@ class _Walker:
         elif isinstance(value, dict):
             yield from self._walk_object(cast("dict[str, Any]", value), node, path, definition)
         elif isinstance(value, list):
-            for index, item in enumerate(cast("list[Any]", value)):
-                yield from self.walk(item, node.get("items", {}), (*path, index))
+            yield from self._walk_list(cast("list[Any]", value), node, path)
         elif value is not None:
             yield from _value_faults(value, node, path)
 
@@ -128,6 +133,15 @@ class _Walker:
                 yield from self.walk(item, node["additionalProperties"], here)
             elif _is_closed(node):
                 yield Failure(path=here, reason=_unknown_field(here, properties))
+
+    def _walk_list(
+        self, items: list[Any], node: Mapping[str, Any], path: Path
+    ) -> Iterator[Failure]:
+        if len(items) > node.get("maxItems", math.inf):
+            reason = f"{len(items)} items; at most {node['maxItems']} are allowed"
+            yield Failure(path=path, reason=reason)
+        for index, item in enumerate(items):
+            yield from self.walk(item, node.get("items", {}), (*path, index))
 
     def _definition(self, name: str) -> Mapping[str, Any]:
         return definitions(self._version)[name]
@@ -176,12 +190,23 @@ def _value_faults(value: Json, node: Mapping[str, Any], path: Path) -> Iterator[
     if "enum" in node and value not in node["enum"]:
         allowed = ", ".join(map(str, node["enum"]))
         yield Failure(path=path, reason=f"{value!r} is not allowed; allowed: {allowed}")
+    if isinstance(value, str):
+        yield from _text_faults(value, node, path)
     if node.get("format") == "int32" and isinstance(value, int) and value not in _INT32:
         yield Failure(path=path, reason=f"{value} does not fit into 32 bits")
     if isinstance(value, int | float) and not isinstance(value, bool):
         low, high = node.get("minimum"), node.get("maximum")
         if (low is not None and value < low) or (high is not None and value > high):
             yield Failure(path=path, reason=f"{value} is out of range: {low} to {high}")
+
+
+def _text_faults(value: str, node: Mapping[str, Any], path: Path) -> Iterator[Failure]:
+    low, high = node.get("minLength", 0), node.get("maxLength", math.inf)
+    if not low <= len(value) <= high:
+        reason = f"{value!r} is {len(value)} characters long; {low} to {high} are allowed"
+        yield Failure(path=path, reason=reason)
+    if "pattern" in node and not re.search(node["pattern"], value):
+        yield Failure(path=path, reason=f"{value!r} does not match {node['pattern']}")
 
 
 def _unknown_field(path: Path, properties: Mapping[str, Any]) -> str:
@@ -215,18 +240,33 @@ def _rule_faults(kind: Kind, obj: Mapping[str, Any]) -> Iterator[Failure]:
             yield Failure(path=("spec", "maxReplicas"), reason=reason)
 
 
+def _node_pool_faults(obj: Mapping[str, Any]) -> Iterator[Failure]:
+    """What karpenter's definition says in rules beside its schema (x-kubernetes-validations)."""
+    if has_unknown(obj):
+        return
+    here: Path = ("spec", "template", "spec", "requirements")
+    for index, one in enumerate(parts(part(obj, "spec", "template", "spec"), "requirements")):
+        values: Sequence[str] = one.get("values") or ()
+        operator = one["operator"]
+        if operator == "In" and not values:
+            reason = "requirements with operator 'In' must have a value defined"
+            yield Failure(path=(*here, index), reason=reason)
+        if operator in {"Gt", "Lt"} and not (len(values) == 1 and str(values[0]).isdecimal()):
+            reason = "requirements operator 'Gt' or 'Lt' must have a single positive integer value"
+            yield Failure(path=(*here, index), reason=reason)
+        if len(values) < one.get("minValues", 0):
+            reason = f"{len(values)} values are fewer than minValues"
+            yield Failure(path=(*here, index), reason=reason)
+    for index, budget in enumerate(parts(part(obj, "spec", "disruption"), "budgets")):
+        if ("schedule" in budget) != ("duration" in budget):
+            reason = "'schedule' must be set with 'duration'"
+            yield Failure(path=("spec", "disruption", "budgets", index), reason=reason)
+
+
 def _selector_faults(spec: Mapping[str, Any]) -> Iterator[Failure]:
-    template = _deep(spec, "template", "metadata", "labels")
-    wanted = _deep(spec, "selector", "matchLabels")
+    template = part(spec, "template", "metadata", "labels")
+    wanted = part(spec, "selector", "matchLabels")
     missing = sorted(key for key, value in wanted.items() if template.get(key) != value)
     if missing:
         reason = f"the template's labels do not match the selector in {', '.join(missing)}"
         yield Failure(path=("spec", "template", "metadata", "labels"), reason=reason)
-
-
-def _deep(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    """The map at a path, or an empty one."""
-    found: Any = values
-    for key in keys:
-        found = cast("dict[str, Any]", found).get(key) if isinstance(found, dict) else None
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}

@@ -1,0 +1,60 @@
+"""A namespace of a cluster, and what is in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.cloud import Cloud, Thing
+from sandbox.providers.kubernetes.clusters import Cluster
+from sandbox.providers.kubernetes.tree import part
+
+_PREFIX = "kubernetes:"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where an object is.
+
+    Attributes:
+        cloud: the sandbox's cloud.
+        cluster: the cluster.
+        namespace: the namespace; empty for what is in none.
+    """
+
+    cloud: Cloud
+    cluster: Cluster
+    namespace: str
+
+    def objects(self, kind: str) -> list[Thing]:
+        """All objects of a kind here.
+
+        Args:
+            kind: the kind with its version, such as `apps/v1:Deployment`.
+
+        Returns:
+            The objects, in the order of their making.
+        """
+        found = self.cloud.list(self.cluster.owner, _PREFIX + kind)
+        return [one for one in found if _namespace(one) == self.namespace]
+
+    def get(self, kind: str, name: str) -> Mapping[str, Any] | None:
+        """One object here.
+
+        Args:
+            kind: the kind with its version.
+            name: its name.
+
+        Returns:
+            The object, or None.
+        """
+        id_ = f"{self.namespace}/{name}" if self.namespace else name
+        found = self.cloud.get(self.cluster.owner, _PREFIX + kind, id_)
+        return found.properties if found else None
+
+    def outside(self) -> "Place":
+        """The same cluster, for what is in no namespace."""
+        return Place(cloud=self.cloud, cluster=self.cluster, namespace="")
+
+
+def _namespace(thing: Thing) -> str:
+    return str(part(thing.properties, "metadata").get("namespace") or "")

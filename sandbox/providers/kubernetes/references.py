@@ -1,0 +1,173 @@
+"""What pods refer to: without it they are refused, or never start.
+
+The messages are those of the API server's admission, of the scheduler and of the kubelet.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sandbox.providers.kubernetes import custom, vault
+from sandbox.providers.kubernetes.place import Place
+from sandbox.providers.kubernetes.pod_security import containers
+from sandbox.providers.kubernetes.tree import part, parts
+
+CLAIM, VOLUME = "core/v1:PersistentVolumeClaim", "core/v1:PersistentVolume"
+_ACCOUNT = "core/v1:ServiceAccount"
+_PRIORITY = "scheduling.k8s.io/v1:PriorityClass"
+# What every cluster, and every namespace, has by itself.
+_PRIORITIES = frozenset({"", "system-cluster-critical", "system-node-critical"})
+_ACCOUNTS = frozenset({"", "default"})
+_ROOT_CERTIFICATES = "kube-root-ca.crt"
+
+_Spec = Mapping[str, Any]
+_Known = Mapping[str, frozenset[str]]
+
+
+def admission_faults(place: Place, pod: _Spec) -> Iterator[str]:
+    """What the API server misses before it makes a pod.
+
+    Args:
+        place: the pod's namespace.
+        pod: its spec.
+
+    Yields:
+        What is missing.
+    """
+    account = account_of(pod)
+    if account not in _ACCOUNTS and place.get(_ACCOUNT, account) is None:
+        where = f"{place.namespace}/{account}"
+        yield f'error looking up service account {where}: serviceaccount "{account}" not found'
+    priority = pod.get("priorityClassName") or ""
+    if priority not in _PRIORITIES and place.outside().get(_PRIORITY, priority) is None:
+        yield f"no PriorityClass with name {priority} was found"
+
+
+def start_faults(place: Place, pod: _Spec) -> Iterator[str]:
+    """What keeps a pod that was made from starting.
+
+    Args:
+        place: the pod's namespace.
+        pod: its spec.
+
+    Yields:
+        What is missing.
+    """
+    for volume in parts(pod, "volumes"):
+        for text in _volume_faults(place, pod, volume):
+            yield f'MountVolume.SetUp failed for volume "{volume["name"]}" : {text}'
+    config_maps = _known(place, "ConfigMap") | {_ROOT_CERTIFICATES: frozenset({"ca.crt"})}
+    secrets = _known(place, "Secret") | vault.synced(place, pod)
+    kinds: Mapping[str, tuple[str, _Known]] = {
+        "configMap": ("ConfigMap", config_maps),
+        "secret": ("Secret", secrets),
+    }
+    for field, (kind, known) in kinds.items():
+        for name, keys, optional in _uses(pod, field):
+            if optional:
+                continue
+            if name not in known:
+                yield f'{kind.lower()} "{name}" not found'
+            for key in sorted(keys - known.get(name, keys)):
+                yield f"couldn't find key {key} in {kind} {place.namespace}/{name}"
+
+
+def account_of(pod: _Spec) -> str:
+    """The name of the service account that a pod runs as; empty for that of every namespace."""
+    return str(pod.get("serviceAccountName") or pod.get("serviceAccount") or "")
+
+
+def claim_faults(place: Place, claim: Mapping[str, Any]) -> Iterator[str]:
+    """What keeps a claim from being bound to the volume that it names.
+
+    Args:
+        place: the claim's namespace.
+        claim: the claim.
+
+    Yields:
+        What is wrong with the volume.
+    """
+    spec = part(claim, "spec")
+    name = spec.get("volumeName")
+    if not name:
+        return
+    volume = place.outside().get(VOLUME, name)
+    if volume is None:
+        yield f'persistentvolume "{name}" not found'
+        return
+    offered: _Spec = volume["spec"]
+    owner = part(offered, "claimRef")
+    mine = (place.namespace, claim["metadata"]["name"])
+    if owner and (owner.get("namespace"), owner.get("name")) != mine:
+        yield (
+            f'volume "{name}" already bound to a different claim: '
+            f"{owner.get('namespace')}/{owner.get('name')}"
+        )
+    if spec.get("storageClassName", "") != offered.get("storageClassName", ""):
+        yield (
+            f'storageClassName does not match: the claim has "{spec.get("storageClassName", "")}", '
+            f'volume "{name}" has "{offered.get("storageClassName", "")}"'
+        )
+    wanted, modes = (set[str](one.get("accessModes") or ()) for one in (spec, offered))
+    if missing := wanted - modes:
+        yield f'volume "{name}" does not offer {", ".join(sorted(missing))}'
+
+
+def _volume_faults(place: Place, pod: _Spec, volume: Mapping[str, Any]) -> Iterator[str]:
+    if claim := part(volume, "persistentVolumeClaim"):
+        yield from _claimed_faults(place, claim["claimName"])
+    if inline := part(volume, "csi"):
+        yield from _driver_faults(place, inline["driver"])
+        if inline["driver"] == vault.DRIVER:
+            yield from vault.mount_faults(place, inline, account_of(pod))
+
+
+def _claimed_faults(place: Place, name: str) -> Iterator[str]:
+    claim = place.get(CLAIM, name)
+    if claim is None:
+        yield f'persistentvolumeclaim "{name}" not found'
+        return
+    volume = place.outside().get(VOLUME, str(claim["spec"].get("volumeName")))
+    source = part(volume or {}, "spec", "csi")
+    if not source:
+        return
+    yield from _driver_faults(place, source["driver"])
+    if source["driver"] == "efs.csi.aws.com" and place.cluster.eks_name:
+        # fs-…:path:fsap-…, of which the path is mostly empty.
+        for id_ in str(source["volumeHandle"]).split(":"):
+            if id_.startswith("fs") and not place.cloud.find(id_):
+                yield f'the file system or access point "{id_}" does not exist'
+
+
+def _driver_faults(place: Place, driver: str) -> Iterator[str]:
+    # Of a cluster that is none of EKS nobody knows what is in it.
+    if place.cluster.eks_name:
+        yield from custom.driver_faults(place.cloud, place.cluster, driver)
+
+
+def _known(place: Place, kind: str) -> dict[str, frozenset[str]]:
+    """Keys of each ConfigMap or Secret of the namespace, by name."""
+    fields = ("data", "binaryData", "stringData")
+    return {
+        one.properties["metadata"]["name"]: frozenset(
+            key for field in fields for key in part(one.properties, field)
+        )
+        for one in place.objects(f"core/v1:{kind}")
+    }
+
+
+def _uses(pod: _Spec, field: str) -> Iterator[tuple[str, frozenset[str], bool]]:
+    """Name, keys and optionality of what a pod reads of one kind."""
+    for container in containers(pod):
+        for source in parts(container, "envFrom"):
+            if found := part(source, f"{field}Ref"):
+                yield found["name"], frozenset(), bool(found.get("optional"))
+        for variable in parts(container, "env"):
+            if found := part(variable, "valueFrom", f"{field}KeyRef"):
+                yield found["name"], frozenset({found["key"]}), bool(found.get("optional"))
+    for volume in parts(pod, "volumes"):
+        for source in (volume, *parts(part(volume, "projected"), "sources")):
+            if found := part(source, field):
+                # A volume's Secret has its name under a name of its own.
+                name = found.get("secretName") or found.get("name")
+                keys = frozenset(item["key"] for item in parts(found, "items"))
+                yield str(name), keys, bool(found.get("optional"))

@@ -1,0 +1,169 @@
+"""Manifests instead of a cluster: what a provider with `renderYamlToDirectory` does.
+
+Every object becomes a file, and nothing goes to a cluster or into the sandbox's cloud. Facts from
+pulumi-kubernetes 4.34 (provider/pkg/provider/provider.go: CheckConfig, Read, renderYaml,
+renderPathForResource): files are written and removed blindly, a refresh looks at none of them.
+"""
+
+import contextlib
+import copy
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sandbox.providers.base import Call, Context, Failure, Made, RefusedError
+
+KEY = "renderYamlToDirectory"
+"""The property of the provider that names the folder."""
+NOT_WITH_IT = ("cluster", "context", "kubeconfig")
+"""Properties of the provider that may not stand beside it."""
+_CRDS, _MANIFESTS = "0-crd", "1-manifest"
+_CRD = "CustomResourceDefinition"
+_FOLDER_MODE, _FILE_MODE = 0o700, 0o600
+
+
+def folder_of(config: Mapping[str, Any]) -> Path | None:
+    """Where the manifests go.
+
+    Args:
+        config: the provider's configuration.
+
+    Returns:
+        The folder, a relative one from the program's, in which the engine starts providers; None
+        where the provider speaks to a cluster.
+    """
+    given = config.get(KEY)
+    return Path(given) if given and isinstance(given, str) else None
+
+
+def renders_always(config: Mapping[str, Any]) -> bool:
+    """Whether files are written at every update, even those of objects that did not change.
+
+    Args:
+        config: the provider's configuration.
+
+    Returns:
+        True if there is a folder and `alwaysRender` is set.
+    """
+    return folder_of(config) is not None and str(config.get("alwaysRender")).lower() == "true"
+
+
+def config_faults(config: Mapping[str, Any]) -> list[Failure]:
+    """What may not stand beside the folder in a provider's configuration.
+
+    Args:
+        config: the configuration.
+
+    Returns:
+        A fault per property that is not compatible.
+    """
+    return [
+        Failure(path=(key,), reason=f'"{key}" arg is not compatible with "{KEY}" arg')
+        for key in NOT_WITH_IT
+        if config.get(KEY) and config.get(key)
+    ]
+
+
+def path_of(folder: Path, obj: Mapping[str, Any]) -> Path:
+    """The file of an object.
+
+    Args:
+        folder: where the manifests go.
+        obj: the object, with apiVersion, kind and name.
+
+    Returns:
+        `1-manifest/<group>_<version>-<kind>-<namespace>-<name>.yaml` in the folder, the namespace
+        being `default` where there is none; definitions of custom kinds are in `0-crd`.
+    """
+    metadata: Mapping[str, Any] = obj["metadata"]
+    version = str(obj["apiVersion"]).replace("/", "_").replace(":", "_")
+    namespace = metadata.get("namespace") or "default"
+    name = f"{version}-{str(obj['kind']).lower()}-{namespace}-{metadata['name']}.yaml"
+    return folder / (_CRDS if obj["kind"] == _CRD else _MANIFESTS) / name
+
+
+def create(folder: Path, call: Call, id_: str) -> Made:
+    """Writes the file of an object.
+
+    Args:
+        folder: where the manifests go.
+        call: the checked object.
+        id_: its id.
+
+    Returns:
+        The id, and the object as it was written: no controller adds to it.
+
+    Raises:
+        RefusedError: the file cannot be written.
+    """
+    return Made(id=id_, properties=update(folder, call))
+
+
+def read(call: Call) -> Made | None:
+    """Answers a refresh with what is known already: the files are not looked at.
+
+    Args:
+        call: id, and inputs and properties as of the last update.
+
+    Returns:
+        The object as of the last update; None where nothing is known of it, as in an import.
+    """
+    if not call.properties:
+        return None
+    return Made(id=call.id, properties=call.properties, inputs=call.old_inputs)
+
+
+def update(folder: Path, call: Call) -> Mapping[str, Any]:
+    """Writes the file of an object anew.
+
+    Args:
+        folder: where the manifests go.
+        call: the checked object.
+
+    Returns:
+        The object as it was written; in a preview nothing is.
+
+    Raises:
+        RefusedError: the file cannot be written.
+    """
+    obj = copy.deepcopy(dict(call.inputs))
+    if call.preview:
+        return obj
+    path = path_of(folder, obj)
+    try:
+        for part in (_CRDS, _MANIFESTS):
+            (folder / part).mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(obj, allow_unicode=True, width=math.inf), encoding="utf-8")
+        path.chmod(_FILE_MODE)
+    except OSError as error:
+        raise RefusedError(f'failed to write YAML file: "{path}": {error.strerror}') from error
+    return obj
+
+
+def delete(folder: Path, call: Call) -> None:
+    """Removes the file of an object; it is no error that it is gone already.
+
+    Args:
+        folder: where the manifests go.
+        call: the object as of the last update.
+    """
+    with contextlib.suppress(OSError):
+        path_of(folder, call.properties).unlink()
+
+
+def warn_of_secrets(context: Context, call: Call, *, secret_kind: bool) -> None:
+    """Says that a file will have a secret in it that everybody can read.
+
+    Args:
+        context: cloud and configuration.
+        call: the object as written.
+        secret_kind: whether its kind is Secret, whose data always are.
+    """
+    data = (call.inputs.get("data"), call.inputs.get("stringData"))
+    if call.secrets or (secret_kind and any(data)):
+        context.warn(
+            call.urn, f"{call.name}: rendered YAML will contain a secret value in plaintext"
+        )
