@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.components.recording import example
+
 MINIMAL: dict[str, Any] = {"servers": {"clock": {"image": {"context": "workloads/clock"}}}}
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -160,6 +162,104 @@ LAMBDA_FULL: dict[str, Any] = {
     "tags": {"team": "platform"},
 }
 
+EKS: dict[str, Any] = {**MINIMAL, "target": "eks"}
+EKS_EXAMPLE: dict[str, Any] = {**example(), "target": "eks"}
+ADMINISTRATORS = "arn:aws:iam::123456789012:role/administrators"
+PAYMENTS = "arn:aws:iam::123456789012:role/payments"
+
+EKS_FULL: dict[str, Any] = {
+    **FULL,
+    "target": "eks",
+    "servers": {
+        **FULL["servers"],
+        "notes": {**FULL["servers"]["notes"], "team": "records"},
+        "quiet": {
+            "image": {"uri": FOREIGN_IMAGE},
+            "team": "records",
+            "expose": False,
+            "writable_root": True,
+            "spot": True,
+            "replicas": {"min": 2, "max": 2},
+            "secrets": ["set-outside"],
+        },
+        # Nobody uses it, and the gateway does not route to it.
+        "idle": {"image": {"context": "workloads/clock"}, "expose": False},
+    },
+    "agents": {
+        **FULL["agents"],
+        "assistant": {**FULL["agents"]["assistant"], "team": "payments", "chat": "websocket"},
+    },
+    "network": {"cidr": "10.0.0.0/16", "zones": 3, "nat": "per-zone"},
+    "cluster": {
+        "public_access_cidrs": ["203.0.113.0/24", "198.51.100.7/32"],
+        "access": {
+            "administrators": {"principal_arn": ADMINISTRATORS, "policy": "cluster-admin"},
+            "payments": {
+                "principal_arn": PAYMENTS,
+                "policy": "edit",
+                "namespaces": ["payments", "records"],
+            },
+        },
+    },
+    "teams": {"records": {"cpu": 8192, "memory": 16384, "pods": 50}},
+    "mesh": "istio",
+    "production": True,
+}
+EKS_NO_WAY_OUT: dict[str, Any] = {
+    **EKS_FULL,
+    "mesh": "none",
+    "network": {"cidr": "10.0.0.0/16", "zones": 2, "nat": "none"},
+}
+EKS_MANAGED: dict[str, Any] = {
+    **EKS_FULL,
+    "mesh": "none",
+    "cluster": {
+        **EKS_FULL["cluster"],
+        "nodes": "managed",
+        "managed_nodes": {
+            "instance_types": ["m7g.xlarge", "m6g.xlarge"],
+            "min": 3,
+            "max": 9,
+            "disk_gib": 80,
+        },
+    },
+}
+EKS_EXISTING: dict[str, Any] = {
+    **_SMALL,
+    "target": "eks",
+    "network": EXISTING_VPC,
+    "cluster": {
+        "existing": {
+            "name": "shared",
+            "addons": [
+                "metrics-server",
+                "amazon-cloudwatch-observability",
+                "aws-efs-csi-driver",
+                "aws-secrets-store-csi-driver-provider",
+            ],
+        }
+    },
+}
+_REPOSITORY: dict[str, Any] = {
+    "repository": "https://github.com/example/fleet.git",
+    "path": "rendered/dev",
+}
+EKS_FLUX: dict[str, Any] = {
+    **EKS_EXAMPLE,
+    "gitops": {**_REPOSITORY, "engine": "flux", "branch": "live"},
+}
+EKS_ARGOCD: dict[str, Any] = {
+    **EKS_EXAMPLE,
+    "gitops": {
+        **_REPOSITORY,
+        "engine": "argocd",
+        "identity_center": {
+            "instance_arn": "arn:aws:sso:::instance/ssoins-1234567890abcdef",
+            "admin_groups": ["12345678-90ab-cdef-1234-567890abcdef"],
+        },
+    },
+}
+
 FLEETS: dict[str, dict[str, Any]] = {
     "minimal": MINIMAL,
     "full": FULL,
@@ -169,8 +269,21 @@ FLEETS: dict[str, dict[str, Any]] = {
 """The fleets that everything general is tested with."""
 
 
-EVERY_FLEET = FLEETS | {"lambda": LAMBDA, "lambda full": LAMBDA_FULL}
-"""Those, and the fleets that are Lambda's."""
+EKS_FLEETS: dict[str, dict[str, Any]] = {
+    "eks": EKS,
+    "eks example": EKS_EXAMPLE,
+    "eks full": EKS_FULL,
+    "eks no way out": EKS_NO_WAY_OUT,
+    "eks managed nodes": EKS_MANAGED,
+    "eks existing cluster": EKS_EXISTING,
+    "eks flux": EKS_FLUX,
+    "eks argocd": EKS_ARGOCD,
+}
+"""The fleets that are EKS's."""
+
+
+EVERY_FLEET = FLEETS | {"lambda": LAMBDA, "lambda full": LAMBDA_FULL} | EKS_FLEETS
+"""Those, and the fleets that are Lambda's and EKS's."""
 
 
 def with_server(**changes: object) -> dict[str, Any]:

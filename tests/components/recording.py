@@ -2,7 +2,8 @@
 
 No engine, no provider and no network are there: a resource's state is its inputs and the few
 outputs of `_OUTPUTS` that the program reads. In a preview it is the inputs alone, so whatever only
-AWS knows is unknown. `awsx.ec2.Vpc` is one opaque resource here; what it makes is tested elsewhere.
+AWS knows is unknown. `awsx.ec2.Vpc`, `eks.Cluster` and `eks.ManagedNodeGroup` are one opaque
+resource each here; what they make is tested elsewhere.
 """
 
 import asyncio
@@ -64,6 +65,8 @@ class Resource:
             that says anything else, all of it as text.
         ignore_changes: The option of that name.
         replacement_trigger: The option of that name, None without.
+        replace_on_changes: The option of that name.
+        delete_before_replace: The option of that name.
         timeouts: The option `custom_timeouts`: how long to wait for create, update and delete.
         dependencies: The URNs of everything that it depends on.
         provider: The provider that makes it, or `urn::id` of it.
@@ -82,6 +85,8 @@ class Resource:
     aliases: list[str]
     ignore_changes: list[str]
     replacement_trigger: Any
+    replace_on_changes: list[str]
+    delete_before_replace: bool
     timeouts: dict[str, str]
     dependencies: list[str]
     provider: str
@@ -323,6 +328,8 @@ class _Monitor(mocks.MockMonitor):
             replacement_trigger=json_format.MessageToDict(request.replacement_trigger)
             if request.HasField("replacement_trigger")
             else None,
+            replace_on_changes=list(request.replaceOnChanges),
+            delete_before_replace=request.deleteBeforeReplace,
             timeouts={
                 operation: getattr(request.customTimeouts, operation)
                 for operation in ("create", "update", "delete")
@@ -347,15 +354,17 @@ class _Monitor(mocks.MockMonitor):
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
         response = resource_pb2.ResourceInvokeResponse()
+        args = json_format.MessageToDict(request.args)
         if request.tok == "pulumi:pulumi:getResource":
-            # The only references here are the route tables' of the opaque VPC.
-            urn = json_format.MessageToDict(request.args)["urn"]
+            # The only references here are to what is inside of the opaque VPC and cluster.
+            urn = args["urn"]
             id_ = urn.split("::")[-1]
-            answer: dict[str, Any] = {"urn": urn, "id": id_, "state": {"id": id_}}
+            state = _cluster(self._recording, id_) if _CLUSTER in urn else {"id": id_}
+            answer: dict[str, Any] = {"urn": urn, "id": id_, "state": state}
         else:
             with self._lock:
                 self._recording.invokes.append((request.tok, request.provider))
-            answer = _FUNCTIONS[request.tok]
+            answer = _answer(request.tok, args, self._recording)
         getattr(response, "return").CopyFrom(_struct(answer))  # a keyword, but the field's name
         return response
 
@@ -403,6 +412,10 @@ def _made(type_: str, name: str, urn: str, inputs: Mapping[str, Any]) -> tuple[s
     words = {"name": physical, "hex": digits[:17], "logical": name}
     if type_ == "awsx:ec2:Vpc":
         return "", _vpc(int(inputs["numberOfAvailabilityZones"]), digits[:10])
+    if type_ == "eks:index:Cluster":
+        inside = f"{urn.rpartition('::')[0]}{_CLUSTER}{name}"
+        reference = {_SIGNATURE: _REFERENCE, "urn": inside, "id": inputs["name"]}
+        return "", {"eksCluster": reference}
     templates = {"id": "{name}", "name": "{name}", **_OUTPUTS.get(type_, {})}
     outputs = {key: _filled(template, words) for key, template in templates.items()}
     return outputs.pop("id"), outputs
@@ -413,7 +426,10 @@ def _filled(template: Any, words: Mapping[str, str]) -> Any:
         return template.format_map(words)
     if isinstance(template, list):
         return [_filled(inner, words) for inner in cast("list[Any]", template)]
-    return {key: _filled(inner, words) for key, inner in template.items()}
+    if isinstance(template, dict):
+        fields = cast("dict[str, Any]", template)
+        return {key: _filled(inner, words) for key, inner in fields.items()}
+    return template
 
 
 def _vpc(zones: int, digits: str) -> dict[str, Any]:
@@ -439,6 +455,75 @@ def _vpc(zones: int, digits: str) -> dict[str, Any]:
             for table in tables
         ],
     }
+
+
+_CLUSTER = "$aws:eks/cluster:Cluster::"
+"""What in the URN of the cluster inside of an `eks.Cluster` stands before its name."""
+
+CLUSTER_NAME = "mcp-platform-dev-0badcafe"
+"""What the cluster of the stack `dev` is called."""
+
+CLUSTER_GROUP = "sg-0c1u57e2"
+"""The security group of the stack's own cluster."""
+
+AUTHORITY = "Q0EgY2VydGlmaWNhdGU="
+"""The certificate authority of every cluster."""
+
+
+def _cluster(recording: Recording, logical_name: str) -> dict[str, Any]:
+    """The state of the cluster inside of an `eks.Cluster`."""
+    inputs = recording.one("eks.Cluster", logical_name).inputs
+    name = inputs["name"]
+    return {
+        "id": name,
+        "name": name,
+        "arn": _arn("eks", f"cluster/{name}"),
+        "version": inputs["version"],
+        "endpoint": f"https://{name}.eks.amazonaws.com",
+        "certificateAuthority": {"data": AUTHORITY},
+        "vpcConfig": {"clusterSecurityGroupId": CLUSTER_GROUP},
+    }
+
+
+def _answer(token: str, args: Mapping[str, Any], recording: Recording) -> dict[str, Any]:
+    """What a look-up of the cloud gives back."""
+    match token:
+        case "aws:ec2/getSubnet:getSubnet":
+            return {"id": args["id"], "cidrBlock": _subnet_block(args["id"], recording)}
+        case "aws:eks/getAddonVersion:getAddonVersion":
+            return {"version": f"{args['addonName']}-for-{args['kubernetesVersion']}"}
+        case _:
+            return dict(_FUNCTIONS[token])
+
+
+def _subnet_block(id_: str, recording: Recording) -> str:
+    """The IPv4 block of a subnet: as the plan of the VPC has it, or one that exists already."""
+    for vpc in recording.of("awsx.Vpc"):
+        for spec in vpc.inputs["subnetSpecs"]:
+            ids = vpc.state[f"{spec['type'].lower()}SubnetIds"]
+            if id_ in ids:
+                return spec["cidrBlocks"][ids.index(id_)]
+    return EXISTING_SUBNETS[id_]
+
+
+EXISTING_SUBNETS = {
+    "subnet-0a1b2c3d4e5f60718": "10.1.0.0/20",
+    "subnet-0a1b2c3d4e5f60719": "10.1.16.0/20",
+    "subnet-0a1b2c3d4e5f60720": "10.1.32.0/20",
+    "subnet-0a1b2c3d4e5f60721": "10.1.48.0/20",
+}
+"""The IPv4 blocks of the subnets of `fleets.EXISTING_VPC`."""
+
+EXISTING_CLUSTER: Mapping[str, Any] = {
+    "name": "shared",
+    "arn": f"arn:aws:eks:{REGION}:{ACCOUNT}:cluster/shared",
+    "version": "1.35",
+    "endpoint": "https://shared.eks.amazonaws.com",
+    "certificateAuthorities": [{"data": AUTHORITY}],
+    "vpcConfig": {"clusterSecurityGroupId": "sg-05ba7ed"},
+    "kubernetesNetworkConfigs": [{"serviceIpv4Cidr": "10.100.0.0/16"}],
+}
+"""The cluster that exists already."""
 
 
 def _arn(service: str, resource: str) -> str:
@@ -483,6 +568,7 @@ _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "executionArn": _arn("execute-api", "{hex}"),
     },
     "aws:cloudwatch/logGroup:LogGroup": {"arn": _arn("logs", "log-group:{name}")},
+    "aws:ec2/launchTemplate:LaunchTemplate": {"id": "lt-{hex}", "latestVersion": 1},
     "aws:ec2/securityGroup:SecurityGroup": {"id": "sg-{hex}"},
     "aws:ec2/vpcEndpoint:VpcEndpoint": {"id": "vpce-{hex}", "prefixListId": "pl-63a5400a"},
     "aws:ecr/repository:Repository": {
@@ -538,11 +624,12 @@ _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     },
 }
 
-_FUNCTIONS: Mapping[str, dict[str, Any]] = {
+_FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
     "aws:index/getPartition:getPartition": {"partition": "aws"},
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
         "userName": "AWS",
         "password": f"{MARKER}-token",
     },
+    "aws:eks/getCluster:getCluster": EXISTING_CLUSTER,
 }

@@ -28,9 +28,13 @@ from components.targets.aws_lambda.state_machine import StateMachine
 from components.targets.aws_lambda.workload import Workload as LambdaWorkload
 from components.targets.ecs import EcsTarget
 from components.targets.ecs.workload import Workload
+from components.targets.eks import EksTarget
+from components.targets.eks.base import Base
+from components.targets.eks.namespaces import Namespaces
+from components.targets.eks.workload import Workload as EksWorkload
 from core import names
-from tests.components.fleets import EVERY_FLEET, FULL, LAMBDA_FULL, MINIMAL
-from tests.components.recording import MARKER, ROOT, UNKNOWN, Recording, leaves, run
+from tests.components.fleets import EKS_FULL, EVERY_FLEET, FULL, LAMBDA_FULL, MINIMAL
+from tests.components.recording import MARKER, ROOT, UNKNOWN, Recording, Resource, leaves, run
 
 COMPONENTS: dict[str, type] = {
     "mcp-platform:foundation:Foundation": Foundation,
@@ -45,6 +49,10 @@ COMPONENTS: dict[str, type] = {
     "mcp-platform:gateway:Gateway": Gateway,
     "mcp-platform:ecs:Target": EcsTarget,
     "mcp-platform:ecs:Workload": Workload,
+    "mcp-platform:eks:Target": EksTarget,
+    "mcp-platform:eks:Base": Base,
+    "mcp-platform:eks:Namespaces": Namespaces,
+    "mcp-platform:eks:Workload": EksWorkload,
     "mcp-platform:lambda:Target": LambdaTarget,
     "mcp-platform:lambda:Workload": LambdaWorkload,
     "mcp-platform:lambda:Api": Api,
@@ -52,7 +60,7 @@ COMPONENTS: dict[str, type] = {
     "mcp-platform:lambda:StateMachine": StateMachine,
     "mcp-platform:index:Published": Published,
 }
-ROOTS = {"ecs": ["ecs", "gateway"], "lambda": ["lambda"]}
+ROOTS = {"ecs": ["ecs", "gateway"], "eks": ["eks", "gateway"], "lambda": ["lambda"]}
 """What stands below the stack on each target, besides what all of them have."""
 PROVIDER = "urn:pulumi:dev::mcp-platform::pulumi:pulumi:Stack$pulumi:providers:aws::aws::aws-"
 
@@ -60,7 +68,8 @@ fleets = pytest.mark.parametrize("fleet", EVERY_FLEET.values(), ids=EVERY_FLEET)
 
 
 def test_the_full_fleets_make_every_component_and_no_other():
-    made = {made.type for fleet in (FULL, LAMBDA_FULL) for made in run(fleet).components}
+    full = (FULL, LAMBDA_FULL, EKS_FULL)
+    made = {made.type for fleet in full for made in run(fleet).components}
     assert made == COMPONENTS.keys()
 
 
@@ -81,7 +90,12 @@ def test_every_resource_stands_below_a_component_and_only_the_roots_below_the_st
     certificate = ["certificate"] if "domain" in fleet.get("gateway", {}) else []
     roots = sorted([*ROOTS[fleet.get("target", "ecs")], "fleet", "published", *certificate])
     assert sorted(made.name for made in outside if made.urn in components) == roots
-    assert [made.type for made in outside if made.urn not in components] == ["pulumi:providers:aws"]
+    # The target groups carry the name of the cluster that is made after them.
+    own = fleet.get("target") == "eks" and "existing" not in fleet.get("cluster", {})
+    assert {made.name for made in outside if made.urn not in components} == {
+        "aws",
+        *(["eks-cluster-name"] if own else []),
+    }
 
 
 @fleets
@@ -132,8 +146,24 @@ def test_everything_of_aws_goes_through_the_one_provider(fleet: Any):
     assert len(aws) > 40
     assert {made.provider.startswith(PROVIDER) for made in aws} == {True}
     assert {provider.startswith(PROVIDER) for _, provider in recording.invokes} == {True}
-    for vpc in recording.of("awsx.Vpc"):
-        assert vpc.providers["aws"].startswith(PROVIDER)
+    for kind in ("awsx.Vpc", "eks.Cluster", "eks.ManagedNodeGroup"):
+        for made in recording.of(kind):
+            assert made.providers["aws"].startswith(PROVIDER)
+
+
+def test_ecs_and_eks_share_foundation_and_gateway_and_no_other_logical_name():
+    image = {"image": {"context": "workloads/assistant"}}
+    fleet = {**FULL, "agents": {"assistant": image | {"uses": ["clock"], "team": "payments"}}}
+    there, back = (
+        {made.name: made.urn for made in run({**fleet, "target": target}).resources.values()}
+        for target in ("ecs", "eks")
+    )
+    both = there.keys() & back.keys()
+    assert {name for name in both if there[name] != back[name]} == set()
+    shared = ("fleet", "published", "certificate", "aws", "gateway")
+    assert all(name.startswith(shared) for name in both)
+    assert {name for name in there if name.startswith("gateway")} <= both
+    assert len(both) > 80
 
 
 def test_two_targets_share_no_logical_name_but_of_what_they_both_have():
@@ -179,17 +209,31 @@ def test_the_provider_works_as_whom_and_where_the_stack_says():
 
 
 @fleets
-def test_the_program_looks_up_nothing_but_account_partition_and_registry_tokens(fleet: Any):
-    assert {token for token, _ in run(fleet).invokes} == {
+def test_the_program_looks_up_nothing_but_account_partition_and_registry_tokens_and_for_eks(
+    fleet: Any,
+):
+    asked = {
         "aws:index/getCallerIdentity:getCallerIdentity",
         "aws:index/getPartition:getPartition",
         "aws:ecr/getAuthorizationToken:getAuthorizationToken",
     }
+    if fleet.get("target") == "eks":
+        # Where the load balancer stands; and of the cluster, or of what there is for its version.
+        existing = "existing" in fleet.get("cluster", {})
+        asked |= {
+            "aws:ec2/getSubnet:getSubnet",
+            "aws:eks/getCluster:getCluster"
+            if existing
+            else "aws:eks/getAddonVersion:getAddonVersion",
+        }
+    assert {token for token, _ in run(fleet).invokes} == asked
 
 
 @fleets
 def test_the_program_uses_nothing_deprecated(fleet: Any):
-    assert run(fleet).warnings == []
+    # The calendar may say something else: that a version of Kubernetes gets old.
+    old = "the standard support of Kubernetes"
+    assert [warning for warning in run(fleet).warnings if not warning.startswith(old)] == []
 
 
 def _in_plain_text(recording: Recording) -> list[str]:
@@ -210,17 +254,19 @@ def test_no_secret_value_stands_in_a_plain_input_or_output(fleet: Any, *, previe
     assert _in_plain_text(run(fleet, preview=preview)) == []
 
 
-def test_secret_values_reach_only_the_secret_versions_and_the_registry_login():
+@pytest.mark.parametrize("fleet", [FULL, EKS_FULL], ids=["ecs", "eks"])
+def test_secret_values_reach_only_the_secret_versions_and_the_registry_login(fleet: Any):
     kinds = {
         made.kind
-        for made in run(FULL).resources.values()
+        for made in run(fleet).resources.values()
         if any(MARKER in text for text, _ in leaves(made.inputs))
     }
     assert kinds == {"secretsmanager.SecretVersion", "docker-build.Image"}
 
 
-def test_no_output_holds_a_secret_not_even_an_encrypted_one():
-    texts = [text for value in run(FULL).outputs.values() for text, _ in leaves(value)]
+@pytest.mark.parametrize("fleet", [FULL, EKS_FULL], ids=["ecs", "eks"])
+def test_no_output_holds_a_secret_not_even_an_encrypted_one(fleet: Any):
+    texts = [text for value in run(fleet).outputs.values() for text, _ in leaves(value)]
     assert [text for text in texts if MARKER in text] == []
 
 
@@ -230,23 +276,35 @@ _LIMITS = {
     "lb.LoadBalancer": names.LOAD_BALANCER,
     "iam.Role": names.IAM_ROLE,
     "ec2.SecurityGroup": names.SECURITY_GROUP,
-    "ecs.Cluster": names.ECS_NAME,
-    "ecs.Service": names.ECS_NAME,
     "sns.Topic": names.SNS_TOPIC,
     "cloudwatch.MetricAlarm": names.ALARM,
     "cloudwatch.Dashboard": names.DASHBOARD,
     "ecr.Repository": names.ECR_REPOSITORY,
 }
+_OWN_LIMITS = {
+    "ecs": {"ecs.Cluster": names.ECS_NAME, "ecs.Service": names.ECS_NAME},
+    # Amazon EKS API reference, CreateCluster, name.
+    "eks": {"eks.Cluster": 100},
+}
+_LONG = {"servers": "s" * 32, "agents": "a" * 32}
+_LONG_NAMES: dict[str, Any] = {
+    "servers": {
+        _LONG["servers"]: FULL["servers"]["clock"]
+        | {"storage": {"mount": "/data"}, "secrets": ["x" * 64], "team": "t" * 32}
+    },
+    "agents": {
+        _LONG["agents"]: FULL["agents"]["assistant"]
+        | {"uses": [_LONG["servers"]], "team": "u" * 32}
+    },
+    "secrets": {"x" * 64: {"source": "generated"}},
+}
+LONGEST_STACK = "s" * 100
 
 
-def test_automatic_names_fit_the_limits_of_aws_with_the_longest_names_there_are():
-    long = {"servers": "s" * 32, "agents": "a" * 32}
-    fleet = {
-        "servers": {long["servers"]: FULL["servers"]["clock"]},
-        "agents": {long["agents"]: FULL["agents"]["assistant"] | {"uses": [long["servers"]]}},
-    }
-    recording = run(fleet)
-    for kind, limit in _LIMITS.items():
+@pytest.mark.parametrize("target", _OWN_LIMITS)
+def test_automatic_names_fit_the_limits_of_aws_with_the_longest_names_there_are(target: str):
+    recording = run({**_LONG_NAMES, "target": target})
+    for kind, limit in {**_LIMITS, **_OWN_LIMITS[target]}.items():
         found = recording.of(kind)
         assert found != []
         lengths = {
@@ -255,9 +313,39 @@ def test_automatic_names_fit_the_limits_of_aws_with_the_longest_names_there_are(
         assert {name: length for name, length in lengths.items() if length > limit} == {}
 
 
-def test_names_that_run_together_give_every_resource_a_urn_of_its_own():
+def _kubernetes(recording: Recording) -> list[Resource]:
+    return [made for made in recording.resources.values() if made.type.startswith("kubernetes:")]
+
+
+# What names a DNS label (RFC 1035); all other names are at most as long as a DNS name.
+_LABELS = {"Namespace", "Service"}
+
+
+@pytest.mark.parametrize("mesh", ["none", "istio"])
+@pytest.mark.parametrize("stack_name", ["dev", LONGEST_STACK])
+def test_names_and_labels_fit_the_limits_of_kubernetes_with_the_longest_names_there_are(
+    stack_name: str, mesh: str
+):
+    fleet = {**_LONG_NAMES, "target": "eks", "mesh": mesh}
+    found = _kubernetes(run(fleet, stack_name=stack_name))
+    assert len(found) > 30
+    for made in found:
+        metadata = made.inputs.get("metadata", {"name": made.inputs.get("name", "")})
+        short = made.kind.removeprefix("kubernetes.") in _LABELS
+        pattern = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?" if short else r"[a-z0-9]([a-z0-9.-]{0,252})"
+        assert re.fullmatch(pattern, metadata["name"])
+        for value in metadata.get("labels", {}).values():
+            assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", value)
+
+
+def _identity(made: Resource) -> tuple[str, str, str]:
+    metadata = made.inputs["metadata"]
+    return made.type, metadata.get("namespace", ""), metadata["name"]
+
+
+def _looking_alike() -> dict[str, Any]:
     image = {"image": {"context": "workloads/clock"}}
-    fleet = {
+    return {
         "servers": {
             "files": image,
             "routed": image,
@@ -274,10 +362,27 @@ def test_names_that_run_together_give_every_resource_a_urn_of_its_own():
         "secrets": {"c-request-state": {"source": "generated"}, "c": {"source": "generated"}},
         "gateway": {"allow_cidrs": ["10.0.0.0/8", "10.0.0.0/8"]},
     }
-    recording = run(fleet)
+
+
+def test_names_that_run_together_give_every_resource_a_urn_of_its_own():
+    recording = run(_looking_alike())
     assert len(recording.names("ecs.Service")) == 9
     groups = [made.inputs["name"] for made in recording.of("cloudwatch.LogGroup")]
     assert len(groups) == len(set(groups)) == 11
+
+
+@pytest.mark.parametrize("mesh", ["none", "istio"])
+def test_names_that_run_together_give_every_object_of_kubernetes_a_name_of_its_own(mesh: str):
+    fleet = _looking_alike()
+    teams = {"b": "a-deny", "c": "probes-a", "b-to-c": "a", "a-to-b": "a-probes", "a": "b-to-c"}
+    for name, team in teams.items():
+        section = "servers" if name in fleet["servers"] else "agents"
+        fleet[section][name] = fleet[section][name] | {"team": team}
+    recording = run({**fleet, "target": "eks", "mesh": mesh})
+    assert len(recording.names("kubernetes.Deployment")) == 9
+    objects = [_identity(made) for made in _kubernetes(recording) if "metadata" in made.inputs]
+    assert len(objects) > 100
+    assert len(objects) == len(set(objects))
 
 
 # Many of everything that has an order, so that two orders are hardly ever the same by chance.
@@ -296,20 +401,22 @@ print(json.dumps({one.urn: one.inputs for one in made}, sort_keys=True, default=
 """
 
 
-def _inventory(seed: str) -> subprocess.CompletedProcess[str]:
+def _inventory(seed: str, target: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", _INVENTORY],
         cwd=ROOT,
         env={**os.environ, "PYTHONHASHSEED": seed},
-        input=json.dumps(_MANY),
+        input=json.dumps({**_MANY, "target": target}),
         capture_output=True,
         text=True,
         check=True,
     )
 
 
-def test_inputs_do_not_depend_on_the_seed_of_pythons_hashes():
+@pytest.mark.parametrize("target", ["ecs", "eks"])
+def test_inputs_do_not_depend_on_the_seed_of_pythons_hashes(target: str):
     with ThreadPoolExecutor() as pool:
-        first, second = (json.loads(done.stdout) for done in pool.map(_inventory, ("1", "2")))
-    assert len(first) == len(run(_MANY).resources)
+        done = pool.map(_inventory, ("1", "2"), (target, target))
+        first, second = (json.loads(each.stdout) for each in done)
+    assert len(first) == len(run({**_MANY, "target": target}).resources)
     assert first == second

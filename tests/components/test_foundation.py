@@ -1,11 +1,13 @@
 """Keys, secrets, images, logs, discovery and files, and what of them is protected."""
 
 import json
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 
 from tests.components.fleets import (
+    EKS_FLEETS,
     EXISTING_SECRET,
     FLEETS,
     FOREIGN_IMAGE,
@@ -37,7 +39,7 @@ def test_the_key_rotates_and_in_production_waits_longest_before_it_goes(fleet: A
     }
 
 
-def test_the_key_policy_lets_logs_use_it_for_the_log_groups_of_the_stack_only():
+def test_the_key_policy_lets_logs_use_it_for_the_log_groups_of_the_stack_and_its_cluster_only():
     statements = {
         each["Sid"]: each for each in run(FULL).one("kms.Key").json("policy")["Statement"]
     }
@@ -46,9 +48,14 @@ def test_the_key_policy_lets_logs_use_it_for_the_log_groups_of_the_stack_only():
     assert logs["Principal"] == {"Service": ["logs.us-east-1.amazonaws.com"]}
     assert logs["Condition"] == {
         "ArnLike": {
-            "kms:EncryptionContext:aws:logs:arn": (
-                "arn:aws:logs:us-east-1:123456789012:log-group:/mcp-platform/dev/*"
-            )
+            "kms:EncryptionContext:aws:logs:arn": [
+                f"arn:aws:logs:us-east-1:123456789012:log-group:{path}/*"
+                for path in (
+                    "/mcp-platform/dev",
+                    "/aws/eks/mcp-platform-dev-*",
+                    "/aws/containerinsights/mcp-platform-dev-*",
+                )
+            ]
         }
     }
     notify = statements["AlarmsNotify"]
@@ -70,8 +77,18 @@ def test_every_log_group_has_a_name_that_the_key_policy_covers():
         "/mcp-platform/Team_A--x/gateway/requests",
     ]
     condition = odd.one("kms.Key").json("policy")["Statement"][1]["Condition"]["ArnLike"]
-    (covered,) = condition.values()
-    assert covered.endswith(":log-group:/mcp-platform/Team_A--x/*")
+    ((own, *_),) = condition.values()
+    assert own.endswith(":log-group:/mcp-platform/Team_A--x/*")
+
+
+@pytest.mark.parametrize("fleet", EKS_FLEETS.values(), ids=EKS_FLEETS)
+def test_every_log_group_of_a_cluster_is_covered_by_the_key_policy(fleet: dict[str, Any]):
+    recording = run(fleet)
+    key = recording.one("kms.Key").json("policy")["Statement"][1]["Condition"]["ArnLike"]
+    ((*patterns,),) = key.values()
+    for group in recording.of("cloudwatch.LogGroup"):
+        arn = f"arn:aws:logs:us-east-1:123456789012:log-group:{group.inputs['name']}"
+        assert any(fnmatchcase(arn, pattern) for pattern in patterns)
 
 
 def test_the_gateway_has_a_log_group_that_no_workload_can_take_and_that_production_keeps():

@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 import pulumi_aws as aws
+import pulumi_kubernetes as k8s
 import pulumi_random as random
 import pytest
 
@@ -22,12 +23,18 @@ from components.publish import Published
 from components.targets.ecs import EcsTarget
 from components.targets.ecs.cluster import create_cluster
 from components.targets.ecs.workload import Workload
+from components.targets.eks import EksTarget
+from components.targets.eks import cluster as eks_cluster
+from components.targets.eks.base import Base
+from components.targets.eks.namespaces import Namespaces
+from components.targets.eks.workload import Workload as EksWorkload
 from core.parse import parse
 from core.stack import Stack
-from tests.components.fleets import FULL
+from tests.components.fleets import EKS_FULL, FULL
 from tests.components.recording import ROOT, Recording, Resource, configuration, record
 
 OWNER, OTHER_PROVIDER, NEEDED, FORMER = "owner", "other", "needed", "former-name"
+OTHER_CLUSTER = "other-cluster"
 
 
 class _Owner(pulumi.ComponentResource):
@@ -36,19 +43,28 @@ class _Owner(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _everything_with_options() -> None:
-    """Makes one of each component, with every option that a caller may want."""
-    bag, encrypted = configuration(FULL)
+def _begun(configured: dict[str, Any]) -> tuple[dict[str, Any], pulumi.ResourceOptions]:
+    """Fleet and stack, and every option that a caller may want."""
+    bag, encrypted = configuration(configured)
     fleet, region = parse(bag, encrypted=frozenset(encrypted), root=ROOT)
     stack = Stack(project="mcp-platform", name="dev", region=region, production=False)
     opts = pulumi.ResourceOptions(
         parent=_Owner(),
-        providers=[aws.Provider(OTHER_PROVIDER, region=region)],
+        providers=[
+            aws.Provider(OTHER_PROVIDER, region=region),
+            k8s.Provider(OTHER_CLUSTER, kubeconfig="{}"),
+        ],
         depends_on=[random.RandomPassword(NEEDED, length=8)],
         aliases=[pulumi.Alias(name=FORMER)],
         protect=True,
     )
-    base: dict[str, Any] = {"fleet": fleet, "stack": stack}
+    return {"fleet": fleet, "stack": stack}, opts
+
+
+def _everything_with_options() -> None:
+    """Makes one of each component but EKS's."""
+    base, opts = _begun(FULL)
+    fleet, stack = base["fleet"], base["stack"]
     values = {"notes-api-key": pulumi.Output.secret("value")}
     foundation = Foundation("Foundation", **base, secret_values=values, opts=opts)
     account, network, key = foundation.account, foundation.network, foundation.key_arn
@@ -77,18 +93,51 @@ def _everything_with_options() -> None:
     Published("Published", **base, target=target, opts=opts)
 
 
+def _eks_with_options() -> None:
+    """Makes one of each component of EKS."""
+    base, opts = _begun(EKS_FULL)
+    fleet = base["fleet"]
+    values = {"notes-api-key": pulumi.Output.secret("value")}
+    base |= {"foundation": Foundation("Foundation", **base, secret_values=values)}
+    gateway = Gateway("Gateway", **base, certificate_arn=None)
+    called = eks_cluster.name_cluster(fleet, base["stack"])
+    target = EksTarget(
+        "Target",
+        **base,
+        gateway=gateway,
+        cluster_name=called,
+        aws_config=pulumi.Config("aws"),
+        opts=opts,
+    )
+    cluster = eks_cluster.create_cluster("shared", called, **base, parent=target)
+    Base("Base", **base, gateway=gateway, cluster=cluster, opts=opts)
+    namespaces = Namespaces("Namespaces", **base, cluster=cluster, needed=[], opts=opts)
+    EksWorkload(
+        "Workload",
+        workload="notes",
+        load=fleet.servers["notes"],
+        **base,
+        gateway=gateway,
+        namespaces=namespaces,
+        opts=opts,
+    )
+
+
+_PROGRAMS = {"eks": _eks_with_options, "rest": _everything_with_options}
+
+
 @functools.cache
-def _recorded() -> Recording:
-    return record(_everything_with_options, configuration={}, encrypted=[])
+def _recorded(program: str) -> Recording:
+    return record(_PROGRAMS[program], configuration={}, encrypted=[])
 
 
-def _component(name: str) -> Resource:
-    return _recorded().one(f"mcp-platform.{name}", name)
+def _component(program: str, name: str) -> Resource:
+    return _recorded(program).one(f"mcp-platform.{name}", name)
 
 
-components = pytest.mark.parametrize(
-    "name",
-    [
+_PROBED = {
+    "eks": ["Base", "Namespaces", "Target", "Workload"],
+    "rest": [
         "Certificate",
         "Discovery",
         "Foundation",
@@ -103,40 +152,57 @@ components = pytest.mark.parametrize(
         "Vault",
         "Workload",
     ],
+}
+components = pytest.mark.parametrize(
+    ("program", "name"), [(program, name) for program, each in _PROBED.items() for name in each]
 )
 
 
-def _named(name: str) -> str:
-    (urn,) = (made.urn for made in _recorded().resources.values() if made.name == name)
+def _named(program: str, name: str) -> str:
+    (urn,) = (made.urn for made in _recorded(program).resources.values() if made.name == name)
     return urn
 
 
-def test_every_kind_of_component_is_probed():
-    probed = {made.kind for made in _recorded().components if made.parent == _named(OWNER)}
-    assert probed == {made.kind for made in _recorded().components}
-    assert len(probed) == 13
+def test_every_type_of_component_is_probed_but_those_of_lambda():
+    probed = {
+        made.type
+        for program in _PROBED
+        for made in _recorded(program).components
+        if made.parent == _named(program, OWNER)
+    }
+    assert probed == {made.type for program in _PROBED for made in _recorded(program).components}
+    assert len(probed) == 17
 
 
 @components
-def test_a_component_takes_parent_aliases_protection_and_dependencies_of_its_caller(name: str):
-    made = _component(name)
-    assert made.parent == _named(OWNER)
+def test_a_component_takes_parent_aliases_protection_and_dependencies_of_its_caller(
+    program: str, name: str
+):
+    made = _component(program, name)
+    assert made.parent == _named(program, OWNER)
     assert made.aliases == [FORMER]
     assert made.protect
-    assert made.dependencies == [_named(NEEDED)]
+    assert made.dependencies == [_named(program, NEEDED)]
 
 
 @components
-def test_the_children_of_a_component_have_neither_its_aliases_nor_its_dependencies(name: str):
-    children = _recorded().children(_component(name))
+def test_the_children_of_a_component_have_neither_its_aliases_nor_its_dependencies(
+    program: str, name: str
+):
+    children = _recorded(program).children(_component(program, name))
     assert children != []
     assert [made.name for made in children if FORMER in str(made.aliases)] == []
-    assert [made.name for made in children if _named(NEEDED) in made.dependencies] == []
+    assert [made.name for made in children if _named(program, NEEDED) in made.dependencies] == []
 
 
 @components
-def test_the_children_of_a_component_are_made_with_the_provider_of_its_caller(name: str):
-    children = _recorded().children(_component(name))
+def test_the_children_of_a_component_are_made_with_the_provider_of_its_caller(
+    program: str, name: str
+):
+    children = _recorded(program).children(_component(program, name))
     providers = {made.provider.rsplit("::", 1)[0] for made in children if made.type[:4] == "aws:"}
-    assert providers <= {_named(OTHER_PROVIDER)}
-    assert providers or name == "Foundation"
+    assert providers <= {_named(program, OTHER_PROVIDER)}
+    objects = [made for made in children if made.type.startswith("kubernetes:")]
+    clusters = {made.provider.rsplit("::", 1)[0] for made in objects}
+    assert clusters <= {_named(program, OTHER_CLUSTER)}
+    assert providers or clusters or name == "Foundation"

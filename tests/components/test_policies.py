@@ -8,6 +8,8 @@ import parliament
 import pytest
 
 from tests.components.fleets import (
+    EKS_FLEETS,
+    EKS_FULL,
     EVERY_FLEET,
     EXISTING_SECRET,
     FULL,
@@ -15,7 +17,7 @@ from tests.components.fleets import (
     PUBLIC_IMAGE,
     with_server,
 )
-from tests.components.recording import Recording, run
+from tests.components.recording import CLUSTER_NAME, Recording, run
 
 linter: Any = parliament  # it ships no types
 fleets = pytest.mark.parametrize("fleet", EVERY_FLEET.values(), ids=EVERY_FLEET)
@@ -112,6 +114,8 @@ def test_the_statements_on_every_resource_are_those_that_aws_offers_nothing_narr
         ("iam.RolePolicy", "LambdaJoinsNetwork"),
         ("iam.RolePolicy", "FunctionDoesNot"),
         ("iam.RolePolicy", "DeliverLogs"),
+        ("iam.RolePolicy", "FindTargets"),
+        ("iam.RolePolicy", "SeeNodeGroups"),
     }
 
 
@@ -137,21 +141,66 @@ def test_every_role_is_taken_by_one_service_for_this_account_where_it_says_whose
     recording = run(fleet)
     machines = {made.inputs["roleArn"] for made in recording.of("sfn.StateMachine")}
     functions = {made.inputs["role"] for made in recording.of("lambda.Function")}
+    nodes = {made.inputs["nodeRoleArn"] for made in recording.of("eks.ManagedNodeGroup")}
+    engines = {made.inputs["roleArn"] for made in recording.of("eks.Capability")}
+    pods = _pods(recording)
     for role in recording.of("iam.Role"):
         arn = role.state["arn"]
+        (statement,) = role.json("assumeRolePolicy")["Statement"]
+        actions = ["sts:AssumeRole"]
+        condition: dict[str, Any] | None = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
         if role.name.endswith("flow-logs-role"):
             service = "vpc-flow-logs"
         elif role.name.startswith("ecs-"):
             service = "ecs-tasks"
         elif arn in machines:
             service = "states"
+        elif arn in engines:
+            service, actions = "capabilities.eks", ["sts:AssumeRole", "sts:TagSession"]
+            condition = None
+        elif arn in pods:
+            service, actions = "pods.eks", ["sts:AssumeRole", "sts:TagSession"]
+            namespace, account = pods[arn]
+            condition = {
+                "StringEquals": {
+                    "aws:RequestTag/kubernetes-namespace": namespace,
+                    "aws:RequestTag/kubernetes-service-account": account,
+                }
+            }
         else:
-            service = "lambda" if arn in functions else "apigateway"
-        (statement,) = role.json("assumeRolePolicy")["Statement"]
+            service = "ec2" if arn in nodes else "lambda" if arn in functions else "apigateway"
+            condition = None
         assert statement["Principal"] == {"Service": [f"{service}.amazonaws.com"]}
-        assert statement["Action"] == ["sts:AssumeRole"]
-        told = {"StringEquals": {"aws:SourceAccount": "123456789012"}}
-        assert statement.get("Condition") == (None if service in ("lambda", "apigateway") else told)
+        assert statement["Action"] == actions
+        assert statement.get("Condition") == condition
+
+
+def _pods(recording: Recording) -> dict[str, tuple[str, str]]:
+    """Namespace and service account of the pods that EKS Pod Identity gives a role, by its ARN."""
+    found = [
+        (made.inputs["roleArn"], made.inputs["namespace"], made.inputs["serviceAccount"])
+        for made in recording.of("eks.PodIdentityAssociation")
+    ]
+    for addon in recording.of("eks.Addon"):
+        watches = addon.inputs["addonName"] == "amazon-cloudwatch-observability"
+        namespace = "amazon-cloudwatch" if watches else "kube-system"
+        found += [
+            (association["roleArn"], namespace, association["serviceAccount"])
+            for association in addon.inputs.get("podIdentityAssociations", [])
+        ]
+    roles = {arn: (namespace, account) for arn, namespace, account in found}
+    # Each role is for one service account, and no service account has two.
+    assert len(roles) == len(set(roles.values())) == len(found)
+    return roles
+
+
+@pytest.mark.parametrize("fleet", EKS_FLEETS.values(), ids=EKS_FLEETS)
+def test_every_role_of_a_pod_is_given_in_the_cluster_of_the_fleet(fleet: Any):
+    recording = run(fleet)
+    existing = fleet.get("cluster", {}).get("existing")
+    name = existing["name"] if existing else CLUSTER_NAME
+    taken = [*recording.of("eks.PodIdentityAssociation"), *recording.of("eks.Addon")]
+    assert {made.inputs["clusterName"] for made in taken} == {name}
 
 
 def test_every_workload_has_two_roles_of_its_own():
@@ -271,3 +320,39 @@ def test_a_server_without_needs_may_do_nothing():
     policies = run(FULL).names("iam.RolePolicy")
     for name in ("clock", "old"):
         assert f"ecs-{name}-task-policy" not in policies
+
+
+def _pod_permissions(workload: str) -> dict[str, tuple[list[str], list[str]]]:
+    """Actions and resources of the role that a workload's pods take on EKS, by sid."""
+    policy = run(EKS_FULL).one("iam.RolePolicy", f"eks-{workload}-pod-policy").json("policy")
+    return {each["Sid"]: (each["Action"], each["Resource"]) for each in policy["Statement"]}
+
+
+def test_on_eks_a_pod_may_invoke_its_own_models_and_read_its_own_secrets():
+    recording = run(EKS_FULL)
+    assert _pod_permissions("assistant") == _permissions("assistant-task")
+    assert _pod_permissions("notes") == {
+        "ReadOwnSecrets": (
+            ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"],
+            [
+                recording.one("secretsmanager.Secret", f"fleet-vault-{name}").state["arn"]
+                for name in (
+                    "secret-notes-api-key",
+                    "secret-made-up",
+                    "request-state-notes",
+                )
+            ],
+        ),
+        "DecryptSecrets": (["kms:Decrypt"], [recording.one("kms.Key").state["arn"]]),
+    }
+
+
+def test_on_eks_who_uses_nothing_of_aws_has_no_role():
+    workloads = [*EKS_FULL["servers"], *EKS_FULL["agents"]]
+    roles = {name for name in run(EKS_FULL).names("iam.Role") if name.endswith("-pod")}
+    assert roles == {f"eks-{name}-pod" for name in workloads if name != "auditor"}
+    associations = set(run(EKS_FULL).names("eks.PodIdentityAssociation"))
+    assert associations == {
+        "eks-base-aws-efs-csi-driver-identity",
+        *(f"eks-{name}-identity" for name in workloads if name != "auditor"),
+    }

@@ -38,24 +38,24 @@ def _packages(modules: Collection[str]) -> set[str]:
     return {module.split(".")[0] for module in modules}
 
 
+_ALWAYS = {"pulumi", "pulumi_aws", "pulumi_awsx", "pulumi_docker_build", "pulumi_random"}
+_OF_LAMBDA = {"apigateway", "apigatewayv2", "lambda_", "sfn"}
+
+
 @pytest.mark.parametrize(
-    ("fleet", "own", "foreign"),
+    ("fleet", "own", "further", "foreign"),
     [
-        ("FULL", "ecs", {"apigateway", "apigatewayv2", "lambda_", "sfn"}),
-        ("LAMBDA_FULL", "aws_lambda", {"ecs", "lb"}),
+        ("FULL", "ecs", set[str](), {*_OF_LAMBDA, "eks"}),
+        ("LAMBDA_FULL", "aws_lambda", set[str](), {"ecs", "eks", "lb"}),
+        ("EKS_FULL", "eks", {"pulumi_eks", "pulumi_kubernetes"}, {*_OF_LAMBDA, "ecs"}),
     ],
 )
-def test_a_fleet_imports_its_own_target_and_nothing_of_kubernetes(
-    fleet: str, own: str, foreign: set[str]
+def test_a_fleet_imports_its_own_target_and_nothing_of_kubernetes_unless_that_is_it(
+    fleet: str, own: str, further: set[str], foreign: set[str]
 ):
     modules = _modules(_MODULES_OF_THE_PROGRAM.format(fleet=fleet))
-    assert {package for package in _packages(modules) if package.startswith("pulumi")} == {
-        "pulumi",
-        "pulumi_aws",
-        "pulumi_awsx",
-        "pulumi_docker_build",
-        "pulumi_random",
-    }
+    packages = {package for package in _packages(modules) if package.startswith("pulumi")}
+    assert packages == _ALWAYS | further
     targets = {module for module in modules if module.startswith("components.targets.")}
     assert {module.split(".")[2] for module in targets} == {own}
     # The SDK's own modules are there from the start, but empty until something is taken out.

@@ -10,7 +10,7 @@ import pytest
 from core import discovery
 from core.fitness import check
 from core.fleet import Fleet, Image, Server, Target
-from tests.components.fleets import FLEETS, LAMBDA_FULL, MINIMAL, PRODUCTION
+from tests.components.fleets import EKS_FLEETS, EKS_FULL, FLEETS, LAMBDA_FULL, MINIMAL, PRODUCTION
 from tests.components.recording import API_ID, Recording, run
 
 OUTPUTS = {
@@ -24,6 +24,9 @@ OUTPUTS = {
     "log_groups",
 }
 
+NO_TEAM = "mcp"
+"""What stands for the team where there is none."""
+
 API_URL = f"https://{API_ID}.execute-api.us-east-1.amazonaws.com/live"
 
 
@@ -34,8 +37,9 @@ class Held:
     Attributes:
         fleets: The fleets that it runs.
         plain_url: The gateway's address without a domain.
-        reached: Where agents reach a server, whatever the gateway is.
-        namespace: The kind and the name of what servers are found in.
+        reached: Where agents reach a server of a team, whatever the gateway is.
+        namespace: The kind and the name of what servers are found in; nothing is made for the
+            domain of a cluster.
         shared: The kinds whose names are inside of something else of the stack's own (a namespace,
             an API, a function), so that two stacks have the same; and the domain's records, which
             two stacks cannot share.
@@ -43,8 +47,8 @@ class Held:
 
     fleets: dict[str, dict[str, Any]]
     plain_url: Callable[[Recording], str]
-    reached: Callable[[str], str]
-    namespace: tuple[str, str]
+    reached: Callable[[str, str], str]
+    namespace: tuple[str | None, str]
     shared: set[str]
 
 
@@ -56,14 +60,25 @@ HELD = {
     "ecs": Held(
         fleets=FLEETS,
         plain_url=_load_balancer,
-        reached=lambda name: f"http://{name}.mcp-platform-dev.internal:8080/mcp",
+        reached=lambda name, _: f"http://{name}.mcp-platform-dev.internal:8080/mcp",
         namespace=("servicediscovery.PrivateDnsNamespace", "mcp-platform-dev.internal"),
         shared={"route53.Record", "servicediscovery.Service"},
+    ),
+    "eks": Held(
+        fleets={
+            **FLEETS,
+            **{name: fleet for name, fleet in EKS_FLEETS.items() if name != "eks full"},
+            "full": EKS_FULL,
+        },
+        plain_url=_load_balancer,
+        reached=lambda name, team: f"http://{name}.{team}.svc.cluster.local:8080/mcp",
+        namespace=(None, "svc.cluster.local"),
+        shared={"route53.Record", "kubernetes.Release"},
     ),
     "lambda": Held(
         fleets={**FLEETS, "full": LAMBDA_FULL},
         plain_url=lambda _: API_URL,
-        reached=lambda name: f"{API_URL}/servers/{name}/mcp",
+        reached=lambda name, _: f"{API_URL}/servers/{name}/mcp",
         namespace=("servicediscovery.HttpNamespace", "mcp-platform-dev"),
         shared={
             "route53.Record",
@@ -200,18 +215,29 @@ def test_discovery_is_a_namespace_and_the_parameter_that_is_there(
         "namespace": namespace,
         "parameter": "/mcp-platform/dev/discovery",
     }
-    assert recording.one(kind).inputs["name"] == namespace
+    if kind:
+        assert recording.one(kind).inputs["name"] == namespace
     parameter = recording.one("ssm.Parameter").inputs
     assert parameter["name"] == "/mcp-platform/dev/discovery"
     document = json.loads(parameter["value"].value)
-    assert document["servers"] == {name: HELD[target].reached(name) for name in fleet["servers"]}
+    assert document["servers"] == {
+        name: HELD[target].reached(name, server.get("team", NO_TEAM))
+        for name, server in fleet["servers"].items()
+    }
 
 
 @targets
 def test_every_server_is_an_entry_of_the_namespace(target: str):
     fleet = _full(target)
-    entries = _run(fleet, target).of("servicediscovery.Service")
-    assert sorted(made.inputs["name"] for made in entries) == sorted(fleet["servers"])
+    recording = _run(fleet, target)
+    if target == "eks":
+        # Of the cluster, where agents have services too.
+        entries = {
+            made.inputs["metadata"]["name"] for made in recording.of("kubernetes.Service")
+        } - fleet["agents"].keys()
+    else:
+        entries = {made.inputs["name"] for made in recording.of("servicediscovery.Service")}
+    assert entries == fleet["servers"].keys()
 
 
 @targets
@@ -219,7 +245,7 @@ def test_a_fleet_too_large_for_one_parameter_is_found_through_the_first(
     target: str, monkeypatch: pytest.MonkeyPatch
 ):
     # One server fits, and the name of the next parameter, whatever the servers' addresses are.
-    url = HELD[target].reached("server-0")
+    url = HELD[target].reached("server-0", NO_TEAM)
     monkeypatch.setattr(discovery, "PARAMETER_BYTES", len(url) + 90)
     servers = {f"server-{number}": MINIMAL["servers"]["clock"] for number in range(2)}
     recording = _run({"servers": servers}, target)

@@ -17,7 +17,7 @@ def _without(section: dict[str, Any], key: str) -> dict[str, Any]:
     ("fleet", "path"),
     [
         ({}, "mcp-platform:servers"),
-        ({**MINIMAL, "target": "eks"}, "mcp-platform:target"),
+        ({**MINIMAL, "target": "fargate"}, "mcp-platform:target"),
         ({**MINIMAL, "srevers": {}}, "mcp-platform:srevers"),
         (with_server(cpu=300), "mcp-platform:servers.clock.cpu"),
         (with_server(max_request_seconds=3971), "mcp-platform:servers.clock.max_request_seconds"),

@@ -116,13 +116,13 @@ def pod_spec(
                 "image_pull_policy": "IfNotPresent",
                 "ports": [{"name": "http", "container_port": PORT, "protocol": "TCP"}],
                 "env": [
-                    *({"name": name, "value": value} for name, value in variables.items()),
+                    *({"name": name, "value": value} for name, value in sorted(variables.items())),
                     *(
                         {
                             "name": name,
                             "value_from": {"secret_key_ref": {"name": secrets_from, "key": name}},
                         }
-                        for name in secrets
+                        for name in sorted(secrets)
                     ),
                 ],
                 "resources": {"requests": size, "limits": size},

@@ -100,8 +100,6 @@ class EksTarget(pulumi.ComponentResource):
         rendering = fleet.gitops and k8s.Provider(
             f"{name}-manifests",
             render_yaml_to_directory=fleet.gitops.path,
-            # All files at every update: a fresh clone has none of them.
-            always_render=True,
             # Not left out: the SDK would take it from the environment, and the provider refuses it.
             kubeconfig="",
             opts=pulumi.ResourceOptions(parent=self),

@@ -111,7 +111,11 @@ class Workload(pulumi.ComponentResource):
         service = self._service(here)
         if route := gateway.routes.get(workload):
             after_service = pulumi.ResourceOptions(
-                parent=self, depends_on=[*needed, service, route.rule]
+                parent=self,
+                depends_on=[*needed, service, route.rule],
+                # Whose targets it registers is for good (AWS Load Balancer Controller, webhooks).
+                replace_on_changes=["spec.targetGroupARN"],
+                delete_before_replace=True,
             )
             ready.append(
                 bind(
