@@ -16,6 +16,7 @@ up: ## create the fleet of STACK (dev) in the sandbox; TARGET overrides the stac
 	@bin/sandbox up --yes --stack $(STACK)
 
 test: setup ## run every test
+	@bin/setup checkov
 	@$(python) -m pytest
 
 lint: setup ## check style, types and the direction of imports
