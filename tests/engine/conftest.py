@@ -22,6 +22,15 @@ def serverless(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     return sandbox
 
 
+@pytest.fixture(scope="session")
+def clustered(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """The example fleet on EKS, deployed once; copy it to change."""
+    sandbox = create(tmp_path_factory.mktemp("engine") / "clustered")
+    sandbox.configure("target", "eks")
+    sandbox.up()
+    return sandbox
+
+
 @pytest.fixture
 def deployed(example: Sandbox, tmp_path: Path) -> Sandbox:
     """A copy of the deployed example fleet."""

@@ -20,10 +20,6 @@ BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
             "mend:    pulumi config set --path 'mcp-platform:target' ecs",
         ],
     ),
-    "a target that is still to come": (
-        {"target": "eks"},
-        ["mcp-platform:target", "got:     eks", "allowed: ecs or lambda in this release"],
-    ),
     "a mistyped top-level key": (
         {"sever": {}},
         ["mcp-platform:sever", "got:     a key that is not known (did you mean servers?)"],

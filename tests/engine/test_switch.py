@@ -1,7 +1,10 @@
 """One stack, one target after another: what is kept, what goes, and in which order."""
 
+import itertools
 import json
 import re
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,12 @@ KEPT = {
     "aws:sns/topic:Topic",
     "docker-build:index:Image",
 }
+OF_TARGET = {
+    "ecs": ("aws:ecs/",),
+    "eks": ("aws:eks/", "kubernetes:"),
+    "lambda": ("aws:lambda/", "aws:apigateway/restApi"),
+}
+"""What the types begin with of which only one target has any."""
 DOMAIN = {
     "exposure": "public",
     "domain": "mcp.example.com",
@@ -40,22 +49,64 @@ DOMAIN = {
 }
 
 
-def _ids(sandbox: Sandbox) -> dict[str, str]:
-    """The ids of what a switch keeps, by URN."""
-    return {
-        each["urn"]: each["id"]
-        for each in sandbox.resources()
-        if each["type"] in KEPT and "platform" not in each["urn"].split("::")[-1]
-    }
+WALK = ("lambda", "eks", "ecs", "eks", "lambda", "ecs")
+"""From ECS: every switch between two targets, each once."""
+SWITCHES = tuple(itertools.pairwise(("ecs", *WALK)))
+LOG_ROLE = {
+    "aws:apigateway/account:Account",
+    "aws:iam/role:Role",
+    "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+}
+"""What a Lambda fleet leaves to the whole region, for the sake of everybody else's APIs."""
 
 
-def _secret_values(sandbox: Sandbox) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a stack is, after an `up`.
+
+    Attributes:
+        steps: What the `up` did.
+        ids: The ids of what a switch keeps, by URN.
+        gateway: The ids of what the load balancer consists of, by URN.
+        values: The values of the secrets, by URN.
+        logical_names: The logical names of all resources.
+        types: How many there are of each type in the cloud.
+        outputs: The stack's outputs.
+    """
+
+    steps: list[tuple[str, str]]
+    ids: dict[str, str]
+    gateway: dict[str, str]
+    values: dict[str, Any]
+    logical_names: list[str]
+    types: Counter[str]
+    outputs: dict[str, Any]
+
+
+def _look(sandbox: Sandbox, steps: list[tuple[str, str]]) -> Seen:
     plain = json.loads(sandbox.must("stack", "export", "--stack", STACK, "--show-secrets"))
-    return {
-        each["urn"]: each["inputs"]["secretString"]["plaintext"]
-        for each in plain["deployment"]["resources"]
-        if each["type"] == "aws:secretsmanager/secretVersion:SecretVersion"
-    }
+    _, *resources = plain["deployment"]["resources"]
+    return Seen(
+        steps=steps,
+        ids={
+            each["urn"]: each["id"]
+            for each in resources
+            if each["type"] in KEPT and "mcp-platform:foundation:Foundation$" in each["urn"]
+        },
+        gateway={
+            each["urn"]: each["id"]
+            for each in resources
+            if "mcp-platform:gateway:Gateway$" in each["urn"]
+        },
+        values={
+            each["urn"]: each["inputs"]["secretString"]["plaintext"]
+            for each in resources
+            if each["type"] == "aws:secretsmanager/secretVersion:SecretVersion"
+        },
+        logical_names=[each["urn"].split("::")[-1] for each in resources],
+        types=Counter(thing.type for thing in sandbox.cloud.list()),
+        outputs=sandbox.outputs(),
+    )
 
 
 def _steps(log: str) -> list[tuple[str, str]]:
@@ -74,85 +125,102 @@ def _switch(sandbox: Sandbox, target: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def there_and_back(example: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The example fleet from ECS to Lambda and back, with what was seen on the way."""
+def walk(example: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sandbox, list[Seen]]:
+    """The example fleet after all switches, and what it was before and after each."""
     sandbox = example.copy(tmp_path_factory.mktemp("switch") / "fleet")
-    seen: dict[str, Any] = {"first": _ids(sandbox), "values": [_secret_values(sandbox)]}
-    for target in ("lambda", "ecs"):
-        seen[target] = {
-            "steps": _switch(sandbox, target),
-            "ids": _ids(sandbox),
-            "types": {each["type"] for each in sandbox.resources()},
-            "outputs": sandbox.outputs(),
-        }
-        seen["values"].append(_secret_values(sandbox))
-    seen["sandbox"] = sandbox
-    return seen
+    seen = [_look(sandbox, [])]
+    seen += [_look(sandbox, _switch(sandbox, target)) for target in WALK]
+    return sandbox, seen
 
 
-@pytest.mark.parametrize("target", ["lambda", "ecs"])
-def test_what_the_foundation_holds_keeps_its_id(
-    there_and_back: dict[str, Any], target: str
-) -> None:
-    first, ids = there_and_back["first"], there_and_back[target]["ids"]
-    assert {urn.split("::")[2].split("$")[-1] for urn in first} == KEPT
-    assert ids == first
+def test_the_walk_has_every_switch_between_two_targets_once() -> None:
+    assert sorted(SWITCHES) == sorted(itertools.permutations(("ecs", "eks", "lambda"), 2))
 
 
-def test_secrets_keep_their_values(there_and_back: dict[str, Any]) -> None:
-    first, *later = there_and_back["values"]
-    assert len(first) == 3
-    assert later == [first, first]
+def test_what_the_foundation_holds_keeps_its_id(walk: tuple[Sandbox, list[Seen]]) -> None:
+    first, *later = walk[1]
+    assert {urn.split("::")[2].split("$")[-1] for urn in first.ids} == KEPT
+    assert [each.ids for each in later] == [first.ids] * len(WALK)
 
 
-@pytest.mark.parametrize(("target", "other"), [("lambda", "ecs"), ("ecs", "lambda")])
+def test_secrets_keep_their_values(walk: tuple[Sandbox, list[Seen]]) -> None:
+    first, *later = walk[1]
+    assert len(first.values) == 3
+    assert [each.values for each in later] == [first.values] * len(WALK)
+
+
+@pytest.mark.parametrize(
+    ("place", "left", "target"), [(i, *each) for i, each in enumerate(SWITCHES)]
+)
 def test_new_things_are_made_before_old_ones_go(
-    there_and_back: dict[str, Any], target: str, other: str
+    walk: tuple[Sandbox, list[Seen]], place: int, left: str, target: str
 ) -> None:
-    steps = there_and_back[target]["steps"]
+    steps = walk[1][place + 1].steps
     made = [place for place, (done, _) in enumerate(steps) if done == "created"]
     gone = [
         place
         for place, (done, name) in enumerate(steps)
-        if done == "deleted" and name.startswith((f"{other}-", "gateway-"))
+        if done == "deleted" and name.startswith((f"{left}-", "gateway-"))
     ]
-    assert len(made) > 50
-    assert len(gone) > 50
+    assert [name for done, name in steps if done == "created" and name.startswith(f"{target}-")]
+    assert min(len(made), len(gone)) > 25
     assert max(made) < min(gone)
 
 
 @pytest.mark.parametrize(
-    ("target", "gone"),
-    [
-        ("lambda", {"aws:ecs/service:Service", "aws:lb/loadBalancer:LoadBalancer"}),
-        ("ecs", {"aws:lambda/function:Function", "aws:apigateway/restApi:RestApi"}),
-    ],
+    ("place", "left", "target"), [(i, *each) for i, each in enumerate(SWITCHES)]
 )
-def test_nothing_of_the_other_target_is_left(
-    there_and_back: dict[str, Any], target: str, gone: set[str]
+def test_nothing_of_the_target_that_was_left_stays(
+    walk: tuple[Sandbox, list[Seen]], place: int, left: str, target: str
 ) -> None:
-    assert gone & there_and_back[target]["types"] == set()
+    now = walk[1][place + 1]
+    assert [name for name in now.logical_names if name.startswith(f"{left}-")] == []
+    assert [name for name in now.types if name.startswith(OF_TARGET[left])] == []
+    assert [name for name in now.types if name.startswith(OF_TARGET[target])] != []
 
 
-def test_the_outputs_are_of_the_same_shape_on_both(there_and_back: dict[str, Any]) -> None:
-    there, back = (there_and_back[target]["outputs"] for target in ("lambda", "ecs"))
-    assert there.keys() == back.keys()
-    for name in ("servers", "agents", "log_groups", "chat"):
-        assert there[name].keys() == back[name].keys()
-    assert there["log_groups"] == back["log_groups"]
+@pytest.mark.parametrize("target", ["ecs", "eks", "lambda"])
+def test_a_target_has_the_same_in_the_cloud_whenever_it_comes(
+    walk: tuple[Sandbox, list[Seen]], target: str
+) -> None:
+    # What the first Lambda fleet leaves behind is there from then on.
+    visits = [
+        Counter({name: count for name, count in each.types.items() if name not in LOG_ROLE})
+        for each, visited in zip(walk[1], ("ecs", *WALK), strict=True)
+        if visited == target
+    ]
+    assert len(visits) > 1
+    assert visits == [visits[0]] * len(visits)
+
+
+@pytest.mark.parametrize("place", [i for i, each in enumerate(SWITCHES) if "lambda" not in each])
+def test_the_way_in_is_the_same_between_ecs_and_eks(
+    walk: tuple[Sandbox, list[Seen]], place: int
+) -> None:
+    before, after = walk[1][place : place + 2]
+    types = Counter(urn.split("::")[2].split("$")[-1] for urn in before.gateway)
+    assert types["aws:lb/loadBalancer:LoadBalancer"] == types["aws:lb/listener:Listener"] == 1
+    assert types["aws:lb/targetGroup:TargetGroup"] == types["aws:lb/listenerRule:ListenerRule"] == 3
+    assert after.gateway == before.gateway
+    for name in ("gateway_url", "servers", "agents", "mcp_json"):
+        assert after.outputs[name] == before.outputs[name]
+
+
+def test_the_outputs_are_of_the_same_shape_on_all(walk: tuple[Sandbox, list[Seen]]) -> None:
+    first, *others = (each.outputs for each in walk[1])
+    for other in others:
+        assert other.keys() == first.keys()
+        for name in ("servers", "agents", "log_groups", "chat", "discovery"):
+            assert other[name].keys() == first[name].keys()
+        assert other["log_groups"] == first["log_groups"]
 
 
 def test_a_switched_stack_is_destroyed_to_nothing_but_the_log_role(
-    there_and_back: dict[str, Any],
+    walk: tuple[Sandbox, list[Seen]], tmp_path: Path
 ) -> None:
-    sandbox: Sandbox = there_and_back["sandbox"]
+    sandbox = walk[0].copy(tmp_path / "destroyed")
     sandbox.must("destroy", "--yes", "--stack", STACK)
-    left = {thing.type for thing in sandbox.cloud.list()}
-    assert left == {
-        "aws:apigateway/account:Account",
-        "aws:iam/role:Role",
-        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
-    }
+    assert {thing.type for thing in sandbox.cloud.list()} == LOG_ROLE
 
 
 def _with_domain(folder: Path) -> Sandbox:
@@ -183,6 +251,9 @@ def test_a_domain_keeps_its_certificate_and_its_record_is_turned(tmp_path: Path)
         in {"certificate-acm", "certificate-record", "certificate-validation", "published-address"}
     }
     assert len(kept) == 4
+    names = {urn.split("::")[-1] for urn in kept}
+    sandbox.configure("target", "eks")
+    assert not names & {name for changed in sandbox.changes().values() for name in changed}
     sandbox.configure("target", "lambda")
     changes = sandbox.changes()
     assert "published-address" in changes["update"]
@@ -227,12 +298,15 @@ def test_a_stack_of_the_first_release_replaces_neither_certificate_nor_address(
     assert sandbox.changes() == {}
 
 
-def test_the_way_out_goes_after_the_services_that_use_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("target", "user"), [("ecs", "ecs-clock-service"), ("eks", "eks-clock-deployment")]
+)
+def test_the_way_out_goes_after_what_uses_it(tmp_path: Path, target: str, user: str) -> None:
     sandbox = Sandbox(tmp_path)
     image = {"context": "workloads/clock", "additional_contexts": {"common": "workloads/common"}}
     config = {
         "aws:region": "us-east-1",
-        "mcp-platform:target": "ecs",
+        "mcp-platform:target": target,
         "mcp-platform:servers": {"clock": {"image": image}},
     }
     sandbox.stack_file.write_text(yaml.safe_dump({"config": config}))
@@ -243,7 +317,7 @@ def test_the_way_out_goes_after_the_services_that_use_it(tmp_path: Path) -> None
         if each["type"] == "aws:ec2/natGateway:NatGateway"
     )
     gone = [name for done, name in _switch(sandbox, "lambda") if done == "deleted"]
-    assert gone.index("ecs-clock-service") < gone.index(nat)
+    assert gone.index(user) < gone.index(nat)
     assert not sandbox.cloud.list("aws", "aws:ec2/natGateway:NatGateway")
 
 
@@ -252,3 +326,29 @@ def test_a_production_stack_can_be_switched(empty: Sandbox) -> None:
     empty.up()
     assert _switch(empty, "lambda") != []
     assert _switch(empty, "ecs") != []
+
+
+def _things(sandbox: Sandbox) -> set[tuple[str, str]]:
+    return {(thing.type, thing.id) for thing in sandbox.cloud.list()}
+
+
+def test_a_production_cluster_is_left_in_two_steps_and_untouched_until_then(empty: Sandbox) -> None:
+    empty.configure("production", True)
+    empty.configure("target", "eks")
+    empty.up()
+    before = _things(empty)
+    empty.configure("target", "lambda")
+    refused = empty.run("up", "--yes", "--stack", STACK)
+    assert refused.returncode != 0
+    assert re.search(
+        r'resource "urn:pulumi:\S+\$eks:index:Cluster\S*" cannot be deleted\s+'
+        r"because it is protected",
+        refused.stdout,
+    )
+    assert _things(empty) == before
+    empty.configure("target", "eks")
+    empty.configure("cluster.deletion_protection", False)
+    empty.up()
+    assert _things(empty) == before
+    assert _switch(empty, "lambda") != []
+    assert [each for each in _things(empty) if each[0].startswith(OF_TARGET["eks"])] == []
