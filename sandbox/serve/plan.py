@@ -1,0 +1,100 @@
+"""What is to be run, as the readers of the three targets find it in the cloud.
+
+A reader (`ecs`, `eks`, `aws_lambda`) makes a `Deployed`; the supervisor (`processes`) starts its
+processes; the applications (`load_balancer`, `rest_api`, `workload_names`, `aws_apis`, `issuers`)
+stand for the hosts that they ask.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""An ASGI application. `source(scope)` says who asks."""
+
+OPERATOR = "operator"
+"""Who asks through the loopback entry: somebody with the operator's network and credentials."""
+
+GATEWAY = "gateway"
+"""Who asks a workload on behalf of a client: the load balancer."""
+
+
+class DeployedError(Exception):
+    """What is deployed cannot be run; the text says what, where and what mends it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Process:
+    """One container of a workload.
+
+    Attributes:
+        name: The workload's name; of a sidecar `agent/server`, of a platform's own function
+            `authorizer` or `agent/tools`.
+        image: The image's reference as deployed, `repository@sha256:…`.
+        entry_point: What replaces the image's ENTRYPOINT, or None.
+        arguments: What replaces the image's CMD, or None.
+        environment: As deployed, with the secrets that the platform puts in.
+        files: Folder of a mount, as the container sees it, to `file-system-id/path/of/the/root`.
+        port: The port that the container listens on, or None for a function without a web server.
+        health_path: What is asked on the port, or None.
+        health_seconds: How long it may take to become healthy.
+        stop_seconds: From SIGTERM to SIGKILL.
+        copies: How many run at once, as deployed.
+        kind: `task`, `function` or `pod`, as the target calls it.
+    """
+
+    name: str
+    image: str
+    entry_point: tuple[str, ...] | None = None
+    arguments: tuple[str, ...] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
+    port: int | None = 8080
+    health_path: str | None = "/health"
+    health_seconds: float = 60
+    stop_seconds: float = 30
+    copies: int = 1
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployed:
+    """What the cloud has.
+
+    Attributes:
+        target: `ecs`, `eks` or `lambda`.
+        region: The AWS region.
+        entry: The gateway's URL, such as `https://mcp.example.com`, that the loopback entry
+            stands for.
+        processes: What runs, in a stable order.
+        resolve: From who asks, a host and a port to the process that answers there, or None. Only
+            names of workloads; the gateway's and AWS's hosts have applications of their own.
+        refusal: From who asks (a process or `GATEWAY`), a process and a port to the reason why
+            the deployed security groups or network policies do not let it through, or None.
+        allows: Whether the role of a process may do an action on a resource (an ARN). The
+            operator may do everything.
+    """
+
+    target: str
+    region: str
+    entry: str
+    processes: tuple[Process, ...]
+    resolve: Callable[[str, str, int], str | None]
+    refusal: Callable[[str, str, int], str | None]
+    allows: Callable[[str, str, str], bool]
+
+
+class Workloads(Protocol):
+    """The processes that run; `processes.Supervisor` is one."""
+
+    def url(self, name: str) -> str | None:
+        """The base URL, `http://127.0.0.1:port`, of a healthy copy, each in turn, or None."""
+        ...
+
+
+def source(scope: Scope) -> str:
+    """Who asks: a process's name, or `OPERATOR`."""
+    return scope.get("state", {}).get("source", OPERATOR)
