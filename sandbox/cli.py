@@ -43,6 +43,10 @@ HELP_FLAGS = frozenset({"--help", "-h"})
 
 def main() -> NoReturn:
     """Runs `pulumi` with this process's arguments and ends with its exit status."""
+    if sys.argv[1:2] in (["serve"], ["token"]):
+        from sandbox.serve import main as own  # noqa: PLC0415 - pulumi's commands need none of it
+
+        sys.exit({"serve": own.serve, "token": own.token}[sys.argv[1]](sys.argv[2:]))
     home = Path(os.environ.get("SANDBOX_HOME") or ROOT / ".sandbox").resolve()
     stack_files = Path(os.environ.get("SANDBOX_STACKS") or ROOT).resolve()
     args = absolute_paths(sys.argv[1:], Path.cwd())
