@@ -23,8 +23,11 @@ from starlette.applications import Starlette
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKLOADS = ROOT / "workloads"
-NAMES = ("assistant", "clock", "notes")
+NAMES = ("adopter", "assistant", "clock", "notes")
+SERVERS = ("adopter", "clock", "notes")
 DEADLINE_SECONDS = 30
+MODEL = {"MODELS": "amazon.nova-lite-v1:0", "AWS_REGION": "us-east-1"}
+"""What an agent needs to start; nothing is asked of it."""
 
 
 @asynccontextmanager
@@ -156,7 +159,13 @@ def running(name: str, log: Path, **env: str) -> Generator[Running]:
         process = subprocess.Popen(
             image_command(name),
             cwd=WORKLOADS,
-            env={"PATH": os.environ["PATH"], **image_environment(name), "PORT": str(port), **env},
+            env={
+                "PATH": os.environ["PATH"],
+                **image_environment(name),
+                **MODEL,
+                "PORT": str(port),
+                **env,
+            },
             stdout=stdout,
             stderr=subprocess.STDOUT,
         )

@@ -1,5 +1,5 @@
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,17 @@ from mcp.server.lowlevel import Server
 from mcp.server.mcpserver import MCPServer
 from mcp_types import ListToolsResult, PaginatedRequestParams
 from mcp_types import Tool as McpTool
+from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.models import Model
+from pydantic_ai.models.function import AgentInfo, FunctionModel
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from common.settings import SettingError
 from core import timeouts
+from tests.workloads.planner_model import planner
 from tests.workloads.support import http_client
-from workloads.assistant import agent
+from workloads.assistant import agent, answering, models
 from workloads.clock import server as clock
 from workloads.notes import server as notes
 
@@ -31,7 +35,9 @@ def absent(_request: httpx2.Request) -> httpx2.Response:
 
 
 @asynccontextmanager
-async def assistant(servers: Mapping[str, Any], **env: str) -> AsyncGenerator[httpx2.AsyncClient]:
+async def assistant(
+    servers: Mapping[str, Any], model: Model | None = None, **env: str
+) -> AsyncGenerator[httpx2.AsyncClient]:
     """A client of an assistant whose servers are applications of this process (None: absent)."""
     env["MCP_SERVERS"] = json.dumps({name: f"http://{name}/mcp" for name in servers})
     mounts: dict[str, httpx2.AsyncBaseTransport | None] = {
@@ -43,7 +49,9 @@ async def assistant(servers: Mapping[str, Any], **env: str) -> AsyncGenerator[ht
             if isinstance(app, Starlette):
                 await stack.enter_async_context(app.router.lifespan_context(app))
         http = await stack.enter_async_context(httpx2.AsyncClient(mounts=mounts))
-        app = agent.build(env, lambda url: streamable_http_client(url, http_client=http))
+        app = agent.build(
+            env, lambda url: streamable_http_client(url, http_client=http), model or planner()
+        )
         yield await stack.enter_async_context(http_client(app))
 
 
@@ -83,12 +91,10 @@ async def test_it_answers_through_clock_and_notes(
     }
 
 
-async def test_it_says_that_no_model_is_called(fleet: dict[str, Starlette]) -> None:
-    async with assistant(fleet, MODELS="model-a:0, model-b") as client:
+async def test_it_says_which_model_answered(fleet: dict[str, Starlette]) -> None:
+    async with assistant(fleet) as client:
         answer = await ask(client, "now")
-    assert answer["model"]["name"] == "offline-planner"
-    assert answer["model"]["allowed"] == ["model-a:0", "model-b"]
-    assert "no model is called" in answer["model"]["note"]
+    assert answer["model"] == "planner"
 
 
 async def test_an_absent_server_is_reported_and_the_others_still_answer(
@@ -99,18 +105,19 @@ async def test_an_absent_server_is_reported_and_the_others_still_answer(
     assert answer["servers"]["notes"] == {
         "error": "cannot list its tools: ConnectError: nobody is there"
     }
-    assert [("text" in step, step.get("error")) for step in answer["steps"]] == [
-        (True, None),
-        (False, "no tool fits this"),
-    ]
-    assert answer["complete"] is False
+    assert [step["tool"] for step in answer["steps"]] == ["now"]
+    assert answer["answer"].endswith("list notes: no tool fits this")
 
 
-async def test_a_server_that_refuses_the_agent_is_reported() -> None:
-    async with assistant({"clock": clock.build({"MCP_ALLOWED_HOSTS": "other"})}) as client:
-        answer = await ask(client, "now")
-    assert answer["servers"]["clock"] == {
-        "error": "cannot list its tools: MCPError: Server returned an error response"
+async def test_when_no_server_answers_each_is_named_with_its_reason() -> None:
+    refusing = clock.build({"MCP_ALLOWED_HOSTS": "other"})
+    async with assistant({"clock": refusing, "notes": None}) as client:
+        response = await client.post("/ask", json={"question": "now"})
+    assert response.status_code == 503
+    assert response.json() == {
+        "error": "none of the servers answers: "
+        "clock: MCPError: Server returned an error response; "
+        "notes: ConnectError: nobody is there"
     }
 
 
@@ -122,22 +129,123 @@ async def test_a_tool_s_error_is_part_of_the_answer(fleet: dict[str, Starlette])
     assert answer["complete"] is False
 
 
-async def test_a_faulty_step_calls_nothing(fleet: dict[str, Starlette]) -> None:
+async def test_after_a_tool_s_error_the_model_goes_on(fleet: dict[str, Starlette]) -> None:
     async with assistant(fleet) as client:
-        answer = await ask(client, "add note name=a")
-    assert "text is missing" in answer["steps"][0]["error"]
+        answer = await ask(client, "read note name=missing; now timezone=Asia/Tokyo")
+    assert [("error" in step, step["tool"]) for step in answer["steps"]] == [
+        (True, "read_note"),
+        (False, "now"),
+    ]
 
 
-@pytest.mark.parametrize("before", ["", "read note name=missing; "])
-async def test_previous_stands_for_nothing_when_no_step_before_gave_a_text(
-    fleet: dict[str, Starlette], tmp_path: Path, before: str
+async def test_a_server_that_goes_away_is_told_to_the_model(fleet: dict[str, Any]) -> None:
+    calls = 0
+
+    async def leaving(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal calls
+        headers = dict(scope["headers"])
+        if headers.get(b"mcp-method") == b"tools/call":
+            calls += 1
+            raise httpx2.ConnectError("it has gone")
+        await fleet["clock"](scope, receive, send)
+
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(fleet["clock"].router.lifespan_context(fleet["clock"]))
+        client = await stack.enter_async_context(assistant({"clock": leaving}))
+        answer = await ask(client, "now timezone=Asia/Tokyo")
+    assert calls == 1
+    assert answer["steps"][0]["error"] == "the call failed: ConnectError: it has gone"
+    assert "it has gone" in answer["answer"]
+    assert answer["complete"] is False
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+async def test_a_result_that_is_too_long_is_cut(excess: int) -> None:
+    server = MCPServer[Any]("long", subscriptions=False)
+
+    def tell_all() -> str:
+        return "x" * (answering.MAX_RESULT_CHARACTERS + excess)
+
+    server.add_tool(tell_all)
+    app = server.streamable_http_app(stateless_http=True, host="long")
+    async with assistant({"long": app}) as client:
+        answer = await ask(client, "tell all")
+    (step,) = answer["steps"]
+    assert len(step["text"]) == answering.MAX_RESULT_CHARACTERS
+    assert step["text"].endswith("(cut here: the result is longer)") is bool(excess)
+
+
+async def test_all_results_together_are_bounded() -> None:
+    server = MCPServer[Any]("long", subscriptions=False)
+
+    def tell_all() -> str:
+        return "x" * answering.MAX_RESULT_CHARACTERS
+
+    server.add_tool(tell_all)
+    app = server.streamable_http_app(stateless_http=True, host="long")
+    async with assistant({"long": app}, MAX_TURNS="100") as client:
+        answer = await ask(client, "tell all")
+    (step,) = answer["steps"]
+    assert len(step["text"]) == answering.MAX_HISTORY_CHARACTERS // 100
+
+
+async def test_a_model_that_fails_is_told_by_the_kind_of_its_failure_alone(
+    fleet: dict[str, Starlette],
 ) -> None:
+    async def fail(_messages: Any, _info: AgentInfo) -> AsyncIterator[str]:
+        raise ModelHTTPError(403, "planner", {"message": "the conversation"})
+        yield ""
+
+    model = FunctionModel(stream_function=fail, model_name="planner")
+    async with assistant(fleet, model) as client:
+        response = await client.post("/ask", json={"question": "now"})
+    assert response.status_code == 502
+    assert response.json()["error"].startswith("the model planner: ")
+    assert "conversation" not in response.text
+
+
+def _events(text: str) -> list[tuple[str, dict[str, Any]]]:
+    pairs = [
+        dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        for block in text.replace("\r\n", "\n").strip().split("\n\n")
+    ]
+    return [(pair["event"], json.loads(pair["data"])) for pair in pairs if pair]
+
+
+async def test_an_answer_is_streamed_as_it_is_made(fleet: dict[str, Starlette]) -> None:
     async with assistant(fleet) as client:
-        answer = await ask(client, before + "add note name=a text=$previous")
-    assert answer["steps"][-1]["error"] == (
-        "$previous stands for nothing: no step before gave a text"
-    )
-    assert list(tmp_path.iterdir()) == []
+        response = await client.post(
+            "/ask",
+            json={"question": "now timezone=Asia/Tokyo; add note name=a text=$previous"},
+            headers={"Accept": "text/event-stream"},
+        )
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/event-stream")
+    events = _events(response.text)
+    assert [event for event, _ in events] == ["tool", "tool", "text", "done"]
+    assert [data["tool"] for event, data in events if event == "tool"] == ["now", "add_note"]
+    done = events[-1][1]
+    assert done["answer"] == "".join(data["text"] for event, data in events if event == "text")
+    assert done["complete"] is True
+    assert [step["tool"] for step in done["steps"]] == ["now", "add_note"]
+
+
+async def test_a_stream_ends_with_the_error() -> None:
+    async with assistant({"notes": None}) as client:
+        response = await client.post(
+            "/ask", json={"question": "now"}, headers={"Accept": "text/event-stream"}
+        )
+    ((event, data),) = _events(response.text)
+    assert event == "error"
+    assert data == {"error": "none of the servers answers: notes: ConnectError: nobody is there"}
+
+
+async def test_a_malformed_question_is_refused_before_anything_is_streamed() -> None:
+    async with assistant({}) as client:
+        response = await client.post(
+            "/ask", json={"question": ""}, headers={"Accept": "text/event-stream"}
+        )
+    assert response.status_code == 400
 
 
 async def test_tools_that_a_server_lists_by_pages_are_all_found() -> None:
@@ -154,7 +262,7 @@ async def test_tools_that_a_server_lists_by_pages_are_all_found() -> None:
     server: Server[Any] = Server("paged", on_list_tools=by_one)
     app = server.streamable_http_app(stateless_http=True, host="paged")
     async with assistant({"paged": app}) as client:
-        answer = await ask(client, "nothing")
+        answer = await ask(client, "sleep")
     assert answer["servers"] == {"paged": {"tools": ["first", "second", "third"]}}
 
 
@@ -243,7 +351,7 @@ async def test_a_question_has_at_most_4000_characters(length: int, status: int) 
 )
 def test_servers_that_are_no_urls_are_told_at_the_start(servers: str, fault: str) -> None:
     with pytest.raises(SettingError, match=fault):
-        agent.build({"MCP_SERVERS": servers})
+        agent.build({"MCP_SERVERS": servers}, model=planner())
 
 
 @pytest.mark.parametrize(
@@ -253,13 +361,41 @@ def test_limits_outside_of_their_range_are_told_at_the_start(
     name: str, lowest: int, highest: int
 ) -> None:
     for value in (lowest, highest):
-        assert agent.build({name: str(value)})
+        assert agent.build({name: str(value)}, model=planner())
     for value in (lowest - 1, highest + 1):
         with pytest.raises(SettingError, match=f"{name} is '{value}'; .* {lowest} to {highest}"):
-            agent.build({name: str(value)})
+            agent.build({name: str(value)}, model=planner())
 
 
 def test_it_may_answer_for_as_long_as_the_platform_lets_a_request_take() -> None:
-    assert agent.build({"MAX_REQUEST_SECONDS": str(timeouts.MAX_REQUEST_SECONDS)})
+    assert agent.build({"MAX_REQUEST_SECONDS": str(timeouts.MAX_REQUEST_SECONDS)}, model=planner())
     with pytest.raises(SettingError):
-        agent.build({"MAX_REQUEST_SECONDS": str(timeouts.MAX_REQUEST_SECONDS + 1)})
+        agent.build({"MAX_REQUEST_SECONDS": str(timeouts.MAX_REQUEST_SECONDS + 1)}, model=planner())
+
+
+@pytest.mark.parametrize(
+    ("env", "fault"),
+    [
+        ({}, "MODELS must name the Bedrock model"),
+        ({"MODELS": " , "}, "MODELS must name the Bedrock model"),
+        ({"MODELS": "amazon.nova-lite-v1:0"}, "AWS_REGION is not set; MODELS needs it"),
+    ],
+)
+def test_an_agent_without_a_model_or_its_region_does_not_start(
+    env: dict[str, str], fault: str
+) -> None:
+    with pytest.raises(SettingError, match=fault):
+        agent.build(env)
+
+
+def test_the_first_model_is_asked_and_the_others_if_it_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-key")
+    one, two = (
+        models.bedrock({"MODELS": names, "AWS_REGION": "us-east-1"})()
+        for names in ("amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0, amazon.nova-pro-v1:0")
+    )
+    assert one.model_name == "amazon.nova-lite-v1:0"
+    assert two.model_name == "fallback:amazon.nova-lite-v1:0,amazon.nova-pro-v1:0"

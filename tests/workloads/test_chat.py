@@ -14,8 +14,10 @@ from starlette.routing import Route
 
 from common.settings import SettingError
 from tests.workloads.local_http import Answer, Asked, Local, answering
+from tests.workloads.planner_model import planner
 from tests.workloads.support import http_client
 from workloads.assistant import agent, chat
+from workloads.assistant.answering import Tell
 
 pytestmark = [pytest.mark.anyio, pytest.mark.allow_hosts(["127.0.0.1"])]
 
@@ -49,14 +51,14 @@ def event(body: str, connection_id: str = CONNECTION) -> dict[str, str]:
 
 async def test_a_question_is_answered_on_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     with gateway(monkeypatch) as (local, env):
-        response = await sent(agent.build(env), event('{"question": "now"}'))
+        response = await sent(agent.build(env, model=planner()), event('{"question": "now"}'))
     assert (response.status_code, response.json()) == (200, {})
     (asked,) = local.asked
     assert asked.path == "/live/@connections/L0SM9cOFvHcCIhw%3D"
     assert "/us-east-1/execute-api/aws4_request" in asked.headers["authorization"]
     answer = json.loads(asked.body)
     assert answer["answer"] == "now: no tool fits this"
-    assert answer["complete"] is False
+    assert answer["steps"] == []
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ async def test_who_sends_no_question_is_told_what_is_wrong(
     monkeypatch: pytest.MonkeyPatch, body: str, error: str
 ) -> None:
     with gateway(monkeypatch) as (local, env):
-        response = await sent(agent.build(env), event(body))
+        response = await sent(agent.build(env, model=planner()), event(body))
     assert response.status_code == 200
     told = json.loads(local.asked[0].body)
     assert set(told) == {"error"}
@@ -89,12 +91,12 @@ async def test_an_answer_that_is_too_long_for_a_message_becomes_an_error(
     # An é has two bytes in a message, and 14 bytes are around the text.
     text = "é" * ((chat.MAX_MESSAGE_BYTES - 14) // 2) + "x" * excess
 
-    async def reply(_body: str) -> dict[str, Any]:
+    async def reply(_question: str, _tell: Tell) -> dict[str, Any]:
         return {"answer": text}
 
     with gateway(monkeypatch) as (local, env):
         app = Starlette(routes=[Route("/events", chat.receiver(env, reply), methods=["POST"])])
-        await sent(app, event("x"))
+        await sent(app, event('{"question": "x"}'))
     told = json.loads(local.asked[0].body)
     if excess:
         assert told == {"error": "the answer has 131073 bytes; a message can have 131072 at most"}
@@ -109,7 +111,7 @@ async def test_an_answer_for_nobody_is_noted_and_no_failure(
     caplog.set_level(logging.INFO, "workload")
     gone: Answer = (410, {}, {"x-amzn-ErrorType": "GoneException"})
     with gateway(monkeypatch, gone) as (local, env):
-        response = await sent(agent.build(env), event('{"question": "now"}'))
+        response = await sent(agent.build(env, model=planner()), event('{"question": "now"}'))
     assert (response.status_code, response.json()) == (200, {})
     assert len(local.asked) == 1
     assert (caplog.records[-1].levelname, caplog.records[-1].message) == (
@@ -126,7 +128,7 @@ async def test_an_answer_that_may_not_be_sent_is_a_failure(
         gateway(monkeypatch, denied) as (_, env),
         pytest.raises(ClientError, match="ForbiddenException"),
     ):
-        await sent(agent.build(env), event('{"question": "now"}'))
+        await sent(agent.build(env, model=planner()), event('{"question": "now"}'))
 
 
 @pytest.mark.parametrize("connection_id", ["a", "a" * 128, "AZaz09_=-"])
@@ -134,7 +136,7 @@ async def test_a_connection_of_every_form_is_answered(
     monkeypatch: pytest.MonkeyPatch, connection_id: str
 ) -> None:
     with gateway(monkeypatch) as (local, env):
-        response = await sent(agent.build(env), event("x", connection_id))
+        response = await sent(agent.build(env, model=planner()), event("x", connection_id))
     assert (response.status_code, len(local.asked)) == (200, 1)
 
 
@@ -158,7 +160,7 @@ async def test_an_event_that_is_no_message_is_refused_and_nothing_sent(
     monkeypatch: pytest.MonkeyPatch, bad: Any
 ) -> None:
     with gateway(monkeypatch) as (local, env):
-        response = await sent(agent.build(env), bad)
+        response = await sent(agent.build(env, model=planner()), bad)
     assert response.status_code == 400
     assert local.asked == []
 
@@ -169,8 +171,10 @@ async def test_a_caller_of_the_gateway_cannot_write_on_a_connection(
 ) -> None:
     with gateway(monkeypatch) as (local, env):
         headers = {"x-amzn-request-context": context}
-        response = await sent(agent.build(env), event('{"question": "now"}'), **headers)
-        async with http_client(agent.build(env)) as client:
+        response = await sent(
+            agent.build(env, model=planner()), event('{"question": "now"}'), **headers
+        )
+        async with http_client(agent.build(env, model=planner())) as client:
             bare = await client.post("/events", json=event('{"question": "now"}'))
     assert (response.status_code, bare.status_code) == (404, 404)
     assert local.asked == []
@@ -178,15 +182,17 @@ async def test_a_caller_of_the_gateway_cannot_write_on_a_connection(
 
 async def test_an_agent_without_chat_has_no_such_path() -> None:
     for env in ({}, {"CHAT_ENDPOINT": ""}):
-        assert (await sent(agent.build(env), event('{"question": "now"}'))).status_code == 404
+        assert (
+            await sent(agent.build(env, model=planner()), event('{"question": "now"}'))
+        ).status_code == 404
 
 
 @pytest.mark.parametrize("endpoint", ["http://a1b2.example/live", "wss://a1b2.example/live", "x"])
 def test_an_endpoint_that_is_not_https_is_told_at_the_start(endpoint: str) -> None:
     with pytest.raises(SettingError, match=r"^CHAT_ENDPOINT is '.*'; it must be an https URL$"):
-        agent.build({"CHAT_ENDPOINT": endpoint, "AWS_REGION": "us-east-1"})
+        agent.build({"CHAT_ENDPOINT": endpoint, "AWS_REGION": "us-east-1"}, model=planner())
 
 
 def test_an_endpoint_without_a_region_is_told_at_the_start() -> None:
     with pytest.raises(SettingError, match=r"^AWS_REGION is not set; CHAT_ENDPOINT needs it$"):
-        agent.build({"CHAT_ENDPOINT": "https://a1b2.example/live"})
+        agent.build({"CHAT_ENDPOINT": "https://a1b2.example/live"}, model=planner())

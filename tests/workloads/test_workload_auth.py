@@ -10,7 +10,8 @@ from starlette.applications import Starlette
 
 from common.settings import SettingError
 from tests.workloads.local_http import AUDIENCE, TOKEN_FAULTS, Issuer, issuing
-from tests.workloads.support import call_body, call_headers, http_client
+from tests.workloads.planner_model import planner
+from tests.workloads.support import MODEL, call_body, call_headers, http_client
 from workloads.assistant import agent
 from workloads.clock import server
 
@@ -146,7 +147,7 @@ async def test_health_needs_no_token(issuer: Issuer) -> None:
 
 
 async def test_the_assistant_verifies_tokens_too(issuer: Issuer) -> None:
-    app = agent.build({"AUTH_ISSUER": issuer.url, "AUTH_AUDIENCE": AUDIENCE})
+    app = agent.build({"AUTH_ISSUER": issuer.url, "AUTH_AUDIENCE": AUDIENCE}, model=planner())
     async with http_client(app) as client:
         statuses = [
             (await client.post("/ask", json={"question": "x"}, headers=headers)).status_code
@@ -183,4 +184,4 @@ def test_half_or_unsafe_authentication_is_told_at_the_start(
 ) -> None:
     for build in (server.build, agent.build):
         with pytest.raises(ValueError, match=message):
-            build(env)
+            build({**MODEL, **env})

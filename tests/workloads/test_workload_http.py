@@ -1,6 +1,6 @@
-"""What all three workloads do alike at their door, told for each of them."""
+"""What all workloads do alike at their door, told for each of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +12,46 @@ from starlette.applications import Starlette
 
 from common import runtime, security, serving
 from common.settings import SettingError
-from tests.workloads.support import NAMES, call_body, call_headers, http_client, mcp_client
+from tests.workloads.planner_model import planner
+from tests.workloads.support import (
+    NAMES,
+    SERVERS,
+    WORKLOADS,
+    call_body,
+    call_headers,
+    http_client,
+    mcp_client,
+)
+from workloads.adopter import server as adopter
 from workloads.assistant import agent
 from workloads.clock import server
 from workloads.notes import server as notes
 
 pytestmark = pytest.mark.anyio
 
-LONGEST = {"assistant": 65_536, "clock": 65_536, "notes": 401_408}
+LONGEST = {"adopter": 4_194_304, "assistant": 65_536, "clock": 65_536, "notes": 401_408}
 
 
 def build(name: str, folder: Path, env: Mapping[str, str]) -> Starlette:
-    env = {**env, "FILES_DIR": str(folder)}
-    return {"assistant": agent.build, "clock": server.build, "notes": notes.build}[name](env)
+    adopted = {"STDIO_COMMAND": "python -m adopter.example", "STDIO_FOLDER": str(WORKLOADS)}
+    env = {**env, **adopted, "FILES_DIR": str(folder)}
+    builds: dict[str, Callable[[Mapping[str, str]], Starlette]] = {
+        "adopter": adopter.build,
+        "assistant": lambda env: agent.build(env, model=planner()),
+        "clock": server.build,
+        "notes": notes.build,
+    }
+    return builds[name](env)
 
 
 async def work(client: httpx2.AsyncClient, name: str, **headers: str) -> httpx2.Response:
     """Ask a workload for something that it does: a tool call, or a question."""
     if name == "assistant":
         return await client.post("/ask", json={"question": "x"}, headers=headers)
-    tool = {"clock": "now", "notes": "list_notes"}[name]
+    tool = {"adopter": "measure", "clock": "now", "notes": "list_notes"}[name]
+    arguments = {"text": "x"} if name == "adopter" else {}
     return await client.post(
-        "/mcp", json=call_body(tool, {}), headers={**call_headers(tool), **headers}
+        "/mcp", json=call_body(tool, arguments), headers={**call_headers(tool), **headers}
     )
 
 
@@ -102,10 +120,15 @@ async def test_a_body_that_is_too_long_is_refused_unread(
     assert response.status_code == (413 if excess else 400)
 
 
-@pytest.mark.parametrize("name", ["clock", "notes"])
-async def test_a_server_opens_no_stream_of_its_own(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+@pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])
+async def test_a_server_has_no_stream_of_its_own_and_no_session_to_end(
+    name: str, method: str, version: str, tmp_path: Path
+) -> None:
+    headers = {"Accept": "text/event-stream", "MCP-Protocol-Version": version}
     async with http_client(build(name, tmp_path, {})) as client:
-        response = await client.get("/mcp", headers={"Accept": "text/event-stream"})
+        response = await client.request(method, "/mcp", headers=headers)
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
 
 
@@ -177,6 +200,7 @@ def test_uvicorn_s_options_follow_the_environment() -> None:
         "port": 9000,
         "timeout_keep_alive": 305,
         "timeout_graceful_shutdown": 118,
+        "ws_max_size": 131072,
         "log_config": None,
         "access_log": False,
         "server_header": False,

@@ -6,15 +6,21 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 from mcp.client import Client
 
+from sandbox.cloud import Cloud
+from sandbox.serve import aws_apis, proxy
+from sandbox.serve.plan import Deployed
 from tests.workloads.support import (
     DEADLINE_SECONDS,
+    MODEL,
     NAMES,
     WORKLOADS,
     call_body,
@@ -30,6 +36,27 @@ from tests.workloads.support import (
 pytestmark = [pytest.mark.anyio, pytest.mark.allow_hosts(["127.0.0.1"])]
 
 SECRET = "the-plan-is-secret"
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-key"}
+
+
+@asynccontextmanager
+async def bedrock() -> AsyncGenerator[str]:
+    """Bedrock on this machine, where everybody may ask every model."""
+    deployed = Deployed(
+        target="ecs",
+        region="us-east-1",
+        entry="http://localhost",
+        processes=(),
+        resolve=lambda _source, _host, _port: None,
+        refusal=lambda _source, _process, _port: None,
+        allows=lambda _source, _action, _resource: True,
+    )
+    apis = aws_apis.applications(Cloud(":memory:"), deployed)
+    application = apis["bedrock-runtime.us-east-1.amazonaws.com"]
+    async with proxy.serving(lambda _port: application) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def health_status(name: str, port: int, folder: Path) -> int:
@@ -77,12 +104,15 @@ async def test_the_assistant_answers_through_clock_and_notes(tmp_path: Path) -> 
             "notes": f"{notes.url}/mcp",
             "gone": f"http://127.0.0.1:{free_port()}/mcp",
         }
-        env = {"MCP_SERVERS": json.dumps(servers)}
-        with running("assistant", tmp_path / "assistant.log", **env) as assistant:
-            question = "now timezone=UTC; then add note name=stamp text=$previous; list notes"
-            async with httpx2.AsyncClient(timeout=DEADLINE_SECONDS) as client:
-                response = await client.post(f"{assistant.url}/ask", json={"question": question})
-            statuses = [workload.stop() for workload in (assistant, notes, clock)]
+        env = {"MCP_SERVERS": json.dumps(servers), **KEYS}
+        async with bedrock() as endpoint:
+            env["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = endpoint
+            with running("assistant", tmp_path / "assistant.log", **env) as assistant:
+                question = "now timezone=UTC; then add note name=stamp text=$previous; list notes"
+                async with httpx2.AsyncClient(timeout=DEADLINE_SECONDS) as client:
+                    asked = f"{assistant.url}/ask"
+                    response = await client.post(asked, json={"question": question})
+                statuses = [workload.stop() for workload in (assistant, notes, clock)]
     assert response.status_code == 200
     answer = response.json()
     called = [(step["server"], step["tool"]) for step in answer["steps"]]
@@ -145,6 +175,7 @@ def test_a_setting_that_is_not_right_ends_the_start_with_one_clear_line(name: st
     env = {
         "PATH": os.environ["PATH"],
         **image_environment(name),
+        **MODEL,
         "AUTH_ISSUER": "https://issuer.example",
         "FILES_DIR": "/tmp",  # noqa: S108 - nothing is written there
     }
@@ -193,10 +224,10 @@ def test_a_request_in_flight_is_finished_within_the_stop_time_and_no_longer(
             with connection:
                 assert assistant.stop() == 0
             if drained:
-                assert asked.result().json()["steps"] == [
-                    {"clause": "x", "error": "no tool fits this"}
-                ]
+                assert asked.result().json() == {
+                    "error": "none of the servers answers: silent: TimeoutError"
+                }
             messages = [line["message"] for line in assistant.lines()]
     cancelled = "Cancel 1 running task(s), timeout graceful shutdown exceeded"
     assert (cancelled in messages) is not drained
-    assert asked.result().status_code == (200 if drained else 500)
+    assert asked.result().status_code == (503 if drained else 500)

@@ -1,27 +1,28 @@
-"""The assistant: an agent over HTTP that answers with the tools of the fleet's MCP servers.
+"""The assistant: an agent over HTTP that answers with a model and the tools of the fleet's servers.
 
-`POST /ask` takes `{"question": "…"}` and returns the answer with every step that led to it. It
-knows no server but those of `MCP_SERVERS`. No model is called yet, whatever `MODELS` says: a
-planner that needs none (`planner`) picks the tools, and the answer's `model` says so. Calling
-Bedrock models comes with a later version.
+`POST /ask` takes `{"question": "…"}` and returns the answer with every step that led to it, whole
+or as server-sent events. It knows no server but those of `MCP_SERVERS`, and no model but those of
+`MODELS`.
 """
 
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
+import anyio.to_thread
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import BearerAuthBackend, RequireAuthMiddleware
 from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
 from mcp.server.transport_security import RequestBodyLimitMiddleware, TransportSecurityMiddleware
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
+from pydantic_ai.models import Model
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from common.json_log import log
 from common.json_settings import faults
@@ -30,62 +31,81 @@ from common.security import authentication, transport_security
 from common.settings import whole_number
 from common.tool_servers import Connect, connection, servers
 
-from .answering import Agent, answer
+from .answering import Agent, ModelFailedError, NoServersError, Tell, answer, silent
+from .conversations import MAX_MESSAGE_BYTES, Question, Reply, converse, server_sent_events
+from .models import bedrock
 
-_MAX_BODY_BYTES = 64 * 1024
-
-
-class Question(BaseModel):
-    """The body of `POST /ask`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    question: Annotated[str, Field(min_length=1, max_length=4000)]
+_EVENT_STREAM = "text/event-stream"
 
 
 def _agent(env: Mapping[str, str]) -> Agent:
     seconds = whole_number(env, "MAX_REQUEST_SECONDS", 60, 1, 3970)
     return Agent(
         servers=servers(env),
-        models=[model.strip() for model in env.get("MODELS", "").split(",") if model.strip()],
+        instructions=env.get("INSTRUCTIONS", ""),
         max_turns=whole_number(env, "MAX_TURNS", 8, 1, 100),
         max_seconds=seconds,
         server_seconds=min(10, seconds / 2),  # one absent server must not use up all the time
     )
 
 
-async def _reply(agent: Agent, connect: Connect, body: str | bytes) -> dict[str, Any]:
-    """Answer a `Question` in JSON; raises `ValidationError` for anything else."""
-    question = Question.model_validate_json(body).question
-    result = await answer(agent, question, connect)
-    fields = {"complete": result["complete"], "steps": len(result["steps"])}
-    log.info("question answered", extra={"fields": fields})
-    return result
+def _reply(agent: Agent, model: Callable[[], Model], connect: Connect) -> Reply:
+    async def reply(question: str, tell: Tell) -> dict[str, Any]:
+        # The first call looks for AWS credentials, over the network on some platforms.
+        asked = await anyio.to_thread.run_sync(model)
+        result = await answer(agent, asked, question, connect, tell)
+        fields = {"complete": result["complete"], "steps": len(result["steps"])}
+        log.info("question answered", extra={"fields": fields})
+        return result
+
+    return reply
 
 
 def _ask(
-    env: Mapping[str, str], agent: Agent, connect: Connect
+    headers: TransportSecurityMiddleware, reply: Reply, max_seconds: int
 ) -> Callable[[Request], Awaitable[Response]]:
-    headers = TransportSecurityMiddleware(transport_security(env))
-
     async def ask(request: Request) -> Response:
         refused = await headers.validate_request(request, is_post=True)
         if refused is not None:
             return refused
         try:
-            return JSONResponse(await _reply(agent, connect, await request.body()))
+            question = Question.model_validate_json(await request.body()).question
         except ValidationError as error:
             return JSONResponse({"error": faults(error)}, status_code=400)
+        if _EVENT_STREAM in request.headers.get("accept", ""):
+            return server_sent_events(reply, question, max_seconds)
+        try:
+            return JSONResponse(await reply(question, silent))
+        except NoServersError as error:
+            return JSONResponse({"error": str(error)}, status_code=503)
+        except ModelFailedError as error:
+            return JSONResponse({"error": str(error)}, status_code=502)
 
     return ask
 
 
-def _events(env: Mapping[str, str], agent: Agent, connect: Connect) -> list[Route]:
+def _chat(
+    headers: TransportSecurityMiddleware, reply: Reply, *, guarded: bool
+) -> Callable[[WebSocket], Awaitable[None]]:
+    async def chat(websocket: WebSocket) -> None:
+        handshake = Request({**websocket.scope, "type": "http", "method": "GET"})
+        refused = await headers.validate_request(handshake)
+        if refused is None and guarded and not websocket.user.is_authenticated:
+            refused = Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
+        if refused is not None:
+            await websocket.send_denial_response(refused)
+            return
+        await converse(websocket, reply)
+
+    return chat
+
+
+def _events(env: Mapping[str, str], reply: Reply) -> list[Route]:
     if not env.get("CHAT_ENDPOINT"):
         return []
     from .chat import MAX_EVENT_BYTES, receiver  # noqa: PLC0415 - botocore would slow other starts
 
-    receive = receiver(env, partial(_reply, agent, connect))
+    receive = receiver(env, reply)
     return [Route("/events", receive, methods=["POST"], middleware=[_limit(MAX_EVENT_BYTES)])]
 
 
@@ -93,7 +113,9 @@ def _limit(max_body_bytes: int) -> Middleware:
     return Middleware(RequestBodyLimitMiddleware, max_body_size=max_body_bytes)
 
 
-def build(env: Mapping[str, str], connect: Connect | None = None) -> Starlette:
+def build(
+    env: Mapping[str, str], connect: Connect | None = None, model: Model | None = None
+) -> Starlette:
     """Make the assistant's ASGI application.
 
     Args:
@@ -102,19 +124,22 @@ def build(env: Mapping[str, str], connect: Connect | None = None) -> Starlette:
             ends at 4000 s (ELB API reference, `idle_timeout.timeout_seconds`), less a margin of
             30), `MAX_TURNS` (8), the most tool calls for one, and what `chat.receiver` reads.
         connect: Makes the transport to a server, if not `tool_servers.connection` does.
+        model: Who is asked, if not `models.bedrock`.
 
     Returns:
-        The application, serving `POST /ask`, `GET /health` and, with `CHAT_ENDPOINT`,
-        `POST /events`.
+        The application, serving `POST /ask`, the WebSocket `/chat`, `GET /health` and, with
+        `CHAT_ENDPOINT`, `POST /events`.
 
     Raises:
         SettingError: If the environment is not right.
     """
     agent = _agent(env)
-    connect = connect or connection(env)
+    asked = (lambda: model) if model else bedrock(env)
+    reply = _reply(agent, asked, connect or connection(env))
+    headers = TransportSecurityMiddleware(transport_security(env))
     middleware: list[Middleware] = []
     guard: list[Middleware] = []
-    routes: list[Route] = []
+    routes: list[BaseRoute] = []
     auth = authentication(env)
     if auth is not None:
         verifier, settings = auth
@@ -131,10 +156,15 @@ def build(env: Mapping[str, str], connect: Connect | None = None) -> Starlette:
     async def health(_request: Request) -> Response:
         return JSONResponse({"status": "ok", "servers": sorted(agent.servers)})
 
-    ask = _ask(env, agent, connect)
     routes += [
-        Route("/ask", ask, methods=["POST"], middleware=[_limit(_MAX_BODY_BYTES), *guard]),
-        *_events(env, agent, connect),
+        Route(
+            "/ask",
+            _ask(headers, reply, agent.max_seconds),
+            methods=["POST"],
+            middleware=[_limit(MAX_MESSAGE_BYTES), *guard],
+        ),
+        WebSocketRoute("/chat", _chat(headers, reply, guarded=auth is not None)),
+        *_events(env, reply),
         Route("/health", health, methods=["GET"]),
     ]
     return Starlette(routes=routes, middleware=middleware)
@@ -142,7 +172,7 @@ def build(env: Mapping[str, str], connect: Connect | None = None) -> Starlette:
 
 def main() -> int:
     """Serve the assistant; see `runtime.start` for the exit status."""
-    return start(build)
+    return start(build, "assistant")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,35 @@
-"""Answers a question: ask the servers for their tools, plan, take the steps within the limits."""
+"""Answers a question: asks the servers for their tools, and a model for the way through them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
+from pydantic_ai import Agent as Runner
+from pydantic_ai import AgentRunResultEvent, PartDeltaEvent, PartStartEvent, UsageLimits
+from pydantic_ai import Tool as ModelTool
+from pydantic_ai.exceptions import AgentRunError, ToolFailed, UsageLimitExceeded
+from pydantic_ai.messages import AgentStreamEvent, TextPart, TextPartDelta
+from pydantic_ai.models import Model
 
-from common.tool_servers import Connect, Tool, call, reason, survey, text
+from common.tool_servers import Connect, Tool, bounded, call, names, reason, survey, text
 
-from .planner import PREVIOUS, Step, plan
+MAX_RESULT_CHARACTERS = 16_000
+"""The longest text of one result that the model is given."""
 
-_MODEL = "offline-planner"
+MAX_HISTORY_CHARACTERS = 400_000
+"""The longest text of all results together: about 100,000 tokens, half of what most models take."""
+
+Tell = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+"""Told what happens: `tool`, a step that was taken; `text`, the next words of the answer."""
+
+
+class NoServersError(Exception):
+    """None of the agent's servers answers; the text names each with the reason."""
+
+
+class ModelFailedError(Exception):
+    """The model gave no answer; the text says why, by type alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,86 +38,147 @@ class Agent:
 
     Attributes:
         servers: Name to URL of each server.
-        models: Bedrock models that it is allowed to invoke; it invokes none yet.
+        instructions: What the model reads first.
         max_turns: The most tool calls for one question.
         max_seconds: The longest time for one question.
         server_seconds: The longest time for listing one server's tools.
     """
 
     servers: Mapping[str, str]
-    models: list[str]
+    instructions: str
     max_turns: int
     max_seconds: int
     server_seconds: float
 
 
-async def _survey(agent: Agent, connect: Connect) -> tuple[list[Tool], dict[str, Any]]:
-    """Ask every server for its tools; one that does not answer is reported, not fatal."""
+@dataclass(kw_only=True, slots=True)
+class _Progress:
+    """What is known of an answer so far."""
+
+    steps: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    servers: dict[str, Any]
+    said: str = ""
+    answer: str | None = None
+    stopped: str | None = None
+
+
+async def silent(_event: str, _data: Mapping[str, Any]) -> None:
+    """Tells nobody."""
+
+
+async def answer(
+    agent: Agent, model: Model, question: str, connect: Connect, tell: Tell = silent
+) -> dict[str, Any]:
+    """Answers a question with a model and the servers' tools.
+
+    What goes wrong with a tool is told to the model, which may try another way.
+
+    Args:
+        agent: What may be used.
+        model: Who is asked.
+        question: The question.
+        connect: Makes the transport to a server.
+        tell: Told what happens meanwhile.
+
+    Returns:
+        `answer`, `complete` (whether it is the model's whole answer, and every step went well),
+        `steps` (each `server`, `tool`, `arguments`, and `text` or `error`), `servers` (tools or
+        error of each), `stopped` (the limit that was met, or None) and `model`.
+
+    Raises:
+        NoServersError: If there are servers, and none of them answers.
+        ModelFailedError: If the model fails.
+    """
+    progress = _Progress(servers={name: {"error": "no answer in time"} for name in agent.servers})
+    with anyio.move_on_after(agent.max_seconds) as limit:
+        tools = await _survey(agent, connect, progress)
+        await _run(agent, model, question, tools, connect, tell, progress)
+    if limit.cancelled_caught:
+        progress.stopped = f"time limit of {agent.max_seconds} s reached"
+    return {
+        "answer": progress.said if progress.answer is None else progress.answer,
+        "complete": progress.stopped is None and not any("error" in s for s in progress.steps),
+        "steps": progress.steps,
+        "servers": progress.servers,
+        "stopped": progress.stopped,
+        "model": model.model_name,
+    }
+
+
+async def _survey(agent: Agent, connect: Connect, progress: _Progress) -> list[Tool]:
     found, absent = await survey(agent.servers, connect, agent.server_seconds)
-    report: dict[str, Any] = {
+    progress.servers = {
         name: {"tools": sorted(tool.name for tool in found[name])}
         if name in found
         else {"error": f"cannot list its tools: {absent[name]}"}
         for name in agent.servers
     }
-    return [tool for tools in found.values() for tool in tools], report
+    if agent.servers and not found:
+        told = "; ".join(f"{name}: {why}" for name, why in absent.items())
+        raise NoServersError(f"none of the servers answers: {told}")
+    return [tool for tools in found.values() for tool in tools]
 
 
-async def _take(agent: Agent, step: Step, previous: str | None, connect: Connect) -> dict[str, Any]:
-    """Take one step; whatever goes wrong becomes its `error`."""
-    taken: dict[str, Any] = {"clause": step.clause}
-    if step.tool is not None:
-        taken |= {"server": step.tool.server, "tool": step.tool.name}
-    if step.tool is None or step.fault:
-        return taken | {"error": step.fault}
-    if previous is None and PREVIOUS in step.arguments.values():
-        return taken | {"error": f"{PREVIOUS} stands for nothing: no step before gave a text"}
-    arguments = {
-        key: previous if value == PREVIOUS else value for key, value in step.arguments.items()
-    }
+async def _run(
+    agent: Agent,
+    model: Model,
+    question: str,
+    tools: list[Tool],
+    connect: Connect,
+    tell: Tell,
+    progress: _Progress,
+) -> None:
+    limits = UsageLimits(request_limit=agent.max_turns + 1, tool_calls_limit=agent.max_turns)
+    runner = Runner(
+        model,
+        instructions=agent.instructions or None,
+        tools=[
+            _model_tool(agent, name, tool, connect, tell, progress)
+            for name, tool in names(tools).items()
+        ],
+    )
     try:
-        result = await call(agent.servers[step.tool.server], step.tool.name, arguments, connect)
-    except Exception as error:
-        return taken | {"error": f"the call failed: {reason(error)}"}
-    return taken | {"error" if result.is_error else "text": text(result)}
+        async with runner.run_stream_events(question, usage_limits=limits) as events:
+            async for event in events:
+                if isinstance(event, AgentRunResultEvent):
+                    progress.answer = event.result.output
+                elif said := _words(event):
+                    progress.said += said
+                    await tell("text", {"text": said})
+    except UsageLimitExceeded:
+        progress.stopped = f"turn limit of {agent.max_turns} reached"
+    except AgentRunError as error:
+        # Its text may quote the conversation.
+        raise ModelFailedError(f"the model {model.model_name}: {type(error).__name__}") from error
 
 
-async def answer(agent: Agent, question: str, connect: Connect) -> dict[str, Any]:
-    """Answer a question with the servers' tools.
+def _words(event: AgentStreamEvent) -> str:
+    """The words of the answer that an event brings."""
+    if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
+        return event.part.content
+    if isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
+        return event.delta.content_delta
+    return ""
 
-    Args:
-        agent: What may be used.
-        question: See `planner`.
-        connect: Makes the transport to a server.
 
-    Returns:
-        `answer` (the steps' texts, or why there are none), `complete` (whether every step was
-        taken without an error), `steps`, `servers` (tools or error of each), `stopped` (the limit
-        that was met, or None) and `model`.
-    """
-    steps: list[dict[str, Any]] = []
-    servers: dict[str, Any] = {name: {"error": "no answer in time"} for name in agent.servers}
-    stopped: str | None = None
-    with anyio.move_on_after(agent.max_seconds) as limit:
-        tools, servers = await _survey(agent, connect)
-        planned = plan(question, tools)
-        if len(planned) > agent.max_turns:
-            stopped = f"turn limit of {agent.max_turns} reached"
-        for step in planned[: agent.max_turns]:
-            previous = steps[-1].get("text") if steps else None
-            steps.append(await _take(agent, step, previous, connect))
-    if limit.cancelled_caught:
-        stopped = f"time limit of {agent.max_seconds} s reached"
-    lines = [step.get("text", f"{step['clause']}: {step.get('error')}") for step in steps]
-    return {
-        "answer": "\n".join(lines) or "nothing was done",
-        "complete": bool(steps) and stopped is None and all("text" in step for step in steps),
-        "steps": steps,
-        "servers": servers,
-        "stopped": stopped,
-        "model": {
-            "name": _MODEL,
-            "allowed": agent.models,
-            "note": "no model is called: tools are picked by the words of the question",
-        },
-    }
+def _model_tool(
+    agent: Agent, name: str, tool: Tool, connect: Connect, tell: Tell, progress: _Progress
+) -> ModelTool[object]:
+    characters = min(MAX_RESULT_CHARACTERS, MAX_HISTORY_CHARACTERS // agent.max_turns)
+
+    async def use(**arguments: Any) -> str:  # noqa: ANN401 - as the tool's schema has it
+        step: dict[str, Any] = {"server": tool.server, "tool": tool.name, "arguments": arguments}
+        try:
+            result = await call(agent.servers[tool.server], tool.name, arguments, connect)
+        except Exception as error:
+            step["error"] = f"the call failed: {reason(error)}"
+        else:
+            key = "error" if result.is_error else "text"
+            step[key] = bounded(text(result), characters)
+        progress.steps.append(step)
+        await tell("tool", step)
+        if "error" in step:
+            raise ToolFailed(step["error"])
+        return step["text"]
+
+    return ModelTool.from_schema(use, name, tool.description, dict(tool.schema))

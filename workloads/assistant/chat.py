@@ -20,6 +20,8 @@ from common.json_log import log
 from common.json_settings import faults
 from common.settings import https_url, needed
 
+from .conversations import Reply, answer_or_error
+
 MAX_MESSAGE_BYTES = 128 * 1024
 """API Gateway Developer Guide, "Quotas for configuring and running a WebSocket API"."""
 
@@ -45,16 +47,13 @@ class Message(BaseModel):
     body: str
 
 
-def receiver(
-    env: Mapping[str, str], reply: Callable[[str], Awaitable[dict[str, Any]]]
-) -> Callable[[Request], Awaitable[Response]]:
+def receiver(env: Mapping[str, str], reply: Reply) -> Callable[[Request], Awaitable[Response]]:
     """Make the handler of `POST /events`.
 
     Args:
         env: `CHAT_ENDPOINT`, the https URL of the WebSocket API's stage, and `AWS_REGION`. The
             credentials are found as every AWS SDK finds them.
-        reply: From a message's text to its answer; raises `ValidationError` for a text that is no
-            question.
+        reply: From a message's text to its answer.
 
     Returns:
         The handler. It answers 200 when the answer was sent or nobody is there for it anymore,
@@ -73,10 +72,7 @@ def receiver(
         except ValidationError as error:
             log.warning("no message in an event", extra={"fields": {"reason": faults(error)}})
             return JSONResponse({"error": faults(error)}, status_code=400)
-        try:
-            answer = await reply(message.body)
-        except ValidationError as error:
-            answer = {"error": faults(error)}
+        answer = await answer_or_error(reply, message.body)
         await anyio.to_thread.run_sync(
             _post, post_to_connection, message.connection_id, _within_limit(answer)
         )

@@ -136,7 +136,7 @@ def build(env: Mapping[str, str]) -> Starlette:
 
 def main() -> int:
     """Serve the clock; see `runtime.start` for the exit status."""
-    return start(build)
+    return start(build, "clock")
 
 
 if __name__ == "__main__":

@@ -2,22 +2,31 @@
 
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import FrameType
 from typing import Any, NoReturn
 
 import uvicorn
 from starlette.applications import Starlette
 
+from . import telemetry
 from .json_log import log, log_json_lines
+from .secret_files import with_files
 from .settings import SettingError, whole_number
 
 # The time that uvicorn needs besides the wait for open requests, so that the end comes before
 # the platform's SIGKILL.
 _STOP_MARGIN_SECONDS = 2
 
+# As much as API Gateway lets through (Developer Guide, "Quotas for configuring and running a
+# WebSocket API"), so that every target has the same bound.
+_MAX_WEBSOCKET_BYTES = 128 * 1024
 
-def server_options(env: Mapping[str, str]) -> dict[str, Any]:
+# The secrets that any workload may have.
+_SECRETS = ("REQUEST_STATE_KEY", "OTEL_EXPORTER_OTLP_HEADERS")
+
+
+def server_options(env: Mapping[str, str], end_seconds: int = 0) -> dict[str, Any]:
     """Derive uvicorn's options from the environment.
 
     Args:
@@ -26,6 +35,7 @@ def server_options(env: Mapping[str, str]) -> dict[str, Any]:
             closed; at most 4005, as an ALB's idle time ends at 4000 s: ELB API reference,
             `idle_timeout.timeout_seconds`) and `STOP_TIMEOUT_SECONDS` (30, the ECS default; the
             time from SIGTERM to SIGKILL).
+        end_seconds: The time that the application needs after its last request.
 
     Returns:
         Keyword arguments of `uvicorn.run`.
@@ -38,54 +48,76 @@ def server_options(env: Mapping[str, str]) -> dict[str, Any]:
         "host": "0.0.0.0",  # noqa: S104 - the platform's network decides who reaches the port
         "port": whole_number(env, "PORT", 8080, 1, 65535),
         "timeout_keep_alive": whole_number(env, "KEEP_ALIVE_SECONDS", 65, 1, 4005),
-        "timeout_graceful_shutdown": max(1, stop - _STOP_MARGIN_SECONDS),
+        "timeout_graceful_shutdown": max(1, stop - _STOP_MARGIN_SECONDS - end_seconds),
+        "ws_max_size": _MAX_WEBSOCKET_BYTES,
         "log_config": None,
         "access_log": False,  # its lines hold query strings
         "server_header": False,
     }
 
 
-def environment(env: Mapping[str, str]) -> Mapping[str, str]:
-    """Complete the environment with the secrets that it only names.
+def environment(env: Mapping[str, str], secrets: Collection[str] = ()) -> Mapping[str, str]:
+    """Complete the environment with the secrets that it does not hold, wherever they are.
+
+    A secret is looked for in its variable, then in a file (`secret_files.with_files`), then in
+    Secrets Manager (`secret_values.with_secrets`, by `SECRET_REFERENCES`); the first place wins,
+    and those after it are not asked for it.
 
     Args:
         env: What the process was given; it stays as it is, so that no child gets a secret.
+        secrets: The variables whose value is a secret, besides `REQUEST_STATE_KEY` and
+            `OTEL_EXPORTER_OTLP_HEADERS`: those that `<NAME>_FILE` may bring.
 
     Returns:
         The environment to build the application from.
 
     Raises:
-        SettingError: See `secret_values.with_secrets`.
+        SettingError: If a secret that the environment names cannot be read.
     """
-    if not env.get("SECRET_REFERENCES"):
-        return env
+    complete = with_files(env, {*_SECRETS, *secrets})
+    if not complete.get("SECRET_REFERENCES"):
+        return complete
     from .secret_values import with_secrets  # noqa: PLC0415 - botocore would slow every other start
 
-    return with_secrets(env)
+    return with_secrets(complete)
 
 
 def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
-def start(build: Callable[[Mapping[str, str]], Starlette]) -> int:
+def start(
+    build: Callable[[Mapping[str, str]], Starlette],
+    name: str = "workload",
+    *,
+    secrets: Collection[str] = (),
+    end_seconds: int = 0,
+) -> int:
     """Build the application from the environment and serve it until SIGTERM.
 
     Args:
         build: Makes the application; raises `SettingError` for an environment that is not right.
+        name: What the traces and metrics call the workload; see `telemetry.set_up`.
+        secrets: The variables whose value is a secret; see `environment`.
+        end_seconds: The time that the application needs after its last request.
 
     Returns:
-        2, after one log line, if the environment is not right. On SIGTERM the process drains and
-        ends with status 0.
+        2, after one log line, if the environment is not right. On SIGTERM the process drains,
+        sends the rest of its traces and metrics, and ends with status 0.
     """
     log_json_lines()
     try:
-        options = server_options(os.environ)
-        app = build(environment(os.environ))
+        options = server_options(os.environ, end_seconds)
+        env = environment(os.environ, secrets)
+        app = build(env)
     except SettingError as error:
         log.critical("cannot start: %s", error)
         return 2
+    end = telemetry.set_up(env, name)
     # uvicorn drains on SIGTERM and then raises the signal again for whoever handled it before.
     signal.signal(signal.SIGTERM, _leave)
-    uvicorn.run(app, **options)
+    try:
+        uvicorn.run(app, **options)
+    finally:
+        end()
     return 0

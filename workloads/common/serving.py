@@ -2,9 +2,10 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from mcp.server import Server
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
@@ -13,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from . import telemetry
 from .json_log import log
 from .security import authentication, transport_security
 from .settings import SettingError
@@ -22,14 +24,20 @@ _LEAST_KEY_BYTES = 32
 # Method and tool names come from the caller; what does not look like one is not logged.
 _NAME = re.compile(r"[A-Za-z0-9_./-]{1,64}")
 
+Health = Callable[[Request], Awaitable[Response]]
+"""Answers `GET /health`."""
+
 
 def _name(value: object) -> str:
     text = str(value)
     return text if _NAME.fullmatch(text) else "(not a name)"
 
 
-async def _log_calls(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Log a line a request: method, tool, outcome and duration; never its arguments."""
+async def log_calls(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Log and count a request: method, tool, outcome and duration; never its arguments.
+
+    Middleware of a server; `mcp_server` has put it into those that it makes.
+    """
     fields: dict[str, Any] = {"method": _name(ctx.method), "outcome": "error"}
     if ctx.method == "tools/call" and ctx.params:
         fields["tool"] = _name(ctx.params.get("name"))
@@ -40,7 +48,9 @@ async def _log_calls(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -
         fields["outcome"] = "tool error" if failed else "ok"
         return result
     finally:
-        fields["milliseconds"] = round((time.monotonic() - started) * 1000)
+        seconds = time.monotonic() - started
+        telemetry.count(fields, seconds)
+        fields["milliseconds"] = round(seconds * 1000)
         log.info("request", extra={"fields": fields})
 
 
@@ -75,7 +85,7 @@ def mcp_server(name: str, instructions: str, env: Mapping[str, str]) -> MCPServe
         instructions=instructions,
         # Nothing here changes on its own, and a stream without an end would only hold up the stop.
         subscriptions=False,
-        middleware=[_log_calls],
+        middleware=[log_calls],
         request_state_security=_request_state(env),
         token_verifier=auth[0] if auth else None,
         auth=auth[1] if auth else None,
@@ -103,12 +113,47 @@ def application(server: MCPServer[Any], env: Mapping[str, str], max_body_bytes: 
         max_request_body_size=max_body_bytes,
         transport_security=transport_security(env),
     )
+    return _finished(app)
+
+
+def low_level_application(
+    server: Server[Any], env: Mapping[str, str], max_body_bytes: int, health: Health
+) -> Starlette:
+    """Serve a server of the SDK's low level as `application` does any other.
+
+    Args:
+        server: The server with its handlers.
+        env: What `security.transport_security` and `security.authentication` read.
+        max_body_bytes: The longest request body; a longer one is answered 413.
+        health: Answers `GET /health`.
+
+    Returns:
+        The ASGI application, which verifies tokens if the environment says so.
+
+    Raises:
+        SettingError: If the environment is not right.
+    """
+    auth = authentication(env)
+    server.middleware.append(log_calls)
+    app = server.streamable_http_app(
+        stateless_http=True,
+        max_request_body_size=max_body_bytes,
+        transport_security=transport_security(env),
+        token_verifier=auth[0] if auth else None,
+        auth=auth[1] if auth else None,
+        custom_starlette_routes=[Route("/health", health, methods=["GET"])],
+    )
+    return _finished(app)
+
+
+def _finished(app: Starlette) -> Starlette:
     # A stateless server has nothing to say on a stream of its own, but the SDK would hold the
-    # stream open (and a Lambda would be billed for it); the protocol allows 405 instead
-    # (MCP 2026-07-28, streamable HTTP).
-    app.router.routes.insert(0, Route("/mcp", _no_stream, methods=["GET"]))
+    # stream open (and a Lambda would be billed for it), and has no session to end; the protocol
+    # wants 405 (MCP 2026-07-28, streamable HTTP).
+    app.router.routes.insert(0, Route("/mcp", _post_only, methods=["GET", "DELETE"]))
+    app.add_middleware(telemetry.TraceHeaders)
     return app
 
 
-async def _no_stream(_request: Request) -> Response:
+async def _post_only(_request: Request) -> Response:
     return Response(status_code=405, headers={"Allow": "POST"})

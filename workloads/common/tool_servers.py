@@ -1,6 +1,8 @@
 """The MCP servers that an agent may use: where they are, their tools, and calls of them."""
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+import hashlib
+import re
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,6 +23,14 @@ Connect = Callable[[str], Transport]
 
 _URLS = TypeAdapter(dict[str, AnyHttpUrl])
 _CONNECT_SECONDS = 30
+
+# Amazon Bedrock API reference, ToolSpecification, `name`.
+_MAX_NAME_CHARACTERS = 64
+_NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+_HASH_CHARACTERS = 8
+
+_CUT = "\n(cut here: the result is longer)"
+_EMPTY = "(the result has no text)"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,3 +182,42 @@ async def call(
 def text(result: CallToolResult) -> str:
     """The texts of a result, a line each."""
     return "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+
+
+def names(tools: Iterable[Tool]) -> dict[str, Tool]:
+    """Give each tool a name that Bedrock takes and that no other has.
+
+    Args:
+        tools: The tools, no two of them alike.
+
+    Returns:
+        The tools by name: `server__tool`; if that is too long, has other characters or is taken
+        already, what is left of it and a hash.
+    """
+    named: dict[str, Tool] = {}
+    for tool in tools:
+        plain = f"{tool.server}__{tool.name}"
+        name = _NOT_IN_A_NAME.sub("_", plain)
+        salt = 0
+        while name in named or len(name) > _MAX_NAME_CHARACTERS or (name != plain and salt == 0):
+            salt += 1
+            digest = hashlib.sha256(f"{tool.server}\n{tool.name}\n{salt}".encode()).hexdigest()
+            kept = _NOT_IN_A_NAME.sub("_", plain)[: _MAX_NAME_CHARACTERS - _HASH_CHARACTERS - 1]
+            name = f"{kept}_{digest[:_HASH_CHARACTERS]}"
+        named[name] = tool
+    return named
+
+
+def bounded(whole: str, characters: int) -> str:
+    """A result's text for a model.
+
+    Args:
+        whole: The text.
+        characters: The most that are kept.
+
+    Returns:
+        The text, cut with a word that it was, or a word that there is none.
+    """
+    if len(whole) <= characters:
+        return whole or _EMPTY
+    return whole[: characters - len(_CUT)] + _CUT

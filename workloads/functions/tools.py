@@ -1,14 +1,12 @@
 """Lists and calls the tools of an agent's MCP servers, for an agent that is a state machine."""
 
-import hashlib
 import os
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import anyio
 
-from common.tool_servers import Tool, call, connection, first, servers, survey, text
+from common.tool_servers import bounded, call, connection, first, names, servers, survey, text
 
 MAX_RESULT_CHARACTERS = 16_000
 """The longest text of a result: with others like it, it travels in a state machine's state, which
@@ -17,14 +15,7 @@ is 256 KiB at most (AWS Step Functions Developer Guide, "Service quotas")."""
 MAX_LISTING_SECONDS = 10
 """The longest time for listing the tools of one server."""
 
-# Amazon Bedrock API reference, ToolSpecification, `name`.
-_MAX_NAME_CHARACTERS = 64
-_NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
-_HASH_CHARACTERS = 8
-
 _MARGIN_SECONDS = 1  # to say that time is up, before Lambda ends the function
-_CUT = "\n(cut here: the result is longer)"
-_EMPTY = "(the result has no text)"
 
 
 class ServerUnavailable(Exception):  # noqa: N818 - the state machine tries again by this name
@@ -86,30 +77,6 @@ async def _list(seconds: float) -> dict[str, Any]:
     }
 
 
-def names(tools: Iterable[Tool]) -> dict[str, Tool]:
-    """Give each tool a name that Bedrock takes and that no other has.
-
-    Args:
-        tools: The tools, no two of them alike.
-
-    Returns:
-        The tools by name: `server__tool`; if that is too long, has other characters or is taken
-        already, what is left of it and a hash.
-    """
-    named: dict[str, Tool] = {}
-    for tool in tools:
-        plain = f"{tool.server}__{tool.name}"
-        name = _NOT_IN_A_NAME.sub("_", plain)
-        salt = 0
-        while name in named or len(name) > _MAX_NAME_CHARACTERS or (name != plain and salt == 0):
-            salt += 1
-            digest = hashlib.sha256(f"{tool.server}\n{tool.name}\n{salt}".encode()).hexdigest()
-            kept = _NOT_IN_A_NAME.sub("_", plain)[: _MAX_NAME_CHARACTERS - _HASH_CHARACTERS - 1]
-            name = f"{kept}_{digest[:_HASH_CHARACTERS]}"
-        named[name] = tool
-    return named
-
-
 async def _call(
     server: str, tool: str, arguments: Mapping[str, Any], seconds: float
 ) -> dict[str, Any]:
@@ -125,10 +92,4 @@ async def _call(
     except Exception as error:
         # Lambda logs it, so its text, which may quote an argument, is left out.
         raise ServerUnavailable(f"{server}: {type(first(error)).__name__}") from None
-    return {"text": _bounded(text(result)), "error": bool(result.is_error)}
-
-
-def _bounded(whole: str) -> str:
-    if len(whole) <= MAX_RESULT_CHARACTERS:
-        return whole or _EMPTY
-    return whole[: MAX_RESULT_CHARACTERS - len(_CUT)] + _CUT
+    return {"text": bounded(text(result), MAX_RESULT_CHARACTERS), "error": bool(result.is_error)}

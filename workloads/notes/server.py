@@ -147,7 +147,7 @@ def build(env: Mapping[str, str]) -> Starlette:
 
 def main() -> int:
     """Serve the notes; see `runtime.start` for the exit status."""
-    return start(build)
+    return start(build, "notes", secrets=["NOTES_API_KEY"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,132 @@
+"""The assistant's WebSocket: one question at a time, each answered by one message."""
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from pydantic_ai.models.function import FunctionModel
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+
+from sandbox.serve.proxy import serving
+from tests.workloads.planner_model import planner
+from workloads.assistant import agent
+from workloads.assistant.conversations import MAX_MESSAGE_BYTES
+
+pytestmark = [pytest.mark.anyio, pytest.mark.allow_hosts(["127.0.0.1", "::1"])]
+
+
+@asynccontextmanager
+async def chat(
+    model: FunctionModel | None = None, headers: dict[str, str] | None = None, **env: str
+) -> AsyncGenerator[ClientConnection]:
+    app = agent.build(env, model=model or planner())
+    async with (
+        serving(lambda _port: app) as port,
+        connect(f"ws://127.0.0.1:{port}/chat", additional_headers=headers, proxy=None) as socket,
+    ):
+        yield socket
+
+
+async def asked(socket: ClientConnection, message: str) -> dict[str, object]:
+    await socket.send(message)
+    return json.loads(await socket.recv())
+
+
+async def test_each_question_is_answered_by_one_message() -> None:
+    async with chat() as socket:
+        first = await asked(socket, '{"question": "sleep"}')
+        second = await asked(socket, '{"question": "dream"}')
+    assert first["answer"] == "sleep: no tool fits this"
+    assert second["answer"] == "dream: no tool fits this"
+    assert second["complete"] is True
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        ("hello", "body: Invalid JSON"),
+        ("{}", "question: Field required"),
+        (json.dumps({"question": "x" * 4001}), "question: String should have at most 4000"),
+    ],
+)
+async def test_what_is_no_question_is_told_and_the_connection_stays(
+    message: str, error: str
+) -> None:
+    async with chat() as socket:
+        told = await asked(socket, message)
+        after = await asked(socket, '{"question": "sleep"}')
+    assert list(told) == ["error"]
+    assert str(told["error"]).startswith(error)
+    assert after["complete"] is True
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+async def test_a_message_that_is_too_long_ends_the_connection(excess: int) -> None:
+    async with chat() as socket:
+        await socket.send("x" * (MAX_MESSAGE_BYTES + excess))
+        if excess:
+            with pytest.raises(ConnectionClosedError):
+                await socket.recv()
+            assert socket.close_code == 1009
+        else:
+            assert "error" in json.loads(await socket.recv())
+
+
+async def test_a_second_question_waits_for_nobody() -> None:
+    held = anyio.Event()
+
+    async def slow(*_: object) -> AsyncGenerator[str]:
+        await held.wait()
+        yield "at last"
+
+    async with chat(FunctionModel(stream_function=slow, model_name="slow")) as socket:
+        await socket.send('{"question": "one"}')
+        told = await asked(socket, '{"question": "two"}')
+        held.set()
+        answer = json.loads(await socket.recv())
+    assert told == {"error": "the question before is not answered yet"}
+    assert answer["answer"] == "at last"
+
+
+async def test_who_goes_away_ends_the_answer() -> None:
+    begun, ended = anyio.Event(), anyio.Event()
+
+    async def endless(*_: object) -> AsyncGenerator[str]:
+        begun.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+        yield ""
+
+    async with chat(FunctionModel(stream_function=endless, model_name="endless")) as socket:
+        await socket.send('{"question": "one"}')
+        await begun.wait()
+        await socket.close()
+        with anyio.fail_after(10):
+            await ended.wait()
+
+
+@pytest.mark.parametrize(
+    ("headers", "env", "status"),
+    [
+        ({"Origin": "https://evil.example"}, {}, 403),
+        ({}, {"MCP_ALLOWED_HOSTS": "mcp.example.com"}, 421),
+        (
+            {},
+            {"AUTH_ISSUER": "https://issuer.example", "AUTH_AUDIENCE": "https://mcp.example.com"},
+            401,
+        ),
+    ],
+    ids=["another origin", "another host", "no token"],
+)
+async def test_who_may_not_ask_gets_no_connection(
+    headers: dict[str, str], env: dict[str, str], status: int
+) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        async with chat(None, headers, **env):
+            pass
+    assert refused.value.response.status_code == status

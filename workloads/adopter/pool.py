@@ -1,0 +1,323 @@
+"""A pool of warm processes of an MCP server that speaks stdio.
+
+Each process is initialised once and has one call at a time. A call takes a free process, or waits
+for one; a process that ends, or whose call takes too long, is replaced without harm to the calls
+that others have.
+"""
+
+import math
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, TypeVar, cast
+
+import anyio
+from anyio.abc import TaskGroup
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+from mcp.client import Client
+from mcp.client.session import ClientSession, MessageHandlerFnT
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.shared.exceptions import MCPError
+from mcp.shared.message import SessionMessage
+from mcp_types import EmptyResult, Implementation, PingRequest
+
+from common.json_log import log
+
+END_SECONDS = 5
+"""How long a process may take to end: the SDK closes its stdin, sends SIGTERM to its group two
+seconds later, and SIGKILL after two more (mcp 2.3.0, `mcp.client.stdio`)."""
+
+# From the second failure in a row on, so that a command that always fails is no busy loop.
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 10.0
+
+# How soon a process whose caller went away must be able to answer, to be kept.
+_PING_SECONDS = 2.0
+
+_CHUNK_BYTES = 65_536
+_LONGEST_LINE = 2_000  # characters of a line on stderr, where those are logged at all
+
+_Result = TypeVar("_Result")
+_Messages = SessionMessage | Exception
+
+
+class PoolError(Exception):
+    """A call came to nothing because of the processes; the text says what a caller may know."""
+
+
+class NotStartedError(Exception):
+    """The first process did not start; the text says why."""
+
+
+@dataclass(eq=False, kw_only=True)
+class _Process:
+    number: int
+    client: Client
+    ended: anyio.Event = field(default_factory=anyio.Event)  # it has ended, or is to
+    answered: bool = False
+
+
+class Pool:
+    """The processes.
+
+    Args:
+        command: What each of them runs.
+        least: How many are started at once.
+        most: How many there are at most; those after the `least` are started as calls need them.
+        call_seconds: The longest time for a call, with the wait for a free process.
+        start_seconds: The longest time for starting and initialising one.
+        show_stderr: Whether the log has the lines that they write to stderr, or only their number.
+        on_message: Told what a process says unasked.
+    """
+
+    def __init__(
+        self,
+        command: StdioServerParameters,
+        *,
+        least: int,
+        most: int,
+        call_seconds: float,
+        start_seconds: float,
+        show_stderr: bool,
+        on_message: MessageHandlerFnT,
+    ) -> None:
+        self._command = command
+        self._least = least
+        self._most = most
+        self._call_seconds = call_seconds
+        self._start_seconds = start_seconds
+        self._show_stderr = show_stderr
+        self._on_message = on_message
+        self._numbers = count(1)
+        self._kept = 0
+        self._alive: set[_Process] = set()
+        self._failure: str | None = None
+        self._tasks: TaskGroup
+        self._first: anyio.Event
+        self._put: MemoryObjectSendStream[_Process]
+        self._free: MemoryObjectReceiveStream[_Process]
+
+    @property
+    def alive(self) -> int:
+        """How many processes have been initialised and have not ended."""
+        return len(self._alive)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Start the least that there must be, wait for the first, and end all of them at the end.
+
+        Raises:
+            NotStartedError: If the first that is heard of did not start.
+        """
+        self._first = anyio.Event()
+        self._put, self._free = anyio.create_memory_object_stream[_Process](math.inf)
+        failure: str | None = None
+        with self._put, self._free:
+            async with anyio.create_task_group() as self._tasks:
+                for _ in range(self._least):
+                    self._keep_one_more()
+                await self._first.wait()
+                failure = None if self._alive else self._failure
+                try:
+                    if failure is None:
+                        yield
+                finally:
+                    self._tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise NotStartedError(failure)
+
+    async def call(self, ask: Callable[[ClientSession], Awaitable[_Result]]) -> _Result:
+        """Have a process do something.
+
+        If the caller is cancelled, so is what was asked of the process.
+
+        Args:
+            ask: Asks one process.
+
+        Returns:
+            Its answer.
+
+        Raises:
+            PoolError: If there was no free process in time, or it gave no answer in time, or it
+                ended.
+            MCPError: If it answered with an error.
+        """
+        process: _Process | None = None
+        with anyio.CancelScope(deadline=anyio.current_time() + self._call_seconds) as limit:
+            process = await self._taken()
+            return await self._answer(process, ask, limit)
+        seconds = f"{self._call_seconds:g} s"
+        if process is not None:
+            raise PoolError(f"no result within {seconds}; it may have been done all the same")
+        raise PoolError(f"no process of the server was free within {seconds}")
+
+    async def _taken(self) -> _Process:
+        while True:
+            try:
+                process = self._free.receive_nowait()
+            except anyio.WouldBlock:
+                if self._kept < self._most:
+                    self._keep_one_more()
+                process = await self._free.receive()
+            if not process.ended.is_set():
+                return process
+
+    async def _answer(
+        self,
+        process: _Process,
+        ask: Callable[[ClientSession], Awaitable[_Result]],
+        limit: anyio.CancelScope,
+    ) -> _Result:
+        try:
+            result = await ask(process.client.session)
+        except anyio.get_cancelled_exc_class():
+            # The SDK has told the process, which may not have listened.
+            if limit.cancel_called:
+                self._end(process, "a call took too long")
+            else:
+                self._tasks.start_soon(self._give_back_if_it_answers, process)
+            raise
+        except Exception:
+            if process.ended.is_set():
+                raise PoolError(
+                    "the server's process ended during the call; it may have been done all the same"
+                ) from None
+            self._give_back(process)
+            raise
+        self._give_back(process)
+        return result
+
+    def _give_back(self, process: _Process) -> None:
+        process.answered = True
+        self._put.send_nowait(process)
+
+    async def _give_back_if_it_answers(self, process: _Process) -> None:
+        with anyio.move_on_after(_PING_SECONDS):
+            # An error is an answer too; that a process has ended is seen when it is taken.
+            with suppress(MCPError):
+                await process.client.session.send_request(PingRequest(), EmptyResult)
+            self._give_back(process)
+            return
+        self._end(process, "it did not answer after a call was cancelled")
+
+    def _end(self, process: _Process, reason: str) -> None:
+        log.warning("process replaced: %s", reason, extra={"fields": {"process": process.number}})
+        process.ended.set()
+
+    def _keep_one_more(self) -> None:
+        self._kept += 1
+        self._tasks.start_soon(self._keep, 0)
+
+    async def _keep(self, failures: int) -> None:
+        """Run a process until it has ended or is to; another takes its place.
+
+        Args:
+            failures: How many before it, in a row, have answered nothing.
+        """
+        if failures > 1:
+            pause = _FIRST_PAUSE_SECONDS * 2 ** min(failures - 2, 10)
+            await anyio.sleep(min(pause, _LONGEST_PAUSE_SECONDS))
+        number = next(self._numbers)
+        ended = anyio.Event()
+        process: _Process | None = None
+        replaced = False
+        reason = f"it was not initialised within {self._start_seconds:g} s"
+        try:
+            with anyio.CancelScope(deadline=anyio.current_time() + self._start_seconds) as limit:
+                async with self._client(number, ended) as client:
+                    limit.deadline = math.inf
+                    process = _Process(number=number, client=client, ended=ended)
+                    self._alive.add(process)
+                    self._first.set()
+                    self._put.send_nowait(process)
+                    await ended.wait()
+                    self._alive.discard(process)
+                    # Ending it takes a while, for which nobody should wait.
+                    self._tasks.start_soon(self._keep, 0 if process.answered else failures + 1)
+                    replaced = True
+        except Exception as error:
+            reason = _reason(error)
+        if process is not None:
+            self._alive.discard(process)
+            ended.set()
+            log.warning("process ended", extra={"fields": {"process": number}})
+        else:
+            self._failure = reason
+            self._first.set()
+            log.warning("process not started: %s", reason, extra={"fields": {"process": number}})
+        if not replaced:
+            self._tasks.start_soon(self._keep, failures + 1)
+
+    def _client(self, number: int, ended: anyio.Event) -> Client:
+        return Client(
+            self._transport(number, ended),
+            # What the servers in use speak over stdio, and how they tell that their tools changed.
+            mode="legacy",
+            cache=None,
+            client_info=Implementation(name="mcp-platform", version="1"),
+            message_handler=self._on_message,
+        )
+
+    @asynccontextmanager
+    async def _transport(
+        self, number: int, ended: anyio.Event
+    ) -> AsyncGenerator[tuple[MemoryObjectReceiveStream[_Messages], Any]]:
+        """The SDK's, which also tells that the process has ended, and follows its stderr."""
+        reading, writing = os.pipe()
+        try:
+            async with anyio.create_task_group() as follower:
+                with os.fdopen(writing, "w") as stderr:
+                    async with (
+                        stdio_client(self._command, stderr) as (read, write),
+                        anyio.create_task_group() as tasks,
+                    ):
+                        stderr.close()  # the process has its own
+                        follower.start_soon(self._follow, reading, number)
+                        put, messages = anyio.create_memory_object_stream[_Messages](0)
+                        tasks.start_soon(_pass_on, read, put, ended)
+                        with messages:
+                            yield messages, write
+                        tasks.cancel_scope.cancel()
+                follower.cancel_scope.cancel()
+        finally:
+            os.close(reading)
+
+    async def _follow(self, reading: int, number: int) -> None:
+        os.set_blocking(reading, False)
+        rest = b""
+        while True:
+            await anyio.wait_readable(reading)
+            chunk = os.read(reading, _CHUNK_BYTES)
+            if not chunk:
+                return
+            *lines, rest = (rest + chunk).split(b"\n")
+            rest = rest[-_CHUNK_BYTES:]
+            if not self._show_stderr:
+                fields = {"process": number, "lines": len(lines)}
+                log.info("a process wrote to stderr", extra={"fields": fields})
+                continue
+            for line in lines:
+                text = line.decode(errors="replace")[:_LONGEST_LINE]
+                fields = {"process": number, "text": text}
+                log.info("a process wrote to stderr", extra={"fields": fields})
+
+
+async def _pass_on(
+    read: AsyncIterable[_Messages], put: MemoryObjectSendStream[_Messages], ended: anyio.Event
+) -> None:
+    with put:
+        try:
+            async for message in read:
+                await put.send(message)
+        finally:
+            ended.set()
+
+
+def _reason(error: BaseException) -> str:
+    """The type of what went wrong first, and what the operating system says; never its own text."""
+    if isinstance(error, BaseExceptionGroup):
+        return _reason(cast("BaseExceptionGroup[BaseException]", error).exceptions[0])
+    said = error.strerror if isinstance(error, OSError) else None
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
