@@ -1,0 +1,246 @@
+"""What answers a method of a REST API: a function, or the API's own templates.
+
+Facts from the API Gateway Developer Guide ("Quotas for configuring and running a REST API", "Amazon
+API Gateway important notes", "Stream the integration response for your proxy integrations", "Set up
+mock integrations for REST APIs") and the AWS Lambda Developer Guide ("Lambda quotas").
+"""
+
+import asyncio
+import json
+import re
+import time
+import uuid
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, cast
+
+from sandbox.cloud import Cloud
+from sandbox.serve import web_adapter
+from sandbox.serve.api_authorization import Asked
+from sandbox.serve.api_requests import headers, path
+from sandbox.serve.aws_lambda import Function, admits, invoked
+from sandbox.serve.gateway_responses import Headers, Refused, encoded, respond, static_headers
+from sandbox.serve.plan import Receive, Scope, Send, Workloads
+from sandbox.serve.rest_api_stages import Method, Stage
+from sandbox.serve.runtime_api import FunctionError
+from sandbox.serve.velocity import TemplateError, render
+
+MAX_REQUEST_BYTES = 10 * 1024 * 1024
+"""API Gateway quotas, payload size."""
+
+MAX_INVOCATION_BYTES = 6 * 1024 * 1024
+"""Lambda quotas, invocation payload of a request, with what is around the body."""
+
+IDLE_SECONDS = 300.0
+"""API Gateway, response streaming: how long a regional API waits for the next piece."""
+
+_DEFAULT_MILLISECONDS = 29_000
+_JSON = "application/json"
+# What a caller may not hand on, or what means one connection only.
+_NOT_HANDED_OVER = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "x-forwarded-for",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+    }
+)
+# Amazon API Gateway important notes: what a function sends under these names, callers get
+# under others.
+_REMAPPED = frozenset({"connection", "content-length", "date", "server", "www-authenticate"})
+
+
+async def whole_body(receive: Receive, length: str) -> bytes:
+    """The body of a request, since no integration gets a stream of it.
+
+    Args:
+        receive: Where it comes from.
+        length: The header that says how long it is, or nothing.
+
+    Returns:
+        The body.
+
+    Raises:
+        Refused: it is longer than `MAX_REQUEST_BYTES`, or the caller went away.
+    """
+    if length.isdecimal() and int(length) > MAX_REQUEST_BYTES:
+        raise _too_long()
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Refused("DEFAULT_4XX", status=400)
+        body += message.get("body", b"")
+        if len(body) > MAX_REQUEST_BYTES:
+            raise _too_long()
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _too_long() -> Refused:
+    text = f"HTTP content length exceeded {MAX_REQUEST_BYTES} bytes."
+    return Refused("REQUEST_TOO_LARGE", text)
+
+
+async def mock(method: Method, asked: Asked, body: bytes, send: Send, request_id: str) -> None:
+    """Answers by the templates alone.
+
+    Args:
+        method: The method.
+        asked: What is asked.
+        body: The request's body.
+        send: Where the answer goes.
+        request_id: The request's id.
+
+    Raises:
+        Refused: there is no template for the body's type, or one that is not known here.
+    """
+    integration = method.integration
+    templates = cast("Mapping[str, str]", integration.get("requestTemplates") or {})
+    content_type = asked.header("content-type").partition(";")[0].strip().lower() or _JSON
+    template = templates.get(content_type)
+    if template is None:
+        behaviour = integration.get("passthroughBehavior", "WHEN_NO_MATCH")
+        if behaviour == "NEVER" or (behaviour == "WHEN_NO_TEMPLATES" and templates):
+            raise Refused("UNSUPPORTED_MEDIA_TYPE")
+        template = "$input.body"
+    context = {"requestId": request_id}
+    try:
+        text = body.decode("utf-8", "replace")
+        status = str(json.loads(render(template, context=context, body=text))["statusCode"])
+        reply = _reply(method.replies, status)
+        replies = cast("Mapping[str, str]", reply.get("responseTemplates") or {})
+        written = render(replies.get(_JSON, ""), context=context, body="")
+    except (TemplateError, ValueError, KeyError, TypeError) as error:
+        raise Refused("API_CONFIGURATION_ERROR") from error
+    names = {
+        "content-type": _JSON,
+        "x-amzn-requestid": request_id,
+        **static_headers(reply.get("responseParameters"), "method.response.header."),
+    }
+    await respond(send, int(reply["statusCode"]), encoded(names.items()), written.encode())
+
+
+def _reply(replies: Sequence[Mapping[str, Any]], status: str) -> Mapping[str, Any]:
+    """The integration response whose pattern a status matches, or the one without a pattern."""
+    for reply in replies:
+        pattern = reply.get("selectionPattern")
+        if pattern and re.fullmatch(str(pattern), status):
+            return reply
+    for reply in replies:
+        if not reply.get("selectionPattern"):
+            return reply
+    raise Refused("API_CONFIGURATION_ERROR")
+
+
+async def invoke(
+    stage: Stage,
+    method: Method,
+    scope: Scope,
+    body: bytes,
+    send: Send,
+    *,
+    context: Mapping[str, Any],
+    cloud: Cloud,
+    functions: Mapping[str, Function],
+    workloads: Workloads,
+) -> None:
+    """Hands a request to a function, and its answer back while it is being given.
+
+    A caller who goes away is not told to the function, which runs to its end.
+
+    Args:
+        stage: The stage.
+        method: The method.
+        scope: The request's, with a path without the stage.
+        body: Its body.
+        send: Where the answer goes.
+        context: The gateway's context of the request.
+        cloud: The cloud.
+        functions: The functions by the ARN of their alias.
+        workloads: The processes that run.
+
+    Raises:
+        Refused: no permission lets the API invoke the function, the body is too long for an
+            invocation, or the function gives no answer in time. An answer may have begun then.
+    """
+    function = invoked(str(method.integration.get("uri")), functions)
+    place = f"{stage.execution_arn}/{stage.name}/{scope['method']}{method.path}"
+    if function is None or not admits(cloud, function, place):
+        # Execution failed due to configuration error: Invalid permissions on Lambda function
+        raise Refused("API_CONFIGURATION_ERROR")
+    # An API without binary media types takes every body for text.
+    text = body.decode("utf-8", "replace")
+    if len(json.dumps(text)) > MAX_INVOCATION_BYTES:
+        raise Refused("REQUEST_TOO_LARGE")
+    milliseconds = method.integration.get("timeoutMilliseconds") or _DEFAULT_MILLISECONDS
+    deadline = asyncio.get_running_loop().time() + float(milliseconds) / 1000
+
+    def next_limit() -> float:
+        return min(deadline, asyncio.get_running_loop().time() + IDLE_SECONDS)
+
+    limit = asyncio.timeout_at(next_limit())
+
+    async def handed_back(message: MutableMapping[str, Any]) -> None:
+        limit.reschedule(next_limit())
+        if message["type"] == "http.response.start":
+            message = {
+                **message,
+                "headers": _remapped(message["headers"], str(context["requestId"])),
+            }
+        await send(message)
+
+    try:
+        async with limit:
+            await web_adapter.request(
+                scope,
+                web_adapter.given(text.encode()),
+                handed_back,
+                function=function,
+                workloads=workloads,
+                path=path(scope),
+                headers=_handed_over(scope, context, len(text.encode())),
+                context=context,
+            )
+    except TimeoutError as error:
+        raise Refused("INTEGRATION_TIMEOUT") from error
+    except FunctionError as error:
+        raise Refused("DEFAULT_5XX") from error
+
+
+def _handed_over(scope: Scope, context: Mapping[str, Any], length: int) -> Headers:
+    given = headers(scope)
+    before = [value for name, value in given if name == "x-forwarded-for"]
+    address = context["identity"]["sourceIp"]
+    trace = f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]}"
+    return encoded(
+        [
+            *((name, value) for name, value in given if name not in _NOT_HANDED_OVER),
+            ("content-length", str(length)),
+            *((("x-amzn-trace-id", trace),) if "x-amzn-trace-id" not in dict(given) else ()),
+            *((("x-forwarded-for", ", ".join([*before, address])),) if address else ()),
+            ("x-forwarded-port", "443"),
+            ("x-forwarded-proto", "https"),
+        ]
+    )
+
+
+def _remapped(given: Headers, request_id: str) -> Headers:
+    return [
+        *(
+            (
+                b"x-amzn-remapped-" + name.lower() if name.lower().decode() in _REMAPPED else name,
+                value,
+            )
+            for name, value in given
+        ),
+        (b"x-amzn-requestid", request_id.encode()),
+    ]

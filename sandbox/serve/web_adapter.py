@@ -1,0 +1,208 @@
+"""Lambda Web Adapter: what is between an invocation and the port of a workload.
+
+Facts from the adapter (aws-lambda-web-adapter 1.0.0, `src/lib.rs`) and the `lambda_http` crate that
+it is made with: the path without the API's stage, minus the base path; the gateway's context and
+Lambda's in two headers, over whatever a caller sent; what is no HTTP request is posted to a path.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Mapping, MutableMapping
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from sandbox.serve.aws_lambda import INIT_SECONDS, Function, log_stream
+from sandbox.serve.forwarding import forward
+from sandbox.serve.gateway_responses import Headers
+from sandbox.serve.plan import Receive, Scope, Send, Workloads
+from sandbox.serve.runtime_api import FunctionError
+
+_CONTEXT, _LAMBDA_CONTEXT = b"x-amzn-request-context", b"x-amzn-lambda-context"
+_EVENTS_PATH = "/events"
+_POLL_SECONDS = 0.05
+_MILLISECONDS = 1000
+_FIRST_ERROR = 500
+
+
+async def request(
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    function: Function,
+    workloads: Workloads,
+    path: str,
+    headers: Headers,
+    context: Mapping[str, Any],
+) -> None:
+    """Invokes a function with an HTTP request, and streams its answer.
+
+    Args:
+        scope: The request's; its query is passed on as it is.
+        receive: The request's body.
+        send: Where the answer goes.
+        function: The function.
+        workloads: The processes that run.
+        path: The request's path, without the API's stage.
+        headers: What API Gateway hands over.
+        context: The gateway's context of the request.
+
+    Raises:
+        FunctionError: there is no healthy process in the time that Lambda gives a start, or it took
+            longer than the function may. An answer may have begun then; it is cut.
+    """
+    request_id = str(context.get("requestId", ""))
+    async with _limited(function, request_id):
+        await forward(
+            {**scope, "headers": _with_contexts(headers, function, context, request_id)},
+            receive,
+            send,
+            base_url=await _address(function, workloads),
+            path=without_base(path, function.environment.get("AWS_LWA_REMOVE_BASE_PATH")),
+        )
+
+
+async def post_event(
+    function: Function, workloads: Workloads, event: object, *, request_id: str
+) -> None:
+    """Invokes a function with an event that is no HTTP request, and waits until it is done.
+
+    Args:
+        function: The function.
+        workloads: The processes that run.
+        event: The event, plain JSON.
+        request_id: The invocation's id.
+
+    Raises:
+        FunctionError: there is no healthy process in the time that Lambda gives a start, or it took
+            longer than the function may, or answered with an error.
+    """
+    path = function.environment.get("AWS_LWA_PASS_THROUGH_PATH", _EVENTS_PATH)
+    body = json.dumps(event).encode()
+    statuses: list[int] = []
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    headers = [
+        (b"host", b"localhost"),
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    scope: Scope = {
+        "type": "http",
+        "method": "POST",
+        "scheme": "http",
+        "http_version": "1.1",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": _with_contexts(headers, function, None, request_id),
+    }
+    async with _limited(function, request_id):
+        await forward(
+            scope,
+            given(body),
+            send,
+            base_url=await _address(function, workloads),
+        )
+    if not statuses or statuses[0] >= _FIRST_ERROR:
+        raise FunctionError("Runtime.Error", f"{function.process} answered {statuses or 'nothing'}")
+
+
+def given(body: bytes) -> Receive:
+    """A body, and nothing after it: that a caller went away is not told to a function.
+
+    Args:
+        body: The body.
+
+    Returns:
+        What gives it.
+    """
+    pending = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> MutableMapping[str, Any]:
+        if not pending:
+            await asyncio.Event().wait()
+        return cast("MutableMapping[str, Any]", pending.pop())
+
+    return receive
+
+
+def without_base(path: str, base: str | None) -> str:
+    """A path without what the gateway's routes put before it.
+
+    Args:
+        path: The path.
+        base: The base path, or None for none; as often as it is there it is taken away.
+
+    Returns:
+        What is left, `/` at least.
+    """
+    while base and path.startswith(base):
+        path = path.removeprefix(base)
+    return path if path.startswith("/") else f"/{path}"
+
+
+@asynccontextmanager
+async def _limited(function: Function, request_id: str) -> AsyncGenerator[None]:
+    """Ends what an invocation does at the function's timeout."""
+    limit = asyncio.timeout(function.timeout_seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise FunctionError(
+            "Sandbox.Timedout",
+            f"RequestId: {request_id} Error: Task timed out after "
+            f"{function.timeout_seconds:.2f} seconds",
+        ) from None
+
+
+async def _address(function: Function, workloads: Workloads) -> str:
+    """Where the function listens; one that is being started is waited for, as at a cold start."""
+    until = time.monotonic() + INIT_SECONDS
+    while (url := workloads.url(function.process)) is None:
+        if time.monotonic() >= until:
+            raise FunctionError(
+                "Sandbox.Init", f"{function.process} did not get healthy in {INIT_SECONDS:.0f} s"
+            )
+        await asyncio.sleep(_POLL_SECONDS)
+    return url
+
+
+def _with_contexts(
+    headers: Headers, function: Function, context: Mapping[str, Any] | None, request_id: str
+) -> Headers:
+    own = {_CONTEXT: context, _LAMBDA_CONTEXT: _lambda_context(function, request_id)}
+    return [
+        *((name, value) for name, value in headers if name.lower() not in own),
+        # As serde writes it: in UTF-8, without spaces.
+        *(
+            (name, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+            for name, value in own.items()
+        ),
+    ]
+
+
+def _lambda_context(function: Function, request_id: str) -> dict[str, Any]:
+    deadline = (time.time() + function.timeout_seconds) * _MILLISECONDS
+    return {
+        "request_id": request_id,
+        "deadline": int(deadline),
+        "invoked_function_arn": function.alias_arn,
+        "xray_trace_id": None,
+        "client_context": None,
+        "identity": None,
+        "env_config": {
+            "function_name": function.name,
+            "memory": function.memory_mib,
+            "version": function.version,
+            "log_stream": log_stream(function),
+            "log_group": function.log_group,
+        },
+    }
