@@ -4,7 +4,7 @@ export SANDBOX_TARGET = $(TARGET)
 python = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test lint format docs bench
+.PHONY: help setup up demo test lint format docs bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
@@ -14,6 +14,10 @@ setup: ## install the Python packages, find or build the Pulumi engine
 
 up: ## create the fleet of STACK (dev) in the sandbox; TARGET overrides the stack's target
 	@bin/sandbox up --yes --stack $(STACK)
+
+demo: setup ## create the fleet, bring it to life here, ask its agent, and end it; TARGET as above
+	@bin/sandbox up --yes --skip-preview --stack $(STACK)
+	@$(python) -m sandbox.demo
 
 test: setup ## run every test
 	@bin/setup checkov

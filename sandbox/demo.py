@@ -1,0 +1,109 @@
+"""`make demo`: brings the deployed fleet to life, asks its agent a question, and ends it again."""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from textwrap import shorten
+
+import httpx2
+from rich.console import Console
+
+from sandbox.cli import ROOT
+
+QUESTION = (
+    "what time is it now timezone=Asia/Tokyo; "
+    "then add a note name=tokyo text=$previous replace=true; "
+    "then read the note name=tokyo"
+)
+"""Needs both servers of the example fleet, and an answer of the one for the other. On a laptop the
+agent's model is a planner that knows no more than such clauses (sandbox/serve/model.py)."""
+
+_SERVING = "serving "
+_WIDTH = 120
+
+
+def main() -> int:
+    """Runs the demonstration.
+
+    Returns:
+        0 if the agent answered the whole question, else 1.
+    """
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument(
+        "--agent", default="assistant", help="the agent that is asked (%(default)s)"
+    )
+    parser.add_argument("--question", default=QUESTION, help="what it is asked (%(default)s)")
+    given = parser.parse_args()
+    console = Console(highlight=False, soft_wrap=True)
+    with _served() as entry:
+        if entry is None:
+            return 1
+        url = f"{entry}/agents/{given.agent}/ask"
+        console.print(f"\n[bold]POST {url}[/bold]\n[cyan]question[/cyan]  {given.question}")
+        return 0 if _ask(console, url, given.question) else 1
+
+
+@contextmanager
+def _served() -> Generator[str | None]:
+    """The entry's address while `bin/sandbox serve` runs, or None if it ended with an error."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "sandbox", "serve", "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield _entry(process.stdout or ())
+        finally:
+            process.terminate()
+
+
+def _entry(lines: Iterable[str]) -> str | None:
+    return next(
+        (line.removeprefix(_SERVING).strip() for line in lines if line.startswith(_SERVING)), None
+    )
+
+
+def _ask(console: Console, url: str, question: str) -> bool:
+    """Prints the answer as it comes, and says whether it is complete."""
+    with httpx2.stream(
+        "POST",
+        url,
+        json={"question": question},
+        headers={"Accept": "text/event-stream"},
+        timeout=60,
+    ) as response:
+        if not response.is_success:
+            response.read()
+            console.print(f"[red]{response.status_code}[/red]  {response.text}", markup=False)
+            return False
+        for event, data in _events(response.iter_lines()):
+            if event == "tool":
+                said = data.get("text", data.get("error"))
+                console.print(f"[cyan]tool call[/cyan] {data['server']} · {data['tool']}")
+                console.print(f"          {shorten(str(said), _WIDTH)}", markup=False)
+            elif event == "done":
+                console.print("[cyan]answer[/cyan]")
+                console.print(str(data["answer"]), markup=False)
+                return bool(data["complete"])
+            elif event == "error":
+                console.print(f"[red]error[/red]     {data}")
+    return False
+
+
+def _events(lines: Iterable[str]) -> Generator[tuple[str, dict[str, object]]]:
+    """The server-sent events of a response: name and JSON data."""
+    event = ""
+    for line in lines:
+        name, _, value = line.partition(":")
+        if name == "event":
+            event = value.strip()
+        elif name == "data":
+            yield event, json.loads(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
