@@ -14,16 +14,19 @@ from mcp.server.mcpserver import MCPServer
 from mcp_types import ListToolsResult, PaginatedRequestParams
 from mcp_types import Tool as McpTool
 from pydantic_ai.exceptions import ModelHTTPError
+from pydantic_ai.messages import ModelMessage
 from pydantic_ai.models import Model
-from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from common.settings import SettingError
 from core import timeouts
+from sandbox.serve.proxy import serving
 from tests.workloads.planner_model import planner
-from tests.workloads.support import http_client
-from workloads.assistant import agent, answering, models
+from tests.workloads.support import MODEL, http_client
+from workloads.assistant import agent, answering, conversations, models
 from workloads.clock import server as clock
 from workloads.notes import server as notes
 
@@ -59,6 +62,23 @@ async def ask(client: httpx2.AsyncClient, question: str) -> dict[str, Any]:
     response = await client.post("/ask", json={"question": question})
     assert response.status_code == 200, response.text
     return response.json()
+
+
+@asynccontextmanager
+async def streaming(model: Model) -> AsyncGenerator[httpx2.Response]:
+    """The stream of an answer, from a server on this machine: what is left really is."""
+    app = agent.build({}, model=model)
+    async with (
+        serving(lambda _port: app) as port,
+        httpx2.AsyncClient(trust_env=False) as client,
+        client.stream(
+            "POST",
+            f"http://127.0.0.1:{port}/ask",
+            json={"question": "now"},
+            headers={"Accept": "text/event-stream"},
+        ) as response,
+    ):
+        yield response
 
 
 @pytest.fixture
@@ -204,6 +224,50 @@ async def test_a_model_that_fails_is_told_by_the_kind_of_its_failure_alone(
     assert "conversation" not in response.text
 
 
+async def test_when_every_model_fails_each_failure_is_told_by_its_kind() -> None:
+    async def fail(_messages: Any, _info: AgentInfo) -> AsyncIterator[str]:
+        raise ModelHTTPError(403, "planner", {"message": "the conversation"})
+        yield ""
+
+    one, two = (FunctionModel(stream_function=fail, model_name=name) for name in ("one", "two"))
+    async with assistant({}, FallbackModel(one, two)) as client:
+        response = await client.post("/ask", json={"question": "now"})
+    assert response.status_code == 502
+    error = response.json()["error"]
+    assert error == "the model fallback:one,two: ModelHTTPError, ModelHTTPError"
+
+
+async def test_the_next_model_answers_when_one_fails() -> None:
+    async def fail(_messages: Any, _info: AgentInfo) -> AsyncIterator[str]:
+        raise ModelHTTPError(503, "one")
+        yield ""
+
+    failing = FunctionModel(stream_function=fail, model_name="one")
+    async with assistant({}, FallbackModel(failing, planner())) as client:
+        answer = await ask(client, "now")
+    assert (answer["model"], answer["complete"]) == ("planner", True)
+
+
+async def test_an_agent_without_credentials_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "none")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    async with http_client(agent.build(MODEL)) as client:
+        response = await client.post("/ask", json={"question": "now"})
+    assert response.status_code == 502
+    assert response.json() == {"error": f"the model {MODEL['MODELS']}: NoCredentialsError"}
+
+
+async def test_an_aws_profile_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "absent")
+    async with http_client(agent.build(MODEL)) as client:
+        response = await client.post("/ask", json={"question": "now"})
+    assert response.status_code == 502
+    assert response.json() == {"error": f"the model {MODEL['MODELS']}: ProfileNotFound"}
+
+
 def _events(text: str) -> list[tuple[str, dict[str, Any]]]:
     pairs = [
         dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
@@ -238,6 +302,62 @@ async def test_a_stream_ends_with_the_error() -> None:
     ((event, data),) = _events(response.text)
     assert event == "error"
     assert data == {"error": "none of the servers answers: notes: ConnectError: nobody is there"}
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+async def test_who_leaves_a_stream_ends_the_answer() -> None:
+    begun, ended = anyio.Event(), anyio.Event()
+
+    async def endless(*_: object) -> AsyncIterator[str]:
+        begun.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+        yield ""
+
+    model = FunctionModel(stream_function=endless, model_name="endless")
+    async with streaming(model):
+        await begun.wait()
+        assert not ended.is_set()
+    with anyio.fail_after(10):
+        await ended.wait()
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+async def test_a_stream_on_which_nothing_happens_is_kept_alive_by_comments(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(conversations, "PING_SECONDS", 0.05)
+    held = anyio.Event()
+
+    async def slow(*_: object) -> AsyncIterator[str]:
+        await held.wait()
+        yield "at last"
+
+    seen: list[str] = []
+    async with streaming(FunctionModel(stream_function=slow, model_name="slow")) as response:
+        async for line in response.aiter_lines():
+            if line.startswith(":"):
+                held.set()
+            elif line.startswith("event: "):
+                seen.append(line)
+    assert held.is_set()
+    assert seen == ["event: text", "event: done"]
+
+
+async def test_words_come_before_the_answer_is_whole() -> None:
+    async def speak(*_: object) -> AsyncIterator[str]:
+        for word in ("One ", "after ", "the other."):
+            yield word
+
+    async with assistant({}, FunctionModel(stream_function=speak, model_name="m")) as client:
+        response = await client.post(
+            "/ask", json={"question": "go"}, headers={"Accept": "text/event-stream"}
+        )
+    *words, (last, done) = _events(response.text)
+    assert words == [("text", {"text": word}) for word in ("One ", "after ", "the other.")]
+    assert (last, done["answer"]) == ("done", "One after the other.")
 
 
 async def test_a_malformed_question_is_refused_before_anything_is_streamed() -> None:
@@ -284,7 +404,7 @@ async def test_it_stops_at_the_turn_limit(
     assert answer["complete"] is (stopped is None)
 
 
-async def test_it_stops_at_the_time_limit_and_keeps_what_it_has() -> None:
+def slow_server() -> Starlette:
     server = MCPServer[Any]("slow", subscriptions=False)
 
     def quick() -> str:
@@ -295,11 +415,34 @@ async def test_it_stops_at_the_time_limit_and_keeps_what_it_has() -> None:
 
     server.add_tool(quick)
     server.add_tool(endless)
-    app = server.streamable_http_app(stateless_http=True, host="slow")
-    async with assistant({"slow": app}, MAX_REQUEST_SECONDS="1") as client:
-        answer = await ask(client, "quick; endless; quick")
+    return server.streamable_http_app(stateless_http=True, host="slow")
+
+
+async def test_it_stops_at_the_time_limit_and_keeps_what_it_has() -> None:
+    async def hesitate(messages: list[ModelMessage], _info: AgentInfo) -> AsyncIterator[Any]:
+        if len(messages) == 1:
+            yield {0: DeltaToolCall(name="slow__quick", json_args="{}", tool_call_id="1")}
+        else:
+            yield "As far as I know, "
+            await anyio.sleep_forever()
+
+    model = FunctionModel(stream_function=hesitate, model_name="slow")
+    async with assistant({"slow": slow_server()}, model, MAX_REQUEST_SECONDS="1") as client:
+        answer = await ask(client, "Is it done?")
     assert answer["stopped"] == "time limit of 1 s reached"
-    assert [step["text"] for step in answer["steps"]] == ["done"]
+    assert answer["complete"] is False
+    assert answer["answer"] == "As far as I know, "
+    assert answer["steps"] == [{"server": "slow", "tool": "quick", "arguments": {}, "text": "done"}]
+
+
+async def test_a_call_without_a_result_in_time_is_told_to_the_model() -> None:
+    async with assistant({"slow": slow_server()}, MAX_REQUEST_SECONDS="2") as client:
+        answer = await ask(client, "quick; endless")
+    assert answer["stopped"] is None
+    assert answer["complete"] is False
+    told = "no result in time; the tool may have done its work"
+    assert [step.get("error") for step in answer["steps"]] == [None, told]
+    assert answer["answer"] == f"done\nendless: {told}"
 
 
 async def test_a_server_that_never_answers_does_not_take_the_others_time(
@@ -399,3 +542,21 @@ def test_the_first_model_is_asked_and_the_others_if_it_fails(
     )
     assert one.model_name == "amazon.nova-lite-v1:0"
     assert two.model_name == "fallback:amazon.nova-lite-v1:0,amazon.nova-pro-v1:0"
+
+
+async def test_no_line_of_the_log_holds_what_was_asked_called_or_answered(
+    fleet: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with assistant({**fleet, "gone": None}) as client:
+        answer = await ask(client, "add note name=hush text=hush; read note name=hushed")
+        await client.post("/ask", content=b'{"hush": "hush"}')
+    lines = [
+        # Of other loggers, the formatter keeps the template alone (test_workload_processes.py).
+        (record.getMessage() if record.name == "workload" else record.msg, record.__dict__)
+        for record in caplog.records
+    ]
+    told = [(message, fields.get("fields")) for message, fields in lines]
+    assert ("question answered", {"complete": False, "steps": 2}) in told
+    assert "hush" in str(answer["steps"])
+    assert "hush" not in str(told)

@@ -8,11 +8,11 @@ import anyio
 import pytest
 from pydantic_ai.models.function import FunctionModel
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 
 from sandbox.serve.proxy import serving
 from tests.workloads.planner_model import planner
-from workloads.assistant import agent
+from workloads.assistant import agent, conversations
 from workloads.assistant.conversations import MAX_MESSAGE_BYTES
 
 pytestmark = [pytest.mark.anyio, pytest.mark.allow_hosts(["127.0.0.1", "::1"])]
@@ -75,6 +75,44 @@ async def test_a_message_that_is_too_long_ends_the_connection(excess: int) -> No
             assert "error" in json.loads(await socket.recv())
 
 
+async def test_a_message_that_is_no_text_ends_the_connection() -> None:
+    async with chat() as socket:
+        await socket.send(b'{"question": "sleep"}')
+        with pytest.raises(ConnectionClosedError):
+            await socket.recv()
+    assert socket.close_code == 1003
+
+
+async def test_a_silent_connection_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(conversations, "IDLE_SECONDS", 0.1)
+    async with chat() as socket:
+        with pytest.raises(ConnectionClosedOK):
+            await socket.recv()
+    assert socket.close_code == 1001
+
+
+async def test_a_connection_is_not_silent_while_an_answer_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(conversations, "IDLE_SECONDS", 0.1)
+    held = anyio.Event()
+
+    async def slow(*_: object) -> AsyncGenerator[str]:
+        await held.wait()
+        yield "at last"
+
+    async with chat(FunctionModel(stream_function=slow, model_name="slow")) as socket:
+        await socket.send('{"question": "one"}')
+        with anyio.move_on_after(3 * conversations.IDLE_SECONDS) as waited:
+            await socket.recv()
+        held.set()
+        answer = json.loads(await socket.recv())
+        with pytest.raises(ConnectionClosedOK):
+            await socket.recv()
+    assert waited.cancelled_caught
+    assert answer["answer"] == "at last"
+
+
 async def test_a_second_question_waits_for_nobody() -> None:
     held = anyio.Event()
 
@@ -130,3 +168,13 @@ async def test_who_may_not_ask_gets_no_connection(
         async with chat(None, headers, **env):
             pass
     assert refused.value.response.status_code == status
+
+
+async def test_who_has_no_token_is_told_where_the_metadata_is() -> None:
+    auth = {"AUTH_ISSUER": "https://issuer.example", "AUTH_AUDIENCE": "https://mcp.example.com"}
+    with pytest.raises(InvalidStatus) as refused:
+        async with chat(None, None, **auth):
+            pass
+    assert refused.value.response.headers["www-authenticate"] == (
+        'Bearer resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource"'
+    )

@@ -31,9 +31,9 @@ from common.security import authentication, transport_security
 from common.settings import whole_number
 from common.tool_servers import Connect, connection, servers
 
-from .answering import Agent, ModelFailedError, NoServersError, Tell, answer, silent
+from .answering import Agent, NoServersError, Tell, answer, silent
 from .conversations import MAX_MESSAGE_BYTES, Question, Reply, converse, server_sent_events
-from .models import bedrock
+from .models import ModelFailedError, bedrock
 
 _EVENT_STREAM = "text/event-stream"
 
@@ -45,7 +45,9 @@ def _agent(env: Mapping[str, str]) -> Agent:
         instructions=env.get("INSTRUCTIONS", ""),
         max_turns=whole_number(env, "MAX_TURNS", 8, 1, 100),
         max_seconds=seconds,
-        server_seconds=min(10, seconds / 2),  # one absent server must not use up all the time
+        # One absent server must not use up all the time, nor one call the model's.
+        server_seconds=min(10, seconds / 2),
+        reserve_seconds=min(10, seconds / 4),
     )
 
 
@@ -85,13 +87,13 @@ def _ask(
 
 
 def _chat(
-    headers: TransportSecurityMiddleware, reply: Reply, *, guarded: bool
+    headers: TransportSecurityMiddleware, reply: Reply, challenge: str | None
 ) -> Callable[[WebSocket], Awaitable[None]]:
     async def chat(websocket: WebSocket) -> None:
         handshake = Request({**websocket.scope, "type": "http", "method": "GET"})
         refused = await headers.validate_request(handshake)
-        if refused is None and guarded and not websocket.user.is_authenticated:
-            refused = Response(status_code=401, headers={"WWW-Authenticate": "Bearer"})
+        if refused is None and challenge and not websocket.user.is_authenticated:
+            refused = Response(status_code=401, headers={"WWW-Authenticate": challenge})
         if refused is not None:
             await websocket.send_denial_response(refused)
             return
@@ -140,12 +142,14 @@ def build(
     middleware: list[Middleware] = []
     guard: list[Middleware] = []
     routes: list[BaseRoute] = []
+    challenge = None
     auth = authentication(env)
     if auth is not None:
         verifier, settings = auth
         resource = settings.resource_server_url
         metadata = build_resource_metadata_url(resource) if resource else None
         guard.append(Middleware(RequireAuthMiddleware, [], metadata))
+        challenge = f'Bearer resource_metadata="{metadata}"' if metadata else "Bearer"
         if resource:
             routes += create_protected_resource_routes(resource, [settings.issuer_url])
         middleware += [
@@ -163,7 +167,7 @@ def build(
             methods=["POST"],
             middleware=[_limit(MAX_MESSAGE_BYTES), *guard],
         ),
-        WebSocketRoute("/chat", _chat(headers, reply, guarded=auth is not None)),
+        WebSocketRoute("/chat", _chat(headers, reply, challenge)),
         *_events(env, reply),
         Route("/health", health, methods=["GET"]),
     ]

@@ -8,11 +8,13 @@ import anyio
 from pydantic_ai import Agent as Runner
 from pydantic_ai import AgentRunResultEvent, PartDeltaEvent, PartStartEvent, UsageLimits
 from pydantic_ai import Tool as ModelTool
-from pydantic_ai.exceptions import AgentRunError, ToolFailed, UsageLimitExceeded
+from pydantic_ai.exceptions import ToolFailed, UsageLimitExceeded
 from pydantic_ai.messages import AgentStreamEvent, TextPart, TextPartDelta
 from pydantic_ai.models import Model
 
 from common.tool_servers import Connect, Tool, bounded, call, names, reason, survey, text
+
+from .models import FAILURES, failed
 
 MAX_RESULT_CHARACTERS = 16_000
 """The longest text of one result that the model is given."""
@@ -28,10 +30,6 @@ class NoServersError(Exception):
     """None of the agent's servers answers; the text names each with the reason."""
 
 
-class ModelFailedError(Exception):
-    """The model gave no answer; the text says why, by type alone."""
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agent:
     """What the agent may use, and for how long.
@@ -42,6 +40,8 @@ class Agent:
         max_turns: The most tool calls for one question.
         max_seconds: The longest time for one question.
         server_seconds: The longest time for listing one server's tools.
+        reserve_seconds: How long before the end a call is given up, so that the model can still
+            say what is known without it.
     """
 
     servers: Mapping[str, str]
@@ -49,6 +49,7 @@ class Agent:
     max_turns: int
     max_seconds: int
     server_seconds: float
+    reserve_seconds: float
 
 
 @dataclass(kw_only=True, slots=True)
@@ -57,6 +58,7 @@ class _Progress:
 
     steps: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     servers: dict[str, Any]
+    model: str
     said: str = ""
     answer: str | None = None
     stopped: str | None = None
@@ -83,16 +85,25 @@ async def answer(
     Returns:
         `answer`, `complete` (whether it is the model's whole answer, and every step went well),
         `steps` (each `server`, `tool`, `arguments`, and `text` or `error`), `servers` (tools or
-        error of each), `stopped` (the limit that was met, or None) and `model`.
+        error of each), `stopped` (the limit that was met, or None) and `model` (the one that
+        answered, or all of them if none did).
 
     Raises:
         NoServersError: If there are servers, and none of them answers.
         ModelFailedError: If the model fails.
     """
-    progress = _Progress(servers={name: {"error": "no answer in time"} for name in agent.servers})
+    progress = _Progress(
+        servers={name: {"error": "no answer in time"} for name in agent.servers},
+        model=model.model_name,
+    )
     with anyio.move_on_after(agent.max_seconds) as limit:
         tools = await _survey(agent, connect, progress)
-        await _run(agent, model, question, tools, connect, tell, progress)
+        last_call = limit.deadline - agent.reserve_seconds
+        model_tools = [
+            _model_tool(agent, name, tool, connect, last_call, tell, progress)
+            for name, tool in names(tools).items()
+        ]
+        await _run(agent, model, question, model_tools, tell, progress)
     if limit.cancelled_caught:
         progress.stopped = f"time limit of {agent.max_seconds} s reached"
     return {
@@ -101,7 +112,7 @@ async def answer(
         "steps": progress.steps,
         "servers": progress.servers,
         "stopped": progress.stopped,
-        "model": model.model_name,
+        "model": progress.model,
     }
 
 
@@ -123,33 +134,25 @@ async def _run(
     agent: Agent,
     model: Model,
     question: str,
-    tools: list[Tool],
-    connect: Connect,
+    tools: list[ModelTool[object]],
     tell: Tell,
     progress: _Progress,
 ) -> None:
     limits = UsageLimits(request_limit=agent.max_turns + 1, tool_calls_limit=agent.max_turns)
-    runner = Runner(
-        model,
-        instructions=agent.instructions or None,
-        tools=[
-            _model_tool(agent, name, tool, connect, tell, progress)
-            for name, tool in names(tools).items()
-        ],
-    )
+    runner = Runner(model, instructions=agent.instructions or None, tools=tools)
     try:
         async with runner.run_stream_events(question, usage_limits=limits) as events:
             async for event in events:
                 if isinstance(event, AgentRunResultEvent):
                     progress.answer = event.result.output
+                    progress.model = event.result.response.model_name or progress.model
                 elif said := _words(event):
                     progress.said += said
                     await tell("text", {"text": said})
     except UsageLimitExceeded:
         progress.stopped = f"turn limit of {agent.max_turns} reached"
-    except AgentRunError as error:
-        # Its text may quote the conversation.
-        raise ModelFailedError(f"the model {model.model_name}: {type(error).__name__}") from error
+    except FAILURES as error:
+        raise failed(model.model_name, error) from error
 
 
 def _words(event: AgentStreamEvent) -> str:
@@ -162,19 +165,28 @@ def _words(event: AgentStreamEvent) -> str:
 
 
 def _model_tool(
-    agent: Agent, name: str, tool: Tool, connect: Connect, tell: Tell, progress: _Progress
+    agent: Agent,
+    name: str,
+    tool: Tool,
+    connect: Connect,
+    last_call: float,
+    tell: Tell,
+    progress: _Progress,
 ) -> ModelTool[object]:
     characters = min(MAX_RESULT_CHARACTERS, MAX_HISTORY_CHARACTERS // agent.max_turns)
 
     async def use(**arguments: Any) -> str:  # noqa: ANN401 - as the tool's schema has it
         step: dict[str, Any] = {"server": tool.server, "tool": tool.name, "arguments": arguments}
-        try:
-            result = await call(agent.servers[tool.server], tool.name, arguments, connect)
-        except Exception as error:
-            step["error"] = f"the call failed: {reason(error)}"
-        else:
-            key = "error" if result.is_error else "text"
-            step[key] = bounded(text(result), characters)
+        with anyio.CancelScope(deadline=last_call) as limit:
+            try:
+                result = await call(agent.servers[tool.server], tool.name, arguments, connect)
+            except Exception as error:
+                step["error"] = bounded(f"the call failed: {reason(error)}", characters)
+            else:
+                key = "error" if result.is_error else "text"
+                step[key] = bounded(text(result), characters)
+        if limit.cancelled_caught:
+            step["error"] = "no result in time; the tool may have done its work"
         progress.steps.append(step)
         await tell("tool", step)
         if "error" in step:

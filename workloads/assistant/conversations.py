@@ -1,28 +1,45 @@
 """Answers that are streamed: server-sent events, and a WebSocket."""
 
 import json
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Annotated, Any
 
 import anyio
 import anyio.lowlevel
+from anyio.abc import TaskGroup
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sse_starlette import EventSourceResponse
 from starlette.responses import Response
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from common.json_settings import faults
 
-from .answering import ModelFailedError, NoServersError, Tell, silent
+from .answering import NoServersError, Tell, silent
+from .models import ModelFailedError
 
 MAX_MESSAGE_BYTES = 64 * 1024
 """The longest question with what is around it, on every way in."""
 
-_PING_SECONDS = 15
+PING_SECONDS = 15
+"""How often a stream on which nothing happens gets a comment, so that nobody takes it for dead."""
+
+IDLE_SECONDS = 600
+"""How long a WebSocket may be silent: as long as API Gateway lets it (Developer Guide, "Quotas for
+configuring and running a WebSocket API"), so that every target has the same bound."""
+
 _PENDING_EVENTS = 16
-_TOO_BIG = 1009  # RFC 6455, section 7.4.1
+
+# What Starlette raises the first time that something is sent to nobody, and from then on.
+_GONE = (WebSocketDisconnect, WebSocketDisconnected)
+
+# RFC 6455, section 7.4.1.
+_GOING_AWAY = 1001
+_NO_TEXT = 1003
+_TOO_BIG = 1009
 
 Reply = Callable[[str, Tell], Awaitable[dict[str, Any]]]
 """From a question to its answer; raises what `answering.answer` raises."""
@@ -70,7 +87,7 @@ def server_sent_events(reply: Reply, question: str, max_seconds: int) -> Respons
     return EventSourceResponse(
         _all(receive),
         data_sender_callable=partial(_send_events, send, reply, question),
-        ping=_PING_SECONDS,
+        ping=PING_SECONDS,
         shutdown_grace_period=max_seconds,
         headers={"X-Accel-Buffering": "no"},
     )
@@ -100,29 +117,51 @@ async def _send_events(
 async def converse(websocket: WebSocket, reply: Reply) -> None:
     """Answers the questions that come over a WebSocket, one at a time, each by one message.
 
+    It closes the connection with 1001 after `IDLE_SECONDS` in which nothing is asked or answered,
+    with 1003 for a message that is no text, and with 1009 for one that is too long.
+
     Args:
         websocket: The connection, not accepted yet.
         reply: Makes an answer; it is ended if the client goes away.
     """
+    await websocket.accept()
+    code: int | None = _GOING_AWAY
+    async with anyio.create_task_group() as group:
+        with anyio.move_on_after(IDLE_SECONDS) as idle:
+            code = await _questions(websocket, reply, group, idle)
+        group.cancel_scope.cancel()
+    if code is not None:
+        with suppress(*_GONE):
+            await websocket.close(code)
+
+
+async def _questions(
+    websocket: WebSocket, reply: Reply, group: TaskGroup, idle: anyio.CancelScope
+) -> int | None:
+    """Has questions answered until a message is none; returns the code of that, None at the end."""
+    busy = anyio.Lock()
+
+    async def send(message: Mapping[str, Any]) -> None:
+        with suppress(*_GONE):
+            await websocket.send_json(message)
 
     async def respond(question: str) -> None:
         async with busy:
-            await websocket.send_json(await answer_or_error(reply, question))
+            idle.deadline = math.inf
+            await send(await answer_or_error(reply, question))
+        idle.deadline = anyio.current_time() + IDLE_SECONDS
 
-    busy = anyio.Lock()
-    await websocket.accept()
-    async with anyio.create_task_group() as group:
-        try:
-            while True:
-                question = await websocket.receive_text()
-                if len(question.encode()) > MAX_MESSAGE_BYTES:
-                    await websocket.close(_TOO_BIG)
-                    break
-                if busy.locked():
-                    await websocket.send_json({"error": "the question before is not answered yet"})
-                else:
-                    group.start_soon(respond, question)
-                    await anyio.lowlevel.checkpoint()
-        except WebSocketDisconnect:
-            pass
-        group.cancel_scope.cancel()
+    while True:
+        message = await websocket.receive()
+        if message["type"] == "websocket.disconnect":
+            return None
+        question = message.get("text")
+        if question is None:
+            return _NO_TEXT
+        if len(question.encode()) > MAX_MESSAGE_BYTES:
+            return _TOO_BIG
+        if busy.locked():
+            await send({"error": "the question before is not answered yet"})
+        else:
+            group.start_soon(respond, question)
+            await anyio.lowlevel.checkpoint()

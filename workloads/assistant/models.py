@@ -1,11 +1,13 @@
 """The Bedrock models that the assistant may ask, by Converse."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import cast
 
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 from botocore.session import Session
+from pydantic_ai.exceptions import AgentRunError, FallbackExceptionGroup
 from pydantic_ai.models import Model
 from pydantic_ai.models.bedrock import BedrockConverseModel
 from pydantic_ai.models.fallback import FallbackModel
@@ -13,9 +15,25 @@ from pydantic_ai.providers.bedrock import BedrockProvider
 
 from common.settings import SettingError, needed
 
+FAILURES = (AgentRunError, FallbackExceptionGroup, BotoCoreError)
+"""What a request to a model raises: the library's own errors, those of all models together, and
+what it lets through of the AWS SDK's, such as that there are no credentials."""
+
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 120
 _ATTEMPTS = 3
+
+
+class ModelFailedError(Exception):
+    """The model gave no answer; the text says why, by type alone."""
+
+
+def failed(name: str, error: BaseException) -> ModelFailedError:
+    """Tells that a model failed by the types of what happened: texts may quote the conversation."""
+    errors: Iterable[BaseException] = [error]
+    if isinstance(error, BaseExceptionGroup):
+        errors = cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return ModelFailedError(f"the model {name}: {', '.join(type(one).__name__ for one in errors)}")
 
 
 def bedrock(env: Mapping[str, str]) -> Callable[[], Model]:
@@ -27,7 +45,8 @@ def bedrock(env: Mapping[str, str]) -> Callable[[], Model]:
             every AWS SDK finds them.
 
     Returns:
-        What makes the model, once: it looks for the credentials.
+        What makes the model, once: it looks for the credentials. It raises `ModelFailedError` if
+        that goes wrong.
 
     Raises:
         SettingError: If no model is named, or no region.
@@ -41,15 +60,15 @@ def bedrock(env: Mapping[str, str]) -> Callable[[], Model]:
 
     @cache
     def model() -> Model:
-        client = Session().create_client(
-            "bedrock-runtime",
-            region_name=region,
-            config=Config(
-                connect_timeout=_CONNECT_SECONDS,
-                read_timeout=_READ_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-            ),
+        config = Config(
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
+            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         )
+        try:
+            client = Session().create_client("bedrock-runtime", region_name=region, config=config)
+        except BotoCoreError as error:
+            raise failed(names[0], error) from error
         provider = BedrockProvider(bedrock_client=client)
         first, *rest = (BedrockConverseModel(name, provider=provider) for name in names)
         return cast("Model", FallbackModel(first, *rest)) if rest else first
