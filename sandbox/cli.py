@@ -40,6 +40,14 @@ SHORT_PATH_FLAGS = {"import": frozenset({"-f", "-o"})}
 VALUE_FLAGS = frozenset({"--color", "--cwd", "--stack", "--tracing", "--verbose", "-C", "-s", "-v"})
 HELP_FLAGS = frozenset({"--help", "-h"})
 
+OWN_COMMANDS = """\
+Commands of the sandbox; --help after one says more:
+  serve    run what is deployed on the loopback interface
+  token    print a token that the deployed fleet trusts
+All others are pulumi's:
+
+"""
+
 
 def main() -> NoReturn:
     """Runs `pulumi` with this process's arguments and ends with its exit status."""
@@ -47,6 +55,9 @@ def main() -> NoReturn:
         from sandbox.serve import main as own  # noqa: PLC0415 - pulumi's commands need none of it
 
         sys.exit({"serve": own.serve, "token": own.token}[sys.argv[1]](sys.argv[2:]))
+    if sys.argv[1:] in ([], ["help"], *([flag] for flag in HELP_FLAGS)):
+        sys.stdout.write(OWN_COMMANDS)
+        sys.stdout.flush()
     home = Path(os.environ.get("SANDBOX_HOME") or ROOT / ".sandbox").resolve()
     stack_files = Path(os.environ.get("SANDBOX_STACKS") or ROOT).resolve()
     args = absolute_paths(sys.argv[1:], Path.cwd())

@@ -4,12 +4,11 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import httpx2
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
 from sandbox.serve.plan import Receive, Scope, Send
@@ -42,7 +41,9 @@ _HANDSHAKE = frozenset(
         b"sec-websocket-version",
     }
 )
-_NORMAL_CLOSURE, _INTERNAL_ERROR = 1000, 1011
+_NORMAL_CLOSURE, _GOING_AWAY, _INTERNAL_ERROR = 1000, 1001, 1011
+# RFC 6455, section 7.4.1: these say what an end saw, and never are on the wire.
+_NO_STATUS, _ABNORMAL = 1005, 1006
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx2.AsyncClient] = WeakKeyDictionary()
 
@@ -64,28 +65,27 @@ async def forward(
 ) -> None:
     """Passes a request on, and its answer back.
 
-    A client that goes away ends the request behind, too.
+    A client that goes away ends the request behind, too. An answer that breaks off is cut.
 
     Args:
         scope: The request's.
         receive: Gives its body.
         send: Takes its answer: 502 if nobody listens, 504 if nothing came for too long.
         base_url: Where to, such as `http://127.0.0.1:40123`.
-        path: The path there, or None for that of the request.
+        path: The path there, not decoded, or None for that of the request.
         query: The query there, or None for that of the request.
         headers: What is sent on, or None for all that the client sent.
-        timeout_seconds: How long the other side may be silent, or None for as long as it likes.
+        timeout_seconds: How long the other side may be silent, or None for as long as it likes; of
+            a WebSocket, how long both sides may be.
     """
-    target = path if path is not None else scope["path"]
-    search = scope.get("query_string", b"") if query is None else query
-    url = httpx2.URL(base_url).copy_with(path=target, query=search or None)
+    target = _target(scope, path, query)
     sent = _end_to_end(scope["headers"] if headers is None else headers)
     if scope["type"] == "websocket":
-        await _forward_websocket(scope, receive, send, url, sent, timeout_seconds)
+        await _forward_websocket(scope, receive, send, base_url, target, sent, timeout_seconds)
         return
     read = asyncio.Event()
     exchange = asyncio.create_task(
-        _exchange(scope, _body(receive, read), send, url, sent, timeout_seconds)
+        _exchange(scope, _body(receive, read), send, base_url, target, sent, timeout_seconds)
     )
     gone = asyncio.create_task(_gone(receive, read))
     try:
@@ -114,20 +114,33 @@ async def answer(
     await send({"type": "http.response.body", "body": data})
 
 
+def _target(scope: Scope, path: str | None, query: bytes | None) -> bytes:
+    """What the request line names: as the client wrote it, for %2F is not /."""
+    raw = scope.get("raw_path") or str(scope["path"]).encode()
+    own: bytes = raw.partition(b"?")[0] if path is None else path.encode("latin-1")
+    search: bytes = scope.get("query_string", b"") if query is None else query
+    return own + (b"?" + search if search else b"")
+
+
 def _client() -> httpx2.AsyncClient:
-    """The client of this event loop: processes keep their connections, and so does it."""
+    """The client of this event loop.
+
+    It keeps no connections: a process that ends closes those that wait, and a request that is sent
+    on one at that time would be answered 502.
+    """
     loop = asyncio.get_running_loop()
     if loop not in _clients:
         _clients[loop] = httpx2.AsyncClient(
             trust_env=False,
-            follow_redirects=False,
-            limits=httpx2.Limits(max_connections=None, keepalive_expiry=5),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=0),
         )
     return _clients[loop]
 
 
 def _end_to_end(headers: Headers) -> list[tuple[bytes, bytes]]:
-    return [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP]
+    named = [value for name, value in headers if name.lower() == b"connection"]
+    own = {token.strip().lower() for token in b",".join(named).split(b",")} | _HOP_BY_HOP
+    return [(name.lower(), value) for name, value in headers if name.lower() not in own]
 
 
 async def _body(receive: Receive, read: asyncio.Event) -> AsyncGenerator[bytes]:
@@ -137,21 +150,25 @@ async def _body(receive: Receive, read: asyncio.Event) -> AsyncGenerator[bytes]:
         if message["type"] == "http.disconnect":
             raise _GoneError
         more = message.get("more_body", False)
+        if not more:
+            # Whoever reads need not come back after the last piece.
+            read.set()
         yield message.get("body", b"")
-    read.set()
 
 
 async def _gone(receive: Receive, read: asyncio.Event) -> None:
+    """Returns when the client is gone, if that is ever told."""
     await read.wait()
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    if (await receive())["type"] != "http.disconnect":
+        await asyncio.Event().wait()
 
 
 async def _exchange(
     scope: Scope,
     body: AsyncGenerator[bytes],
     send: Send,
-    url: httpx2.URL,
+    base_url: str,
+    target: bytes,
     headers: Headers,
     timeout_seconds: float | None,
 ) -> None:
@@ -160,12 +177,14 @@ async def _exchange(
     if not has_body:
         async for _ in body:
             pass
-    request = _client().build_request(
+    limits = httpx2.Timeout(timeout_seconds, connect=_CONNECT_SECONDS, pool=None)
+    # A request by itself, since those that a client builds get headers of its own.
+    request = httpx2.Request(
         scope["method"],
-        url,
+        base_url,
         headers=list(headers),
         content=body if has_body else None,
-        timeout=httpx2.Timeout(timeout_seconds, connect=_CONNECT_SECONDS, pool=None),
+        extensions={"target": target, "timeout": limits.as_dict()},
     )
     begun = False
     try:
@@ -184,106 +203,113 @@ async def _exchange(
             await send({"type": "http.response.body"})
         finally:
             await response.aclose()
-    except httpx2.TimeoutException:
-        if begun:
-            raise
-        told = f"no answer within {timeout_seconds} s"
-        await answer(send, _GATEWAY_TIMEOUT, {"error": told})
     except httpx2.TransportError as error:
+        # What has begun is cut, which the server does with an answer without an end.
         if begun:
-            raise
-        await answer(send, _BAD_GATEWAY, {"error": f"the process does not answer: {error}"})
+            return
+        if isinstance(error, httpx2.TimeoutException):
+            told = f"no answer within {timeout_seconds} s"
+            await answer(send, _GATEWAY_TIMEOUT, {"error": told})
+        else:
+            await answer(send, _BAD_GATEWAY, {"error": f"the process does not answer: {error}"})
+
+
+class _Connect(connect):
+    """A connection for a client who follows redirects, or does not, by itself."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
 
 
 async def _forward_websocket(
     scope: Scope,
     receive: Receive,
     send: Send,
-    url: httpx2.URL,
+    base_url: str,
+    target: bytes,
     headers: Headers,
     timeout_seconds: float | None,
 ) -> None:
     await receive()  # websocket.connect
-    wanted = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in headers]
+    wanted = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
+    there = httpx2.URL(base_url)
+    host = next((value for name, value in wanted if name == "host"), there.netloc.decode())
     own = {b"host", *_HANDSHAKE}
-    host = next((value for name, value in wanted if name.lower() == "host"), url.netloc.decode())
     try:
-        connection = await connect(
-            str(url.copy_with(scheme="ws")),
-            additional_headers=[
-                (name, value) for name, value in wanted if name.lower().encode() not in own
-            ],
+        connection = await _Connect(
+            f"ws://{host}{target.decode('latin-1')}",
+            host=there.host,
+            port=there.port,
+            additional_headers=[one for one in wanted if one[0].encode("latin-1") not in own],
             subprotocols=[Subprotocol(each) for each in scope.get("subprotocols", [])] or None,
-            open_timeout=_CONNECT_SECONDS,
+            user_agent_header=None,
+            compression=None,
+            open_timeout=min(timeout_seconds or _CONNECT_SECONDS, _CONNECT_SECONDS),
             ping_interval=None,
             max_size=None,
             proxy=None,
-            process_exception=lambda error: error,
-            create_connection=_with_host(host),
         )
     except InvalidStatus as error:
-        await _refuse(send, error.response.status_code, bytes(error.response.body or b""))
-        return
-    except (OSError, TimeoutError, WebSocketException):
-        await _refuse(send, _BAD_GATEWAY, b'{"error": "the process does not answer"}')
-        return
-    await send({"type": "websocket.accept", "subprotocol": connection.subprotocol})
-    there = asyncio.create_task(_to_process(receive, connection))
-    back = asyncio.create_task(_to_client(connection, send, timeout_seconds))
-    try:
-        await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        there.cancel()
-        back.cancel()
-        await connection.close()
+        refused = error.response
+        given = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in refused.headers.raw_items()]
+        start = {"status": refused.status_code, "headers": _end_to_end(given)}
+        await send({"type": "http.response.start", **start})
+        await send({"type": "http.response.body", "body": bytes(refused.body or b"")})
+    except TimeoutError:
+        await answer(send, _GATEWAY_TIMEOUT, {"error": "the process does not answer in time"})
+    except (OSError, WebSocketException) as error:
+        await answer(send, _BAD_GATEWAY, {"error": f"the process does not answer: {error}"})
+    else:
+        await send({"type": "websocket.accept", "subprotocol": connection.subprotocol})
+        await _converse(receive, send, connection, timeout_seconds)
 
 
-def _with_host(host: str) -> type[ClientConnection]:
-    """A connection whose handshake names another host than the one that it goes to."""
-
-    class Connection(ClientConnection):
-        async def handshake(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
-            own = self.protocol.connect
-
-            def connect_with_host() -> Any:  # noqa: ANN401
-                request = own()
-                del request.headers["Host"]
-                request.headers["Host"] = host
-                return request
-
-            self.protocol.connect = connect_with_host
-            await super().handshake(*args, **kwargs)
-
-    return Connection
-
-
-async def _refuse(send: Send, status: int, body: bytes) -> None:
-    await send({"type": "websocket.http.response.start", "status": status, "headers": []})
-    await send({"type": "websocket.http.response.body", "body": body})
-
-
-async def _to_process(receive: Receive, connection: ClientConnection) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "websocket.disconnect":
-            await connection.close(message.get("code") or _NORMAL_CLOSURE)
-            return
-        text = message.get("text")
-        with suppress(ConnectionClosed):
-            await connection.send(message["bytes"] if text is None else text)
-
-
-async def _to_client(
-    connection: ClientConnection, send: Send, timeout_seconds: float | None
+async def _converse(
+    receive: Receive, send: Send, connection: ClientConnection, timeout_seconds: float | None
 ) -> None:
-    try:
-        while True:
-            async with asyncio.timeout(timeout_seconds):
-                data = await connection.recv()
+    """Passes messages on until one end closes, or both are silent for too long."""
+    loop = asyncio.get_running_loop()
+
+    def next_limit() -> float | None:
+        return None if timeout_seconds is None else loop.time() + timeout_seconds
+
+    limit = asyncio.timeout_at(next_limit())
+    gone = False
+
+    async def to_process() -> None:
+        nonlocal gone
+        while (message := await receive())["type"] != "websocket.disconnect":
+            limit.reschedule(next_limit())
+            text = message.get("text")
+            await connection.send(message["bytes"] if text is None else text)
+        gone = True
+        await connection.close(_on_the_wire(message.get("code"), _GOING_AWAY))
+
+    async def to_client() -> None:
+        async for data in connection:
+            limit.reschedule(next_limit())
             key = "text" if isinstance(data, str) else "bytes"
             await send({"type": "websocket.send", key: data})
+
+    tasks = {asyncio.create_task(to_process()), asyncio.create_task(to_client())}
+    try:
+        async with limit:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     except TimeoutError:
-        await send({"type": "websocket.close", "code": _INTERNAL_ERROR})
-    except ConnectionClosed:
-        code = connection.close_code or _NORMAL_CLOSURE
-        await send({"type": "websocket.close", "code": code, "reason": connection.close_reason})
+        await connection.close(_GOING_AWAY)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await connection.close()
+    if not gone:
+        code = _on_the_wire(connection.close_code, _INTERNAL_ERROR)
+        with suppress(OSError):
+            await send(
+                {"type": "websocket.close", "code": code, "reason": connection.close_reason or ""}
+            )
+
+
+def _on_the_wire(code: int | None, abnormal: int) -> int:
+    """The code of a closure, as it is told the other end."""
+    return {_NO_STATUS: _NORMAL_CLOSURE, _ABNORMAL: abnormal}.get(code or _NO_STATUS, code or 0)

@@ -2,12 +2,16 @@
 
 import argparse
 import asyncio
+import json
+import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sandbox.cli import ROOT
 from sandbox.cloud import Cloud
@@ -22,15 +26,28 @@ from sandbox.serve import (
     runtime_api,
 )
 from sandbox.serve.certificates import Authority, authority
+from sandbox.serve.forwarding import answer
 from sandbox.serve.images import lay_out
 from sandbox.serve.issuers import Issuers
-from sandbox.serve.plan import Application, Deployed, DeployedError, Process
+from sandbox.serve.plan import (
+    Application,
+    Deployed,
+    DeployedError,
+    Process,
+    Receive,
+    Scope,
+    Send,
+)
 from sandbox.serve.processes import Supervisor
-from sandbox.serve.router import entry, router
+from sandbox.serve.router import entry, nobody, router
 from sandbox.serve.table import live
 from sandbox.serve.workload_names import application as workload_names
 
 PORT = 8800
+_LARGEST_PORT = 65535
+_FORBIDDEN = 403
+_PARAMETER = "aws:ssm/parameter:Parameter"
+_DISCOVERY = re.compile(r"/discovery(-[0-9]+)?$")
 _READERS = {
     "aws:ecs/service:Service": ecs.read,
     "kubernetes:apps/v1:Deployment": eks.read,
@@ -53,7 +70,7 @@ def serve(args: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--port",
-        type=int,
+        type=_port,
         default=PORT,
         help="the gateway's port here, 0 for a free one (%(default)s)",
     )
@@ -72,9 +89,12 @@ def serve(args: Sequence[str]) -> int:
     home = _home()
     try:
         cloud = _cloud(home)
+        # What goes wrong in here is for whoever looks into it, and not in the middle of a table.
+        (home / "serve").mkdir(parents=True, exist_ok=True)
+        logging.basicConfig(filename=home / "serve" / "serve.log", level=logging.WARNING)
         asyncio.run(_serve(cloud, home, given.port, signed=not given.unsigned, follow=given.follow))
     except DeployedError as error:
-        print(f"sandbox: {error}", file=sys.stderr)
+        sys.stderr.write(f"sandbox: {error}\n")
         return 1
     return 0
 
@@ -102,11 +122,23 @@ def token(args: Sequence[str]) -> int:
     try:
         cloud = _cloud(home)
         issuers = Issuers(home, cloud, _deployed(cloud))
-        print(issuers.token(given.issuer, given.audience, seconds=given.seconds, scope=given.scope))
+        made = issuers.token(given.issuer, given.audience, seconds=given.seconds, scope=given.scope)
+        _say(made)
     except DeployedError as error:
-        print(f"sandbox: {error}", file=sys.stderr)
+        sys.stderr.write(f"sandbox: {error}\n")
         return 1
     return 0
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LARGEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port; ports are 0 to {_LARGEST_PORT}")
+    return int(text)
 
 
 def _home() -> Path:
@@ -137,73 +169,120 @@ async def _serve(
 ) -> None:
     deployed = _deployed(cloud)
     images = {process.name: lay_out(cloud, process, home) for process in deployed.processes}
-    stop = asyncio.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(each, stop.set)
     trusted = authority(home)
-    hosts: dict[str, Application] = {}
+    table = live(follow)
+
+    def besides(process: Process) -> dict[str, str]:
+        return {
+            **platform(deployed, process, through, trusted),
+            **runtime_api.platform_environment(process, runtime.addresses),
+        }
+
+    supervisor = Supervisor(deployed.processes, images, home, besides, table.line)
+    stopped = _stopped(supervisor)
+    # The processes end first, so that what they still answer gets to whoever asked.
     async with AsyncExitStack() as stack:
-        running: list[Supervisor] = []
-        application = router(hosts, workload_names(deployed, _Late(running)))
-        through = await stack.enter_async_context(proxy.listening(application, trusted))
         runtime = await stack.enter_async_context(
             runtime_api.listening(
                 aws_lambda.functions(cloud).values() if deployed.target == "lambda" else ()
             )
         )
-
-        def platform(process: Process) -> dict[str, str]:
-            return {
-                **_platform(deployed, process, through, trusted),
-                **runtime_api.platform_environment(process, runtime.addresses),
-            }
-
-        table = live(follow)
-        supervisor = Supervisor(deployed.processes, images, home, platform, table.line)
-        running.append(supervisor)
-        issuers = Issuers(home, cloud, deployed)
-        hosts |= issuers.applications()
-        hosts |= aws_apis.applications(cloud, deployed)
-        if deployed.target == "lambda":
-            hosts |= rest_api.application(cloud, deployed, supervisor, runtime)
-        else:
-            hosts |= load_balancer.application(cloud, deployed, supervisor, issuers)
+        hosts = _hosts(cloud, home, deployed, supervisor, runtime)
+        inside = router(hosts, workload_names(deployed, supervisor))
+        # A load balancer answers for whatever leads to it; API Gateway tells its APIs by host.
+        gateway = hosts.get(urlsplit(deployed.entry).netloc, nobody)
+        stranger = _forbid if deployed.target == "lambda" else gateway
+        outside = router(hosts, workload_names(deployed, supervisor, stranger))
+        through = await stack.enter_async_context(proxy.listening(inside, trusted))
+        try:
+            opened = await stack.enter_async_context(
+                proxy.serving(
+                    lambda own: entry(outside, deployed.entry, own, signed=signed), port=port
+                )
+            )
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise DeployedError(
+                f"nothing can listen on port {port} ({reason}); choose another one with --port, or "
+                "--port 0 for a free one"
+            ) from error
+        url = f"http://127.0.0.1:{opened}"
+        _say(f"starting {', '.join(process.name for process in deployed.processes)}")
         await stack.enter_async_context(supervisor)
-        stopped = asyncio.create_task(stop.wait())
         healthy = asyncio.create_task(supervisor.wait_healthy())
         await asyncio.wait({stopped, healthy}, return_when=asyncio.FIRST_COMPLETED)
         if not healthy.done():
             healthy.cancel()
             return
         healthy.result()
-        try:
-            opened = await stack.enter_async_context(
-                proxy.serving(
-                    lambda own: entry(application, deployed.entry, own, signed=signed), port=port
-                )
-            )
-        except OSError as error:
-            raise DeployedError(
-                f"port {port} is taken ({error.strerror}); choose another one with --port"
-            ) from error
-        print(f"serving http://127.0.0.1:{opened}", flush=True)
-        await table.show(supervisor, f"http://127.0.0.1:{opened}", stopped)
+        _say(*_addresses(cloud, url), "Ctrl-C ends it", f"serving {url}")
+        await table.show(supervisor, url, stopped)
 
 
-class _Late:
-    """The supervisor, for applications that are made before it."""
+def _stopped(supervisor: Supervisor) -> "asyncio.Task[bool]":
+    """Is done when somebody ends the command; if asked again, processes end at once."""
+    stop = asyncio.Event()
 
-    def __init__(self, running: Sequence[Supervisor]) -> None:
-        self._running = running
+    def asked() -> None:
+        if stop.is_set():
+            for copy in supervisor.copies:
+                if copy.pid:
+                    with suppress(ProcessLookupError):
+                        os.killpg(copy.pid, signal.SIGKILL)
+        stop.set()
 
-    def url(self, name: str) -> str | None:
-        return self._running[0].url(name) if self._running else None
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(each, asked)
+    return asyncio.create_task(stop.wait())
 
 
-def _platform(
+def _hosts(
+    cloud: Cloud,
+    home: Path,
+    deployed: Deployed,
+    supervisor: Supervisor,
+    runtime: runtime_api.Runtime,
+) -> dict[str, Application]:
+    """Who answers for which host, but for the names of workloads."""
+    issuers = Issuers(home, cloud, deployed)
+    gateway = (
+        rest_api.application(cloud, deployed, supervisor, runtime)
+        if deployed.target == "lambda"
+        else load_balancer.application(cloud, deployed, supervisor, issuers)
+    )
+    return {**issuers.applications(), **aws_apis.applications(cloud, deployed), **gateway}
+
+
+async def _forbid(_scope: Scope, _receive: Receive, send: Send) -> None:
+    """What API Gateway says to whoever asks it for a host that is no API's."""
+    await answer(send, _FORBIDDEN, {"message": "Forbidden"})
+
+
+def _addresses(cloud: Cloud, url: str) -> list[str]:
+    """Where the fleet's servers and agents are, by its discovery document."""
+    lines: list[str] = []
+    for thing in cloud.list("aws", _PARAMETER):
+        if _DISCOVERY.search(str(thing.properties.get("name"))):
+            told = json.loads(str(thing.properties["value"]))
+            lines += [f"server {name}: {url}/servers/{name}/mcp" for name in told["servers"]]
+            lines += [f"agent {name}: {url}{path}/ask" for name, path in told["agents"].items()]
+    return lines
+
+
+def platform(
     deployed: Deployed, process: Process, through: proxy.Proxy, trusted: Authority
 ) -> Mapping[str, str]:
-    """What a platform gives a process besides what is deployed."""
+    """What a platform gives a process besides what is deployed.
+
+    Args:
+        deployed: What is deployed.
+        process: The process.
+        through: The proxy, through which all its requests go.
+        trusted: Whose certificates it trusts; it trusts no others.
+
+    Returns:
+        The variables. The AWS key's id is the process's name.
+    """
     url, bundle = through.url(process.name), str(trusted.bundle)
     return {
         "AWS_REGION": deployed.region,

@@ -22,11 +22,16 @@ import uvicorn
 from sandbox.serve.certificates import Authority
 from sandbox.serve.plan import Application, Receive, Scope, Send
 
+UNKNOWN = "unknown"
+"""Who asks behind the proxy, but did not come through it."""
+
 _HEAD_BYTES = 64 * 1024
 _HEAD_SECONDS = 30
 _CHUNK_BYTES = 64 * 1024
 _AUTHORIZATION = re.compile(rb"\r\nproxy-authorization: *basic +([^\r\n]+)", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"(?:http|ws)s?://([^/?]*)")
 _CONNECT = b"CONNECT "
+_HANDSHAKE = b"\x16"  # RFC 8446, section 5.1: the type of the first record of TLS
 _UNKNOWN = (
     b"HTTP/1.1 407 Proxy Authentication Required\r\n"
     b'Proxy-Authenticate: Basic realm="sandbox"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'
@@ -82,8 +87,8 @@ async def listening(application: Application, authority: Authority) -> AsyncGene
     async def known(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in {"http", "websocket"}:
             client = scope.get("client") or ("", 0)
-            # A scope is the application's own to change.
-            scope = _origin_form({**scope, "state": {"source": proxy.sources.get(client[1], "")}})
+            name = proxy.sources.get(client[1], UNKNOWN)
+            scope = _origin_form({**scope, "state": {"source": name}})
         await application(scope, receive, send)
 
     async with (
@@ -124,8 +129,11 @@ async def serving(
         OSError: the port is taken.
     """
     listener = socket.create_server(("127.0.0.1", port))
+    # asyncio does so for sockets that it makes itself, and connections inherit it. Without, an
+    # answer in two writes waits 40 ms for the client's delayed acknowledgement of the first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
-        cast("Any", application(listener.getsockname()[1])),
+        cast("Any", _uniform(application(listener.getsockname()[1]))),
         http="h11",
         ws="websockets-sansio",
         ws_max_size=2**31,
@@ -158,14 +166,42 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _origin_form(scope: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _origin_form(scope: Scope) -> Scope:
     """A request to a proxy names the whole URL; behind it, the path alone (RFC 9112, 3.2)."""
-    raw = scope.get("raw_path") or b""
-    found = re.match(rb"https?://([^/?]*)", raw)
-    if found:
-        path = raw[found.end() :] or b"/"
-        scope["raw_path"], scope["path"] = path, unquote(path.decode("latin-1"))
-    return scope
+    found = _ABSOLUTE.match(scope["raw_path"])
+    if found is None:
+        return scope
+    raw = scope["raw_path"][found.end() :] or b"/"
+    # RFC 9112, section 3.2.2: the URL counts, whatever Host says.
+    others = [one for one in scope["headers"] if one[0] != b"host"]
+    return {
+        **scope,
+        "raw_path": raw,
+        "path": unquote(raw.decode("latin-1")),
+        "headers": [(b"host", found[1]), *others],
+    }
+
+
+def _uniform(application: Application) -> Application:
+    """Makes WebSockets look like requests, as far as they can.
+
+    Their headers have names in small letters, and they may be refused with an answer.
+    """
+
+    async def uniform(scope: Scope, receive: Receive, send: Send) -> None:
+        async def denied(message: MutableMapping[str, Any]) -> None:
+            type_ = message["type"]
+            if type_.startswith("http."):
+                message = {"body": b"", **message, "type": f"websocket.{type_}"}
+            await send(message)
+
+        if scope["type"] == "websocket":
+            names = [(name.lower(), value) for name, value in scope["headers"]]
+            await application({**scope, "headers": names}, receive, denied)
+        else:
+            await application(scope, receive, send)
+
+    return uniform
 
 
 async def _connection(
@@ -183,9 +219,10 @@ async def _connection(
             writer.write(_UNKNOWN)
             await writer.drain()
         elif head.startswith(_CONNECT):
-            tls = head.split(b" ", 2)[1].rpartition(b":")[2] == b"443"
             writer.write(_ESTABLISHED)
-            await _tunnel(proxy, source, secure if tls else plain, reader, writer, b"")
+            first = await reader.read(_CHUNK_BYTES)
+            tls = first.startswith(_HANDSHAKE)
+            await _tunnel(proxy, source, secure if tls else plain, reader, writer, first)
         else:
             await _tunnel(proxy, source, plain, reader, writer, head)
     writer.close()

@@ -12,6 +12,7 @@ ANONYMOUS = "anonymous"
 
 _BAD_GATEWAY = 502
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_PORT = re.compile(r":([0-9]{1,5})$")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -19,7 +20,7 @@ def router(hosts: Mapping[str, Application], otherwise: Application) -> Applicat
     """Makes the application that asks those of the hosts.
 
     Args:
-        hosts: The applications by host, without a port.
+        hosts: The applications by host, in small letters and without a port.
         otherwise: Who answers for all other hosts.
 
     Returns:
@@ -43,8 +44,9 @@ def host(scope: Scope) -> tuple[str, int]:
         Both; the port is the scheme's where none is named.
     """
     told = _header(scope, b"host").decode("latin-1").strip().lower()
-    name, port = re.fullmatch(r"(.*?)(?::(\d+))?", told, re.DOTALL).groups()  # type: ignore[union-attr]
-    return name, int(port) if port else _PORTS[scope["scheme"]]
+    port = _PORT.search(told)
+    name = told[: port.start()] if port else told
+    return name.removesuffix("."), int(port[1]) if port else _PORTS[scope["scheme"]]
 
 
 async def nobody(scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +59,11 @@ async def nobody(scope: Scope, receive: Receive, send: Send) -> None:
     """
     del receive
     name, port = host(scope)
-    told = f"{source(scope)} asks {name}:{port}, which nothing in the sandbox answers for"
+    told = (
+        f"{source(scope)} asks {name}:{port}, which nothing in the sandbox answers for: there are "
+        "the gateway, the names of deployed workloads, their token issuers, Secrets Manager and "
+        "Bedrock"
+    )
     await answer(send, _BAD_GATEWAY, {"error": told})
 
 
@@ -65,7 +71,8 @@ def entry(application: Application, gateway_url: str, port: int, *, signed: bool
     """Makes the application for clients from outside.
 
     They call the gateway by the entry's own name, as nobody tells them where the gateway's leads. A
-    Host or an Origin that names the entry becomes the gateway's; every other one stays.
+    Host or an Origin that names the entry becomes the gateway's; every other one stays. The scheme
+    is the gateway's, too: plain HTTP to the entry is what TLS is to a gateway that has it.
 
     Args:
         application: What answers for the gateway's host.
@@ -78,6 +85,8 @@ def entry(application: Application, gateway_url: str, port: int, *, signed: bool
     """
     gateway = urlsplit(gateway_url)
     names = {f"{name}:{port}" for name in _LOOPBACK}
+    if port == _PORTS["http"]:
+        names |= _LOOPBACK
     origins = {f"http://{name}" for name in names}
 
     async def translated(scope: Scope, receive: Receive, send: Send) -> None:

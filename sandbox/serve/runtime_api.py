@@ -9,16 +9,14 @@ known by the port that it asks.
 
 import asyncio
 import json
-import socket
 import time
 import uuid
 from collections import deque
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,6 +24,7 @@ from starlette.routing import Route
 
 from sandbox.serve.aws_lambda import INIT_SECONDS, Function
 from sandbox.serve.plan import Application, Process
+from sandbox.serve.proxy import serving
 
 _ROOT = "/2018-06-01/runtime"
 _ACCEPTED = 202
@@ -210,29 +209,12 @@ async def listening(functions: Iterable[Function]) -> AsyncGenerator[Runtime]:
     """
     own = [one for one in functions if not has_web_server(one)]
     runtime = Runtime(own)
-    servers: list[_Server] = []
-    tasks: list[asyncio.Task[None]] = []
-    for function in own:
-        # Bound here, so that the address is known before any process starts.
-        listener = socket.create_server(("127.0.0.1", 0))
-        runtime.addresses[function.process] = f"127.0.0.1:{listener.getsockname()[1]}"
-        server = _Server(
-            uvicorn.Config(
-                cast("Any", runtime.application(function.process)),
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=1,
-            )
-        )
-        servers.append(server)
-        tasks.append(asyncio.create_task(server.serve(sockets=[listener])))
-    try:
+    async with AsyncExitStack() as stack:
+        for function in own:
+            played = runtime.application(function.process)
+            port = await stack.enter_async_context(serving(lambda _port, played=played: played))
+            runtime.addresses[function.process] = f"127.0.0.1:{port}"
         yield runtime
-    finally:
-        for server in servers:
-            server.should_exit = True
-        await asyncio.gather(*tasks)
 
 
 def has_web_server(function: Function) -> bool:
@@ -259,14 +241,6 @@ def platform_environment(process: Process, addresses: Mapping[str, str]) -> dict
     """
     address = addresses.get(process.name)
     return {"AWS_LAMBDA_RUNTIME_API": address} if address else {}
-
-
-class _Server(uvicorn.Server):
-    """A server that leaves the signals of the process to whoever started it."""
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None]:
-        yield
 
 
 async def _next(queue: _Queue, request: Request) -> Response:

@@ -7,12 +7,15 @@ from sandbox.serve.router import host, nobody
 _UNAVAILABLE, _GATEWAY_TIMEOUT = 503, 504
 
 
-def application(deployed: Deployed, workloads: Workloads) -> Application:
+def application(
+    deployed: Deployed, workloads: Workloads, otherwise: Application = nobody
+) -> Application:
     """Makes the application that answers for the names of workloads.
 
     Args:
         deployed: What is deployed.
         workloads: What runs.
+        otherwise: Who answers for a name that is no workload's.
 
     Returns:
         The application. A call that the network's rules do not let through is answered 504 at once,
@@ -23,7 +26,7 @@ def application(deployed: Deployed, workloads: Workloads) -> Application:
         caller, (name, port) = source(scope), host(scope)
         process = deployed.resolve(caller, name, port)
         if process is None:
-            await nobody(scope, receive, send)
+            await otherwise(scope, receive, send)
             return
         refused = deployed.refusal(caller, process, port)
         if refused:
