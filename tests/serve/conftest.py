@@ -1,0 +1,92 @@
+import json
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.cloud import Thing
+from tests.engine.sandbox_run import Sandbox, create
+from tests.serve.served import Served, serving
+
+TARGETS = ("ecs", "eks", "lambda")
+ZONE = "Z0123456789ABCDEFGHIJ"
+PUBLIC: dict[str, Any] = {
+    "exposure": "public",
+    "domain": "mcp.example.com",
+    "zone": ZONE,
+    "auth": {
+        "issuer": "https://login.example.com",
+        "jwks_uri": "https://login.example.com/.well-known/jwks.json",
+        "audience": "https://mcp.example.com",
+    },
+}
+
+
+SLOW_SERVER = """
+import anyio
+from mcp.server.mcpserver import MCPServer
+
+server = MCPServer("slow")
+
+@server.tool()
+async def wait(fifo: str, seconds: float) -> str:
+    with open(fifo, "w"):
+        pass
+    await anyio.sleep(seconds)
+    return "waited"
+
+server.run()
+"""
+"""A stdio server whose call says in a named pipe that it has begun."""
+
+
+def image(name: str) -> dict[str, Any]:
+    """The image of a workload of this repository, as a stack file has it."""
+    return {
+        "context": f"workloads/{name}",
+        "additional_contexts": {"common": "workloads/common"},
+    }
+
+
+def add_zone(sandbox: Sandbox) -> None:
+    """Puts the zone of the public fleet into the cloud, where its owner made it."""
+    properties = {"name": "example.com", "zoneId": ZONE}
+    sandbox.cloud.put(
+        Thing(
+            provider="aws",
+            type="aws:route53/zone:Zone",
+            id=ZONE,
+            inputs={"name": "example.com"},
+            properties=properties,
+        )
+    )
+
+
+def public_fleet(folder: Path, target: str) -> Sandbox:
+    """The example fleet at a domain, with tokens, chat, a slow server, an agent without notes."""
+    sandbox = create(folder)
+    add_zone(sandbox)
+    sandbox.configure("target", target)
+    sandbox.configure("gateway", PUBLIC)
+    sandbox.configure("agents.assistant.chat", "websocket")
+    command = json.dumps(["python", "-c", SLOW_SERVER])
+    sandbox.configure(
+        "servers.slow", {"image": image("adopter"), "environment": {"STDIO_COMMAND": command}}
+    )
+    sandbox.configure(
+        "agents.loner",
+        {"image": image("assistant"), "uses": ["clock"], "models": ["amazon.nova-lite-v1:0"]},
+    )
+    sandbox.up()
+    return sandbox
+
+
+@pytest.fixture(scope="session", params=TARGETS)
+def fleet(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Served]:
+    """The public fleet on each target, alive for all tests."""
+    sandbox = public_fleet(tmp_path_factory.mktemp("serve") / request.param, request.param)
+    with serving(sandbox) as served:
+        yield served

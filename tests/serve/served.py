@@ -1,0 +1,144 @@
+"""Fleets that `bin/sandbox serve` has brought to life, as tests see them."""
+
+import json
+import os
+import subprocess
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import httpx2
+import psutil
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, TextContent
+
+from tests.engine.sandbox_run import ROOT, Sandbox
+
+_SERVING = "serving "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """A fleet on the loopback interface.
+
+    Attributes:
+        sandbox: Where it is deployed.
+        entry: The gateway's address on the loopback interface.
+        process: The command.
+    """
+
+    sandbox: Sandbox
+    entry: str
+    process: "subprocess.Popen[str]"
+
+    def url(self, path: str) -> str:
+        return f"{self.entry}{path}"
+
+    def server(self, name: str) -> str:
+        return self.url(f"/servers/{name}/mcp")
+
+    def authorization(self, **claims: str) -> dict[str, str]:
+        """The header with a token for the deployed audience, or what the claims say instead."""
+        flags = [f"--{name}={value}" for name, value in claims.items()]
+        return {"Authorization": f"Bearer {self.sandbox.must('token', *flags).strip()}"}
+
+    def ask(self, agent: str, question: str, headers: Mapping[str, str]) -> httpx2.Response:
+        return httpx2.post(
+            self.url(f"/agents/{agent}/ask"),
+            json={"question": question},
+            headers=dict(headers),
+            timeout=60,
+        )
+
+    def call(
+        self, server: str, tool: str, arguments: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> CallToolResult:
+        """Calls a tool with the SDK's client."""
+
+        async def run() -> CallToolResult:
+            async with (
+                httpx2.AsyncClient(headers=dict(headers), timeout=60) as http,
+                Client(streamable_http_client(self.server(server), http_client=http)) as client,
+            ):
+                return await client.call_tool(tool, dict(arguments))
+
+        return anyio.run(run)
+
+    def processes(self, workload: str) -> list[psutil.Process]:
+        """The processes that the command started for a workload."""
+        found = psutil.Process(self.process.pid).children(recursive=True)
+        return [each for each in found if _environment(each).get("AWS_ACCESS_KEY_ID") == workload]
+
+
+def _environment(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}
+
+
+@contextmanager
+def serving(sandbox: Sandbox, *args: str) -> Generator[Served]:
+    """Runs `bin/sandbox serve` until the block ends; it must then end by itself, with status 0."""
+    with subprocess.Popen(
+        [ROOT / "bin" / "sandbox", "serve", "--port", "0", *args],
+        cwd=sandbox.folder,
+        env={**os.environ, "SANDBOX_HOME": str(sandbox.folder / "home"), **sandbox.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        said: list[str] = []
+        for line in process.stdout or ():
+            said.append(line)
+            if line.startswith(_SERVING):
+                break
+        else:
+            raise AssertionError("".join(said))
+        entry = said[-1].removeprefix(_SERVING).strip()
+        assert urlsplit(entry).hostname == "127.0.0.1"
+        try:
+            yield Served(sandbox=sandbox, entry=entry, process=process)
+        finally:
+            process.terminate()
+            rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, rest
+
+
+def text(result: CallToolResult) -> str:
+    """The texts of a result."""
+    return "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+
+
+def body(tool: str, arguments: Mapping[str, Any]) -> bytes:
+    """A tools/call of the 2026-07-28 revision, to be sent with `headers`."""
+    return json.dumps(
+        {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "tools/call",
+            "params": {
+                "name": tool,
+                "arguments": arguments,
+                "_meta": {
+                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                    "io.modelcontextprotocol/clientCapabilities": {},
+                },
+            },
+        }
+    ).encode()
+
+
+def headers(tool: str) -> dict[str, str]:
+    """The headers of a tools/call of the 2026-07-28 revision."""
+    return {
+        "Accept": "application/json, text/event-stream",
+        "Content-Type": "application/json",
+        "MCP-Protocol-Version": "2026-07-28",
+        "Mcp-Method": "tools/call",
+        "Mcp-Name": tool,
+    }
