@@ -4,10 +4,10 @@ export SANDBOX_TARGET = $(TARGET)
 python = .venv/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test lint format docs bench
+.PHONY: help setup up demo test conformance lint format docs bench
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 13
 
 setup: ## install the Python packages, find or build the Pulumi engine
 	@bin/setup > /dev/null
@@ -36,5 +36,12 @@ format: setup ## put the code in its form
 docs: setup ## write the generated documents anew
 	@$(python) -m docs.generate
 
-bench: setup ## measure previews against bare resources, at 1, 10, 100 and 500 servers
+conformance: setup ## run the official conformance suite and Inspector, here and through each gateway
+	@bin/setup conformance
+	@$(python) -m tests.conformance.run
+	@$(python) -m tests.conformance.deployed
+
+bench: setup ## measure previews at 1, 10, 100 and 500 servers, and a server under load
+	@bin/setup conformance
+	@$(python) -m tests.load
 	@PATH="$$(bin/setup):$(CURDIR)/.venv/bin:$$PATH" $(python) -m tests.bench

@@ -44,7 +44,7 @@ from starlette.responses import JSONResponse, Response
 from common.json_log import log
 from common.json_settings import faults
 from common.runtime import start
-from common.serving import low_level_application
+from common.serving import VERSION, low_level_application
 from common.settings import SettingError, needed, whole_number
 
 from .pool import END_SECONDS, NotStartedError, Pool, PoolError
@@ -281,7 +281,7 @@ def build(env: Mapping[str, str]) -> Starlette:
     start_seconds = whole_number(env, "STDIO_START_SECONDS", 30, 1, 600)
     adopted = Adopted(
         # Nobody could tell the clients of a change, so they are to keep nothing.
-        Server[Any]("adopter", cache_hints=dict.fromkeys(_CACHEABLE, CacheHint())),
+        Server[Any]("adopter", version=VERSION, cache_hints=dict.fromkeys(_CACHEABLE, CacheHint())),
         lambda on_message: Pool(
             command,
             least=least,

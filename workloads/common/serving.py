@@ -19,6 +19,9 @@ from .json_log import log
 from .security import authentication, transport_security
 from .settings import SettingError
 
+VERSION = "1.0.0"
+"""What the reference servers say of themselves."""
+
 # The SDK's own bound (mcp 2.3.0, AESGCMRequestStateCodec).
 _LEAST_KEY_BYTES = 32
 # Method and tool names come from the caller; what does not look like one is not logged.
@@ -82,6 +85,7 @@ def mcp_server(name: str, instructions: str, env: Mapping[str, str]) -> MCPServe
     auth = authentication(env)
     return MCPServer(
         name,
+        version=VERSION,
         instructions=instructions,
         # Nothing here changes on its own, and a stream without an end would only hold up the stop.
         subscriptions=False,
