@@ -1,4 +1,4 @@
-"""Encodes event streams of AWS (Amazon Transcribe and Smithy: `application/vnd.amazon.eventstream`)."""
+"""Encodes AWS's event streams, `application/vnd.amazon.eventstream` (Smithy, "Event streams")."""
 
 import json
 import struct

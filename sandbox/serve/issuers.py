@@ -1,10 +1,16 @@
-"""Plays the issuers of tokens that the deployed fleet trusts: their metadata, keys and tokens."""
+"""Plays the issuers of tokens that the deployed fleet trusts: their metadata, keys and tokens.
 
-import json
+Facts from OpenID Connect Discovery 1.0, section 4, RFC 8414, section 3.1, and RFC 7517. Nobody
+signs in here: the endpoints for that are named in the metadata, as they must be, and not played.
+"""
+
+import os
+import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import jwt
@@ -20,10 +26,10 @@ from sandbox.serve.router import host
 
 _KEY_ID = "sandbox"
 _KEY_BITS = 2048
-_DISCOVERY = "/.well-known/openid-configuration"
-_METADATA = "/.well-known/oauth-authorization-server"
+_LISTENER = "aws:lb/listener:Listener"
 _RULE = "aws:lb/listenerRule:ListenerRule"
-_NOT_FOUND = 404
+_HTTPS_PORT = 443
+_OK, _NOT_FOUND = 200, 404
 
 
 class Issuers:
@@ -37,29 +43,26 @@ class Issuers:
         """Reads who is trusted; the key is made once for a sandbox.
 
         Args:
-            home: The sandbox's home.
-            cloud: The cloud.
-            deployed: What is deployed.
+            home: The sandbox's home; the key is in `issuer.pem` there, for its owner alone.
+            cloud: The cloud, whose load balancers may check tokens.
+            deployed: What is deployed; processes are told by `AUTH_ISSUER`, `AUTH_AUDIENCE` and
+                `AUTH_JWKS_URI` whom to trust.
         """
         self._key = _key(home / "issuer.pem")
         self.trusted: dict[str, tuple[str, str]] = {}
-        for process in deployed.processes:
-            told = process.environment
-            if told.get("AUTH_ISSUER"):
-                url = (
-                    told.get("AUTH_JWKS_URI") or self.trusted.get(told["AUTH_ISSUER"], ("", ""))[1]
-                )
-                self.trusted[told["AUTH_ISSUER"]] = (told.get("AUTH_AUDIENCE", ""), url)
-        for issuer, audience, url in _checked(cloud):
-            self.trusted[issuer] = (audience, url)
+        names = ("AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URI")
+        told = [[one.environment.get(name, "") for name in names] for one in deployed.processes]
+        for issuer, audience, keys_url in (*told, *_checked(cloud)):
+            if issuer:
+                before = self.trusted.get(issuer, ("", ""))
+                self.trusted[issuer] = (audience or before[0], keys_url or before[1])
 
     def applications(self) -> Mapping[str, Application]:
         """The application of each issuer's host, and of the host of its keys."""
         return {
-            urlsplit(url).netloc.lower(): self._answer
-            for issuer, (_, keys_url) in self.trusted.items()
-            for url in (issuer, keys_url)
-            if url
+            _place(url)[0]: self._answer
+            for issuer in self.trusted
+            for url in (issuer, self._keys_url(issuer))
         }
 
     def key_set(self, url: str) -> jwt.PyJWKSet:
@@ -69,12 +72,12 @@ class Issuers:
             url: The URL.
 
         Returns:
-            The keys; none for a URL of nobody who is trusted.
+            The keys.
 
         Raises:
-            PyJWKSetError: there are none.
+            jwt.PyJWKSetError: nobody who is trusted has keys there.
         """
-        known = {keys_url for _, keys_url in self.trusted.values()}
+        known = {self._keys_url(issuer) for issuer in self.trusted}
         return jwt.PyJWKSet.from_dict(self._keys() if url in known else {"keys": []})
 
     def token(
@@ -84,14 +87,16 @@ class Issuers:
         *,
         seconds: int = 3600,
         scope: str = "",
+        claims: Mapping[str, Any] | None = None,
     ) -> str:
         """Makes a token.
 
         Args:
-            issuer: Who issues it, or None for the fleet's issuer.
-            audience: Whom it is for, or None for the fleet itself.
-            seconds: How long it is good for; less than 0 for one that is so no longer.
+            issuer: Who issues it, or None for the fleet's issuer. It may be one that nobody trusts.
+            audience: Whom it is for, or None for whom the fleet's tokens are.
+            seconds: How long it is good for; 0 or less for one that is so no longer.
             scope: What it grants, separated by spaces.
+            claims: Claims besides, or in the place of those that it has; None takes one away.
 
         Returns:
             The token, signed with RS256.
@@ -105,74 +110,98 @@ class Issuers:
             )
         first = next(iter(self.trusted))
         now = int(time.time())
-        claims = {
+        made: dict[str, Any] = {
             "iss": issuer or first,
             "aud": audience or self.trusted.get(issuer or first, self.trusted[first])[0],
             "sub": "operator",
             "client_id": "sandbox",
+            # A token that is good no longer was issued before it ended.
             "iat": now + min(seconds, 0) - 1,
             "exp": now + seconds,
-            **({"scope": scope} if scope else {}),
+            "scope": scope or None,
+            **(claims or {}),
         }
-        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": _KEY_ID})
+        given = {name: value for name, value in made.items() if value is not None}
+        return jwt.encode(given, self._key, algorithm="RS256", headers={"kid": _KEY_ID})
+
+    def _keys_url(self, issuer: str) -> str:
+        return self.trusted[issuer][1] or f"{issuer.rstrip('/')}/.well-known/jwks.json"
 
     def _keys(self) -> dict[str, Any]:
-        key = json.loads(RSAAlgorithm.to_jwk(self._key.public_key()))
+        key = RSAAlgorithm.to_jwk(self._key.public_key(), as_dict=True)
         return {"keys": [{**key, "kid": _KEY_ID, "use": "sig", "alg": "RS256"}]}
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         del receive
-        asked = f"https://{host(scope)[0]}{scope['path']}"
-        for issuer, (_, keys_url) in self.trusted.items():
-            own = keys_url or f"{issuer.rstrip('/')}/.well-known/jwks.json"
-            parts_ = urlsplit(issuer)
-            metadata = f"{parts_.scheme}://{parts_.netloc}{_METADATA}{parts_.path.rstrip('/')}"
-            if asked in {issuer.rstrip("/") + _DISCOVERY, metadata}:
-                told = {
-                    "issuer": issuer,
-                    "jwks_uri": own,
-                    "authorization_endpoint": f"{issuer.rstrip('/')}/authorize",
-                    "token_endpoint": f"{issuer.rstrip('/')}/token",
-                    "response_types_supported": ["code"],
-                    "subject_types_supported": ["public"],
-                    "id_token_signing_alg_values_supported": ["RS256"],
-                }
-                await answer(send, 200, told)
+        asked = (*host(scope), scope["path"])
+        for issuer in self.trusted:
+            if asked in {_place(url) for url in _metadata_urls(issuer)}:
+                await answer(send, _OK, _metadata(issuer, self._keys_url(issuer)))
                 return
-            if asked == own:
-                await answer(send, 200, self._keys())
+            if asked == _place(self._keys_url(issuer)):
+                await answer(send, _OK, self._keys())
                 return
-        await answer(send, _NOT_FOUND, {"error": f"the issuer has nothing at {asked}"})
+        name, port, path = asked
+        await answer(send, _NOT_FOUND, {"error": f"no issuer has anything at {name}:{port}{path}"})
+
+
+def _place(url: str) -> tuple[str, int, str]:
+    """Host, port and path of a URL; a host is the same in capitals."""
+    read = urlsplit(url)
+    return read.hostname or "", read.port or _HTTPS_PORT, read.path
+
+
+def _metadata_urls(issuer: str) -> tuple[str, str]:
+    """Where an issuer's metadata are: below its path, and between its host and its path."""
+    url = urlsplit(issuer)
+    return (
+        f"{issuer.rstrip('/')}/.well-known/openid-configuration",
+        f"{url.scheme}://{url.netloc}/.well-known/oauth-authorization-server{url.path.rstrip('/')}",
+    )
+
+
+def _metadata(issuer: str, keys_url: str) -> dict[str, Any]:
+    base = issuer.rstrip("/")
+    return {
+        "issuer": issuer,
+        "jwks_uri": keys_url,
+        "authorization_endpoint": f"{base}/authorize",
+        "token_endpoint": f"{base}/token",
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+    }
 
 
 def _checked(cloud: Cloud) -> Iterable[tuple[str, str, str]]:
-    """Issuer, audience and keys of the load balancer's token checks."""
-    for rule in (thing.properties for thing in cloud.list("aws", _RULE)):
-        for action in parts(rule, "actions"):
-            check = part(action, "jwtValidation")
-            audiences = [
-                value
-                for one in parts(check, "additionalClaims")
-                if one.get("name") == "aud"
-                for value in one.get("values") or ()
-            ]
-            if check:
-                yield str(check["issuer"]), next(iter(audiences), ""), str(check["jwksEndpoint"])
+    """Issuer, audience and URL of the keys of the load balancers' token checks."""
+    for type_, key in ((_LISTENER, "defaultActions"), (_RULE, "actions")):
+        for thing in cloud.list("aws", type_):
+            for action in parts(thing.properties, key):
+                if check := part(action, "jwtValidation"):
+                    audiences = [
+                        str(value)
+                        for claim in parts(check, "additionalClaims")
+                        if claim.get("name") == "aud"
+                        for value in claim.get("values") or ()
+                    ]
+                    yield str(check["issuer"]), "".join(audiences[:1]), str(check["jwksEndpoint"])
 
 
 def _key(path: Path) -> rsa.RSAPrivateKey:
-    if path.exists():
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
-        assert isinstance(key, rsa.RSAPrivateKey)  # noqa: S101 - this file made it
-        return key
-    key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_bytes(
-        key.private_bytes(
+    """The key in a file, which is made if it is not there."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
+        text = key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-    )
-    return key
+        # `serve` and `token` may come here at once: the file is there whole, or not at all.
+        with tempfile.NamedTemporaryFile(dir=path.parent) as whole:
+            whole.write(text)
+            whole.flush()
+            with suppress(FileExistsError):
+                os.link(whole.name, path)
+    return cast("rsa.RSAPrivateKey", serialization.load_pem_private_key(path.read_bytes(), None))

@@ -148,7 +148,8 @@ def _text(block: Mapping[str, Any]) -> str:
         return str(block["text"])
     value: object = block.get("json")
     if isinstance(value, dict):
-        value = cast("dict[str, object]", value).get("return_value", value)
+        told = cast("dict[str, object]", value)
+        value = told.get("return_value", told)
     return value if isinstance(value, str) else json.dumps(value)
 
 

@@ -1,7 +1,11 @@
-"""What `bin/sandbox serve` shows: a live table of the processes, or their logs."""
+"""What `bin/sandbox serve` shows: a live table of the workloads, or their logs."""
 
 import asyncio
-from collections.abc import Sequence
+import json
+import os
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import cast
 
 import psutil
 from rich.console import Console
@@ -14,10 +18,14 @@ from sandbox.serve.processes import Copy, Supervisor
 _REFRESH_SECONDS = 0.5
 _MIB = 1024 * 1024
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
+_NAME_WIDTH = 20
 
 
 class View:
-    """A table, or the logs of some workloads, or of all."""
+    """A table, or the logs of some workloads, or of all.
+
+    Where nobody sees a table change, such as in a file, every change of health is a line instead.
+    """
 
     def __init__(self, console: Console, follow: Sequence[str] | None) -> None:
         """Prepares it.
@@ -35,23 +43,31 @@ class View:
         if self._follow is None or (self._follow and name not in self._follow):
             return
         colour = self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
-        self._console.print(Text.assemble((f"{name:<20} ", colour), line), soft_wrap=True)
+        start = (f"{name:<{_NAME_WIDTH}} ", colour)
+        self._console.print(Text.assemble(start, Text.from_ansi(line)), soft_wrap=True)
 
     async def show(self, supervisor: Supervisor, entry: str, until: "asyncio.Task[bool]") -> None:
-        """Shows how the processes are, until a task is done.
+        """Shows how the workloads are, until a task is done.
 
         Args:
             supervisor: The processes.
             entry: The gateway's address here.
             until: The task.
         """
-        if self._follow is not None or not self._console.is_terminal:
+        if self._follow is not None:
             await until
-            return
-        with Live(_table(supervisor, entry), console=self._console, auto_refresh=False) as live:
-            while not until.done():
-                live.update(_table(supervisor, entry), refresh=True)
-                await asyncio.wait({until}, timeout=_REFRESH_SECONDS)
+        elif self._console.is_terminal:
+            with Live(table(supervisor, entry), console=self._console, auto_refresh=False) as shown:
+                async for _ in _ticks(until):
+                    shown.update(table(supervisor, entry), refresh=True)
+        else:
+            told = states(supervisor)
+            async for _ in _ticks(until):
+                now = states(supervisor)
+                for name in now:
+                    if now[name] != told[name]:
+                        self._console.print(f"{name}: {now[name]}", soft_wrap=True, markup=False)
+                told = now
 
 
 def live(follow: Sequence[str] | None) -> View:
@@ -63,25 +79,74 @@ def live(follow: Sequence[str] | None) -> View:
     return View(Console(highlight=False), follow)
 
 
-def _table(supervisor: Supervisor, entry: str) -> Table:
-    table = Table(title=f"{entry} · Ctrl-C ends it", title_justify="left")
-    for name in ("workload", "runs as", "pid", "health", "restarts", "MiB", "last line"):
-        table.add_column(name, no_wrap=True, justify="right" if name == "MiB" else "left")
-    for copy in supervisor.copies:
-        table.add_row(
-            copy.process.name,
-            copy.process.kind,
-            str(copy.pid or "–"),
-            "[green]healthy[/green]" if copy.healthy else "[red]not healthy[/red]",
-            str(copy.restarts),
-            _memory(copy),
-            Text(copy.lines[-1] if copy.lines else "", overflow="ellipsis"),
+def states(supervisor: Supervisor) -> Mapping[str, str]:
+    """How each workload is, by its name: `1 of 2 healthy, restarts: 3`."""
+    return {
+        name: f"{_health(copies)} healthy, restarts: {sum(one.restarts for one in copies)}"
+        for name, copies in _workloads(supervisor)
+    }
+
+
+def table(supervisor: Supervisor, entry: str) -> Table:
+    """How each workload is, as a table with a row for each.
+
+    Args:
+        supervisor: The processes.
+        entry: The gateway's address here.
+    """
+    shown = Table(title=f"{entry} · Ctrl-C ends it", title_justify="left", expand=True)
+    for heading in ("workload", "runs as", "healthy", "restarts", "pid", "MiB"):
+        number = heading in ("restarts", "MiB")
+        shown.add_column(heading, no_wrap=True, justify="right" if number else "left")
+    shown.add_column("last line", no_wrap=True, overflow="ellipsis", ratio=1)
+    resident = _resident_bytes({copy.pid for copy in supervisor.copies})
+    for name, copies in _workloads(supervisor):
+        pids = supervisor.pids(name)
+        well = all(copy.healthy for copy in copies)
+        last = next((copy.lines[-1] for copy in copies if copy.lines), "")
+        shown.add_row(
+            name,
+            copies[0].process.kind,
+            Text(_health(copies), "green" if well else "red"),
+            str(sum(copy.restarts for copy in copies)),
+            " ".join(map(str, pids)),
+            f"{sum(resident.get(pid, 0) for pid in pids) / _MIB:.0f}" if pids else "",
+            Text(_short(last)),
         )
-    return table
+    return shown
 
 
-def _memory(copy: Copy) -> str:
+def _workloads(supervisor: Supervisor) -> Iterator[tuple[str, list[Copy]]]:
+    for name in dict.fromkeys(copy.process.name for copy in supervisor.copies):
+        yield name, [copy for copy in supervisor.copies if copy.process.name == name]
+
+
+def _health(copies: Sequence[Copy]) -> str:
+    return f"{sum(copy.healthy for copy in copies)} of {len(copies)}"
+
+
+def _short(line: str) -> str:
+    """What a line of a log says, without its time and the like if it is JSON, or its colours."""
     try:
-        return f"{psutil.Process(copy.pid).memory_info().rss / _MIB:.0f}" if copy.pid else "–"
-    except psutil.Error:
-        return "–"
+        told: object = json.loads(line)
+    except ValueError:
+        told = None
+    message = cast("dict[str, object]", told).get("message") if isinstance(told, dict) else None
+    return Text.from_ansi(str(message or line)).plain
+
+
+def _resident_bytes(groups: Collection[int | None]) -> dict[int, int]:
+    """The memory of process groups, by their numbers: of all that a process has started, too."""
+    found: dict[int, int] = {}
+    for pid in psutil.pids():
+        with suppress(psutil.Error, OSError):
+            group = os.getpgid(pid)
+            if group in groups:
+                found[group] = found.get(group, 0) + psutil.Process(pid).memory_info().rss
+    return found
+
+
+async def _ticks(until: "asyncio.Task[bool]") -> AsyncIterator[None]:
+    while not until.done():
+        yield
+        await asyncio.wait({until}, timeout=_REFRESH_SECONDS)
