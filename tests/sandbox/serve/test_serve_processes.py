@@ -410,6 +410,14 @@ def test_health_is_what_the_path_answers_and_is_asked_again(
     asyncio.run(scenario())
 
 
+def test_without_a_health_path_one_that_listens_is_healthy(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path, process(health_path=None)) as fleet:
+            assert (await fleet.ask("clock", "/about")).status_code == 200
+
+    asyncio.run(scenario())
+
+
 def test_without_a_port_one_that_runs_is_healthy_and_has_no_url(tmp_path: Path) -> None:
     async def scenario() -> None:
         function = process(
@@ -537,7 +545,12 @@ def test_nothing_is_left_when_the_supervisor_is_cancelled(tmp_path: Path) -> Non
     assert not any(map(psutil.pid_exists, pids))
 
 
-def test_one_in_its_pause_is_not_started_at_the_end(tmp_path: Path) -> None:
+def test_at_the_end_nobody_waits_for_one_in_its_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FIRST_PAUSE_SECONDS", "LONGEST_PAUSE_SECONDS"):
+        monkeypatch.setattr(processes, name, 3600)
+
     async def scenario() -> Fleet:
         write(tmp_path, ends="print('ends')")
         fleet = Fleet(tmp_path, [process(image="ends")])
@@ -546,7 +559,41 @@ def test_one_in_its_pause_is_not_started_at_the_end(tmp_path: Path) -> None:
         return fleet
 
     fleet = asyncio.run(scenario())
-    assert fleet.lines("clock") == ["ends", "(ended with status 0; starts again in 0.2 s)"]
+    assert fleet.lines("clock") == ["ends", "(ended with status 0; starts again in 3600 s)"]
+    assert fleet.supervisor.copies[0].restarts == 0
+
+
+def test_a_probe_that_comes_back_during_the_end_makes_nobody_healthy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_PROBE_AGAIN_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        asked, answered, returned = (asyncio.Event() for _ in range(3))
+
+        async def is_well(*_: object) -> bool:
+            if not copies or not copies[0].healthy:
+                return True
+            asked.set()
+            await answered.wait()
+            asyncio.get_running_loop().call_soon(returned.set)
+            return True
+
+        copies: list[Copy] = []
+        monkeypatch.setattr(processes, "_is_well", is_well)
+        async with running(tmp_path, process(image="stubborn", stop_seconds=600)) as fleet:
+            copies += fleet.supervisor.copies
+            await until(lambda: fleet.said == [("clock", "up")])
+            await asked.wait()
+            ending = asyncio.create_task(fleet.supervisor.__aexit__(None, None, None))
+            await until(lambda: fleet.said[1:] == [("clock", "no")])
+            answered.set()
+            await returned.wait()
+            assert fleet.supervisor.url("clock") is None
+            os.kill(fleet.supervisor.pids("clock")[0], signal.SIGKILL)
+            await ending
+
+    asyncio.run(scenario())
 
 
 BODY = json.dumps(
