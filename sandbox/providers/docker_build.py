@@ -153,15 +153,23 @@ def _ignored(path: Path, patterns: Sequence[str]) -> bool:
 def content_hash(inputs: Mapping[str, Any]) -> str:
     """Hexadecimal hash of all that an image is made of."""
     seed = hashlib.sha256()
-    context = _context(inputs)
-    for path in files(context):
-        mode = path.stat().st_mode & 0o111  # only whether it can be run survives a checkout
-        seed.update(f"{path.relative_to(context).as_posix()}\0{bool(mode)}\0".encode())
-        seed.update(hashlib.sha256(path.read_bytes()).digest())
+    for name, context in {"": _context(inputs), **_named_contexts(inputs)}.items():
+        for path in files(context):
+            mode = path.stat().st_mode & 0o111  # only whether it can be run survives a checkout
+            place = f"{name}\0{path.relative_to(context).as_posix()}"
+            seed.update(f"{place}\0{bool(mode)}\0".encode())
+            seed.update(hashlib.sha256(path.read_bytes()).digest())
     seed.update(_dockerfile_text(inputs).encode())
     chosen = {name: inputs.get(name) for name in _BUILD_INPUTS}
     seed.update(json.dumps(chosen, sort_keys=True).encode())
     return seed.hexdigest()
+
+
+def _named_contexts(inputs: Mapping[str, Any]) -> dict[str, Path]:
+    """The further contexts that are folders here, in the order of their names."""
+    named = cast("Mapping[str, Mapping[str, Any]]", _part(inputs, "context").get("named") or {})
+    folders = {name: Path(str(named[name].get("location"))) for name in sorted(named)}
+    return {name: folder for name, folder in folders.items() if folder.is_dir()}
 
 
 def _built(inputs: Mapping[str, Any]) -> dict[str, Json]:

@@ -145,7 +145,7 @@ class Supervisor:
             if copy not in self._running:
                 task.cancel()
         try:
-            await asyncio.gather(*map(self._end, list(self._running)))
+            await asyncio.gather(*(self._end(*each) for each in self._running.items()))
         except asyncio.CancelledError:
             for task in self._tasks:
                 task.cancel()
@@ -306,9 +306,8 @@ class Supervisor:
                 copy.healthy = well and not self._ending
             await asyncio.sleep(_PROBE_AGAIN_SECONDS if copy.healthy else _PROBE_SECONDS)
 
-    async def _end(self, copy: Copy) -> None:
-        """Ends a copy as its platform would."""
-        running = self._running[copy]
+    async def _end(self, copy: Copy, running: asyncio.subprocess.Process) -> None:
+        """Ends a copy as its platform would; it may have ended by itself just now."""
         copy.healthy = False
         try:
             with suppress(ProcessLookupError):
@@ -318,7 +317,8 @@ class Supervisor:
                     await running.wait()
         finally:
             if running.returncode is None:
-                os.killpg(running.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.killpg(running.pid, signal.SIGKILL)
 
 
 @asynccontextmanager
@@ -358,7 +358,9 @@ async def _is_well(client: httpx2.AsyncClient, copy: Copy) -> bool:
     if copy.process.health_path is None:
         return await _listens(copy.port)
     try:
-        return (await client.get(f"{_url(copy)}{copy.process.health_path}")).is_success
+        # The body is left unread, as the platforms leave it: it may be of any kind and length.
+        async with client.stream("GET", f"{_url(copy)}{copy.process.health_path}") as answer:
+            return answer.is_success
     except httpx2.TransportError:
         return False
 

@@ -71,6 +71,18 @@ def test_what_dockerignore_names_is_not_part_of_the_image(folder: Path):
     assert content_hash(image(folder)) == again
 
 
+def test_what_a_named_context_has_is_part_of_the_image(folder: Path, tmp_path: Path):
+    common = tmp_path / "common"
+    common.mkdir()
+    built = image(folder)
+    built["context"] = {**built["context"], "named": {"common": {"location": str(common)}}}
+    before = content_hash(built)
+    (common / "shared.py").write_text("print()\n")
+    assert content_hash(built) != before
+    (common / "shared.py").unlink()
+    assert content_hash(built) == before
+
+
 def test_wrong_inputs_are_refused(context: Context, folder: Path):
     assert (
         "'linux/arm65' is not a platform; allowed: "

@@ -37,6 +37,13 @@ class Handler(BaseHTTPRequestHandler):
             body = json.dumps({"pid": os.getpid(), "env": dict(os.environ)}).encode()
         if self.path == "/sick":
             status = 503 if os.path.exists("sick") else 200
+        if self.path == "/endless":
+            self.send_response(200)
+            self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            self.wfile.write(b"no gzip")
+            self.wfile.flush()
+            return self.rfile.read(1)
         if self.path == "/slow":
             print("begun", flush=True)
             while not os.path.exists("open"):
@@ -410,6 +417,14 @@ def test_health_is_what_the_path_answers_and_is_asked_again(
     asyncio.run(scenario())
 
 
+def test_of_the_answer_of_a_health_path_only_the_status_matters(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path, process(health_path="/endless")) as fleet:
+            assert (await fleet.ask("clock", "/about")).status_code == 200
+
+    asyncio.run(scenario())
+
+
 def test_without_a_health_path_one_that_listens_is_healthy(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running(tmp_path, process(health_path=None)) as fleet:
@@ -543,6 +558,27 @@ def test_nothing_is_left_when_the_supervisor_is_cancelled(tmp_path: Path) -> Non
 
     asyncio.run(cancelled())
     assert not any(map(psutil.pid_exists, pids))
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_one_that_ends_by_itself_at_the_end_is_none_to_stop(tmp_path: Path, turns: int) -> None:
+    async def scenario() -> Fleet:
+        write(tmp_path)
+        fleet = Fleet(tmp_path, [process(image="stubborn", port=None, stop_seconds=600)])
+        async with fleet.supervisor:
+            await until(lambda: bool(fleet.said))
+            ending = fleet.supervisor._running[fleet.supervisor.copies[0]]
+            os.kill(ending.pid, signal.SIGKILL)
+            while ending.returncode is None:
+                await asyncio.sleep(0)
+            # How many turns of the event loop its supervisor has had to hear of it.
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        return fleet
+
+    fleet = asyncio.run(scenario())
+    assert fleet.lines("clock")[0] == "up"
+    assert fleet.supervisor.pids("clock") == []
 
 
 def test_at_the_end_nobody_waits_for_one_in_its_pause(
