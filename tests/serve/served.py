@@ -1,6 +1,5 @@
 """Fleets that `bin/sandbox serve` has brought to life, as tests see them."""
 
-import json
 import os
 import subprocess
 from collections.abc import Generator, Mapping
@@ -14,7 +13,7 @@ import httpx2
 import psutil
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult
 
 from tests.engine.sandbox_run import ROOT, Sandbox
 
@@ -107,38 +106,3 @@ def serving(sandbox: Sandbox, *args: str) -> Generator[Served]:
             process.terminate()
             rest = process.communicate(timeout=60)[0]
     assert process.returncode == 0, rest
-
-
-def text(result: CallToolResult) -> str:
-    """The texts of a result."""
-    return "\n".join(part.text for part in result.content if isinstance(part, TextContent))
-
-
-def body(tool: str, arguments: Mapping[str, Any]) -> bytes:
-    """A tools/call of the 2026-07-28 revision, to be sent with `headers`."""
-    return json.dumps(
-        {
-            "jsonrpc": "2.0",
-            "id": 1,
-            "method": "tools/call",
-            "params": {
-                "name": tool,
-                "arguments": arguments,
-                "_meta": {
-                    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-                    "io.modelcontextprotocol/clientCapabilities": {},
-                },
-            },
-        }
-    ).encode()
-
-
-def headers(tool: str) -> dict[str, str]:
-    """The headers of a tools/call of the 2026-07-28 revision."""
-    return {
-        "Accept": "application/json, text/event-stream",
-        "Content-Type": "application/json",
-        "MCP-Protocol-Version": "2026-07-28",
-        "Mcp-Method": "tools/call",
-        "Mcp-Name": tool,
-    }

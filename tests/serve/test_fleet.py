@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,7 +14,8 @@ import httpx2
 import pytest
 from websockets.sync.client import connect
 
-from tests.serve.served import Served, body, headers
+from tests.serve.served import Served
+from tests.workloads.support import call_body, call_headers
 
 pytestmark = pytest.mark.engine
 
@@ -38,8 +38,8 @@ anyio.run(main)
 def _post(fleet: Served, server: str, **changed: str) -> httpx2.Response:
     """Lists the notes, or what the clock says, with some headers changed."""
     tool = {"notes": "list_notes", "clock": "now"}[server]
-    sent = headers(tool) | fleet.authorization() | changed
-    return httpx2.post(fleet.server(server), content=body(tool, {}), headers=sent, timeout=60)
+    sent = call_headers(tool) | fleet.authorization() | changed
+    return httpx2.post(fleet.server(server), json=call_body(tool, {}), headers=sent, timeout=60)
 
 
 def test_the_agent_answers_through_two_servers_that_it_found(fleet: Served) -> None:
@@ -127,8 +127,8 @@ def test_a_call_that_is_under_way_is_finished_when_its_server_is_to_end(
         call = pool.submit(
             httpx2.post,
             fleet.server("slow"),
-            content=body("wait", arguments),
-            headers=headers("wait") | authorization,
+            json=call_body("wait", arguments),
+            headers=call_headers("wait") | authorization,
             timeout=60,
         )
         begun.read_text()
@@ -161,9 +161,9 @@ def target(fleet: Served) -> str:
 
 @pytest.mark.parametrize(("beyond", "status"), [(0, 200), (1, 413)])
 def test_a_body_that_is_too_long_is_refused(fleet: Served, beyond: int, status: int) -> None:
-    content = body("now", {})
+    content = json.dumps(call_body("now", {})).encode()
     content += b" " * (LARGEST_BODY_BYTES + beyond - len(content))
-    sent: Mapping[str, str] = headers("now") | fleet.authorization()
+    sent = call_headers("now") | fleet.authorization() | {"Content-Type": "application/json"}
     response = httpx2.post(fleet.server("clock"), content=content, headers=sent, timeout=60)
     assert response.status_code == status, response.text
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.engine.sandbox_run import create
-from tests.serve.served import serving, text
+from tests.serve.served import serving
+from tests.workloads.support import text
 
 pytestmark = pytest.mark.engine
 
