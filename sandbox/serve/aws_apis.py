@@ -1,23 +1,41 @@
-"""Plays the APIs of AWS that workloads call: Secrets Manager and Bedrock, by the caller's role."""
+"""Plays the APIs of AWS that workloads call: Secrets Manager and Bedrock, by the caller's role.
+
+Facts from the AWS Secrets Manager and Amazon Bedrock API references; errors look as the AWS SDKs
+read them (Smithy, "AWS JSON 1.1 protocol" and "AWS restJson1 protocol").
+
+Who asks is known by the connection: signatures are not looked at. Nor is whether a role may decrypt
+with the key of a secret: the roles may only through Secrets Manager (`kms:ViaService`), and
+`Deployed.allows` is not told of the way.
+"""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import unquote
 
 from sandbox.cloud import Cloud
-from sandbox.serve import model
+from sandbox.serve import converse_requests, model
 from sandbox.serve.event_stream import CONTENT_TYPE, encode
 from sandbox.serve.plan import Application, Deployed, Receive, Scope, Send, source
 
-_TARGET = "secretsmanager.GetSecretValue"
+_GET = "GetSecretValue"
+_PARAMETERS = ("SecretId", "VersionId", "VersionStage")
 _SECRET = "aws:secretsmanager/secret:Secret"
 _VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
+_ROLE = "aws:iam/role:Role"
 _CURRENT = "AWSCURRENT"
-_ACTIONS = {
-    "converse": "bedrock:InvokeModel",
-    "converse-stream": "bedrock:InvokeModelWithResponseStream",
+_AMZ_JSON = "application/x-amz-json-1.1"
+_OK, _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 200, 400, 403, 404
+_REQUEST_ID = (b"x-amzn-requestid", b"00000000-0000-4000-8000-000000000000")
+_MODEL_PATH = re.compile(r"/model/([^/]+)/([^/]+)")
+_OPERATIONS = {
+    "converse": ("Converse", "bedrock:InvokeModel"),
+    "converse-stream": ("ConverseStream", "bedrock:InvokeModelWithResponseStream"),
 }
+# Amazon Bedrock User Guide, "Supported cross-Region inference profiles": the id of a profile is a
+# geography and the id of its model.
+_PROFILE = re.compile(r"(?:us|us-gov|eu|apac|au|ca|jp|global)\.(?P<model>.+)")
 
 
 class _ApiError(Exception):
@@ -32,7 +50,7 @@ def applications(cloud: Cloud, deployed: Deployed) -> Mapping[str, Application]:
     """Makes the applications that play AWS's APIs.
 
     Args:
-        cloud: The cloud.
+        cloud: The cloud, of which secrets are read at each request.
         deployed: What is deployed; its `allows` decides what a caller may do.
 
     Returns:
@@ -42,23 +60,22 @@ def applications(cloud: Cloud, deployed: Deployed) -> Mapping[str, Application]:
     async def secrets(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             value = _secret_value(cloud, deployed, scope, await _body(receive))
-            await _answer(send, 200, value, "application/x-amz-json-1.1")
+            await _answer(send, _OK, value, _AMZ_JSON)
         except _ApiError as error:
-            told = {"__type": error.code, "message": error.message, "Message": error.message}
-            await _answer(send, error.status, told, "application/x-amz-json-1.1")
+            told = {"__type": error.code, "message": error.message}
+            await _answer(send, error.status, told, _AMZ_JSON)
 
     async def bedrock(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            action = _model_action(deployed, scope)
-            request = _json(await _body(receive), "ValidationException")
-            if action == "converse":
-                await _answer(send, 200, model.converse(request), "application/json")
+            operation, request = _model_request(cloud, deployed, scope, await _body(receive))
+            if operation == "Converse":
+                await _answer(send, _OK, model.converse(request), "application/json")
             else:
                 await _stream(send, request)
         except _ApiError as error:
-            headers = [(b"x-amzn-errortype", error.code.encode())]
             told = {"message": error.message}
-            await _answer(send, error.status, told, "application/json", headers)
+            kind = (b"x-amzn-errortype", error.code.encode())
+            await _answer(send, error.status, told, "application/json", kind)
 
     region = deployed.region
     return {
@@ -77,21 +94,15 @@ async def _body(receive: Receive) -> bytes:
 
 
 async def _answer(
-    send: Send,
-    status: int,
-    body: object,
-    content_type: str,
-    headers: list[tuple[bytes, bytes]] | None = None,
+    send: Send, status: int, body: object, content_type: str, *headers: tuple[bytes, bytes]
 ) -> None:
     data = json.dumps(body).encode()
     own = [
         (b"content-type", content_type.encode()),
         (b"content-length", str(len(data)).encode()),
-        (b"x-amzn-requestid", b"00000000-0000-4000-8000-000000000000"),
+        _REQUEST_ID,
     ]
-    await send(
-        {"type": "http.response.start", "status": status, "headers": [*own, *(headers or [])]}
-    )
+    await send({"type": "http.response.start", "status": status, "headers": [*own, *headers]})
     await send({"type": "http.response.body", "body": data})
 
 
@@ -101,80 +112,131 @@ def _json(body: bytes, code: str) -> dict[str, Any]:
     except ValueError:
         read = None
     if not isinstance(read, dict):
-        raise _ApiError(400, code, "the body is no JSON object")
+        raise _ApiError(_BAD_REQUEST, code, "The body is no JSON object.")
     return cast("dict[str, Any]", read)
 
 
+def _must_allow(deployed: Deployed, who: str, action: str, *arns: str) -> None:
+    for arn in arns:
+        if not deployed.allows(who, action, arn):
+            raise _ApiError(
+                # Of Secrets Manager every error of the caller's is a 400.
+                _FORBIDDEN if action.startswith("bedrock:") else _BAD_REQUEST,
+                "AccessDeniedException",
+                f"User: {who} is not authorized to perform: {action} on resource: {arn} because no "
+                f"identity-based policy allows the {action} action",
+            )
+
+
 def _secret_value(cloud: Cloud, deployed: Deployed, scope: Scope, body: bytes) -> dict[str, Any]:
-    target = next((v for k, v in scope["headers"] if k == b"x-amz-target"), b"").decode()
-    if target != _TARGET:
-        raise _ApiError(400, "UnknownOperationException", f"{target or 'this'} is not played here")
-    asked = _json(body, "SerializationException")
-    wanted = str(asked.get("SecretId") or "")
-    secret = next(
-        (
-            thing.properties
-            for thing in cloud.list("aws", _SECRET)
-            if wanted in (thing.id, thing.properties.get("arn"), thing.properties.get("name"))
-        ),
-        None,
-    )
-    arn = str(secret["arn"]) if secret else wanted
-    if not deployed.allows(source(scope), "secretsmanager:GetSecretValue", arn):
+    target = next((value for key, value in scope["headers"] if key == b"x-amz-target"), b"")
+    operation = target.decode("latin-1").removeprefix("secretsmanager.")
+    if operation != _GET:
         raise _ApiError(
-            400,
-            "AccessDeniedException",
-            f"{source(scope)} is not authorized to perform: secretsmanager:GetSecretValue on "
-            f"resource: {arn} because no identity-based policy allows the action",
+            _BAD_REQUEST,
+            "UnknownOperationException",
+            f"The sandbox plays {_GET} of Secrets Manager alone, and was asked for "
+            f"{operation or 'no operation'}.",
         )
-    for version in (thing.properties for thing in cloud.list("aws", _VERSION)):
+    asked = _json(body, "SerializationException")
+    wanted, version_id, stage = (_text(asked, one) for one in _PARAMETERS)
+    if not wanted:
+        raise _ApiError(
+            _BAD_REQUEST, "ValidationException", "SecretId must be the ARN or the name of a secret."
+        )
+    secret = _secret(cloud, wanted)
+    arn = str(secret.get("arn") or wanted)
+    _must_allow(deployed, source(scope), f"secretsmanager:{_GET}", arn)
+    if not secret:
+        raise _not_found("secret.")
+    # A version that is asked for by its id alone need not have a stage.
+    stage = stage or (None if version_id else _CURRENT)
+    for thing in reversed(cloud.list("aws", _VERSION)):
+        version = thing.properties
         stages = version.get("versionStages") or [_CURRENT]
-        asked_for = asked.get("VersionId") in (None, version.get("versionId"))
-        staged = "VersionId" in asked or asked.get("VersionStage", _CURRENT) in stages
         if (
-            secret
-            and arn in (version.get("secretId"), version.get("secretArn"))
-            and asked_for
-            and staged
+            arn in {version.get("secretId"), version.get("secretArn")}
+            and version_id in {None, version.get("versionId")}
+            and stage in {None, *stages}
         ):
+            kind = "Binary" if version.get("secretBinary") else "String"
             return {
                 "ARN": arn,
                 "Name": secret.get("name"),
                 "VersionId": version.get("versionId"),
-                "SecretString": version.get("secretString"),
+                f"Secret{kind}": version.get(f"secret{kind}"),
                 "VersionStages": stages,
+                "CreatedDate": thing.created,
             }
-    raise _ApiError(
-        400, "ResourceNotFoundException", "Secrets Manager can't find the specified secret."
-    )
+    named = f"VersionId: {version_id}" if version_id else f"staging label: {stage}"
+    raise _not_found(f"secret value for {named}")
 
 
-def _model_action(deployed: Deployed, scope: Scope) -> str:
-    raw = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-    pieces = [unquote(piece) for piece in raw.partition("?")[0].split("/")]
-    # /model/<id or ARN>/<operation>
-    if pieces[1:2] != ["model"] or pieces[-1] not in _ACTIONS:
-        raise _ApiError(404, "UnknownOperationException", f"{raw} is not played here")
-    name = "/".join(pieces[2:-1])
-    arn = (
-        name
-        if name.startswith("arn:")
-        else f"arn:aws:bedrock:{deployed.region}::foundation-model/{name}"
-    )
-    action = _ACTIONS[pieces[-1]]
-    if not deployed.allows(source(scope), action, arn):
+def _text(asked: Mapping[str, Any], name: str) -> str | None:
+    value: object = asked.get(name)
+    if not isinstance(value, str | None):
+        raise _ApiError(_BAD_REQUEST, "ValidationException", f"{name} must be a text.")
+    return value
+
+
+def _secret(cloud: Cloud, wanted: str) -> Mapping[str, Any]:
+    """The secret of an ARN or a name, or an empty map."""
+    for thing in cloud.list("aws", _SECRET):
+        if wanted in {thing.properties.get("arn"), thing.properties.get("name")}:
+            return thing.properties
+    return {}
+
+
+def _not_found(what: str) -> _ApiError:
+    message = f"Secrets Manager can't find the specified {what}"
+    return _ApiError(_BAD_REQUEST, "ResourceNotFoundException", message)
+
+
+def _model_request(
+    cloud: Cloud, deployed: Deployed, scope: Scope, body: bytes
+) -> tuple[str, dict[str, Any]]:
+    """The operation and the request, which Bedrock would take and the caller's role may send."""
+    raw: bytes = scope.get("raw_path") or str(scope["path"]).encode()
+    path = raw.decode("latin-1").partition("?")[0]
+    found = _MODEL_PATH.fullmatch(path)
+    if found is None or found[2] not in _OPERATIONS or scope["method"] != "POST":
         raise _ApiError(
-            403,
-            "AccessDeniedException",
-            f"{source(scope)} is not authorized to perform: {action} on resource: {arn} because no "
-            f"identity-based policy allows the {action} action",
+            _NOT_FOUND,
+            "UnknownOperationException",
+            "The sandbox plays Converse and ConverseStream of Bedrock alone, and was asked for "
+            f"{scope['method']} {path}.",
         )
-    return pieces[-1]
+    name = unquote(found[1])
+    operation, action = _OPERATIONS[found[2]]
+    _must_allow(deployed, source(scope), action, *_model_arns(cloud, deployed.region, name))
+    request = _json(body, "ValidationException")
+    fault = converse_requests.fault(operation, name, request)
+    if fault:
+        raise _ApiError(_BAD_REQUEST, "ValidationException", fault)
+    return operation, request
+
+
+def _model_arns(cloud: Cloud, region: str, name: str) -> list[str]:
+    """What a role must be allowed to invoke for a model's id or ARN.
+
+    For an inference profile that is the profile, and the model in each region that the profile may
+    choose; of these, the fleet's own is looked at.
+    """
+    profile = _PROFILE.fullmatch(name.rpartition(":inference-profile/")[2])
+    id_ = profile["model"] if profile else name
+    arns = [id_ if id_.startswith("arn:") else f"arn:aws:bedrock:{region}::foundation-model/{id_}"]
+    if profile:
+        # All that is deployed is of one account.
+        roles = [str(thing.properties["arn"]) for thing in cloud.list("aws", _ROLE)]
+        account = roles[0].split(":")[4] if roles else ""
+        own = f"arn:aws:bedrock:{region}:{account}:inference-profile/{profile[0]}"
+        arns.insert(0, name if name.startswith("arn:") else own)
+    return arns
 
 
 async def _stream(send: Send, request: Mapping[str, Any]) -> None:
-    headers = [(b"content-type", CONTENT_TYPE.encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    headers = [(b"content-type", CONTENT_TYPE.encode()), _REQUEST_ID]
+    await send({"type": "http.response.start", "status": _OK, "headers": headers})
     for event, payload in model.converse_stream(request):
         body = encode(event, payload)
         await send({"type": "http.response.body", "body": body, "more_body": True})

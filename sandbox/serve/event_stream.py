@@ -1,4 +1,8 @@
-"""Encodes AWS's event streams, `application/vnd.amazon.eventstream` (Smithy, "Event streams")."""
+"""Encodes event streams of AWS: messages of `application/vnd.amazon.eventstream`.
+
+Facts from Smithy ("Amazon Event Stream Specification"): lengths of message and headers, and their
+CRC-32; headers; content; the CRC-32 of all of it. Numbers are big-endian. botocore only decodes.
+"""
 
 import json
 import struct
@@ -6,7 +10,7 @@ import zlib
 from collections.abc import Mapping
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
-_STRING = 7  # the header value's type
+_STRING = 7  # the type of a header's value
 
 
 def encode(event: str, payload: object) -> bytes:
@@ -17,20 +21,18 @@ def encode(event: str, payload: object) -> bytes:
         payload: Its content, plain JSON.
 
     Returns:
-        The message: lengths, their checksum, headers, content, checksum of all.
+        The message.
     """
-    headers = _headers(
-        {":event-type": event, ":content-type": "application/json", ":message-type": "event"}
-    )
-    body = json.dumps(payload).encode()
-    prelude = struct.pack("!II", 16 + len(headers) + len(body), len(headers))
-    message = prelude + struct.pack("!I", zlib.crc32(prelude)) + headers + body
+    kinds = {":event-type": event, ":content-type": "application/json", ":message-type": "event"}
+    headers, content = _headers(kinds), json.dumps(payload).encode()
+    lengths = struct.pack("!II", 16 + len(headers) + len(content), len(headers))
+    message = lengths + struct.pack("!I", zlib.crc32(lengths)) + headers + content
     return message + struct.pack("!I", zlib.crc32(message))
 
 
 def _headers(values: Mapping[str, str]) -> bytes:
+    pairs = ((name.encode(), value.encode()) for name, value in values.items())
     return b"".join(
-        struct.pack("!B", len(name)) + name.encode()
-        + struct.pack("!BH", _STRING, len(value.encode())) + value.encode()
-        for name, value in values.items()
-    )  # fmt: skip
+        struct.pack(f"!B{len(name)}sBH", len(name), name, _STRING, len(value)) + value
+        for name, value in pairs
+    )

@@ -9,7 +9,9 @@ Bedrock's Converse (Amazon Bedrock API reference), so that an agent cannot tell 
 import json
 import re
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any, cast
 
 from sandbox.providers.kubernetes.tree import part, parts
@@ -20,6 +22,7 @@ PREVIOUS = "$previous"
 _SCANNED = re.compile(r"""=(?:"[^"]*"|'[^']*')|;|\n|\bthen\b|.""", re.IGNORECASE)
 _ENDS = frozenset({";", "\n", "then"})
 _ARGUMENT = re.compile(r"""(\w+)=("[^"]*"|'[^']*'|\S+)""")
+_QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _WORD = re.compile(r"[a-z0-9]+")
 _SHORTEST_WORD = 3
 # A word of the tool's name counts most; a description alone, all of it small talk, never decides.
@@ -37,8 +40,8 @@ class _Tool:
     schema: Mapping[str, Any]
 
     @property
-    def parameters(self) -> Mapping[str, Mapping[str, Any]]:
-        return self.schema.get("properties", {})
+    def parameters(self) -> Mapping[str, Any]:
+        return part(self.schema, "properties")
 
 
 def converse(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,45 +105,44 @@ def _usage(request: Mapping[str, Any], content: Sequence[Mapping[str, Any]]) -> 
 
 
 def _next(request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The next message: the first clause that is not done yet, or what came of all."""
-    question, results, uses = _history(parts(request, "messages"))
+    """The next message: the call for the first clause that has none yet, or what came of all."""
+    messages = parts(request, "messages")
+    question, results = _history(messages)
     tools = [_tool(one) for one in parts(part(request, "toolConfig"), "tools") if "toolSpec" in one]
+    done = iter(results)
     said: list[str] = []
     for clause in _clauses(question):
         tool = _fitting(clause, tools)
         if tool is None:
             said.append(f"{clause}: no tool fits this")
-            continue
-        if not uses:
-            previous = results[-1][1] if results else None
+        elif (result := next(done, None)) is not None:
+            status, text = result
+            said.append(f"{clause}: {text}" if status == "error" else text)
+        else:
+            previous = results[-1][1] if results else ""
+            calls = sum("toolUse" in block for one in messages for block in parts(one, "content"))
             use = {
-                "toolUseId": f"tooluse_{len(results) + 1}",
+                # An id is of one call in the whole conversation.
+                "toolUseId": f"tooluse_{calls + 1}",
                 "name": tool.name,
                 "input": _arguments(clause, tool, previous),
             }
             return [{"toolUse": use}]
-        uses.pop(0)
-        status, text = results[len(said) - sum(": no tool fits this" in one for one in said)]
-        said.append(f"{clause}: {text}" if status == "error" else text)
-    return [{"text": "\n".join(said) or "nothing was asked"}]
+    return [{"text": "\n".join(said).strip() or "nothing was asked"}]
 
 
-def _history(
-    messages: Sequence[Mapping[str, Any]],
-) -> tuple[str, list[tuple[str, str]], list[str]]:
-    """The last question, the results of the calls since, and the calls."""
-    question, results, uses = "", list[tuple[str, str]](), list[str]()
+def _history(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[tuple[str, str]]]:
+    """The last question, and the status and text of each call's result since."""
+    question, results = "", list[tuple[str, str]]()
     for message in messages:
         for block in parts(message, "content"):
             if message["role"] == "user" and "text" in block:
-                question, results, uses = str(block["text"]), [], []
-            elif "toolUse" in block:
-                uses.append(str(block["toolUse"]["name"]))
+                question, results = str(block["text"]), []
             elif "toolResult" in block:
                 result = block["toolResult"]
                 text = "\n".join(_text(one) for one in parts(result, "content"))
                 results.append((str(result.get("status") or "success"), text))
-    return question, results, uses
+    return question, results
 
 
 def _text(block: Mapping[str, Any]) -> str:
@@ -189,7 +191,8 @@ def _score(tool: _Tool, words: set[str], keys: set[str]) -> int:
 
 def _given(clause: str) -> dict[str, str]:
     return {
-        key: value[1:-1] if value[0] in "\"'" else value.rstrip(",")
+        # A quote that does not end is a letter as others are.
+        key: value[1:-1] if _QUOTED.fullmatch(value) else value.rstrip(",")
         for key, value in _ARGUMENT.findall(clause)
     }
 
@@ -200,11 +203,11 @@ def _fitting(clause: str, tools: Sequence[_Tool]) -> _Tool | None:
     return ranked[0] if ranked and _score(ranked[0], words, keys) >= _LEAST_SCORE else None
 
 
-def _arguments(clause: str, tool: _Tool, previous: str | None) -> dict[str, Any]:
+def _arguments(clause: str, tool: _Tool, previous: str) -> dict[str, Any]:
     return {
-        key: (previous or "")
-        if value == PREVIOUS
-        else _converted(value, tool.parameters.get(key, {}).get("type"))
+        key: _converted(
+            previous if value == PREVIOUS else value, part(tool.parameters, key).get("type")
+        )
         for key, value in _given(clause).items()
     }
 
@@ -213,10 +216,11 @@ def _converted(value: str, kind: object) -> Any:  # noqa: ANN401 - a JSON value 
     """Gives a written value the type that the schema asks for; what does not fit stays text."""
     if kind == "boolean" and value.lower() in {"true", "false"}:
         return value.lower() == "true"
-    for number, make in (("integer", int), ("number", float)):
-        if kind == number:
-            try:
-                return make(value)
-            except ValueError:
-                return value
-    return value
+    made: int | float | str = value
+    with suppress(ValueError):
+        if kind == "integer":
+            made = int(value)
+        elif kind == "number":
+            made = float(value)
+    # JSON has no word for what is endless, or no number.
+    return value if isinstance(made, float) and not isfinite(made) else made
