@@ -25,9 +25,14 @@ class Authority:
         """What a listener needs to speak for every host that a client names."""
         context = self._context_of("localhost")
 
-        def choose(connection: ssl.SSLObject, host: str | None, _first: ssl.SSLContext) -> None:
-            if host:
-                connection.context = self._context_of(host)
+        def choose(
+            connection: ssl.SSLObject, host: str | None, _first: ssl.SSLContext
+        ) -> int | None:
+            try:
+                connection.context = self._context_of(host or "localhost")
+            except UnicodeError:  # What is no name of a host, such as one with an underscore.
+                return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+            return None
 
         context.sni_callback = choose
         return context

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
 from sandbox.serve.plan import Receive, Scope, Send
@@ -251,8 +252,7 @@ async def _forward_websocket(
         )
     except InvalidStatus as error:
         refused = error.response
-        given = [(n.encode("latin-1"), v.encode("latin-1")) for n, v in refused.headers.raw_items()]
-        start = {"status": refused.status_code, "headers": _end_to_end(given)}
+        start = {"status": refused.status_code, "headers": _given(refused)}
         await send({"type": "http.response.start", **start})
         await send({"type": "http.response.body", "body": bytes(refused.body or b"")})
     except TimeoutError:
@@ -260,8 +260,22 @@ async def _forward_websocket(
     except (OSError, WebSocketException) as error:
         await answer(send, _BAD_GATEWAY, {"error": f"the process does not answer: {error}"})
     else:
-        await send({"type": "websocket.accept", "subprotocol": connection.subprotocol})
+        given = _given(connection.response) if connection.response else []
+        accepted = [one for one in given if one[0] not in _HANDSHAKE]
+        await send(
+            {
+                "type": "websocket.accept",
+                "subprotocol": connection.subprotocol,
+                "headers": accepted,
+            }
+        )
         await _converse(receive, send, connection, timeout_seconds)
+
+
+def _given(response: Response) -> list[tuple[bytes, bytes]]:
+    """The headers with which a process answers a handshake."""
+    items = response.headers.raw_items()
+    return _end_to_end([(name.encode("latin-1"), value.encode("latin-1")) for name, value in items])
 
 
 async def _converse(

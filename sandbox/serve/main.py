@@ -2,14 +2,15 @@
 
 import argparse
 import asyncio
+import fcntl
 import json
 import logging
 import os
 import re
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -92,7 +93,13 @@ def serve(args: Sequence[str]) -> int:
         # What goes wrong in here is for whoever looks into it, and not in the middle of a table.
         (home / "serve").mkdir(parents=True, exist_ok=True)
         logging.basicConfig(filename=home / "serve" / "serve.log", level=logging.WARNING)
-        asyncio.run(_serve(cloud, home, given.port, signed=not given.unsigned, follow=given.follow))
+        with _alone(home):
+            asyncio.run(
+                _serve(cloud, home, given.port, signed=not given.unsigned, follow=given.follow)
+            )
+    except KeyboardInterrupt:
+        # Before there was anything to end; later, `_stopped` sees it.
+        return 0
     except DeployedError as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 1
@@ -145,6 +152,20 @@ def _home() -> Path:
     return Path(os.environ.get("SANDBOX_HOME") or ROOT / ".sandbox").resolve()
 
 
+@contextmanager
+def _alone(home: Path) -> Generator[None]:
+    """Keeps a second command from the images and files under the processes of the first."""
+    with (home / "serve" / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DeployedError(
+                f"bin/sandbox serve runs already for {home}; end that one first, or give the other "
+                "one a fleet and a folder of its own with SANDBOX_HOME"
+            ) from error
+        yield
+
+
 def _cloud(home: Path) -> Cloud:
     path = Path(os.environ.get("SANDBOX_CLOUD") or home / "cloud.sqlite")
     if not path.exists():
@@ -168,6 +189,12 @@ async def _serve(
     cloud: Cloud, home: Path, port: int, *, signed: bool, follow: Sequence[str] | None
 ) -> None:
     deployed = _deployed(cloud)
+    names = [process.name for process in deployed.processes]
+    unknown = sorted({*(follow or ())} - {*names})
+    if unknown:
+        raise DeployedError(
+            f"--follow: {', '.join(unknown)} is not deployed; what is: {', '.join(names)}"
+        )
     images = {process.name: lay_out(cloud, process, home) for process in deployed.processes}
     trusted = authority(home)
     table = live(follow)
@@ -207,7 +234,7 @@ async def _serve(
                 "--port 0 for a free one"
             ) from error
         url = f"http://127.0.0.1:{opened}"
-        _say(f"starting {', '.join(process.name for process in deployed.processes)}")
+        _say(f"starting {', '.join(names)}")
         await stack.enter_async_context(supervisor)
         healthy = asyncio.create_task(supervisor.wait_healthy())
         await asyncio.wait({stopped, healthy}, return_when=asyncio.FIRST_COMPLETED)

@@ -129,6 +129,14 @@ def client(
             made.close()
 
 
+@pytest.fixture(scope="module")
+def bedrock(tmp_path_factory: pytest.TempPathFactory) -> Generator[Any]:
+    """A client of Bedrock for those tests that leave nothing behind."""
+    cloud = Cloud(tmp_path_factory.mktemp("bedrock") / "cloud.sqlite")
+    with client(cloud, "bedrock-runtime") as made:
+        yield made
+
+
 def refused(call: Callable[[], object]) -> tuple[int, str, str]:
     """Status, code and message of the error that the SDK reads."""
     with pytest.raises(ClientError) as error:
@@ -486,11 +494,10 @@ START = (
 )
 @pytest.mark.parametrize("operation", ["converse", "converse_stream"])
 def test_a_conversation_that_bedrock_would_refuse_is_refused(
-    cloud: Cloud, operation: str, messages: list[dict[str, Any]], told: str
+    bedrock: Any, operation: str, messages: list[dict[str, Any]], told: str
 ) -> None:
-    with client(cloud, "bedrock-runtime") as bedrock:
-        asked = getattr(bedrock, operation)
-        answered = refused(lambda: asked(modelId=MODEL, messages=messages, toolConfig=TOOLS))
+    asked = getattr(bedrock, operation)
+    answered = refused(lambda: asked(modelId=MODEL, messages=messages, toolConfig=TOOLS))
     assert answered == (400, "ValidationException", told)
 
 

@@ -218,6 +218,20 @@ def test_a_port_that_is_taken_is_told_before_anything_is_started(tmp_path: Path)
     )
 
 
+def test_a_second_command_does_not_touch_what_the_first_one_runs(tmp_path: Path) -> None:
+    (tmp_path / "clock.py").write_text(WELL)
+    with serving(tmp_path):
+        with started(tmp_path, "--port", "0") as process:
+            said = process.communicate(timeout=60)[0]
+        assert (process.returncode, said) == (
+            1,
+            f"sandbox: bin/sandbox serve runs already for {tmp_path / 'home'}; end that one first, "
+            "or give the other one a fleet and a folder of its own with SANDBOX_HOME\n",
+        )
+    with serving(tmp_path) as command:
+        assert command.said[0] == "starting clock"
+
+
 @pytest.mark.parametrize(("args", "source"), [((), "operator"), (("--unsigned",), "anonymous")])
 def test_callers_are_the_operator_unless_they_are_not_to_be(
     tmp_path: Path, args: tuple[str, ...], source: str
@@ -297,6 +311,38 @@ def deploy(monkeypatch: pytest.MonkeyPatch, home: Path, **environment: str) -> N
         return fleet(processes=(clock,))
 
     monkeypatch.setattr(main, "_deployed", read)
+
+
+def test_an_image_that_is_not_to_be_had_is_told_before_anything_is_started(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(monkeypatch, home)
+    assert main.serve(["--port=0"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("sandbox: clock: ")
+
+
+def test_logs_of_what_is_not_deployed_cannot_be_followed(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy(monkeypatch, home)
+    assert main.serve(["--port=0", "--follow", "notes", "clock", "clok"]) == 1
+    assert capsys.readouterr().err == (
+        "sandbox: --follow: clok, notes is not deployed; what is: clock\n"
+    )
+
+
+def test_whoever_ends_the_command_before_anything_runs_is_not_shown_an_error(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    deploy(monkeypatch, home)
+    monkeypatch.setattr(main, "lay_out", interrupted)
+    assert main.serve(["--port=0"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 AUTH = {

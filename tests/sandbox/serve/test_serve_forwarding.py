@@ -506,6 +506,26 @@ def test_a_websocket_that_the_process_refuses_is_refused_with_its_answer(status:
     assert json.loads(response.body or b"") == {"path": "/asked"}
 
 
+def test_what_a_process_says_when_it_takes_a_websocket_is_told_the_client() -> None:
+    async def process(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        headers = [(b"set-cookie", b"a=1"), (b"set-cookie", b"b=2"), (b"keep-alive", b"timeout=5")]
+        await send({"type": "websocket.accept", "headers": headers})
+        await receive()
+
+    async def client(url: str) -> list[tuple[str, str]]:
+        async with websocket(url, compression=None) as connection:
+            assert connection.response
+            return [
+                (name.lower(), value) for name, value in connection.response.headers.raw_items()
+            ]
+
+    given = with_process(process, client)
+    assert [value for name, value in given if name == "set-cookie"] == ["a=1", "b=2"]
+    names = [name for name, _ in given if name != "set-cookie"]
+    assert sorted(names) == ["connection", "sec-websocket-accept", "upgrade"]
+
+
 class _Once(connect):
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc

@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import jwt
 import pytest
 
+from common.security import IssuerTokens
 from common.tokens import client_id, scope, verified_claims
 from sandbox.cloud import Cloud
 from sandbox.serve.issuers import Issuers
@@ -293,6 +295,46 @@ def test_workloads_verify_its_tokens(
     assert (claims is not None) is good
     if claims:
         assert (client_id(claims), scope(claims)) == ("sandbox", "read")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "good"),
+    [
+        ({"scope": "read write"}, True),
+        ({"claims": {"aud": ["x", AUDIENCE]}}, True),
+        ({"audience": "x"}, False),
+        ({"issuer": COGNITO}, False),
+        ({"seconds": -60}, False),
+    ],
+)
+def test_servers_find_its_keys_by_its_metadata_and_verify_its_tokens(
+    home: Path,
+    cloud: Cloud,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: Mapping[str, Any],
+    good: bool,
+) -> None:
+    issuers = trusting(home, cloud, told(keys="https://keys.example.com/all"))
+
+    def get(url: str, timeout: float) -> httpx2.Response:
+        assert timeout > 0
+        answered = publishes(issuers, url)
+        return httpx2.Response(answered.status, content=answered.body)
+
+    def fetched(client: jwt.PyJWKClient) -> Any:
+        return publishes(issuers, client.uri).json
+
+    monkeypatch.setattr(httpx2, "get", get)
+    monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", fetched)
+    token = issuers.token(**arguments)
+    found = asyncio.run(IssuerTokens(ISSUER, AUDIENCE).verify_token(token))
+    assert (found is not None) is good
+    if found:
+        assert (found.client_id, found.subject, found.scopes) == (
+            "sandbox",
+            "operator",
+            arguments.get("scope", "").split(),
+        )
 
 
 def test_the_key_is_made_once_and_for_its_owner_alone(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -129,11 +130,29 @@ def with_headers(**headers: str) -> list[tuple[bytes, bytes]]:
     return [(b"host", DNS_NAME.encode()), *more]
 
 
+@asynccontextmanager
+async def process() -> AsyncGenerator[tuple[Running, Seen]]:
+    """As `workload`, but for requests without a body; it takes no time to end."""
+    seen = Seen()
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first, *rest = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
+        method, target, _ = first.split(" ")
+        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in rest)}
+        seen.requests.append((method, target, headers, b""))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfine")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(once, "127.0.0.1", 0) as server:
+        yield Running(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"), seen
+
+
 async def reach(
     cloud: Cloud, path: str = "/a", deployed: Deployed | None = None, **changes: Any
 ) -> tuple[Answer, Seen]:
     """Asks with a process behind, and says what it saw."""
-    async with workload() as (running, seen):
+    async with process() as (running, seen):
         scope = request(DNS_NAME, path, **changes)
         return await ask(played(cloud, running, deployed), scope), seen
 

@@ -9,6 +9,7 @@ import ssl
 import stat
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -314,6 +315,34 @@ def test_a_process_that_trusts_another_authority_does_not_get_through(tmp_path: 
 
     with pytest.raises(ssl.SSLCertVerificationError):
         through(tmp_path, client)
+
+
+@pytest.mark.parametrize(
+    "name", ["notes", "a" * 63 + ".example.com", "*.example.com", "xn--bcher-kva.de"]
+)
+def test_the_authority_vouches_for_every_host(tmp_path: Path, name: str) -> None:
+    assert handshake(authority(tmp_path), name) == {name}
+
+
+def handshake(trusted: Authority, name: str) -> set[str]:
+    """For whom the certificate is that a client gets who asks for a name."""
+    secure = ssl.create_default_context(cafile=str(trusted.bundle))
+    secure.check_hostname = False
+    ends = [ssl.MemoryBIO(), ssl.MemoryBIO()]
+    client = secure.wrap_bio(ends[0], ends[1], server_hostname=name)
+    server = trusted.context().wrap_bio(ends[1], ends[0], server_side=True)
+    for end in (client, server):
+        with suppress(ssl.SSLError):  # Each waits for the other, or has refused it.
+            end.do_handshake()
+    client.do_handshake()
+    certificate = client.getpeercert()
+    assert certificate
+    return {str(value) for _, value in certificate["subjectAltName"]}
+
+
+def test_what_is_no_name_of_a_host_is_refused_in_the_handshake(tmp_path: Path) -> None:
+    with pytest.raises(ssl.SSLError, match="UNRECOGNIZED_NAME"):
+        handshake(authority(tmp_path), "a_b.example.com")
 
 
 def test_small_writes_are_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
