@@ -1,5 +1,6 @@
 """The adopter, with processes of a server that does whatever a test wants."""
 
+import gc
 import json
 import os
 import signal
@@ -411,6 +412,24 @@ async def test_a_server_that_does_not_start_ends_the_adopter_with_one_clear_line
             pass
     critical = [record.getMessage() for record in caplog.records if record.levelname == "CRITICAL"]
     assert critical == [f"cannot start: the server of STDIO_COMMAND did not start: {reason}"]
+
+
+def test_a_stop_in_the_midst_of_a_start_leaves_no_process_unwaited_for() -> None:
+    async def stopped_after(turns: int) -> None:
+        async def serve() -> None:
+            async with http_client(server.build({"STDIO_COMMAND": "cat"})):
+                raise AssertionError("it was ready before it was stopped")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(serve)
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+
+    for turns in range(1, 20):
+        anyio.run(stopped_after, turns)
+        # A process that nobody waited for warns when it is collected, which fails the test.
+        gc.collect()
 
 
 @pytest.mark.parametrize("kind", ["", "stubborn"])

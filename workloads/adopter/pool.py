@@ -225,8 +225,10 @@ class Pool:
         replaced = False
         reason = f"it was not initialised within {self._start_seconds:g} s"
         try:
-            with anyio.CancelScope(deadline=anyio.current_time() + self._start_seconds) as limit:
-                async with self._client(number, ended) as client:
+            # Shielded for the moment in which the operating system starts it: asyncio forgets a
+            # process whose start is cancelled half-way.
+            with anyio.CancelScope(shield=True) as limit:
+                async with self._client(number, ended, limit) as client:
                     limit.deadline = math.inf
                     process = _Process(number=number, client=client, ended=ended)
                     self._alive.add(process)
@@ -250,9 +252,9 @@ class Pool:
         if not replaced:
             self._tasks.start_soon(self._keep, failures + 1)
 
-    def _client(self, number: int, ended: anyio.Event) -> Client:
+    def _client(self, number: int, ended: anyio.Event, limit: anyio.CancelScope) -> Client:
         return Client(
-            self._transport(number, ended),
+            self._transport(number, ended, limit),
             # What the servers in use speak over stdio, and how they tell that their tools changed.
             mode="legacy",
             cache=None,
@@ -262,9 +264,15 @@ class Pool:
 
     @asynccontextmanager
     async def _transport(
-        self, number: int, ended: anyio.Event
+        self, number: int, ended: anyio.Event, limit: anyio.CancelScope
     ) -> AsyncGenerator[tuple[MemoryObjectReceiveStream[_Messages], Any]]:
-        """The SDK's, which also tells that the process has ended, and follows its stderr."""
+        """The SDK's, which also tells that the process has ended, and follows its stderr.
+
+        Args:
+            number: Of the process.
+            ended: Set when it has ended.
+            limit: Loses its shield, and has the seconds of a start, once there is a process.
+        """
         reading, writing = os.pipe()
         try:
             async with anyio.create_task_group() as follower:
@@ -273,6 +281,8 @@ class Pool:
                         stdio_client(self._command, stderr) as (read, write),
                         anyio.create_task_group() as tasks,
                     ):
+                        limit.deadline = anyio.current_time() + self._start_seconds
+                        limit.shield = False
                         stderr.close()  # the process has its own
                         follower.start_soon(self._follow, reading, number)
                         put, messages = anyio.create_memory_object_stream[_Messages](0)
