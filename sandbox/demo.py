@@ -4,9 +4,11 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Generator, Iterable
+import time
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from textwrap import shorten
+from typing import Any
 
 import httpx2
 from rich.console import Console
@@ -23,6 +25,8 @@ agent's model is a planner that knows no more than such clauses (sandbox/serve/m
 
 _SERVING = "serving "
 _WIDTH = 120
+_ACCEPTED = 202
+_PAUSE_SECONDS = 0.5
 
 
 def main() -> int:
@@ -41,9 +45,9 @@ def main() -> int:
     with _served() as entry:
         if entry is None:
             return 1
-        url = f"{entry}/agents/{given.agent}/ask"
-        console.print(f"\n[bold]POST {url}[/bold]\n[cyan]question[/cyan]  {given.question}")
-        return 0 if _ask(console, url, given.question) else 1
+        path = f"/agents/{given.agent}/ask"
+        console.print(f"\n[bold]POST {entry}{path}[/bold]\n[cyan]question[/cyan]  {given.question}")
+        return 0 if _ask(console, entry, path, given.question) else 1
 
 
 @contextmanager
@@ -67,34 +71,54 @@ def _entry(lines: Iterable[str]) -> str | None:
     )
 
 
-def _ask(console: Console, url: str, question: str) -> bool:
+def _ask(console: Console, entry: str, path: str, question: str) -> bool:
     """Prints the answer as it comes, and says whether it is complete."""
     with httpx2.stream(
         "POST",
-        url,
+        entry + path,
         json={"question": question},
         headers={"Accept": "text/event-stream"},
         timeout=60,
     ) as response:
         if not response.is_success:
             response.read()
-            console.print(f"[red]{response.status_code}[/red]  {response.text}", markup=False)
+            console.print(f"{response.status_code}  {response.text}", style="red", markup=False)
             return False
+        if response.status_code == _ACCEPTED:
+            status = json.loads(response.read())["status"]
+            return _asked_again(console, entry, status)
         for event, data in _events(response.iter_lines()):
             if event == "tool":
                 said = data.get("text", data.get("error"))
                 console.print(f"[cyan]tool call[/cyan] {data['server']} · {data['tool']}")
                 console.print(f"          {shorten(str(said), _WIDTH)}", markup=False)
             elif event == "done":
-                console.print("[cyan]answer[/cyan]")
-                console.print(str(data["answer"]), markup=False)
-                return bool(data["complete"])
+                return _complete(console, data)
             elif event == "error":
                 console.print(f"[red]error[/red]     {data}")
     return False
 
 
-def _events(lines: Iterable[str]) -> Generator[tuple[str, dict[str, object]]]:
+def _asked_again(console: Console, entry: str, path: str) -> bool:
+    """Asks a state machine's execution for its answer until there is one."""
+    console.print(f"[bold]GET {entry}{path}[/bold]")
+    execution: dict[str, Any] = {"status": "RUNNING"}
+    while execution["status"] == "RUNNING":
+        time.sleep(_PAUSE_SECONDS)
+        execution = httpx2.get(entry + path).raise_for_status().json()
+    if execution["error"]:
+        console.print(f"{execution['status']}  {execution['error']}", style="red", markup=False)
+        return False
+    return _complete(console, execution["result"])
+
+
+def _complete(console: Console, result: Mapping[str, Any]) -> bool:
+    console.print("[cyan]answer[/cyan]")
+    console.print(str(result["answer"]), markup=False)
+    return bool(result["complete"])
+
+
+def _events(lines: Iterable[str]) -> Generator[tuple[str, dict[str, Any]]]:
     """The server-sent events of a response: name and JSON data."""
     event = ""
     for line in lines:

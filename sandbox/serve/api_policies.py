@@ -5,13 +5,12 @@ resource policies", "How API Gateway resource policies affect authorization work
 condition keys that can be used in API Gateway resource policies").
 """
 
-import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from enum import Enum, auto
 from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
-from sandbox.serve.aws_lambda import like
+from sandbox.serve.policies import like, listed, statements
 
 INVOKE = "execute-api:Invoke"
 _SOURCE_IP = "aws:SourceIp"
@@ -49,12 +48,14 @@ def decide(
     Raises:
         ValueError: it is no policy, or has a condition that is not known here.
     """
+    if not document:
+        raise ValueError("there is no policy")
     effects = {
         str(statement.get("Effect"))
-        for statement in _statements(document)
+        for statement in statements(document)
         if _names(statement, principals)
-        and any(like(one.lower(), INVOKE.lower()) for one in _list(statement.get("Action")))
-        and any(_covers(one, resource) for one in _list(statement.get("Resource")))
+        and any(like(one.lower(), INVOKE.lower()) for one in listed(statement.get("Action")))
+        and any(_covers(one, resource) for one in listed(statement.get("Resource")))
         and _holds(statement.get("Condition"), source_ip)
     }
     if "Deny" in effects:
@@ -71,23 +72,13 @@ def address_within(document: object) -> str:
     Returns:
         The first address of the first block, or the loopback address.
     """
-    for statement in _statements(document) if document else ():
+    for statement in statements(document):
         condition = cast("Mapping[str, Mapping[str, object]]", statement.get("Condition") or {})
         wanted = {"Deny": "NotIpAddress", "Allow": "IpAddress"}.get(str(statement.get("Effect")))
-        for block in _list(condition.get(wanted or "", {}).get(_SOURCE_IP)):
+        for block in listed(condition.get(wanted or "", {}).get(_SOURCE_IP)):
             network = ip_network(block)
             return str(next(iter(network.hosts()), network.network_address))
     return "127.0.0.1"
-
-
-def _statements(document: object) -> Iterator[Mapping[str, Any]]:
-    read: object = json.loads(document) if isinstance(document, str) else document
-    if not isinstance(read, Mapping):
-        raise ValueError(  # noqa: TRY004 - the text of a policy may be of any type
-            f"a policy is an object with statements, not {read!r}"
-        )
-    found = cast("Mapping[str, object]", read).get("Statement")
-    yield from cast("list[Mapping[str, Any]]", [found] if isinstance(found, Mapping) else found)
 
 
 def _names(statement: Mapping[str, Any], principals: Collection[str] | None) -> bool:
@@ -95,7 +86,7 @@ def _names(statement: Mapping[str, Any], principals: Collection[str] | None) -> 
         return True
     who: object = statement.get("Principal")
     given = cast("Mapping[str, object]", who).get("AWS") if isinstance(who, Mapping) else who
-    return not set(principals).isdisjoint(_list(given))
+    return not set(principals).isdisjoint(listed(given))
 
 
 def _covers(pattern: str, resource: str) -> bool:
@@ -113,14 +104,8 @@ def _holds(condition: object, source_ip: str | None) -> bool:
                 f"the sandbox does not know the condition {operator} on {', '.join(keys)}; what it "
                 f"knows: {' and '.join(_ADDRESSES)} on {_SOURCE_IP}"
             )
-        blocks = [ip_network(one) for one in _list(keys[_SOURCE_IP])]
+        blocks = [ip_network(one) for one in listed(keys[_SOURCE_IP])]
         inside = source_ip is not None and any(ip_address(source_ip) in one for one in blocks)
         if inside != _ADDRESSES[operator]:
             return False
     return True
-
-
-def _list(value: object) -> Sequence[str]:
-    if value is None:
-        return []
-    return [value] if isinstance(value, str) else [str(one) for one in cast("list[object]", value)]

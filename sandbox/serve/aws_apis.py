@@ -16,14 +16,15 @@ from urllib.parse import unquote
 
 from sandbox.cloud import Cloud
 from sandbox.serve import converse_requests, model
+from sandbox.serve.bedrock_models import model_arns
 from sandbox.serve.event_stream import CONTENT_TYPE, encode
+from sandbox.serve.permissions import denied
 from sandbox.serve.plan import Application, Deployed, Receive, Scope, Send, source
 
 _GET = "GetSecretValue"
 _PARAMETERS = ("SecretId", "VersionId", "VersionStage")
 _SECRET = "aws:secretsmanager/secret:Secret"
 _VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
-_ROLE = "aws:iam/role:Role"
 _CURRENT = "AWSCURRENT"
 _AMZ_JSON = "application/x-amz-json-1.1"
 _OK, _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND = 200, 400, 403, 404
@@ -33,9 +34,6 @@ _OPERATIONS = {
     "converse": ("Converse", "bedrock:InvokeModel"),
     "converse-stream": ("ConverseStream", "bedrock:InvokeModelWithResponseStream"),
 }
-# Amazon Bedrock User Guide, "Supported cross-Region inference profiles": the id of a profile is a
-# geography and the id of its model.
-_PROFILE = re.compile(r"(?:us|us-gov|eu|apac|au|ca|jp|global)\.(?P<model>.+)")
 
 
 class _ApiError(Exception):
@@ -123,8 +121,7 @@ def _must_allow(deployed: Deployed, who: str, action: str, *arns: str) -> None:
                 # Of Secrets Manager every error of the caller's is a 400.
                 _FORBIDDEN if action.startswith("bedrock:") else _BAD_REQUEST,
                 "AccessDeniedException",
-                f"User: {who} is not authorized to perform: {action} on resource: {arn} because no "
-                f"identity-based policy allows the {action} action",
+                denied(who, action, arn),
             )
 
 
@@ -208,30 +205,12 @@ def _model_request(
         )
     name = unquote(found[1])
     operation, action = _OPERATIONS[found[2]]
-    _must_allow(deployed, source(scope), action, *_model_arns(cloud, deployed.region, name))
+    _must_allow(deployed, source(scope), action, *model_arns(cloud, deployed.region, name))
     request = _json(body, "ValidationException")
     fault = converse_requests.fault(operation, name, request)
     if fault:
         raise _ApiError(_BAD_REQUEST, "ValidationException", fault)
     return operation, request
-
-
-def _model_arns(cloud: Cloud, region: str, name: str) -> list[str]:
-    """What a role must be allowed to invoke for a model's id or ARN.
-
-    For an inference profile that is the profile, and the model in each region that the profile may
-    choose; of these, the fleet's own is looked at.
-    """
-    profile = _PROFILE.fullmatch(name.rpartition(":inference-profile/")[2])
-    id_ = profile["model"] if profile else name
-    arns = [id_ if id_.startswith("arn:") else f"arn:aws:bedrock:{region}::foundation-model/{id_}"]
-    if profile:
-        # All that is deployed is of one account.
-        roles = [str(thing.properties["arn"]) for thing in cloud.list("aws", _ROLE)]
-        account = roles[0].split(":")[4] if roles else ""
-        own = f"arn:aws:bedrock:{region}:{account}:inference-profile/{profile[0]}"
-        arns.insert(0, name if name.startswith("arn:") else own)
-    return arns
 
 
 async def _stream(send: Send, request: Mapping[str, Any]) -> None:

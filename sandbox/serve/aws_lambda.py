@@ -14,6 +14,7 @@ from sandbox.cloud import Cloud
 from sandbox.providers.kubernetes.tree import part
 from sandbox.serve import mounts, permissions, security_groups
 from sandbox.serve.plan import GATEWAY, OPERATOR, Deployed, DeployedError, Process
+from sandbox.serve.policies import arn_like
 from sandbox.serve.security_groups import End
 
 LIVE = "live"
@@ -173,35 +174,6 @@ def admits(cloud: Cloud, function: Function, source_arn: str) -> bool:
         Whether a permission of its alias says so.
     """
     return any(arn is None or arn_like(arn, source_arn) for arn in _admissions(cloud, function))
-
-
-def arn_like(pattern: str, arn: str) -> bool:
-    """Whether an ARN matches one with wildcards, as the condition ArnLike compares them.
-
-    Args:
-        pattern: An ARN; `*` is any text, `?` any letter, within a part between colons.
-        arn: An ARN.
-
-    Returns:
-        Whether it matches.
-    """
-    ours, theirs = pattern.split(":", 5), arn.split(":", 5)
-    return len(ours) == len(theirs) and all(map(like, ours, theirs))
-
-
-def like(pattern: str, text: str) -> bool:
-    """Whether a text matches a pattern, in which `*` is any text and `?` any letter.
-
-    Args:
-        pattern: The pattern.
-        text: The text.
-
-    Returns:
-        Whether all of the text matches.
-    """
-    wild = {"*": ".*", "?": "."}
-    expression = "".join(wild.get(one) or re.escape(one) for one in pattern)
-    return re.fullmatch(expression, text, re.DOTALL) is not None
 
 
 def invoked(uri: str, made: Mapping[str, Function]) -> Function | None:

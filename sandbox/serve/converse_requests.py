@@ -28,7 +28,7 @@ def fault(operation: str, model: str, request: Mapping[str, Any]) -> str | None:
     Returns:
         The reason, for a ValidationException.
     """
-    shape = _shape(operation)
+    shape, _ = shapes(operation)
     values = {**request, "modelId": model}
     report = ParamValidator().validate(values, shape)
     if report.has_errors():
@@ -38,9 +38,17 @@ def fault(operation: str, model: str, request: Mapping[str, Any]) -> str | None:
 
 
 @cache
-def _shape(operation: str) -> StructureShape:
-    service = Session().get_service_model("bedrock-runtime")
-    return cast("StructureShape", service.operation_model(operation).input_shape)
+def shapes(operation: str) -> tuple[StructureShape, StructureShape]:
+    """What botocore knows of an operation.
+
+    Args:
+        operation: `Converse` or `ConverseStream`.
+
+    Returns:
+        The shape of its request and that of its answer.
+    """
+    model = Session().get_service_model("bedrock-runtime").operation_model(operation)
+    return cast("StructureShape", model.input_shape), cast("StructureShape", model.output_shape)
 
 
 def _beyond_limits(shape: Shape, value: object, path: str) -> Iterator[str]:

@@ -50,6 +50,7 @@ _DEFAULTS = {
     ),
     "AUTHORIZER_CONFIGURATION_ERROR": _Default(500, "AuthorizerConfigurationException", None),
     "AUTHORIZER_FAILURE": _Default(500, "AuthorizerFailureException", None),
+    "BAD_REQUEST_BODY": _Default(400, "BadRequestException", "Invalid request body"),
     "DEFAULT_4XX": _Default(403, "ForbiddenException", "Forbidden"),
     "DEFAULT_5XX": _Default(502, "InternalServerErrorException", "Internal server error"),
     "INTEGRATION_TIMEOUT": _Default(504, "GatewayTimeoutException", "Endpoint request timed out"),

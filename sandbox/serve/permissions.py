@@ -6,19 +6,17 @@ managed policies are not in the cloud: they allow nothing here. Service control 
 policies and permissions boundaries that AWS manages are likewise not known.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from sandbox.cloud import Cloud
 from sandbox.providers.kubernetes.tree import parts
+from sandbox.serve.policies import Statement, arn_like, like, listed, statements
 
 Context = Mapping[str, str | Sequence[str]]
 """Condition keys, such as `aws:SecureTransport`, to their value or values."""
 
-_Statement = Mapping[str, Any]
-_ARN_PARTS = 6
 _ROLE = "aws:iam/role:Role"
 # Where AWS keeps the policy of a resource: type of the object, what names the resource, the policy.
 _RESOURCE_POLICIES = (
@@ -51,7 +49,7 @@ def allows(
     of_resource = [
         statement
         for document in _resource_policies(cloud, resource)
-        for statement in _statements(document)
+        for statement in statements(document)
         if _is_for(statement, "AWS", _names(role_arn))
     ]
     if any(_applies(each, "Deny", *request) for each in (*own, *of_resource)):
@@ -65,6 +63,23 @@ def allows(
     # A resource's policy that names the whole account leaves it to the policies of its roles.
     to_role = [each for each in of_resource if _is_for(each, "AWS", {role_arn})]
     return any(_applies(each, "Allow", *request) for each in (*own, *to_role))
+
+
+def denied(who: str, action: str, resource: str) -> str:
+    """What AWS tells whoever may not do something.
+
+    Args:
+        who: The caller.
+        action: The action.
+        resource: The ARN of what it would be done to.
+
+    Returns:
+        The message.
+    """
+    return (
+        f"User: {who} is not authorized to perform: {action} on resource: {resource} because no "
+        f"identity-based policy allows the {action} action"
+    )
 
 
 def trusts(
@@ -83,15 +98,15 @@ def trusts(
         Whether the role's trust policy allows it and does not deny it.
     """
     role = _role(cloud, role_arn)
-    statements = [
+    found = [
         # A trust policy is of one role, and names no resource.
         {**each, "Resource": "*"}
-        for each in _statements((role or {}).get("assumeRolePolicy"))
+        for each in statements((role or {}).get("assumeRolePolicy"))
         if _is_for(each, "Service", {service})
     ]
     request = (action, role_arn, context or {})
-    return not any(_applies(each, "Deny", *request) for each in statements) and any(
-        _applies(each, "Allow", *request) for each in statements
+    return not any(_applies(each, "Deny", *request) for each in found) and any(
+        _applies(each, "Allow", *request) for each in found
     )
 
 
@@ -100,16 +115,16 @@ def _role(cloud: Cloud, role_arn: str) -> Mapping[str, Any] | None:
     return next((each for each in found if each.get("arn") == role_arn), None)
 
 
-def _role_policies(cloud: Cloud, role_arn: str) -> Iterator[_Statement]:
+def _role_policies(cloud: Cloud, role_arn: str) -> Iterator[Statement]:
     role = _role(cloud, role_arn)
     if role is None:
         return
     name = role["name"]
     for inline in parts(role, "inlinePolicies"):
-        yield from _statements(inline.get("policy"))
+        yield from statements(inline.get("policy"))
     for thing in cloud.list("aws", "aws:iam/rolePolicy:RolePolicy"):
         if thing.properties.get("role") == name:
-            yield from _statements(thing.properties.get("policy"))
+            yield from statements(thing.properties.get("policy"))
     attached = [
         *(role.get("managedPolicyArns") or ()),
         *(
@@ -127,13 +142,13 @@ def _role_policies(cloud: Cloud, role_arn: str) -> Iterator[_Statement]:
         yield from _managed(cloud, arn)
 
 
-def _managed(cloud: Cloud, arn: object) -> Iterator[_Statement]:
+def _managed(cloud: Cloud, arn: object) -> Iterator[Statement]:
     for thing in cloud.list("aws", "aws:iam/policy:Policy"):
         if thing.properties.get("arn") == arn:
-            yield from _statements(thing.properties.get("policy"))
+            yield from statements(thing.properties.get("policy"))
 
 
-def _boundary(cloud: Cloud, role_arn: str) -> list[_Statement] | None:
+def _boundary(cloud: Cloud, role_arn: str) -> list[Statement] | None:
     arn = (_role(cloud, role_arn) or {}).get("permissionsBoundary")
     return list(_managed(cloud, arn)) if arn else None
 
@@ -146,32 +161,25 @@ def _resource_policies(cloud: Cloud, resource: str) -> Iterator[object]:
                 yield thing.properties.get("policy")
 
 
-def _statements(document: object) -> Iterator[_Statement]:
-    """The statements of a policy: a document, its JSON, or nothing."""
-    read: object = json.loads(document) if isinstance(document, str) and document else document
-    found: object = cast("dict[str, object]", read or {}).get("Statement") or []
-    yield from cast("list[_Statement]", [found] if isinstance(found, dict) else found)
-
-
 def _applies(
-    statement: _Statement, effect: str, action: str, resource: str, context: Context
+    statement: Statement, effect: str, action: str, resource: str, context: Context
 ) -> bool:
     return (
         statement.get("Effect") == effect
-        and _element(statement, "Action", lambda one: _like(one.lower(), action.lower()))
-        and _element(statement, "Resource", lambda one: _arn_like(_filled(one, context), resource))
+        and _element(statement, "Action", lambda one: like(one.lower(), action.lower()))
+        and _element(statement, "Resource", lambda one: arn_like(_filled(one, context), resource))
         and all(
-            _holds(operator, key, _list(wanted), context, unknown=effect == "Deny")
+            _holds(operator, key, listed(wanted), context, unknown=effect == "Deny")
             for operator, keys in cast("dict[str, Any]", statement.get("Condition") or {}).items()
             for key, wanted in keys.items()
         )
     )
 
 
-def _element(statement: _Statement, name: str, matches: Callable[[str], bool]) -> bool:
+def _element(statement: Statement, name: str, matches: Callable[[str], bool]) -> bool:
     if f"Not{name}" in statement:
-        return not any(matches(one) for one in _list(statement[f"Not{name}"]))
-    return any(matches(one) for one in _list(statement.get(name)))
+        return not any(matches(one) for one in listed(statement[f"Not{name}"]))
+    return any(matches(one) for one in listed(statement.get(name)))
 
 
 def _names(role_arn: str) -> set[str]:
@@ -180,11 +188,11 @@ def _names(role_arn: str) -> set[str]:
     return {role_arn, account, f"{':'.join(role_arn.split(':')[:5])}:root", "*"}
 
 
-def _is_for(statement: _Statement, kind: str, names: set[str]) -> bool:
+def _is_for(statement: Statement, kind: str, names: set[str]) -> bool:
     def named(element: str) -> bool:
         who = statement.get(element)
         given = {"AWS": who} if isinstance(who, str) else cast("dict[str, Any]", who or {})
-        return not names.isdisjoint(_list(given.get(kind)))
+        return not names.isdisjoint(listed(given.get(kind)))
 
     return not named("NotPrincipal") if "NotPrincipal" in statement else named("Principal")
 
@@ -195,7 +203,7 @@ def _holds(
     """Whether one key of a condition holds; `unknown` for an operator that is not known here."""
     quantifier, _, name = operator.rpartition(":")
     given = next((v for k, v in context.items() if k.lower() == key.lower()), None)
-    values = _list(given)
+    values = listed(given)
     if name == "Null":
         return (given is None) == (wanted[0].lower() == "true")
     if given is None and name.endswith("IfExists"):
@@ -222,29 +230,14 @@ def _equal_ignoring_case(wanted: str, value: str) -> bool:
     return wanted.lower() == value.lower()
 
 
-def _like(pattern: str, value: str) -> bool:
-    """Whether a text matches a pattern, in which `*` is any text and `?` any letter."""
-    wild = {r"\*": ".*", r"\?": "."}
-    expression = re.sub(r"\\[*?]", lambda found: wild[found[0]], re.escape(pattern))
-    return re.fullmatch(expression, value, re.DOTALL) is not None
-
-
-def _arn_like(pattern: str, value: str) -> bool:
-    """Whether an ARN matches a pattern; no wildcard reaches over the first five colons."""
-    ours, theirs = (one.split(":", _ARN_PARTS - 1) for one in (pattern, value))
-    if pattern in ("*", value):
-        return True
-    return len(ours) == len(theirs) == _ARN_PARTS and all(map(_like, ours, theirs))
-
-
 # Name of an operator without `Not`: is it negated, and how one value of the policy is compared
 # with one of the request.
 _POSITIVE = {
     "StringEquals": _equal,
     "StringEqualsIgnoreCase": _equal_ignoring_case,
-    "StringLike": _like,
-    "ArnEquals": _arn_like,
-    "ArnLike": _arn_like,
+    "StringLike": like,
+    "ArnEquals": arn_like,
+    "ArnLike": arn_like,
     "Bool": _equal_ignoring_case,
 }
 _OPERATORS = {name: (False, compare) for name, compare in _POSITIVE.items()} | {
@@ -258,11 +251,3 @@ def _filled(text: str, context: Context) -> str:
     """A text with the policy variables that are known, such as `${aws:PrincipalTag/team}`."""
     values = {key.lower(): value for key, value in context.items() if isinstance(value, str)}
     return re.sub(r"\$\{([^}]+)\}", lambda found: values.get(found[1].lower(), found[0]), text)
-
-
-def _list(value: object) -> list[str]:
-    if value is None:
-        return []
-    if isinstance(value, str | bool | int):
-        return [str(value)]
-    return [str(one) for one in cast("Sequence[object]", value)]

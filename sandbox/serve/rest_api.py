@@ -3,8 +3,8 @@
 Facts from the API Gateway Developer Guide ("Invoke REST APIs in API Gateway", "Custom domain name
 for public REST APIs", "API Gateway mapping template and access logging variable reference").
 
-Not played: throttling, API keys, caches, a web ACL, the access log, the bandwidth of streams, the
-validation of bodies, and state machines behind a method, which are answered 501.
+Not played: throttling, API keys, caches, a web ACL, the access log, the bandwidth of streams, and
+the validation of parameters.
 """
 
 import time
@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sandbox.cloud import Cloud
-from sandbox.serve import rest_api_stages, rest_integrations, websocket_api
+from sandbox.serve import rest_api_stages, rest_integrations, rest_templates, websocket_api
 from sandbox.serve.api_authorization import Asked, open_to_all, signed
 from sandbox.serve.api_requests import event, headers, path, query, with_path
 from sandbox.serve.aws_lambda import Function, functions
@@ -23,6 +23,7 @@ from sandbox.serve.gateway_responses import Refused, answer, respond
 from sandbox.serve.plan import Application, Deployed, Receive, Scope, Send, Workloads, source
 from sandbox.serve.rest_api_stages import Method, Stage
 from sandbox.serve.runtime_api import Runtime
+from sandbox.serve.state_machines import StateMachines
 
 _API = "aws:apigateway/restApi:RestApi"
 _MAPPING = "aws:apigateway/basePathMapping:BasePathMapping"
@@ -36,6 +37,7 @@ class _Surroundings:
     deployed: Deployed
     workloads: Workloads
     functions: Mapping[str, Function]
+    machines: StateMachines
 
 
 def application(
@@ -47,7 +49,7 @@ def application(
         cloud: The cloud.
         deployed: What runs.
         workloads: The processes that run.
-        runtime: What invokes functions without a web server: authorizers.
+        runtime: What invokes functions without a web server: authorizers, tools.
 
     Returns:
         The applications: of each API's own host, `id.execute-api.region.amazonaws.com`, with the
@@ -56,8 +58,13 @@ def application(
     Raises:
         DeployedError: a function's alias stands for a version that is not there.
     """
+    made = functions(cloud)
     around = _Surroundings(
-        cloud=cloud, deployed=deployed, workloads=workloads, functions=functions(cloud)
+        cloud=cloud,
+        deployed=deployed,
+        workloads=workloads,
+        functions=made,
+        machines=StateMachines(cloud, made, runtime),
     )
     hosts: dict[str, Application] = {}
     mappings = [one.properties for one in cloud.list("aws", _MAPPING)]
@@ -66,13 +73,13 @@ def application(
         by_path = _by_first_part(around, stages)
         host = f"{api.id}.execute-api.{deployed.region}.amazonaws.com"
         hosts[host] = _forbidden if api.properties.get("disableExecuteApiEndpoint") else by_path
-        for made in mappings:
-            if made.get("restApi") == api.id:
+        for mapping in mappings:
+            if mapping.get("restApi") == api.id:
                 # A mapping without a stage wants it in the path, as AWS's own name does.
-                stage = stages.get(str(made.get("stageName")))
+                stage = stages.get(str(mapping.get("stageName")))
                 served = _served(around, stage) if stage else by_path
-                base = str(made.get("basePath") or "").strip("/")
-                hosts[str(made["domainName"]).lower()] = _below(base, served) if base else served
+                base = str(mapping.get("basePath") or "").strip("/")
+                hosts[str(mapping["domainName"]).lower()] = _below(base, served) if base else served
     hosts.update(websocket_api.applications(cloud, deployed, workloads, runtime))
     return hosts
 
@@ -150,9 +157,17 @@ async def _answer(
         context["authorizer"] = authorizer
     context["identity"] |= identity
     body = await rest_integrations.whole_body(receive, asked.header("content-length"))
+    rest_integrations.must_fit(method, asked.header("content-type"), body)
     match method.integration.get("type"):
-        case "MOCK":
-            await rest_integrations.mock(method, asked, body, send, request_id)
+        case "MOCK" | "AWS":
+            await rest_templates.answer(
+                method,
+                asked,
+                body,
+                send,
+                context={name: one for name, one in context.items() if isinstance(one, str)},
+                machines=around.machines,
+            )
         case "AWS_PROXY":
             await rest_integrations.invoke(
                 stage,
@@ -164,13 +179,6 @@ async def _answer(
                 cloud=around.cloud,
                 functions=around.functions,
                 workloads=around.workloads,
-            )
-        case "AWS":
-            raise Refused(
-                "API_CONFIGURATION_ERROR",
-                f"{method.path} starts or looks at a state machine ({method.integration.get('uri')}"
-                "), which the sandbox creates and does not run",
-                status=501,
             )
         case _:
             raise Refused("API_CONFIGURATION_ERROR")

@@ -11,13 +11,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.cloud import Cloud, Thing
+from sandbox.providers.kubernetes.tree import part
 from sandbox.serve.api_authorization import LambdaAuthorizer
 from sandbox.serve.api_policies import address_within
 from sandbox.serve.aws_lambda import Function
 from sandbox.serve.gateway_responses import Refused
 from sandbox.serve.runtime_api import Runtime
 
+JSON = "application/json"
+"""What the type of a body is taken for that says none."""
+
 _OWN = "aws:apigateway/"
+_DEFAULT_MILLISECONDS = 29_000  # API Gateway quotas, integration timeout
 _PROXY = re.compile(r"\{.+\+\}")
 _PARAMETER = re.compile(r"\{.+\}")
 
@@ -34,6 +39,7 @@ class Method:
         authorizer: What says who may use it, if that is a function.
         integration: What answers.
         replies: What is made of the statuses of an integration that is no proxy.
+        body_schemas: What bodies are held to, by their type.
     """
 
     http_method: str
@@ -43,6 +49,7 @@ class Method:
     authorizer: LambdaAuthorizer | None
     integration: Mapping[str, Any]
     replies: Sequence[Mapping[str, Any]]
+    body_schemas: Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,6 +122,11 @@ def _stage(
     paths[str(api.properties.get("rootResourceId"))] = "/"
     integrations = {_at(one.properties): one for one in deployed("integration:Integration")}
     replies = [one.properties for one in deployed("integrationResponse:IntegrationResponse")]
+    validators = {one.id: one.properties for one in deployed("requestValidator:RequestValidator")}
+    schemas = {
+        str(one.properties["name"]): json.loads(str(one.properties["schema"]))
+        for one in deployed("model:Model")
+    }
     methods: dict[str, dict[str, Method]] = {}
     for made in (one.properties for one in deployed("method:Method")):
         integration = integrations.get(_at(made))
@@ -126,6 +138,13 @@ def _stage(
             authorizer=authorizers.get(str(made.get("authorizerId"))),
             integration=integration.properties if integration else {},
             replies=[one for one in replies if _at(one) == _at(made)],
+            body_schemas={
+                content_type: schemas[name]
+                for content_type, name in part(made, "requestModels").items()
+                if validators.get(str(made.get("requestValidatorId")), {}).get(
+                    "validateRequestBody"
+                )
+            },
         )
         methods.setdefault(method.path, {})[method.http_method] = method
     policy = _policy(api, deployed("restApiPolicy:RestApiPolicy"))
@@ -141,6 +160,18 @@ def _stage(
             for one in deployed("response:Response")
         },
     )
+
+
+def timeout_seconds(method: Method) -> float:
+    """How long the integration of a method may take to answer.
+
+    Args:
+        method: The method.
+
+    Returns:
+        The seconds.
+    """
+    return float(method.integration.get("timeoutMilliseconds") or _DEFAULT_MILLISECONDS) / 1000
 
 
 def _of(cloud: Cloud, type_: str, api_id: str) -> list[Thing]:
@@ -194,17 +225,17 @@ def _match(template: str, path: str) -> tuple[tuple[int, ...], dict[str, str]] |
     wanted, given = template.split("/")[1:], path.split("/")[1:]
     order: list[int] = []
     parameters: dict[str, str] = {}
-    for position, part in enumerate(wanted):
+    for position, piece in enumerate(wanted):
         if position >= len(given):
             return None
-        if _PROXY.fullmatch(part):
+        if _PROXY.fullmatch(piece):
             rest = "/".join(given[position:])
-            parameters[part[1:-2]] = rest
+            parameters[piece[1:-2]] = rest
             return ((*order, 2), parameters) if rest else None
-        if _PARAMETER.fullmatch(part) and given[position]:
-            parameters[part[1:-1]] = given[position]
+        if _PARAMETER.fullmatch(piece) and given[position]:
+            parameters[piece[1:-1]] = given[position]
             order.append(1)
-        elif part == given[position]:
+        elif piece == given[position]:
             order.append(0)
         else:
             return None

@@ -1,28 +1,28 @@
-"""What answers a method of a REST API: a function, or the API's own templates.
+"""Functions behind the methods of a REST API, and what every integration is handed.
 
 Facts from the API Gateway Developer Guide ("Quotas for configuring and running a REST API", "Amazon
-API Gateway important notes", "Stream the integration response for your proxy integrations", "Set up
-mock integrations for REST APIs") and the AWS Lambda Developer Guide ("Lambda quotas").
+API Gateway important notes", "Stream the integration response for your proxy integrations",
+"Request validation for REST APIs in API Gateway") and the AWS Lambda Developer Guide ("Lambda
+quotas").
 """
 
 import asyncio
 import json
-import re
 import time
 import uuid
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping
 from typing import Any, cast
+
+from jsonschema import Draft4Validator
 
 from sandbox.cloud import Cloud
 from sandbox.serve import web_adapter
-from sandbox.serve.api_authorization import Asked
 from sandbox.serve.api_requests import headers, path
 from sandbox.serve.aws_lambda import Function, admits, invoked
-from sandbox.serve.gateway_responses import Headers, Refused, encoded, respond, static_headers
+from sandbox.serve.gateway_responses import Headers, Refused, encoded
 from sandbox.serve.plan import Receive, Scope, Send, Workloads
-from sandbox.serve.rest_api_stages import Method, Stage
+from sandbox.serve.rest_api_stages import JSON, Method, Stage, timeout_seconds
 from sandbox.serve.runtime_api import FunctionError
-from sandbox.serve.velocity import TemplateError, render
 
 MAX_REQUEST_BYTES = 10 * 1024 * 1024
 """API Gateway quotas, payload size."""
@@ -33,8 +33,6 @@ MAX_INVOCATION_BYTES = 6 * 1024 * 1024
 IDLE_SECONDS = 300.0
 """API Gateway, response streaming: how long a regional API waits for the next piece."""
 
-_DEFAULT_MILLISECONDS = 29_000
-_JSON = "application/json"
 # What a caller may not hand on, or what means one connection only.
 _NOT_HANDED_OVER = frozenset(
     {
@@ -90,55 +88,26 @@ def _too_long() -> Refused:
     return Refused("REQUEST_TOO_LARGE", text)
 
 
-async def mock(method: Method, asked: Asked, body: bytes, send: Send, request_id: str) -> None:
-    """Answers by the templates alone.
+def must_fit(method: Method, content_type: str, body: bytes) -> None:
+    """Holds a body to the method's model, if it has one for this type.
 
     Args:
         method: The method.
-        asked: What is asked.
-        body: The request's body.
-        send: Where the answer goes.
-        request_id: The request's id.
+        content_type: The header, or nothing.
+        body: The body.
 
     Raises:
-        Refused: there is no template for the body's type, or one that is not known here.
+        Refused: it is no JSON, or does not fit.
     """
-    integration = method.integration
-    templates = cast("Mapping[str, str]", integration.get("requestTemplates") or {})
-    content_type = asked.header("content-type").partition(";")[0].strip().lower() or _JSON
-    template = templates.get(content_type)
-    if template is None:
-        behaviour = integration.get("passthroughBehavior", "WHEN_NO_MATCH")
-        if behaviour == "NEVER" or (behaviour == "WHEN_NO_TEMPLATES" and templates):
-            raise Refused("UNSUPPORTED_MEDIA_TYPE")
-        template = "$input.body"
-    context = {"requestId": request_id}
+    schema = method.body_schemas.get(content_type.partition(";")[0].strip().lower() or JSON)
+    if schema is None:
+        return
     try:
-        text = body.decode("utf-8", "replace")
-        status = str(json.loads(render(template, context=context, body=text))["statusCode"])
-        reply = _reply(method.replies, status)
-        replies = cast("Mapping[str, str]", reply.get("responseTemplates") or {})
-        written = render(replies.get(_JSON, ""), context=context, body="")
-    except (TemplateError, ValueError, KeyError, TypeError) as error:
-        raise Refused("API_CONFIGURATION_ERROR") from error
-    names = {
-        "content-type": _JSON,
-        "x-amzn-requestid": request_id,
-        **static_headers(reply.get("responseParameters"), "method.response.header."),
-    }
-    await respond(send, int(reply["statusCode"]), encoded(names.items()), written.encode())
-
-
-def _reply(replies: Sequence[Mapping[str, Any]], status: str) -> Mapping[str, Any]:
-    """The integration response whose pattern a status matches, or the one without a pattern."""
-    for reply in replies:
-        pattern = reply.get("selectionPattern")
-        if pattern and re.fullmatch(str(pattern), status):
-            return reply
-    for reply in replies:
-        if not reply.get("selectionPattern"):
-            return reply
-    raise Refused("API_CONFIGURATION_ERROR")
+        fits: bool = cast("Any", Draft4Validator)(schema).is_valid(json.loads(body))
+    except ValueError:
+        fits = False
+    if not fits:
+        raise Refused("BAD_REQUEST_BODY")
 
 
 async def invoke(
@@ -181,8 +150,7 @@ async def invoke(
     text = body.decode("utf-8", "replace")
     if len(json.dumps(text)) > MAX_INVOCATION_BYTES:
         raise Refused("REQUEST_TOO_LARGE")
-    milliseconds = method.integration.get("timeoutMilliseconds") or _DEFAULT_MILLISECONDS
-    deadline = asyncio.get_running_loop().time() + float(milliseconds) / 1000
+    deadline = asyncio.get_running_loop().time() + timeout_seconds(method)
 
     def next_limit() -> float:
         return min(deadline, asyncio.get_running_loop().time() + IDLE_SECONDS)

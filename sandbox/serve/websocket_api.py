@@ -276,7 +276,7 @@ async def _welcome(
         )
     context = {"connectionId": connection_id, "requestId": request_id, "routeKey": _CONNECT}
     try:
-        said = json.loads(render(_template(integration), context=context, body=""))
+        said = json.loads(render(_template(integration), context=context, body="").text)
         status = int(said["statusCode"])
     except (TemplateError, ValueError, KeyError, TypeError) as error:
         raise Refused("API_CONFIGURATION_ERROR") from error
@@ -383,7 +383,7 @@ async def _integrate(api: _Api, connection_id: str, body: str, request_id: str) 
         raise Refused("API_CONFIGURATION_ERROR", "Internal server error")
     context = {"connectionId": connection_id, "requestId": request_id, "routeKey": key}
     try:
-        made = json.loads(render(_template(integration), context=context, body=body))
+        made = json.loads(render(_template(integration), context=context, body=body).text)
     except (TemplateError, ValueError) as error:
         raise Refused("API_CONFIGURATION_ERROR", "Internal server error") from error
     task = asyncio.create_task(_invoke(api, function, made, request_id))

@@ -18,8 +18,9 @@ from core.state_machine import (
     MAX_TOOLS_BYTES,
     definition,
 )
-from tests.core import states
-from tests.core.states import Execution, StateError, expressions, parsed, run, size_bytes
+from sandbox.serve import states
+from sandbox.serve.states import StateError, expressions, parsed, size_bytes
+from tests.core.states import Execution, run
 
 _MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 _ARN = "arn:aws:lambda:us-east-1:123456789012:function:fleet-tools:live"

@@ -64,7 +64,10 @@ def add_zone(sandbox: Sandbox) -> None:
 
 
 def public_fleet(folder: Path, target: str) -> Sandbox:
-    """The example fleet at a domain, with tokens, chat, a slow server, an agent without notes."""
+    """The example fleet at a domain, with tokens, chat, a slow server, an agent without notes.
+
+    On Lambda there is also an agent that is a state machine.
+    """
     sandbox = create(folder)
     add_zone(sandbox)
     sandbox.configure("target", target)
@@ -78,6 +81,15 @@ def public_fleet(folder: Path, target: str) -> Sandbox:
         "agents.loner",
         {"image": image("assistant"), "uses": ["clock"], "models": ["amazon.nova-lite-v1:0"]},
     )
+    if target == "lambda":
+        sandbox.configure(
+            "agents.researcher",
+            {
+                "runs_as": "state-machine",
+                "uses": ["clock", "notes"],
+                "models": ["amazon.nova-lite-v1:0"],
+            },
+        )
     sandbox.up()
     return sandbox
 

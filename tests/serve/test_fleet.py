@@ -58,6 +58,22 @@ def test_the_agent_answers_through_two_servers_that_it_found(fleet: Served) -> N
     assert "Asia/Tokyo" in answer["answer"]
 
 
+@pytest.mark.parametrize("fleet", ["lambda"], indirect=True)
+def test_an_agent_that_is_a_state_machine_answers_through_two_servers(fleet: Served) -> None:
+    question = "now timezone=Asia/Tokyo; add a note name=state text=$previous replace=true"
+    with httpx2.Client(headers=fleet.authorization(), timeout=60) as client:
+        url = fleet.url("/agents/researcher/ask")
+        started = client.post(url, json={"question": question})
+        assert started.status_code == 202, started.text
+        url = fleet.url(started.json()["status"])
+        while (execution := client.get(url).raise_for_status().json())["status"] == "RUNNING":
+            pass
+    assert execution["error"] is None
+    result = execution["result"]
+    assert (result["answer"], result["complete"]) == ("kept note state", True)
+    assert (result["turns"], result["tool_calls"], result["absent"]) == (3, 2, [])
+
+
 def _from_inside(fleet: Served, workload: str, server: str, tool: str) -> tuple[int, str]:
     """Calls a server as a workload would, with its environment, network and credentials."""
     process = fleet.processes(workload)[0]

@@ -1,32 +1,77 @@
-"""What a fleet has kept is there on every target that it moves to."""
+"""A fleet that moves from target to target: what it keeps, and the demonstration on each."""
 
-from pathlib import Path
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
 
 import pytest
 
-from tests.engine.sandbox_run import create
+from tests.engine.sandbox_run import ROOT, Sandbox, create
 from tests.serve.served import serving
 from tests.workloads.support import text
 
 pytestmark = pytest.mark.engine
 
+WALK = ("ecs", "lambda", "eks", "ecs")
 
-def test_a_note_that_was_written_before_a_switch_is_there_after_it(tmp_path: Path) -> None:
-    sandbox = create(tmp_path)
-    kept: list[str] = []
-    for target in ("ecs", "lambda", "eks", "ecs"):
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What was seen on a target: the notes that were there before, and the demonstration."""
+
+    notes: str
+    demo: "subprocess.CompletedProcess[str]"
+
+
+def _demo(sandbox: Sandbox) -> "subprocess.CompletedProcess[str]":
+    """What `make demo` runs once the fleet is up."""
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox.demo"],
+        cwd=ROOT,
+        env={**os.environ, "SANDBOX_HOME": str(sandbox.folder / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
+    """The example fleet on each target, one after another; each writes a note."""
+    sandbox = create(tmp_path_factory.mktemp("walk"))
+    seen: list[Seen] = []
+    for target in WALK:
         sandbox.configure("target", target)
         sandbox.up()
         with serving(sandbox) as served:
-            kept.append(text(served.call("notes", "list_notes", {}, {})))
+            notes = text(served.call("notes", "list_notes", {}, {}))
             note = {"name": f"on-{target}", "text": "kept", "replace": True}
             written = served.call("notes", "add_note", note, {})
             assert not written.is_error, text(written)
-            assert '"text": "kept"' in text(
-                served.call("notes", "read_note", {"name": note["name"]}, {})
-            )
-    assert [sorted(names.split()) for names in kept[1:]] == [
-        ["on-ecs"],
-        ["on-ecs", "on-lambda"],
-        ["on-ecs", "on-eks", "on-lambda"],
+        seen.append(Seen(notes=notes, demo=_demo(sandbox)))
+    return seen
+
+
+def test_a_note_that_was_written_before_a_switch_is_there_after_it(walk: list[Seen]) -> None:
+    # The demonstration writes one too.
+    assert [sorted(seen.notes.split()) for seen in walk[1:]] == [
+        ["on-ecs", "tokyo"],
+        ["on-ecs", "on-lambda", "tokyo"],
+        ["on-ecs", "on-eks", "on-lambda", "tokyo"],
     ]
+
+
+@pytest.mark.parametrize("step", range(len(WALK)), ids=WALK)
+def test_the_demonstration_shows_question_calls_and_answer(walk: list[Seen], step: int) -> None:
+    demo = walk[step].demo
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    lines = demo.stdout.splitlines()
+    assert sum(line.startswith("POST http://127.0.0.1:") for line in lines) == 1
+    assert sum(line.startswith("question  what time is it") for line in lines) == 1
+    calls = [line.removeprefix("tool call ") for line in lines if line.startswith("tool call ")]
+    assert calls == ["clock · now", "notes · add_note", "notes · read_note"]
+    answer = demo.stdout.partition("\nanswer\n")[2]
+    assert "Asia/Tokyo" in answer
+    assert "kept note tokyo" in answer

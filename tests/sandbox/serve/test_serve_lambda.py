@@ -8,8 +8,9 @@ import pytest
 
 from sandbox.cloud import Cloud
 from sandbox.serve import aws_lambda
-from sandbox.serve.aws_lambda import admits, functions, invoked, like
+from sandbox.serve.aws_lambda import admits, functions, invoked
 from sandbox.serve.plan import GATEWAY, OPERATOR, DeployedError, Process
+from sandbox.serve.policies import like
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.apis import (
     API,

@@ -685,16 +685,6 @@ def test_a_function_runs_to_its_end_when_its_caller_goes_away(cloud: Cloud) -> N
     assert ended == ["end"]
 
 
-def test_a_state_machine_is_not_run_and_said_so(cloud: Cloud) -> None:
-    states = {"type": "AWS", "uri": "arn:aws:apigateway:us-east-1:states:action/StartExecution"}
-    add_method(cloud, "/agents/researcher/ask", "POST", states)
-    deploy(cloud)
-    answer = once(cloud, "POST", "/live/agents/researcher/ask")
-    assert answer.status == 501
-    assert "/agents/researcher/ask starts or looks at a state machine" in answer.json["message"]
-    assert once(cloud, "POST", "/live/agents/researcher/ask", source="loner").status == 403
-
-
 def test_with_a_domain_that_answers_and_awss_own_name_does_not(cloud: Cloud) -> None:
     cloud.edit("aws", "aws:apigateway/restApi:RestApi", API, {"disableExecuteApiEndpoint": True})
     made = {"domainName": "mcp.example.com", "restApi": API, "stageName": "live"}

@@ -1,58 +1,140 @@
-"""The references of mapping templates that the sandbox knows."""
+"""The mapping templates of the program, and what of Velocity the sandbox knows."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.targets.aws_lambda.templates import MESSAGE, mock
-from sandbox.serve.velocity import TemplateError, render
+from components.targets.aws_lambda import templates
+from sandbox.serve.velocity import Rendered, TemplateError, render
+
+TEXTS = st.text(alphabet=st.characters(codec="utf-8"))
 
 
-@given(st.text(alphabet=st.characters(codec="utf-8")))
+def made(template: str, body: object = None, **context: str) -> Any:
+    """The JSON that a template makes of a body that is JSON."""
+    return json.loads(render(template, context=context, body=json.dumps(body)).text)
+
+
+@given(TEXTS)
 def test_whatever_somebody_writes_arrives_in_json_as_it_was(text: str) -> None:
-    made = json.loads(render(MESSAGE, context={"connectionId": "c1"}, body=text))
-    assert made == {"connection_id": "c1", "body": text}
+    message = render(templates.MESSAGE, context={"connectionId": "c1"}, body=text)
+    assert json.loads(message.text) == {"connection_id": "c1", "body": text}
+
+
+@given(TEXTS)
+def test_a_state_machine_gets_the_body_as_it_was(text: str) -> None:
+    start = made(templates.start("arn", express=False), {"question": text}, requestId="r1")
+    assert (start["stateMachineArn"], start["name"]) == ("arn", "r1")
+    assert json.loads(start["input"]) == {"question": text}
+    assert set(made(templates.start("arn", express=True), {})) == {"stateMachineArn", "input"}
+
+
+def test_a_started_execution_is_told_by_its_path() -> None:
+    told = made(templates.started("/agents/a/executions"), requestId="r1")
+    assert told == {"id": "r1", "status": "/agents/a/executions/r1"}
+
+
+def test_an_execution_is_asked_for_by_the_id_in_the_path() -> None:
+    request = render(
+        templates.describe("arn:e"), context={}, body="", parameters={"id": 'r1"/'}
+    ).text
+    assert json.loads(request) == {"executionArn": 'arn:e:r1"/'}
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"status": "RUNNING"}, {"status": "RUNNING", "result": None, "error": None}),
+        (
+            {"status": "SUCCEEDED", "output": '{"answer": "it\'s \\"5\\""}'},
+            {"status": "SUCCEEDED", "result": {"answer": 'it\'s "5"'}, "error": None},
+        ),
+        (
+            {"status": "TIMED_OUT", "error": "States.Timeout"},
+            {"status": "TIMED_OUT", "result": None, "error": "States.Timeout"},
+        ),
+    ],
+)
+def test_an_execution_is_described(answer: dict[str, str], told: dict[str, Any]) -> None:
+    assert made(templates.DESCRIBED, answer) == told
+
+
+def test_an_express_execution_answers_with_its_output_or_502() -> None:
+    well = json.dumps({"status": "SUCCEEDED", "output": '{"answer": 5}'})
+    assert render(templates.ANSWERED, context={}, body=well) == Rendered('{"answer": 5}', None)
+    badly = json.dumps({"status": "FAILED", "error": "Broken"})
+    assert render(templates.ANSWERED, context={}, body=badly) == Rendered('{"error":"Broken"}', 502)
 
 
 def test_a_template_without_references_stands_for_itself() -> None:
-    assert render(mock(405), context={}, body="x") == '{"statusCode": 405}'
-
-
-def test_both_kinds_of_quotes_and_slashes_are_escaped() -> None:
-    assert render("$util.escapeJavaScript($input.body)", context={}, body="'\"/\\é") == (
-        r"\'\"\/\\\u00e9"
+    assert render(templates.mock(405), context={}, body="x") == Rendered(
+        '{"statusCode": 405}', None
     )
 
 
-def test_what_a_context_does_not_have_is_nothing() -> None:
-    assert render("<$context.requestId|$input.body>", context={}, body="") == "<|>"
+def test_both_kinds_of_quotes_and_slashes_are_escaped() -> None:
+    template = "$util.escapeJavaScript($input.body)"
+    assert render(template, context={}, body="'\"/\\é").text == r"\'\"\/\\\u00e9"
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("<$context.requestId|$input.body>", "<|{}>"),
+        ("$!context.requestId${context.requestId}", ""),
+        ("$input.path('$.a.b')", ""),
+        ("$input.json('$.a')", "null"),
+        ("$input.params('id')", ""),
+    ],
+)
+def test_what_is_not_there_is_nothing(template: str, text: str) -> None:
+    assert render(template, context={}, body="{}").text == text
+
+
+def test_a_path_leads_into_the_body() -> None:
+    body = {"a": {"b": [1, "é"]}}
+    assert made("$input.json('$.a.b')", body) == [1, "é"]
+    assert made("""{"x": "$input.path('$.a').b.size()"}""", body) == {"x": "2"}
 
 
 def test_what_is_put_in_is_not_read_again() -> None:
-    assert render("$context.a", context={"a": "$input.body"}, body="x") == "$input.body"
+    assert (
+        render("$context.a", context={"a": "$input.body #if"}, body="x").text == "$input.body #if"
+    )
+
+
+def test_a_pattern_has_its_backslashes_as_they_are_written() -> None:
+    template = r"""$input.body.replaceAll("\\'","'").replaceAll("\.","!")"""
+    assert render(template, context={}, body=r"it\'s. so").text == "it's! so"
 
 
 @pytest.mark.parametrize(
     "template",
     [
-        "$input.path('$.a')",
-        "$input.json('$')",
-        "$!context.a",
-        "${context.a}",
+        "$input.path('$.a[0]')",
+        "$input.path('$..a')",
+        "$input.header('a')",
         "$stageVariables.a",
-        "#set($x = 1)",
-        "#if($context.a)x#{else}y#end",
+        "$nothing",
         "$context.identity.sourceIp",
         "$context.a.toUpperCase()",
         "$util.urlEncode($input.body)",
+        "#include('x')",
+        "#if($a)x#{else}y#end",
     ],
 )
 def test_another_reference_is_refused_and_not_guessed(template: str) -> None:
-    with pytest.raises(TemplateError, match="which the sandbox does not know"):
-        render(template, context={"a": "b"}, body="")
+    with pytest.raises(TemplateError, match="mapping template"):
+        render(template, context={"a": "b"}, body="{}")
+
+
+def test_a_body_that_is_no_json_has_no_paths() -> None:
+    with pytest.raises(TemplateError, match="cannot be rendered"):
+        render("$input.json('$')", context={}, body="{")
 
 
 def test_a_dollar_or_a_hash_that_is_no_reference_stays() -> None:
-    assert render('{"a":"$ 5 #1 $"}', context={}, body="") == '{"a":"$ 5 #1 $"}'
+    assert render('{"a":"$ 5 #1 $"}', context={}, body="").text == '{"a":"$ 5 #1 $"}'
