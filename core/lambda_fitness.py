@@ -312,6 +312,17 @@ def _callers(fleet: Fleet) -> Iterator[Fault]:
             ),
             mend=set_command(("gateway", "allow_cidrs", 0), "203.0.113.0/24"),
         )
+    for name, agent in fleet.agents.items():
+        if gateway.allow_cidrs and not gateway.auth and agent.chat is Chat.WEBSOCKET:
+            yield Fault(
+                path=("agents", name, "chat"),
+                got=f"{agent.chat.value}, with gateway.allow_cidrs and without auth",
+                allowed=(
+                    f"{Chat.NONE.value}: a WebSocket API has no policy of its own, and only what "
+                    "checks tokens could hold callers to their addresses"
+                ),
+                mend=rm_command(("agents", name, "chat")),
+            )
     for position, block in enumerate(gateway.allow_cidrs):
         if is_private(block):
             here = ("gateway", "allow_cidrs", position)

@@ -100,7 +100,7 @@ def signed(
     account = asked.arn.split(":")[4]
     if asked.source == OPERATOR:
         user = f"arn:aws:iam::{account}:user/{OPERATOR}"
-        effect = _own_policy(asked, {"*"})
+        effect = _own_policy(asked, {"*"}, user)
         if effect is Effect.DENY:
             raise _denied(f"User: {user}", asked, effect, action)
         return {"accessKey": OPERATOR, "accountId": account, "userArn": user}
@@ -110,7 +110,7 @@ def signed(
         raise Refused("INVALID_SIGNATURE", "The security token included in the request is invalid.")
     role = function.role_arn.rpartition("/")[2]
     user = f"arn:aws:sts::{account}:assumed-role/{role}/{function.name}"
-    effect = _own_policy(asked, {"*", function.role_arn})
+    effect = _own_policy(asked, {"*", function.role_arn}, function.role_arn)
     allowed = deployed.allows(asked.source, action, asked.arn)
     if effect is Effect.DENY or not (allowed or effect is Effect.ALLOW):
         raise _denied(f"User: {user}", asked, effect, action)
@@ -265,11 +265,17 @@ def _access_key(asked: Asked) -> str:
     return key
 
 
-def _own_policy(asked: Asked, principals: set[str]) -> Effect:
+def _own_policy(asked: Asked, principals: set[str], principal_arn: str | None = None) -> Effect:
     if not asked.policy:
         return Effect.NOTHING
     try:
-        return decide(asked.policy, asked.arn, principals=principals, source_ip=asked.source_ip)
+        return decide(
+            asked.policy,
+            asked.arn,
+            principals=principals,
+            source_ip=asked.source_ip,
+            principal_arn=principal_arn,
+        )
     except ValueError as error:
         raise Refused("API_CONFIGURATION_ERROR", str(error)) from error
 

@@ -10,11 +10,20 @@ from enum import Enum, auto
 from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
-from sandbox.serve.policies import like, listed, statements
+from sandbox.serve.policies import arn_like, like, listed, statements
 
 INVOKE = "execute-api:Invoke"
-_SOURCE_IP = "aws:SourceIp"
-_ADDRESSES = {"IpAddress": True, "NotIpAddress": False}
+LOOPBACK = "127.0.0.1"
+"""Where callers are if nothing says where they may be."""
+
+_SOURCE_IP, _PRINCIPAL = "aws:SourceIp", "aws:PrincipalArn"
+# Condition to whether what it names must be there.
+_CONDITIONS = {
+    ("IpAddress", _SOURCE_IP): True,
+    ("NotIpAddress", _SOURCE_IP): False,
+    ("ArnEquals", _PRINCIPAL): True,
+    ("ArnNotEquals", _PRINCIPAL): False,
+}
 
 
 class Effect(Enum):
@@ -31,6 +40,7 @@ def decide(
     *,
     principals: Collection[str] | None = None,
     source_ip: str | None = None,
+    principal_arn: str | None = None,
 ) -> Effect:
     """What a policy says of an invocation.
 
@@ -41,6 +51,7 @@ def decide(
             policy without principals. A denial for anybody counts.
         source_ip: The caller's address, or None if it is not known: no condition on it holds then,
             but for one that says `Not`.
+        principal_arn: The caller's role or user; the same for None.
 
     Returns:
         What it says.
@@ -56,7 +67,7 @@ def decide(
         if _names(statement, principals)
         and any(like(one.lower(), INVOKE.lower()) for one in listed(statement.get("Action")))
         and any(_covers(one, resource) for one in listed(statement.get("Resource")))
-        and _holds(statement.get("Condition"), source_ip)
+        and _holds(statement.get("Condition"), source_ip, principal_arn)
     }
     if "Deny" in effects:
         return Effect.DENY
@@ -78,7 +89,7 @@ def address_within(document: object) -> str:
         for block in listed(condition.get(wanted or "", {}).get(_SOURCE_IP)):
             network = ip_network(block)
             return str(next(iter(network.hosts()), network.network_address))
-    return "127.0.0.1"
+    return LOOPBACK
 
 
 def _names(statement: Mapping[str, Any], principals: Collection[str] | None) -> bool:
@@ -97,15 +108,22 @@ def _covers(pattern: str, resource: str) -> bool:
     return like(pattern, resource)
 
 
-def _holds(condition: object, source_ip: str | None) -> bool:
+def _holds(condition: object, source_ip: str | None, principal_arn: str | None) -> bool:
     for operator, keys in cast("Mapping[str, Mapping[str, object]]", condition or {}).items():
-        if operator not in _ADDRESSES or set(keys) != {_SOURCE_IP}:
-            raise ValueError(
-                f"the sandbox does not know the condition {operator} on {', '.join(keys)}; what it "
-                f"knows: {' and '.join(_ADDRESSES)} on {_SOURCE_IP}"
-            )
-        blocks = [ip_network(one) for one in listed(keys[_SOURCE_IP])]
-        inside = source_ip is not None and any(ip_address(source_ip) in one for one in blocks)
-        if inside != _ADDRESSES[operator]:
-            return False
+        for key, wanted in keys.items():
+            if (operator, key) not in _CONDITIONS:
+                known = ", ".join(" on ".join(pair) for pair in _CONDITIONS)
+                raise ValueError(
+                    f"the sandbox does not know the condition {operator} on {key}; what it knows: "
+                    f"{known}"
+                )
+            if key == _SOURCE_IP:
+                blocks = [ip_network(one) for one in listed(wanted)]
+                met = source_ip is not None and any(ip_address(source_ip) in one for one in blocks)
+            else:
+                met = principal_arn is not None and any(
+                    arn_like(one, principal_arn) for one in listed(wanted)
+                )
+            if met != _CONDITIONS[operator, key]:
+                return False
     return True

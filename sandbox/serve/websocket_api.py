@@ -20,12 +20,15 @@ from urllib.parse import unquote
 from sandbox.cloud import Cloud, Thing
 from sandbox.serve import web_adapter
 from sandbox.serve.api_authorization import Asked, LambdaAuthorizer, signed
+from sandbox.serve.api_policies import LOOPBACK, address_within
 from sandbox.serve.api_requests import event, headers, path, query
 from sandbox.serve.aws_lambda import Function, admits, functions, invoked
 from sandbox.serve.gateway_responses import Headers, Refused, answer, encoded, respond
 from sandbox.serve.plan import Application, Deployed, Receive, Scope, Send, Workloads, source
 from sandbox.serve.runtime_api import FunctionError, Runtime, has_web_server
 from sandbox.serve.velocity import TemplateError, render
+
+_REST_POLICY = "aws:apigateway/restApiPolicy:RestApiPolicy"
 
 MAX_MESSAGE_BYTES = 128 * 1024
 """The longest message, either way."""
@@ -232,6 +235,7 @@ def _asked(api: _Api, scope: Scope, connection_id: str, request_id: str) -> Aske
         "connectionId": connection_id,
         "domainName": dict(given).get("host", "").partition(":")[0],
         "eventType": "CONNECT",
+        "identity": {"sourceIp": _address(api.cloud)},
         "requestId": request_id,
         "routeKey": _CONNECT,
         "stage": api.stage,
@@ -244,6 +248,13 @@ def _asked(api: _Api, scope: Scope, connection_id: str, request_id: str) -> Aske
         query=asked,
         event={**event(given, asked), "stageVariables": {}, "requestContext": context},
     )
+
+
+def _address(cloud: Cloud) -> str:
+    """Where people are: a WebSocket API has no policy, and so where those of REST APIs let them."""
+    policies = [one.properties.get("policy") for one in cloud.list("aws", _REST_POLICY)]
+    found = [address for one in policies if (address := address_within(one)) != LOOPBACK]
+    return found[0] if found else LOOPBACK
 
 
 async def _authorize(api: _Api, route: Mapping[str, Any], asked: Asked) -> None:
@@ -461,7 +472,7 @@ def _status(connection: _Connection) -> dict[str, Any]:
 
     return {
         "connectedAt": at(connection.connected_at),
-        "identity": {"sourceIp": "127.0.0.1", "userAgent": ""},
+        "identity": {"sourceIp": LOOPBACK, "userAgent": ""},
         "lastActiveAt": at(connection.last_active_at),
     }
 

@@ -98,13 +98,15 @@ def test_a_standard_one_is_started_by_the_gateway_which_says_where_its_status_is
     assert (start["type"], start["uri"]) == ("AWS", f"{ACTION}/StartExecution")
     template = start["requestTemplates"]["application/json"]
     assert f'"stateMachineArn":"{STATES}:stateMachine:mcp-platform-dev-researcher"' in template
-    assert '"name":"$context.requestId"' in template
+    # Callers can set the id of their request, and so must not name executions.
+    assert '"name"' not in template
     started = _reply(recording, "researcher_ask-POST", 202)
     assert started["selectionPattern"] == "200"
     assert started["responseTemplates"] == {
         "application/json": (
-            '{"id":"$context.requestId",'
-            '"status":"/agents/researcher/executions/$context.requestId"}'
+            """{"id":"$input.path('$.executionArn').replaceAll("^.*:","")","""
+            """"status":"/agents/researcher/executions/"""
+            """$input.path('$.executionArn').replaceAll("^.*:","")"}"""
         )
     }
     starter = recording.one("iam.Role", "lambda-researcher-starter")
@@ -145,6 +147,26 @@ def test_one_that_answers_within_29_seconds_is_express_and_its_caller_waits():
     assert start["uri"] == f"{ACTION}/StartSyncExecution"
     assert _reply(recording, "quick_ask-POST", 200)["selectionPattern"] == "200"
     assert list(_statements(recording, "lambda-quick-starter")) == ["RunMachine"]
+
+
+def test_the_gateway_has_no_role_to_start_one_that_is_not_exposed():
+    agents = LAMBDA_FULL["agents"]
+    hidden = agents | {"researcher": agents["researcher"] | {"expose": False}}
+    recording = run({**LAMBDA_FULL, "agents": hidden})
+    assert recording.one("sfn.StateMachine", "lambda-researcher-machine")
+    assert [name for name in recording.names("iam.Role") if name.endswith("-starter")] == [
+        "lambda-quick-starter"
+    ]
+
+
+def test_a_machine_sends_the_traces_that_step_functions_sends():
+    statement = _statements(run(LAMBDA_FULL), "lambda-researcher-role")["SendTraces"]
+    assert statement["Action"] == [
+        "xray:GetSamplingRules",
+        "xray:GetSamplingTargets",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "kind"), [(29, "EXPRESS"), (30, "STANDARD")])

@@ -19,7 +19,7 @@ _LONG = {
 _IMAGE = {"image": {"context": "workloads/clock"}}
 
 
-def _long(gateway: dict[str, Any]) -> dict[str, Any]:
+def _long(gateway: dict[str, Any], chat: str = "websocket") -> dict[str, Any]:
     """A fleet whose names are as long as they may be."""
     secrets = [_LONG["secret"], "there-already", "set-outside"]
     return {
@@ -30,7 +30,7 @@ def _long(gateway: dict[str, Any]) -> dict[str, Any]:
             | {
                 "uses": [_LONG["server"]],
                 "models": [MODEL],
-                "chat": "websocket",
+                "chat": chat,
                 "instructions": "é" * 500,
                 "storage": {"mount": "/data"},
                 "secrets": secrets,
@@ -60,7 +60,7 @@ def _told(recording: Recording, workload: str) -> int:
         LAMBDA_FULL,
         _long({}),
         _long(_TLS),
-        _long({"allow_cidrs": ["203.0.113.0/24"]}),
+        _long({"allow_cidrs": ["203.0.113.0/24"]}, chat="none"),
         _long(_TLS | {"auth": AUTH, "exposure": "public"}),
     ],
     ids=["minimal", "full", "long", "with a domain", "with callers", "with tokens"],

@@ -254,10 +254,11 @@ def test_an_agent_is_told_its_servers_at_the_signed_api_and_to_sign():
     }
 
 
-def test_the_function_that_checks_tokens_knows_issuer_audience_and_keys_and_nothing_else():
+def test_the_function_that_checks_tokens_knows_issuer_audience_keys_and_where_people_chat_from():
     recording = run(LAMBDA_FULL)
     auth = LAMBDA_FULL["gateway"]["auth"]
     assert _variables(recording, "gateway_tokens") == {
+        "ALLOW_CIDRS": "203.0.113.0/24",
         "AUTH_ISSUER": auth["issuer"],
         "AUTH_AUDIENCE": auth["audience"],
         "AUTH_JWKS_URI": auth["jwks_uri"],
@@ -319,8 +320,11 @@ def test_a_function_may_not_do_itself_what_puts_it_into_the_network():
 def test_variables_are_decrypted_for_the_function_that_they_belong_to():
     statement = _statements(run(LAMBDA_FULL), "clock")["ReadOwnVariables"]
     assert statement["Condition"] == {
-        "StringEquals": {
-            "kms:EncryptionContext:aws:lambda:FunctionArn": _arn("function:mcp-platform-dev-clock")
+        "StringLike": {
+            "kms:EncryptionContext:aws:lambda:FunctionArn": [
+                _arn("function:mcp-platform-dev-clock"),
+                _arn("function:mcp-platform-dev-clock:*"),
+            ]
         }
     }
 

@@ -193,7 +193,7 @@ def test_the_metadata_is_served_to_everybody_by_the_gateway_itself():
 
 def test_listed_addresses_alone_reach_the_gateway():
     recording = run(LAMBDA_FULL)
-    policy = recording.one("apigateway.RestApiPolicy")
+    policy = recording.one("apigateway.RestApiPolicy", "lambda-gateway-policy")
     everything = recording.one("apigateway.RestApi", "lambda-gateway-rest").state["executionArn"]
     allow, deny = policy.json("policy")["Statement"]
     assert (allow["Principal"], allow["Resource"]) == ({"AWS": ["*"]}, [f"{everything}/*"])
@@ -203,10 +203,39 @@ def test_listed_addresses_alone_reach_the_gateway():
 
 def test_listed_addresses_of_a_signed_gateway_admit_the_account_and_agents_have_their_own_api():
     recording = run({**LAMBDA, "gateway": {"allow_cidrs": ["203.0.113.0/24"]}})
-    allow, _ = recording.one("apigateway.RestApiPolicy").json("policy")["Statement"]
+    policy = recording.one("apigateway.RestApiPolicy", "lambda-gateway-policy")
+    allow, _ = policy.json("policy")["Statement"]
     assert allow["Principal"] == {"AWS": ["arn:aws:iam::123456789012:root"]}
     assert recording.names("apigateway.RestApi") == ["lambda-gateway-rest", "lambda-internal-rest"]
-    assert recording.one("apigateway.RestApiPolicy").name == "lambda-gateway-policy"
+
+
+def test_the_api_of_the_agents_denies_everybody_but_them():
+    recording = run(LAMBDA_FULL)
+    policy = recording.one("apigateway.RestApiPolicy", "lambda-internal-policy")
+    internal = recording.one("apigateway.RestApi", "lambda-internal-rest").state
+    allow, deny = policy.json("policy")["Statement"]
+    assert allow["Principal"] == {"AWS": ["arn:aws:iam::123456789012:root"]}
+    assert (deny["Effect"], deny["Principal"]) == ("Deny", {"AWS": ["*"]})
+    assert deny["Resource"] == [f"{internal['executionArn']}/*"]
+    roles = {
+        agent: recording.one("iam.Role", f"lambda-{agent}-role").state["arn"]
+        for agent in ("assistant", "researcher-tools", "quick-tools")
+    }
+    assert deny["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": list(roles.values())}}
+    deployment = recording.one("apigateway.Deployment", "lambda-internal-routes-deployment")
+    assert policy.urn in deployment.dependencies
+
+
+def test_where_no_agent_uses_a_server_nobody_asks_the_api_of_the_agents():
+    agents = {name: one | {"uses": []} for name, one in LAMBDA_FULL["agents"].items()}
+    recording = run({**LAMBDA_FULL, "agents": agents})
+    policy = recording.one("apigateway.RestApiPolicy", "lambda-internal-policy")
+    _, deny = policy.json("policy")["Statement"]
+    assert (deny["Effect"], "Condition" in deny) == ("Deny", False)
+
+
+def test_where_agents_use_the_gateway_it_has_no_policy():
+    assert run(LAMBDA).of("apigateway.RestApiPolicy") == []
 
 
 def test_with_a_domain_nothing_answers_at_the_name_of_aws():
@@ -320,7 +349,7 @@ def test_a_deployment_waits_for_everything_that_it_takes_a_copy_of():
         if made.name.startswith("lambda-gateway-routes-")
     }
     copied |= {made.urn for made in recording.of("apigateway.Response")}
-    copied.add(recording.one("apigateway.RestApiPolicy").urn)
+    copied.add(recording.one("apigateway.RestApiPolicy", "lambda-gateway-policy").urn)
     assert copied <= set(deployment.dependencies)
 
 

@@ -486,6 +486,28 @@ def test_a_rest_api_sees_no_callers_from_private_addresses(root: Path, block: st
     )
 
 
+def test_people_who_chat_come_from_listed_addresses_only_where_tokens_are_checked(root: Path):
+    chats: dict[str, Any] = _ON_LAMBDA | {
+        "agents": {"helper": {**_HERE, "models": ["amazon.nova-lite-v1:0"], "chat": "websocket"}}
+    }
+    gateway: dict[str, Any] = {"allow_cidrs": ["203.0.113.0/24"]}
+    _assert_refused(
+        chats | {"gateway": gateway},
+        root,
+        Fault(
+            path=("agents", "helper", "chat"),
+            got="websocket, with gateway.allow_cidrs and without auth",
+            allowed=(
+                "none: a WebSocket API has no policy of its own, and only what checks tokens could "
+                "hold callers to their addresses"
+            ),
+            mend=_rm("agents.helper.chat"),
+        ),
+    )
+    _assert_fits(chats | {"gateway": {**_TLS, **gateway, "auth": _AUTH}}, root)
+    _assert_fits(chats, root)
+
+
 @pytest.mark.parametrize("block", ["8.0.0.0/7", "172.32.0.0/16", "100.128.0.0/9", "9.0.0.0/8"])
 def test_a_block_with_public_addresses_may_call(root: Path, block: str):
     _assert_fits(_ON_LAMBDA | {"gateway": {"allow_cidrs": [block]}}, root)

@@ -39,8 +39,13 @@ def token_event(shown: str, method: str = "POST/servers/clock/mcp") -> dict[str,
     return {"type": "TOKEN", "authorizationToken": shown, "methodArn": f"{API}/{method}"}
 
 
-def request_event(headers: dict[str, str] | None) -> dict[str, Any]:
-    return {"type": "REQUEST", "headers": headers, "methodArn": f"{API}/$connect"}
+def request_event(headers: dict[str, str] | None, address: str = "203.0.113.7") -> dict[str, Any]:
+    return {
+        "type": "REQUEST",
+        "headers": headers,
+        "methodArn": f"{API}/$connect",
+        "requestContext": {"identity": {"sourceIp": address}},
+    }
 
 
 def handled(event: dict[str, Any]) -> dict[str, Any]:
@@ -178,3 +183,30 @@ def test_it_starts_without_the_sdk_of_mcp_and_without_a_web_server() -> None:
         timeout=DEADLINE_SECONDS,
     )
     assert ended.stdout == b"set()\n"
+
+
+@pytest.mark.parametrize(
+    ("address", "blocks", "effect"),
+    [
+        ("203.0.113.7", "", "Allow"),
+        ("203.0.113.7", "203.0.113.0/24", "Allow"),
+        ("203.0.113.255", "198.51.100.0/24 203.0.113.0/24", "Allow"),
+        ("203.0.114.0", "198.51.100.0/24 203.0.113.0/24", "Deny"),
+        ("2001:db8::1", "203.0.113.0/24", "Deny"),
+    ],
+)
+def test_who_connects_is_held_to_the_addresses_that_may(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, address: str, blocks: str, effect: str
+) -> None:
+    monkeypatch.setenv("ALLOW_CIDRS", blocks)
+    event = request_event({"Authorization": f"Bearer {issuer.token()}"}, address)
+    (statement,) = handled(event)["policyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Resource"]) == (effect, f"{API}/*")
+
+
+def test_where_a_rest_api_has_a_policy_the_token_alone_decides(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALLOW_CIDRS", "203.0.113.0/24")
+    (statement,) = handled(token_event(f"Bearer {issuer.token()}"))["policyDocument"]["Statement"]
+    assert statement["Effect"] == "Allow"

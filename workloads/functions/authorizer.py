@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cache
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import jwt
@@ -27,15 +28,16 @@ def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
     """Say whether a caller may use the API.
 
     Reads `AUTH_ISSUER`, `AUTH_AUDIENCE` and `AUTH_JWKS_URI`, the URL of the issuer's keys, which
-    are kept for the invocations that follow.
+    are kept for the invocations that follow; and `ALLOW_CIDRS`, the blocks of addresses that may
+    connect to a WebSocket API, parted by spaces: a REST API has a policy for that.
 
     Args:
         event: A TOKEN event (`authorizationToken`) or a REQUEST event (`headers`), with the
             `methodArn` of what is asked for.
 
     Returns:
-        The caller, and a policy that allows the whole stage: API Gateway keeps it for the token,
-        whatever that asks for next.
+        The caller, and a policy that allows the whole stage, or denies it to a caller from
+        elsewhere: API Gateway keeps it for the token, whatever that asks for next.
 
     Raises:
         Exception: "Unauthorized", which API Gateway answers with 401, for a caller without a token
@@ -57,7 +59,7 @@ def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
             "Version": "2012-10-17",
             "Statement": [
                 {
-                    "Effect": "Allow",
+                    "Effect": "Allow" if _comes_from_there(event) else "Deny",
                     "Action": "execute-api:Invoke",
                     "Resource": _stage(event["methodArn"]),
                 }
@@ -72,6 +74,14 @@ def _authorization(event: Mapping[str, Any]) -> str:
         return event["authorizationToken"]
     headers: Mapping[str, str] = event.get("headers") or {}
     return next((headers[name] for name in headers if name.lower() == "authorization"), "")
+
+
+def _comes_from_there(event: Mapping[str, Any]) -> bool:
+    blocks = os.environ.get("ALLOW_CIDRS", "").split()
+    if event["type"] == "TOKEN" or not blocks:
+        return True
+    address = ip_address(event["requestContext"]["identity"]["sourceIp"])
+    return any(address in ip_network(block) for block in blocks)
 
 
 def _stage(method_arn: str) -> str:

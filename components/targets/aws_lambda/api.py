@@ -1,6 +1,7 @@
 """A REST API: its address, and who may call it. What it answers is in `routes`."""
 
 import json
+from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -16,9 +17,9 @@ from core.stack import Stack
 class Api(pulumi.ComponentResource):
     """A regional REST API without routes yet.
 
-    Type token `mcp-platform:lambda:Api`. Creates the API; where only some addresses may call, a
-    policy that says so; with a domain, the domain, and nothing answers at AWS's own name then; with
-    token checks, what says where to get a token to whoever has none.
+    Type token `mcp-platform:lambda:Api`. Creates the API; where only some addresses or roles may
+    call, a policy that says so; with a domain, the domain, and nothing answers at AWS's own name
+    then; with  token checks, what says where to get a token to whoever has none.
 
     Methods either want requests signed with AWS credentials, or check tokens; `routes` says which.
 
@@ -79,8 +80,10 @@ class Api(pulumi.ComponentResource):
         """Whether callers from outside use it."""
         self.settings: list[tuple[pulumi.Resource, pulumi.Input[object]]] = []
         """What is in force with the next deployment only, each with what it says."""
+        # What AWS's own name answers is in force with the next deployment too.
+        self.settings.append((api, domain is not None))
         if is_gateway and fleet.gateway.allow_cidrs:
-            self._admit(fleet, foundation)
+            self._admit(_admission(fleet, foundation, self.execution_arn))
         if domain and fleet.gateway.auth:
             self._tell_where_tokens_are(domain)
         self.endpoint: Endpoint | None = None
@@ -117,8 +120,32 @@ class Api(pulumi.ComponentResource):
             }
         )
 
-    def _admit(self, fleet: Fleet, foundation: Foundation) -> None:
-        text = pulumi.Output.json_dumps(document(_admission(fleet, foundation, self.execution_arn)))
+    def admit_roles(self, role_arns: Sequence[pulumi.Output[str]], foundation: Foundation) -> None:
+        """Makes the policy that lets nobody but these roles call, whatever others may do.
+
+        Args:
+            role_arns: The roles; each needs the right to call of its own.
+            foundation: The foundation.
+        """
+        everything = pulumi.Output.concat(self.execution_arn, "/*")
+        self._admit(
+            [
+                _callers_with_credentials(foundation, everything),
+                Statement(
+                    sid="OnlyAgents",
+                    effect="Deny",
+                    principals={"AWS": ("*",)},
+                    actions=("execute-api:Invoke",),
+                    resources=(everything,),
+                    conditions={"ArnNotEquals": {"aws:PrincipalArn": list(role_arns)}}
+                    if role_arns
+                    else {},
+                ),
+            ]
+        )
+
+    def _admit(self, statements: Sequence[Statement]) -> None:
+        text = pulumi.Output.json_dumps(document(statements))
         policy = aws.apigateway.RestApiPolicy(
             f"{self._name}-policy",
             rest_api_id=self.id,
@@ -163,10 +190,7 @@ class Api(pulumi.ComponentResource):
 def _admission(
     fleet: Fleet, foundation: Foundation, execution_arn: pulumi.Output[str]
 ) -> list[Statement]:
-    """Lets these addresses call: anybody there where tokens are checked, else the account.
-
-    To let the account call gives nobody in it a right: its own policies do that.
-    """
+    """Lets these addresses call: anybody there where tokens are checked, else the account."""
     everything = pulumi.Output.concat(execution_arn, "/*")
     if fleet.gateway.auth:
         who = Statement(
@@ -177,12 +201,7 @@ def _admission(
             why_star="tokens are checked on every route, and their holders are in no account",
         )
     else:
-        who = Statement(
-            sid="CallersWithCredentials",
-            principals={"AWS": (foundation.account.arn("iam", "root", region=""),)},
-            actions=("execute-api:Invoke",),
-            resources=(everything,),
-        )
+        who = _callers_with_credentials(foundation, everything)
     return [
         who,
         Statement(
@@ -194,3 +213,13 @@ def _admission(
             conditions={"NotIpAddress": {"aws:SourceIp": list(fleet.gateway.allow_cidrs)}},
         ),
     ]
+
+
+def _callers_with_credentials(foundation: Foundation, everything: pulumi.Output[str]) -> Statement:
+    """Leaves it to the account who may call: that gives nobody in it a right."""
+    return Statement(
+        sid="CallersWithCredentials",
+        principals={"AWS": (foundation.account.arn("iam", "root", region=""),)},
+        actions=("execute-api:Invoke",),
+        resources=(everything,),
+    )

@@ -132,7 +132,16 @@ def open_room(
         f"{name}-chat-deployment",
         api_id=api.id,
         description="The routes as they are",
-        triggers={"routes": fingerprint([message.integration_uri, templates.MESSAGE, admits])},
+        triggers={
+            "routes": fingerprint(
+                [
+                    message.integration_uri,
+                    templates.CONNECTED,
+                    templates.MESSAGE,
+                    authorizer.authorizer_uri if authorizer else admits,
+                ]
+            )
+        },
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[*routes, permission, invoked]),
     )
     throttle = fleet.gateway.throttle

@@ -44,11 +44,13 @@ class Function:
         name: The function's name.
         alias_arn: The ARN of its alias `live`.
         alias: That alias.
+        role_arn: The role that it runs as.
     """
 
     name: pulumi.Output[str]
     alias_arn: pulumi.Output[str]
     alias: aws.lambda_.Alias
+    role_arn: pulumi.Output[str]
 
     def invoke_uri(self, region: str, *, streams: bool) -> pulumi.Output[str]:
         """What API Gateway calls it by, with its answer as a stream or whole.
@@ -198,4 +200,4 @@ def create_function(
         function_version=made.version,
         opts=pulumi.ResourceOptions(parent=parent),
     )
-    return Function(name=made.name, alias_arn=alias.arn, alias=alias)
+    return Function(name=made.name, alias_arn=alias.arn, alias=alias, role_arn=execution_role.arn)

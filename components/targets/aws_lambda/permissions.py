@@ -48,7 +48,12 @@ def own_permissions(
             sid="ReadOwnVariables",
             actions=("kms:Decrypt",),
             resources=(foundation.key_arn,),
-            conditions={"StringEquals": {_FUNCTION_CONTEXT: function_arn}},
+            # With a version behind it too: which of them Lambda names is not documented.
+            conditions={
+                "StringLike": {
+                    _FUNCTION_CONTEXT: [function_arn, pulumi.Output.concat(function_arn, ":*")]
+                }
+            },
         ),
         *(_join_network(function_arn) if inside else ()),
     ]
@@ -80,11 +85,11 @@ def answer_chats(execution_arn: pulumi.Output[str]) -> list[Statement]:
     ]
 
 
-def trace() -> Statement:
-    """Sending traces to X-Ray."""
+def trace(*more: str) -> Statement:
+    """Sending traces to X-Ray, and what more of it is needed for that."""
     return Statement(
         sid="SendTraces",
-        actions=("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+        actions=("xray:PutTelemetryRecords", "xray:PutTraceSegments", *more),
         resources=("*",),
         why_star="X-Ray has no resource for what sends to it (Service Authorization Reference)",
     )
@@ -135,7 +140,8 @@ def run_machine(
             why_star="CloudWatch Logs has no resource for a delivery (Step Functions Developer "
             'Guide, "Using CloudWatch Logs to log execution history")',
         ),
-        trace(),
+        # AWS Step Functions Developer Guide, "IAM policies for AWS X-Ray".
+        trace("xray:GetSamplingRules", "xray:GetSamplingTargets"),
     ]
 
 

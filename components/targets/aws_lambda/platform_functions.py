@@ -1,5 +1,7 @@
 """The platform's own functions: one image, from `workloads/functions`, with a command for each."""
 
+from collections.abc import Sequence
+
 import pulumi
 
 from components.foundation import Foundation
@@ -27,6 +29,7 @@ def platform_image(name: str, *, foundation: Foundation, parent: pulumi.Resource
 def token_function(
     name: str,
     auth: Authentication,
+    allow_cidrs: Sequence[str],
     *,
     stack: Stack,
     foundation: Foundation,
@@ -34,7 +37,10 @@ def token_function(
     pullable: list[pulumi.Resource],
     parent: pulumi.Resource,
 ) -> Function:
-    """Makes the function that checks the tokens of callers; it stands in no network."""
+    """Makes the function that checks the tokens of callers; it stands in no network.
+
+    Of people who chat, it also checks where they come from.
+    """
     return create_function(
         f"{name}-gateway_tokens",
         Settings(
@@ -48,6 +54,7 @@ def token_function(
                 "AUTH_ISSUER": auth.issuer,
                 "AUTH_AUDIENCE": auth.audience,
                 "AUTH_JWKS_URI": auth.jwks_uri,
+                **({"ALLOW_CIDRS": " ".join(allow_cidrs)} if allow_cidrs else {}),
             },
             statements=(),
             log_group_name=foundation.observability.gateway_log_group_name,

@@ -149,8 +149,7 @@ class Routes(pulumi.ComponentResource):
             type="TOKEN",
             authorizer_uri=tokens.invoke_uri(self._stack.region, streams=False),
             identity_source="method.request.header.Authorization",
-            # RFC 6750, section 2.1: what is no bearer token is refused without asking.
-            identity_validation_expression="^[Bb]earer +[A-Za-z0-9._~+/-]+=*$",
+            identity_validation_expression=_BEARER,
             authorizer_result_ttl_in_seconds=_TOKEN_SECONDS,
             opts=self._child,
         )
@@ -160,7 +159,7 @@ class Routes(pulumi.ComponentResource):
             self,
         )
         self._made += [authorizer, permission]
-        self._said.append(authorizer.authorizer_uri)
+        self._said.append([authorizer.authorizer_uri, _BEARER, _TOKEN_SECONDS])
         return authorizer
 
     def _ask_for_questions(self) -> tuple[aws.apigateway.Model, aws.apigateway.RequestValidator]:
@@ -263,7 +262,7 @@ class Routes(pulumi.ComponentResource):
 
     def _start(self, route: Route, machine: StateMachine) -> None:
         action = "StartSyncExecution" if machine.express else "StartExecution"
-        request = machine.arn.apply(lambda arn: templates.start(arn, express=machine.express))
+        request = machine.arn.apply(templates.start)
         status_path = f"{agent_path(route.workload or '')}/executions"
         well = (
             Reply(status=200, template=templates.ANSWERED, pattern="200")
@@ -314,7 +313,7 @@ class Routes(pulumi.ComponentResource):
             ),
         )
         self._made.append(integration)
-        self._said.append([request, action])
+        self._said.append([request, action, machine.starter_role_arn if machine else None])
         for reply in replies:
             self._reply(f"{stem}-{reply.status}", method, integration, reply)
 
@@ -404,6 +403,9 @@ class Routes(pulumi.ComponentResource):
 
 # How long API Gateway remembers that a token is good: one that was withdrawn passes so much longer.
 _TOKEN_SECONDS = 60
+
+# RFC 6750, section 2.1: what is no bearer token is refused without asking.
+_BEARER = "^[Bb]earer +[A-Za-z0-9._~+/-]+=*$"
 
 _FAILED = Reply(status=502, template=templates.error("the agent could not be asked"))
 

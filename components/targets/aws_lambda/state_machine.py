@@ -23,17 +23,19 @@ class StateMachine(pulumi.ComponentResource):
 
     Type token `mcp-platform:lambda:StateMachine`. Creates a function that lists and calls the tools
     of the agent's servers, with its role; the state machine with its role, express where it answers
-    while its caller waits, else standard; and a role for the gateway to start it.
+    while its caller waits, else standard; and, where the agent is exposed, a role for the gateway
+    to start it.
 
     Attributes:
         arn: The state machine's ARN.
         execution_arn: What its executions' ARNs begin with.
-        starter_role_arn: The role that may start it and ask for its executions.
+        starter_role_arn: The role that may start it and ask for its executions, if the gateway has
+            one.
     """
 
     arn: pulumi.Output[str]
     execution_arn: pulumi.Output[str]
-    starter_role_arn: pulumi.Output[str]
+    starter_role_arn: pulumi.Output[str] | None
 
     def __init__(
         self,
@@ -111,20 +113,24 @@ class StateMachine(pulumi.ComponentResource):
             tracing_configuration={"enabled": True},
             opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
         )
-        self.name = machine.name
-        """The state machine's name."""
         self.arn = machine.arn
         self.execution_arn = machine.arn.apply(
             lambda arn: arn.replace(":stateMachine:", ":execution:")
         )
-        starter, self.startable = role(
-            f"{name}-starter",
-            parent=self,
-            trust=trust("apigateway.amazonaws.com", account.id),
-            description=f"The gateway of {stack.label} starts {agent}",
-            statements=start_machine(self.arn, self.execution_arn, express=self.express),
-        )
-        self.starter_role_arn = starter.arn
+        self.starter_role_arn = None
+        self.startable: list[pulumi.Resource] = []
+        """What must be there before the gateway can start it."""
+        # A route that is removed stays in the deployment that was made before: without the role it
+        # starts nothing.
+        if load.expose:
+            starter, self.startable = role(
+                f"{name}-starter",
+                parent=self,
+                trust=trust("apigateway.amazonaws.com", account.id),
+                description=f"The gateway of {stack.label} starts {agent}",
+                statements=start_machine(self.arn, self.execution_arn, express=self.express),
+            )
+            self.starter_role_arn = starter.arn
         self.register_outputs(
             {
                 "arn": self.arn,

@@ -27,7 +27,7 @@ from components.targets.aws_lambda.state_machine import StateMachine
 from components.targets.aws_lambda.workload import Workload
 from core import aws_lambda, rest_api
 from core.discovery import agents_have_an_api, server_addresses
-from core.fleet import Fleet
+from core.fleet import Chat, Fleet
 from core.stack import Stack
 
 
@@ -99,6 +99,8 @@ class LambdaTarget(pulumi.ComponentResource):
             for agent, load in fleet.agents.items()
             if self._image and fleet.is_state_machine(load)
         }
+        if apis.internal is not apis.gateway:
+            apis.internal.admit_roles(self._roles_of_agents(), foundation)
         self._routes(apis)
         self._alarms(apis)
         self.gateway_url = apis.gateway.url
@@ -173,6 +175,7 @@ class LambdaTarget(pulumi.ComponentResource):
             token_function(
                 self._name,
                 auth,
+                fleet.gateway.allow_cidrs if _chats(fleet) else (),
                 stack=stack,
                 foundation=foundation,
                 image=self._image,
@@ -184,6 +187,12 @@ class LambdaTarget(pulumi.ComponentResource):
         )
         logged = log_role(self._name, fleet=fleet, foundation=foundation, parent=self)
         return Apis(gateway=gateway, internal=internal, tokens=tokens, logged=logged)
+
+    def _roles_of_agents(self) -> list[pulumi.Output[str]]:
+        """The roles that call servers: those of agents, or of what calls tools for them."""
+        functions = {key: made.function for key, made in self._workloads.items()}
+        functions |= {key: made.tools for key, made in self._machines.items()}
+        return [functions[name].role_arn for name, one in self._fleet.agents.items() if one.uses]
 
     def _routes(self, apis: Apis) -> None:
         fleet = self._fleet
@@ -239,6 +248,10 @@ class LambdaTarget(pulumi.ComponentResource):
                 timeout_seconds=timeout_seconds,
                 topic_arn=topic_arn,
             )
+
+
+def _chats(fleet: Fleet) -> bool:
+    return any(agent.chat is Chat.WEBSOCKET for agent in fleet.agents.values())
 
 
 def _distinct(apis: Apis) -> list[Api]:

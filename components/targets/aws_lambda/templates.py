@@ -30,19 +30,19 @@ def error(text: str) -> str:
     return json.dumps({"error": text})
 
 
-def start(machine_arn: str, *, express: bool) -> str:
+def start(machine_arn: str) -> str:
     """Starts a state machine with the request's body as input.
 
-    A standard execution has the request's id as its name, so that its caller can be told where to
-    ask for it.
+    Step Functions names the execution: the request's id, which callers can set, would let them
+    choose the name of somebody else's.
     """
-    name = "" if express else ',"name":"$context.requestId"'
-    return f'{{"stateMachineArn":"{machine_arn}"{name},"input":"{_BODY}"}}'
+    return f'{{"stateMachineArn":"{machine_arn}","input":"{_BODY}"}}'
 
 
 def started(status_path: str) -> str:
     """Tells where a started execution is: at the path, with its id behind it."""
-    return f'{{"id":"$context.requestId","status":"{status_path}/$context.requestId"}}'
+    id_ = """$input.path('$.executionArn').replaceAll("^.*:","")"""
+    return f'{{"id":"{id_}","status":"{status_path}/{id_}"}}'
 
 
 def describe(execution_arn: str) -> str:

@@ -172,7 +172,10 @@ class Workload(pulumi.ComponentResource):
                 ),
             },
         }
-        if not _scales(load):  # else they are the autoscaler's
+        scaled = load.replicas.min < load.replicas.max
+        # The autoscaler takes over from what Pulumi begins with; an engine that applies a manifest
+        # again and again would fight it.
+        if not (scaled and fleet.gitops):
             spec["replicas"] = load.replicas.min
         deployment = k8s.apps.v1.Deployment(
             f"{name}-deployment",
@@ -185,6 +188,7 @@ class Workload(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=foundation.network.before([*needed, *ready, service]),
+                ignore_changes=["spec.replicas"] if scaled else None,
                 custom_timeouts=pulumi.CustomTimeouts(
                     create=patience, update=patience, delete=patience
                 ),
@@ -197,7 +201,7 @@ class Workload(pulumi.ComponentResource):
             stack=stack,
             opts=here,
         )
-        if _scales(load):
+        if scaled:
             scale(
                 name,
                 workload,
@@ -261,7 +265,3 @@ class Workload(pulumi.ComponentResource):
             },
             opts=here,
         )
-
-
-def _scales(load: Server | Agent) -> bool:
-    return load.replicas.min < load.replicas.max

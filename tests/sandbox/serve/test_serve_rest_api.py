@@ -43,7 +43,7 @@ from tests.sandbox.serve.apis import (
     signature,
     workload,
 )
-from tests.sandbox.serve.deployed import ACCOUNT
+from tests.sandbox.serve.deployed import ACCOUNT, role_arn
 
 MCP = "/live/servers/clock/mcp"
 CLOCK = f"{EXECUTION}/live/POST/servers/clock/mcp"
@@ -806,6 +806,38 @@ def test_a_condition_on_the_address_has_edges(
     blocks = ["198.51.100.0/24", "2001:db8::/32"]
     document = policy(statement(Condition={operator: {"aws:SourceIp": blocks}}))
     assert decide(document, CLOCK, principals={"*"}, source_ip=address) is effect
+
+
+@pytest.mark.parametrize(
+    ("operator", "role", "effect"),
+    [
+        ("ArnEquals", "agent", Effect.ALLOW),
+        ("ArnEquals", "agents", Effect.NOTHING),
+        ("ArnEquals", None, Effect.NOTHING),
+        ("ArnNotEquals", "agent", Effect.NOTHING),
+        ("ArnNotEquals", "agents", Effect.ALLOW),
+        ("ArnNotEquals", None, Effect.ALLOW),
+    ],
+)
+def test_a_condition_on_the_caller_names_roles(
+    operator: str, role: str | None, effect: Effect
+) -> None:
+    wanted = {"aws:PrincipalArn": [role_arn("other"), role_arn("agent")]}
+    document = policy(statement(Condition={operator: wanted}))
+    caller = role_arn(role) if role else None
+    assert decide(document, CLOCK, principals={"*"}, principal_arn=caller) is effect
+
+
+def test_a_policy_for_some_roles_denies_all_others_whatever_they_may(cloud: Cloud) -> None:
+    add_function(cloud, "allowed", invoke_right("/servers/clock/mcp"))
+    deny = statement("Deny", Condition={"ArnNotEquals": {"aws:PrincipalArn": [role_arn("agent")]}})
+    own_policy(cloud, statement(principal=f"arn:aws:iam::{ACCOUNT}:root"), deny)
+    answers = {
+        name: once(cloud, source=name, headers={"authorization": signature(name)}).status
+        for name in ("agent", "allowed", "loner")
+    }
+    assert answers == {"agent": 200, "allowed": 403, "loner": 403}
+    assert once(cloud).status == 403
 
 
 @pytest.mark.parametrize(

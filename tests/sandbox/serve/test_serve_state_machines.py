@@ -123,7 +123,7 @@ def fleet(
         "POST",
         action(
             "StartSyncExecution" if express else "StartExecution",
-            templates.start(MACHINE, express=express),
+            templates.start(MACHINE),
         ),
         reply(200, templates.ANSWERED, "200") if express else reply(202, started, "200"),
         failed,
@@ -193,6 +193,7 @@ def ended(cloud: Cloud, question: str = QUESTION, functions: Functions | None = 
         started = await asking("POST", ASK, body=body(question))
         assert started.status == 202, started.body
         assert started.json["status"] == f"/agents/researcher/executions/{started.json['id']}"
+        assert started.json["id"] != started.headers["x-amzn-requestid"]
         while True:
             answer = await asking("GET", f"/live{started.json['status']}")
             assert answer.status == 200, answer.body

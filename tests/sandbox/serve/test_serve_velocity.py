@@ -26,15 +26,16 @@ def test_whatever_somebody_writes_arrives_in_json_as_it_was(text: str) -> None:
 
 @given(TEXTS)
 def test_a_state_machine_gets_the_body_as_it_was(text: str) -> None:
-    start = made(templates.start("arn", express=False), {"question": text}, requestId="r1")
-    assert (start["stateMachineArn"], start["name"]) == ("arn", "r1")
+    start = made(templates.start("arn"), {"question": text})
+    assert start.keys() == {"stateMachineArn", "input"}
+    assert start["stateMachineArn"] == "arn"
     assert json.loads(start["input"]) == {"question": text}
-    assert set(made(templates.start("arn", express=True), {})) == {"stateMachineArn", "input"}
 
 
 def test_a_started_execution_is_told_by_its_path() -> None:
-    told = made(templates.started("/agents/a/executions"), requestId="r1")
-    assert told == {"id": "r1", "status": "/agents/a/executions/r1"}
+    arn = "arn:aws:states:us-east-1:123456789012:execution:machine:e1"
+    told = made(templates.started("/agents/a/executions"), {"executionArn": arn})
+    assert told == {"id": "e1", "status": "/agents/a/executions/e1"}
 
 
 def test_an_execution_is_asked_for_by_the_id_in_the_path() -> None:
