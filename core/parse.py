@@ -74,6 +74,7 @@ def parse(bag: Mapping[str, str], *, encrypted: frozenset[str], root: Path) -> t
             fleet=fleet,
             names=names,
             region=region,
+            assumed_roles=_assumed_roles(bag.get("aws:assumeRoles", "")),
             root=root,
             secret_keys=secret_keys,
             encrypted=encrypted,
@@ -82,6 +83,16 @@ def parse(bag: Mapping[str, str], *, encrypted: frozenset[str], root: Path) -> t
     if faults:
         raise ConfigurationError(faults)
     return fleet, region
+
+
+def _assumed_roles(text: str) -> list[Mapping[str, Any]]:
+    """The roles that the AWS provider takes one after another; what is none, it refuses itself."""
+    try:
+        found: object = json.loads(text or "[]")
+    except ValueError:
+        return []
+    roles = cast("list[object]", found) if isinstance(found, list) else []
+    return [cast("Mapping[str, Any]", role) for role in roles if isinstance(role, dict)]
 
 
 def _decode(

@@ -5,10 +5,11 @@ one target cannot do stands in `core.fitness`.
 """
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from core import cidrs, fitness
 from core.environment import RESERVED, variable
@@ -40,6 +41,7 @@ class Facts:
         names: The names in `servers`, `agents` and `secrets`, those of such entries included; of a
             section that could not be read at all, nothing is known.
         region: The value of `aws:region`, empty where it is not set.
+        assumed_roles: The value of `aws:assumeRoles`.
         root: The project's root, where image contexts start.
         secret_keys: The keys `secret-<name>` that have a value.
         encrypted: The keys whose value is encrypted.
@@ -48,6 +50,7 @@ class Facts:
     fleet: Fleet
     names: Mapping[str, frozenset[str]]
     region: str
+    assumed_roles: Sequence[Mapping[str, Any]]
     root: Path
     secret_keys: frozenset[str]
     encrypted: frozenset[str]
@@ -65,6 +68,23 @@ def _region(facts: Facts) -> Iterator[Fault]:
             got="nothing",
             allowed="the AWS region to deploy to",
             mend="pulumi config set aws:region us-east-1",
+        )
+
+
+def _assumed_roles(facts: Facts) -> Iterator[Fault]:
+    """On EKS, `aws eks get-token` takes one role, straight from the deployment's credentials."""
+    roles = facts.assumed_roles
+    if facts.fleet.target is not Target.EKS:
+        return
+    if len(roles) > 1 or any("externalId" in role for role in roles):
+        yield Fault(
+            path=("aws:assumeRoles",),
+            got=f"{len(roles)} roles" if len(roles) > 1 else "a role with an externalId",
+            allowed=(
+                "one role without an externalId: the AWS CLI, by which the cluster is reached, "
+                "takes no more; aws:profile may name one that takes several, or has an id"
+            ),
+            mend="pulumi config rm aws:assumeRoles",
         )
 
 
@@ -479,6 +499,7 @@ def _fitness(facts: Facts) -> Iterator[Fault]:
 
 _RULES = (
     _region,
+    _assumed_roles,
     _something_to_run,
     _one_name_one_workload,
     _images,

@@ -57,6 +57,44 @@ def test_a_stack_without_region_is_refused(root: Path):
     )
 
 
+_ROLE = "arn:aws:iam::123456789012:role/deploy"
+
+
+@pytest.mark.parametrize(
+    ("roles", "got"),
+    [
+        ([{"roleArn": _ROLE}, {"roleArn": _ROLE}], "2 roles"),
+        ([{"roleArn": _ROLE, "externalId": "x"}], "a role with an externalId"),
+    ],
+)
+def test_on_eks_the_deployment_takes_one_role_without_an_id(
+    root: Path, roles: list[dict[str, str]], got: str
+):
+    own = SMALLEST | {"target": "eks"}
+    made = configuration(own)
+    made.values["aws:assumeRoles"] = roles
+    assert made.faults(root) == (
+        Fault(
+            path=("aws:assumeRoles",),
+            got=got,
+            allowed=(
+                "one role without an externalId: the AWS CLI, by which the cluster is reached, "
+                "takes no more; aws:profile may name one that takes several, or has an id"
+            ),
+            mend="pulumi config rm aws:assumeRoles",
+        ),
+    )
+    made.values["mcp-platform:target"] = "ecs"
+    assert made.faults(root) == ()
+
+
+@pytest.mark.parametrize("roles", ["", "nonsense", "{}", [], [{"roleArn": _ROLE}], ["x"]])
+def test_one_role_or_none_is_taken_on_eks(root: Path, roles: Any):
+    made = configuration(SMALLEST | {"target": "eks"})
+    made.values["aws:assumeRoles"] = roles
+    assert made.faults(root) == ()
+
+
 def test_a_fleet_of_nothing_is_refused(root: Path):
     empty: list[dict[str, Any]] = [{}, {"servers": {}, "agents": {}}]
     for own in empty:
