@@ -17,47 +17,17 @@ TARGET_GROUP: Final = 32
 LOAD_BALANCER: Final = 32
 """Elastic Load Balancing API 2015-12-01, CreateLoadBalancer, Name."""
 
-IAM_ROLE: Final = 64
-"""IAM API, CreateRole, RoleName."""
-
-ECR_REPOSITORY: Final = 256
-"""Amazon ECR API, CreateRepository, repositoryName."""
-
-ECR_REPOSITORY_MINIMUM: Final = 2
-"""Amazon ECR API, CreateRepository, repositoryName: the only minimum above one character."""
-
-SSM_PARAMETER: Final = 955
-"""Systems Manager API, PutParameter, Name: 1011 with the ARN before the name counted.
-
-The longest such ARN, ``arn:<10>:ssm:<14>:<12>:parameter``, has 56 characters.
-"""
-
-LOG_GROUP: Final = 512
-"""CloudWatch Logs API, CreateLogGroup, logGroupName."""
-
 CLOUD_MAP_SERVICE: Final = 63
 """A DNS label, RFC 1035 section 2.3.4; Cloud Map's CreateService itself would take 127."""
 
-CLOUD_MAP_NAMESPACE: Final = 253
-"""AWS Cloud Map API, CreatePrivateDnsNamespace, Name."""
-
 ECS_NAME: Final = 255
 """Amazon ECS API: CreateCluster clusterName, CreateService serviceName, task definition family."""
-
-SECURITY_GROUP: Final = 255
-"""Amazon EC2 API, CreateSecurityGroup, GroupName."""
-
-EFS_CREATION_TOKEN: Final = 64
-"""Amazon EFS API, CreateFileSystem, CreationToken."""
 
 LAMBDA_FUNCTION: Final = 64
 """AWS Lambda API, CreateFunction, FunctionName."""
 
 STATE_MACHINE: Final = 80
 """AWS Step Functions API, CreateStateMachine, name."""
-
-SNS_TOPIC: Final = 256
-"""Amazon SNS API, CreateTopic, Name."""
 
 DASHBOARD: Final = 255
 """CloudWatch API, PutDashboard, DashboardName."""
@@ -72,12 +42,12 @@ _HASH_LENGTH = 7
 _SHORTEST_LIMIT = _HASH_LENGTH + 2  # one character of the name, a hyphen, the hash
 
 
-def fit(name: str, limit: int, *, minimum: int = 1) -> str:
+def fit(name: str, limit: int) -> str:
     """Make a name that AWS accepts out of the wanted one.
 
-    A name that fits comes back as it is. One that is too long or too short, that begins or ends
-    with a hyphen, or that has two hyphens in a row (target groups and load balancers forbid the
-    first, the ECR API's pattern both) comes back mended, with a hyphen and seven hexadecimal digits
+    A name that fits comes back as it is. One that is too long, that begins or ends with a hyphen,
+    or that has two hyphens in a row (target groups and load balancers forbid the first, the ECR
+    API's pattern both) comes back mended, with a hyphen and seven hexadecimal digits
     of the SHA-256 of the wanted name at its end. Two wanted names that begin alike therefore stay
     different, and one wanted name gives the same result everywhere. No character is added but
     hyphens and the digits ``0-9a-f``.
@@ -85,26 +55,22 @@ def fit(name: str, limit: int, *, minimum: int = 1) -> str:
     Args:
         name: the wanted name, in characters that the resource allows.
         limit: the most characters that the resource allows; one of this module's constants.
-        minimum: the fewest characters that the resource allows.
 
     Returns:
-        A name of ``minimum`` to ``limit`` characters.
+        A name of at most ``limit`` characters.
 
     Raises:
-        ValueError: when the limit leaves no room for a hash, the minimum is not between 1 and the
-            shortest mended name, or the name has nothing but hyphens.
+        ValueError: when the limit leaves no room for a hash, or the name has nothing but hyphens.
     """
     if limit < _SHORTEST_LIMIT:
         raise ValueError(
             f"a limit of {limit} characters leaves no room for a name and its hash: "
             f"at least {_SHORTEST_LIMIT} are needed"
         )
-    if not 1 <= minimum <= _SHORTEST_LIMIT:
-        raise ValueError(f"a minimum of {minimum} characters is not in 1 to {_SHORTEST_LIMIT}")
     tidy = re.sub(r"-{2,}", "-", name).strip("-")
     if not tidy:
         raise ValueError(f"the name {name!r} has no character other than hyphens")
-    if tidy == name and minimum <= len(name) <= limit:
+    if tidy == name and len(name) <= limit:
         return name
     digest = short_hash(name)
     # A repository's part may not end with a separator, so the cut must not leave one there.

@@ -93,23 +93,6 @@ class Chain:
     stop_seconds: int
     server_grace_seconds: int
 
-    @property
-    def cuts_direct_requests(self) -> bool:
-        """Whether replacing a task can cut a call that comes straight from an agent.
-
-        It can where the longest request is longer than the server's grace, that is from 116 s on:
-        the agent must then be ready to repeat the call.
-        """
-        return self.max_request_seconds > self.server_grace_seconds
-
-    @property
-    def cuts_gateway_requests(self) -> bool:
-        """Whether replacing a task can cut a request that came through the load balancer.
-
-        It can where the longest request is longer than the deregistration delay, over 3600 s.
-        """
-        return self.max_request_seconds > self.deregistration_seconds
-
 
 def alb_idle_seconds(max_request_seconds: Iterable[int]) -> int:
     """Work out the idle time of a load balancer from the longest request of each workload behind.

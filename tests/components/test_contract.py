@@ -270,16 +270,18 @@ def test_no_output_holds_a_secret_not_even_an_encrypted_one(fleet: Any):
     assert [text for text in texts if MARKER in text] == []
 
 
-# The physical names that AWS limits most; Pulumi adds eight characters to the logical name.
+# The physical names that AWS limits most; Pulumi adds eight characters to the logical name. Limits
+# that no name of ours is fitted to are those of CreateRole, CreateSecurityGroup, CreateTopic and
+# CreateRepository in the services' API references.
 _LIMITS = {
     "lb.TargetGroup": names.TARGET_GROUP,
     "lb.LoadBalancer": names.LOAD_BALANCER,
-    "iam.Role": names.IAM_ROLE,
-    "ec2.SecurityGroup": names.SECURITY_GROUP,
-    "sns.Topic": names.SNS_TOPIC,
+    "iam.Role": 64,
+    "ec2.SecurityGroup": 255,
+    "sns.Topic": 256,
     "cloudwatch.MetricAlarm": names.ALARM,
     "cloudwatch.Dashboard": names.DASHBOARD,
-    "ecr.Repository": names.ECR_REPOSITORY,
+    "ecr.Repository": 256,
 }
 _OWN_LIMITS = {
     "ecs": {"ecs.Cluster": names.ECS_NAME, "ecs.Service": names.ECS_NAME},

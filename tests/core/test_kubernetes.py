@@ -99,7 +99,7 @@ def test_kubernetes_waits_until_the_longest_request_has_ended(seconds: int, stop
     timeouts = timeouts_of(fleet.servers["clock"], 4000)
     assert timeouts.stop_seconds == stop
     assert timeouts.alb_idle_seconds == 4000
-    assert not timeouts.cuts_direct_requests
+    assert timeouts.server_grace_seconds >= seconds
     assert grace_period_seconds(timeouts) == PRE_STOP_SECONDS + stop
 
 

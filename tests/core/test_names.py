@@ -1,52 +1,36 @@
 import re
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core import names
 from core.names import autoname_prefix, fit
 
-# The characters that AWS takes, written down apart from the module: limit, minimum, pattern.
+# The characters that AWS takes, written down apart from the module: limit, pattern.
 _AWS = {
-    "target group": (names.TARGET_GROUP, 1, r"(?!-)[A-Za-z0-9-]{1,32}(?<!-)"),
-    "load balancer": (names.LOAD_BALANCER, 1, r"(?!-)[A-Za-z0-9-]{1,32}(?<!-)"),
-    "IAM role": (names.IAM_ROLE, 1, r"[\w+=,.@-]{1,64}"),
-    "ECR repository": (
-        names.ECR_REPOSITORY,
-        names.ECR_REPOSITORY_MINIMUM,
-        r"(?=.{2,256}$)(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*",
-    ),
-    "SSM parameter": (names.SSM_PARAMETER, 1, r"[a-zA-Z0-9_.\-/]{1,955}"),
-    "log group": (names.LOG_GROUP, 1, r"[.\-_/#A-Za-z0-9]{1,512}"),
+    "target group": (names.TARGET_GROUP, r"(?!-)[A-Za-z0-9-]{1,32}(?<!-)"),
+    "load balancer": (names.LOAD_BALANCER, r"(?!-)[A-Za-z0-9-]{1,32}(?<!-)"),
     "Cloud Map service": (
         names.CLOUD_MAP_SERVICE,
-        1,
         r"[a-zA-Z0-9_](?:[a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?",
     ),
-    "Cloud Map namespace": (names.CLOUD_MAP_NAMESPACE, 1, r"[!-~]{1,253}"),
-    "ECS service": (names.ECS_NAME, 1, r"[A-Za-z0-9_-]{1,255}"),
-    "security group": (
-        names.SECURITY_GROUP,
-        1,
-        r"(?!sg-)[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}",
-    ),
-    "EFS creation token": (names.EFS_CREATION_TOKEN, 1, r"[ -~]{1,64}"),
-    "SNS topic": (names.SNS_TOPIC, 1, r"[A-Za-z0-9_-]{1,256}"),
-    "dashboard": (names.DASHBOARD, 1, r"[A-Za-z0-9_-]{1,255}"),
-    "alarm": (names.ALARM, 1, r"[ -~]{1,255}"),
+    "ECS service": (names.ECS_NAME, r"[A-Za-z0-9_-]{1,255}"),
+    "Lambda function": (names.LAMBDA_FUNCTION, r"[a-zA-Z0-9_-]{1,64}"),
+    "state machine": (names.STATE_MACHINE, r"[a-zA-Z0-9_-]{1,80}"),
+    "dashboard": (names.DASHBOARD, r"[A-Za-z0-9_-]{1,255}"),
+    "alarm": (names.ALARM, r"[ -~]{1,255}"),
 }
 
 _WORDS = st.text("abcxyz019-", min_size=1, max_size=600).filter(lambda name: name.strip("-"))
-_LIMITS = st.sampled_from(sorted({limit for limit, _, _ in _AWS.values()}))
+_LIMITS = st.sampled_from(sorted({limit for limit, _ in _AWS.values()}))
 
 
 @pytest.mark.parametrize("kind", _AWS)
 @given(name=_WORDS)
 def test_every_kind_of_name_is_one_that_aws_takes(kind: str, name: str):
-    limit, minimum, pattern = _AWS[kind]
-    assume(not name.startswith("sg-"))
-    assert re.fullmatch(pattern, fit(name, limit, minimum=minimum))
+    limit, pattern = _AWS[kind]
+    assert re.fullmatch(pattern, fit(name, limit))
 
 
 @given(name=_WORDS, limit=_LIMITS)
@@ -108,11 +92,6 @@ def test_a_name_cut_down_to_separators_is_its_hash():
     assert re.fullmatch(r"[0-9a-f]{7}", fit("/abcdefghi", 9))
 
 
-def test_a_name_under_the_minimum_is_made_longer_and_one_at_it_is_kept():
-    assert re.fullmatch(r"a-[0-9a-f]{7}", fit("a", 256, minimum=2))
-    assert fit("ab", 256, minimum=2) == "ab"
-
-
 def test_the_hash_fits_in_the_shortest_limit():
     assert re.fullmatch(r"a-[0-9a-f]{7}", fit("abcdefghij", 9))
 
@@ -121,12 +100,6 @@ def test_the_hash_fits_in_the_shortest_limit():
 def test_a_limit_without_room_for_the_hash_is_refused(limit: int):
     with pytest.raises(ValueError, match=f"a limit of {limit} characters leaves no room"):
         fit("a", limit)
-
-
-@pytest.mark.parametrize("minimum", [0, 10])
-def test_a_minimum_that_cannot_be_kept_is_refused(minimum: int):
-    with pytest.raises(ValueError, match=f"a minimum of {minimum} characters is not in 1 to 9"):
-        fit("a", 32, minimum=minimum)
 
 
 @pytest.mark.parametrize("name", ["", "-", "---"])

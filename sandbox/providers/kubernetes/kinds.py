@@ -18,7 +18,6 @@ from sandbox.providers.base import RefusedError
 
 DEFAULT_VERSION = "1.36"
 """Version of an API server of which nothing is known: the newest of EKS."""
-HELM_RELEASE = "helm.sh/v3"
 _PATCH = "Patch"
 _VERSION_OF_FOLDER = re.compile(r"^v(\d+)\.(\d+)\.\d+-local-strict$")
 
