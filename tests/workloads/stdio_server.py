@@ -25,7 +25,10 @@ from mcp_types import (
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
-    "properties": {"value": {"anyOf": [{"type": "null"}, {"type": "string", "x-unit": "m"}]}},
+    "properties": {
+        "value": {"anyOf": [{"type": "null"}, {"type": "string", "x-unit": "m"}]},
+        "region": {"type": "string", "x-mcp-header": "Region"},
+    },
     "additionalProperties": True,
 }
 NAMES = ["echo", "fail", "refuse", "process", "hang", "block", "die", "grow", "write", "progress"]

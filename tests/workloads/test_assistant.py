@@ -81,6 +81,18 @@ async def streaming(model: Model) -> AsyncGenerator[httpx2.Response]:
         yield response
 
 
+@pytest.mark.allow_hosts(["127.0.0.1", "::1"])
+async def test_what_nobody_foresaw_is_the_streams_last_event() -> None:
+    async def broken(*_: object) -> AsyncGenerator[str]:
+        yield "so "
+        raise ValueError("with a secret")
+
+    async with streaming(FunctionModel(stream_function=broken)) as response:
+        text = (await response.aread()).decode()
+    assert text.rstrip().endswith('event: error\r\ndata: {"error": "internal error"}')
+    assert "secret" not in text
+
+
 @pytest.fixture
 def fleet(tmp_path: Path) -> dict[str, Starlette]:
     return {

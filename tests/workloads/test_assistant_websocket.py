@@ -1,8 +1,10 @@
 """The assistant's WebSocket: one question at a time, each answered by one message."""
 
 import json
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -11,9 +13,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 
 from sandbox.serve.proxy import serving
+from tests.workloads.local_http import AUDIENCE, issuing
 from tests.workloads.planner_model import planner
 from workloads.assistant import agent, conversations
-from workloads.assistant.conversations import MAX_MESSAGE_BYTES
+from workloads.assistant.conversations import MAX_QUESTION_BYTES
 
 pytestmark = [pytest.mark.anyio, pytest.mark.allow_hosts(["127.0.0.1", "::1"])]
 
@@ -66,7 +69,7 @@ async def test_what_is_no_question_is_told_and_the_connection_stays(
 @pytest.mark.parametrize("excess", [0, 1])
 async def test_a_message_that_is_too_long_ends_the_connection(excess: int) -> None:
     async with chat() as socket:
-        await socket.send("x" * (MAX_MESSAGE_BYTES + excess))
+        await socket.send("x" * (MAX_QUESTION_BYTES + excess))
         if excess:
             with pytest.raises(ConnectionClosedError):
                 await socket.recv()
@@ -168,6 +171,40 @@ async def test_who_may_not_ask_gets_no_connection(
         async with chat(None, headers, **env):
             pass
     assert refused.value.response.status_code == status
+
+
+@pytest.mark.parametrize(("seconds", "code"), [(59, None), (61, 1008)])
+async def test_a_connection_lasts_no_longer_than_its_token(
+    monkeypatch: pytest.MonkeyPatch, seconds: int, code: int | None
+) -> None:
+    with issuing() as (issuer, _):
+        now = int(time.time())
+        headers = {"Authorization": f"Bearer {issuer.token(exp=now + 60)}"}
+        auth = {"AUTH_ISSUER": issuer.url, "AUTH_AUDIENCE": AUDIENCE}
+        async with chat(None, headers, **auth) as socket:
+            clock = SimpleNamespace(time=lambda: now + seconds)
+            monkeypatch.setattr(conversations, "time", clock)
+            if code is None:
+                assert "answer" in await asked(socket, '{"question": "sleep"}')
+                return
+            with pytest.raises(ConnectionClosedError) as closed:
+                await asked(socket, '{"question": "sleep"}')
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == code
+
+
+async def test_what_nobody_foresaw_is_an_error_and_the_connection_stays(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def broken(*_: object) -> AsyncGenerator[str]:
+        raise ValueError("with a secret")
+        yield ""
+
+    async with chat(FunctionModel(stream_function=broken)) as socket:
+        for _ in range(2):
+            assert await asked(socket, '{"question": "now"}') == {"error": "internal error"}
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told == ["a question was not answered"] * 2
 
 
 async def test_who_has_no_token_is_told_where_the_metadata_is() -> None:

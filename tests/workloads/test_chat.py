@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from common import runtime
 from common.settings import SettingError
 from tests.workloads.local_http import Answer, Asked, Local, answering
 from tests.workloads.planner_model import planner
@@ -68,10 +69,14 @@ async def test_a_question_is_answered_on_its_connection(monkeypatch: pytest.Monk
         ("{}", "question: Field required"),
         ('{"question": ""}', "question: String should have at least 1 character"),
         (json.dumps({"question": "x" * 4001}), "question: String should have at most 4000"),
-        (json.dumps({"question": "x" * 100_000}), "question: String should have at most 4000"),
+        ('{"question": " \\n"}', "question: String should match pattern"),
+        (
+            json.dumps({"question": "x" * 100_000}),
+            "100016 bytes; a question can have 65536",
+        ),
         ('{"question": "now", "connection_id": "x"}', "connection_id: Extra inputs"),
     ],
-    ids=["no JSON", "no question", "empty", "too long", "longer than a request may be", "more"],
+    ids=["no JSON", "none", "empty", "too long", "blank", "longer than a request may be", "more"],
 )
 async def test_who_sends_no_question_is_told_what_is_wrong(
     monkeypatch: pytest.MonkeyPatch, body: str, error: str
@@ -89,7 +94,7 @@ async def test_an_answer_that_is_too_long_for_a_message_becomes_an_error(
     monkeypatch: pytest.MonkeyPatch, excess: int
 ) -> None:
     # An é has two bytes in a message, and 14 bytes are around the text.
-    text = "é" * ((chat.MAX_MESSAGE_BYTES - 14) // 2) + "x" * excess
+    text = "é" * ((runtime.MAX_WEBSOCKET_BYTES - 14) // 2) + "x" * excess
 
     async def reply(_question: str, _tell: Tell) -> dict[str, Any]:
         return {"answer": text}

@@ -244,3 +244,9 @@ def test_a_denied_secret_ends_the_start_with_one_line_that_holds_no_value(name: 
         f"REQUEST_STATE_KEY from {ARN}: AccessDeniedException"
     ]
     assert lines[-1]["level"] == "CRITICAL"
+
+
+def test_a_region_that_is_none_is_told_at_the_start() -> None:
+    env = {"SECRET_REFERENCES": '{"KEY": {"SecretId": "key"}}', "AWS_REGION": "no region"}
+    with pytest.raises(SettingError, match=r"^AWS_REGION is 'no region': "):
+        secret_values.with_secrets(env)

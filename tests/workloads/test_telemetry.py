@@ -1,6 +1,9 @@
 """Traces and metrics, to a collector that listens on this machine."""
 
 import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +17,12 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from common import telemetry
-from tests.workloads.local_http import Local, answering
+from common.settings import SettingError
+from tests.workloads.local_http import Answer, Asked, Local, answering
 from tests.workloads.support import (
+    DEADLINE_SECONDS,
     SERVERS,
+    WORKLOADS,
     Running,
     call_body,
     call_headers,
@@ -28,6 +34,18 @@ pytestmark = [pytest.mark.anyio, pytest.mark.allow_hosts(["127.0.0.1"])]
 
 TRACE, OTHER_TRACE = "a" * 32, "c" * 32
 SECRET = "the-plan-is-secret"
+ENDS = """
+import sys
+from opentelemetry import trace
+from common.telemetry_sdk import export
+
+end = export(sys.argv[1], headers="", service_name="clock", send_seconds=600, every_seconds=600,
+             end_seconds=0.1)
+for _ in range(1000):
+    trace.get_tracer("made").start_span("made").end()
+end()
+print("ended")
+"""
 TOOL = {"adopter": "measure", "clock": "now", "notes": "list_notes"}
 
 
@@ -195,6 +213,52 @@ def test_without_an_endpoint_nothing_is_set_up_or_imported(tmp_path: Path) -> No
         maps = Path(f"/proc/{workload.process.pid}/maps").read_text()
         assert workload.stop() == 0
     assert "google/_upb" not in maps  # protobuf's library, which only the export needs
+
+
+@pytest.mark.parametrize("endpoint", ["collector:4318", "not a url", "ftp://collector", "http://"])
+def test_an_endpoint_that_is_no_url_is_told_at_the_start(endpoint: str) -> None:
+    with pytest.raises(
+        SettingError, match=r"^OTEL_EXPORTER_OTLP_ENDPOINT is '.*http or https URL$"
+    ):
+        telemetry.set_up({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, "clock")
+
+
+def test_the_end_waits_for_no_collector_that_says_nothing() -> None:
+    ended = threading.Event()
+
+    def silent(_asked: Asked) -> Answer:
+        ended.wait()
+        return 200, {}
+
+    with answering(silent) as local:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", ENDS, local.url],
+                cwd=WORKLOADS,
+                timeout=DEADLINE_SECONDS,
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+        finally:
+            ended.set()
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
+
+
+def test_of_names_only_those_that_went_well_once_are_counted_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telemetry, "_names", set[str]())
+    counted: list[tuple[str, str]] = []
+
+    class Counter:
+        def add(self, _amount: int, labels: dict[str, str]) -> None:
+            counted.append((labels["mcp.method.name"], labels["gen_ai.tool.name"]))
+
+    monkeypatch.setattr(telemetry, "_counts", Counter())
+    for outcome, tool in (("error", "made-up"), ("ok", "now"), ("tool error", "now")):
+        telemetry.count({"method": "tools/call", "outcome": outcome, "tool": tool}, 0.1)
+    assert counted == [("(other)", "(other)"), ("tools/call", "now"), ("tools/call", "now")]
 
 
 def test_of_the_names_that_callers_make_up_only_so_many_are_counted_apart(

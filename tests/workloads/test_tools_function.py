@@ -1,7 +1,10 @@
 """The function through which a state machine uses tools, with real servers on this machine."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,11 +26,36 @@ from starlette.types import Receive, Scope, Send
 
 from common.tool_servers import Tool
 from tests.workloads.local_http import serving
-from tests.workloads.support import free_port, running
+from tests.workloads.support import DEADLINE_SECONDS, WORKLOADS, free_port, running
 from workloads.clock import server as clock
 from workloads.functions import tools
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+LOGS = """
+import logging, sys
+logging.basicConfig(level=logging.INFO, stream=sys.stdout, format="%(message)s")
+import {module}
+logging.getLogger("mcp.client").error("it is %s", "SECRET")
+logging.getLogger("mcp.client").error("it is SECRET")
+logging.getLogger("workload").info("it is %s", "fine")
+"""
+
+
+@pytest.mark.parametrize("module", ["tools", "authorizer"])
+def test_lambdas_own_handler_fills_in_nothing_that_a_library_says(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOGS.format(module=module)],
+        cwd=WORKLOADS / "functions",
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(WORKLOADS)},
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["message"] for line in lines] == ["it is %s", "<string>:6", "it is fine"]
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,23 @@
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
+import websockets
 from mcp.client import Client
+from starlette.applications import Starlette
 
+from common import runtime
+from common.settings import SettingError
 from sandbox.cloud import Cloud
 from sandbox.serve import aws_apis, proxy
 from sandbox.serve.plan import Deployed
@@ -159,6 +164,43 @@ async def test_every_line_of_the_log_is_json_and_none_holds_what_callers_sent(
     (crash,) = [line for line in lines if line["level"] == "ERROR"]
     assert crash["error"] == "FileNotFoundError"
     assert any("store.py" in frame and frame.endswith(" names") for frame in crash["frames"])
+
+
+async def test_no_line_has_the_query_of_a_websocket_or_a_header_of_who_is_refused(
+    tmp_path: Path,
+) -> None:
+    with running("assistant", tmp_path / "log", MCP_SERVERS="{}", **KEYS) as assistant:
+        url = f"{assistant.url.replace('http', 'ws', 1)}/chat?access_token={SECRET}"
+        async with websockets.connect(url, proxy=None):
+            pass
+        async with httpx2.AsyncClient() as client:
+            for header in ("Host", "Origin"):
+                refused = await client.post(
+                    f"{assistant.url}/ask", json={}, headers={header: f"https://{SECRET}"}
+                )
+                assert refused.status_code in {403, 421}
+        assert assistant.stop() == 0
+        lines = assistant.lines()
+    assert SECRET not in assistant.log.read_text()
+    told = [line["message"] for line in lines]
+    assert '%s - "WebSocket %s" [accepted]' in told
+    assert len([one for one in told if one.startswith("transport_security:")]) == 2
+
+
+def test_the_end_is_heard_before_the_application_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[object] = []
+
+    def build(_env: Mapping[str, str]) -> Starlette:
+        heard.append(signal.getsignal(signal.SIGTERM))
+        raise SettingError("enough")
+
+    monkeypatch.setattr(runtime, "log_json_lines", lambda: None)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert runtime.start(build) == 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [runtime._leave]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -165,7 +165,6 @@ class Adopted:
             self.server.website_url, self.server.icons = told.website_url, told.icons
         self.server.instructions = instructions
         self._register(capabilities or ServerCapabilities())
-        self.server.get_tool_input_schema = self._input_schema
 
     def _register(self, offered: ServerCapabilities) -> None:
         add = self.server.add_request_handler
@@ -186,10 +185,6 @@ class Adopted:
         for changed in _CHANGED.get(type(message), ()):
             self._lists.pop(changed, None)
             self._changes += 1
-
-    def _input_schema(self, name: str) -> Mapping[str, Any] | None:
-        tools = self._lists.get("tools/list", {}).get("tools", [])
-        return next((tool["inputSchema"] for tool in tools if tool["name"] == name), None)
 
     async def _list(self, ctx: ServerRequestContext[Any], _params: RequestParams) -> dict[str, Any]:
         """A whole list, of all pages, as it was last heard from a process."""

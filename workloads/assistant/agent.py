@@ -32,7 +32,7 @@ from common.settings import whole_number
 from common.tool_servers import Connect, connection, servers
 
 from .answering import Agent, NoServersError, Tell, answer, silent
-from .conversations import MAX_MESSAGE_BYTES, Question, Reply, converse, server_sent_events
+from .conversations import MAX_QUESTION_BYTES, Question, Reply, converse, server_sent_events
 from .models import ModelFailedError, bedrock
 
 _EVENT_STREAM = "text/event-stream"
@@ -97,7 +97,8 @@ def _chat(
         if refused is not None:
             await websocket.send_denial_response(refused)
             return
-        await converse(websocket, reply)
+        until = websocket.user.access_token.expires_at if challenge else None
+        await converse(websocket, reply, until=until)
 
     return chat
 
@@ -165,7 +166,7 @@ def build(
             "/ask",
             _ask(headers, reply, agent.max_seconds),
             methods=["POST"],
-            middleware=[_limit(MAX_MESSAGE_BYTES), *guard],
+            middleware=[_limit(MAX_QUESTION_BYTES), *guard],
         ),
         WebSocketRoute("/chat", _chat(headers, reply, challenge)),
         *_events(env, reply),

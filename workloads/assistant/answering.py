@@ -12,12 +12,19 @@ from pydantic_ai.exceptions import ToolFailed, UsageLimitExceeded
 from pydantic_ai.messages import AgentStreamEvent, TextPart, TextPartDelta
 from pydantic_ai.models import Model
 
-from common.tool_servers import Connect, Tool, bounded, call, names, reason, survey, text
+from common.tool_servers import (
+    MAX_RESULT_CHARACTERS,
+    Connect,
+    Tool,
+    bounded,
+    call,
+    names,
+    reason,
+    survey,
+    text,
+)
 
 from .models import FAILURES, failed
-
-MAX_RESULT_CHARACTERS = 16_000
-"""The longest text of one result that the model is given."""
 
 MAX_HISTORY_CHARACTERS = 400_000
 """The longest text of all results together: about 100,000 tokens, half of what most models take."""

@@ -10,7 +10,7 @@ from typing import Annotated, Any, cast
 
 import anyio.to_thread
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -18,12 +18,10 @@ from starlette.responses import JSONResponse, Response
 
 from common.json_log import log
 from common.json_settings import faults
-from common.settings import https_url, needed
+from common.runtime import MAX_WEBSOCKET_BYTES
+from common.settings import SettingError, https_url, needed
 
 from .conversations import Reply, answer_or_error
-
-MAX_MESSAGE_BYTES = 128 * 1024
-"""API Gateway Developer Guide, "Quotas for configuring and running a WebSocket API"."""
 
 MAX_EVENT_BYTES = 1024 * 1024
 """AWS Lambda Developer Guide, "Lambda quotas": an asynchronous invocation."""
@@ -82,24 +80,27 @@ def receiver(env: Mapping[str, str], reply: Reply) -> Callable[[Request], Awaita
 
 
 def _post_to_connection(env: Mapping[str, str]) -> Callable[..., object]:
-    client = Session().create_client(
-        "apigatewaymanagementapi",
-        region_name=needed(env, "AWS_REGION", "CHAT_ENDPOINT"),
-        endpoint_url=https_url(env["CHAT_ENDPOINT"], "CHAT_ENDPOINT"),
-        config=Config(
-            connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
-        ),
+    region = needed(env, "AWS_REGION", "CHAT_ENDPOINT")
+    endpoint = https_url(env["CHAT_ENDPOINT"], "CHAT_ENDPOINT")
+    config = Config(
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=_READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
     )
+    try:
+        client = Session().create_client(
+            "apigatewaymanagementapi", region_name=region, endpoint_url=endpoint, config=config
+        )
+    except BotoCoreError as error:
+        raise SettingError(f"AWS_REGION is {region!r}: {error}") from error
     return cast("Any", client).post_to_connection
 
 
 def _within_limit(answer: Mapping[str, Any]) -> bytes:
     data = json.dumps(answer, ensure_ascii=False).encode()
-    if len(data) <= MAX_MESSAGE_BYTES:
+    if len(data) <= MAX_WEBSOCKET_BYTES:
         return data
-    told = f"the answer has {len(data)} bytes; a message can have {MAX_MESSAGE_BYTES} at most"
+    told = f"the answer has {len(data)} bytes; a message can have {MAX_WEBSOCKET_BYTES} at most"
     return json.dumps({"error": told}).encode()
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -16,12 +17,13 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
+from common.json_log import log
 from common.json_settings import faults
 
 from .answering import NoServersError, Tell, silent
 from .models import ModelFailedError
 
-MAX_MESSAGE_BYTES = 64 * 1024
+MAX_QUESTION_BYTES = 64 * 1024
 """The longest question with what is around it, on every way in."""
 
 PING_SECONDS = 15
@@ -40,6 +42,9 @@ _GONE = (WebSocketDisconnect, WebSocketDisconnected)
 _GOING_AWAY = 1001
 _NO_TEXT = 1003
 _TOO_BIG = 1009
+_NOT_ALLOWED = 1008
+
+_UNEXPECTED = {"error": "internal error"}
 
 Reply = Callable[[str, Tell], Awaitable[dict[str, Any]]]
 """From a question to its answer; raises what `answering.answer` raises."""
@@ -50,7 +55,7 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    question: Annotated[str, Field(min_length=1, max_length=4000)]
+    question: Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")]
 
 
 async def answer_or_error(reply: Reply, message: str) -> dict[str, Any]:
@@ -63,12 +68,18 @@ async def answer_or_error(reply: Reply, message: str) -> dict[str, Any]:
     Returns:
         The answer, or the `error` in its place.
     """
+    size = len(message.encode())
+    if size > MAX_QUESTION_BYTES:
+        return {"error": f"{size} bytes; a question can have {MAX_QUESTION_BYTES} at most"}
     try:
         return await reply(Question.model_validate_json(message).question, silent)
     except ValidationError as error:
         return {"error": faults(error)}
     except (NoServersError, ModelFailedError) as error:
         return {"error": str(error)}
+    except Exception:
+        log.exception("a question was not answered")
+        return _UNEXPECTED
 
 
 def server_sent_events(reply: Reply, question: str, max_seconds: int) -> Response:
@@ -112,23 +123,28 @@ async def _send_events(
             await tell("done", await reply(question, tell))
         except (NoServersError, ModelFailedError) as error:
             await tell("error", {"error": str(error)})
+        except Exception:
+            log.exception("a question was not answered")
+            await tell("error", _UNEXPECTED)
 
 
-async def converse(websocket: WebSocket, reply: Reply) -> None:
+async def converse(websocket: WebSocket, reply: Reply, *, until: float | None = None) -> None:
     """Answers the questions that come over a WebSocket, one at a time, each by one message.
 
     It closes the connection with 1001 after `IDLE_SECONDS` in which nothing is asked or answered,
-    with 1003 for a message that is no text, and with 1009 for one that is too long.
+    with 1003 for a message that is no text, with 1008 for one after the token's time, and with 1009
+    for one that is too long.
 
     Args:
         websocket: The connection, not accepted yet.
         reply: Makes an answer; it is ended if the client goes away.
+        until: When the token ends that it was opened with, in seconds since 1970.
     """
     await websocket.accept()
     code: int | None = _GOING_AWAY
     async with anyio.create_task_group() as group:
         with anyio.move_on_after(IDLE_SECONDS) as idle:
-            code = await _questions(websocket, reply, group, idle)
+            code = await _questions(websocket, reply, group, idle, until)
         group.cancel_scope.cancel()
     if code is not None:
         with suppress(*_GONE):
@@ -136,7 +152,11 @@ async def converse(websocket: WebSocket, reply: Reply) -> None:
 
 
 async def _questions(
-    websocket: WebSocket, reply: Reply, group: TaskGroup, idle: anyio.CancelScope
+    websocket: WebSocket,
+    reply: Reply,
+    group: TaskGroup,
+    idle: anyio.CancelScope,
+    until: float | None,
 ) -> int | None:
     """Has questions answered until a message is none; returns the code of that, None at the end."""
     busy = anyio.Lock()
@@ -158,8 +178,10 @@ async def _questions(
         question = message.get("text")
         if question is None:
             return _NO_TEXT
-        if len(question.encode()) > MAX_MESSAGE_BYTES:
+        if len(question.encode()) > MAX_QUESTION_BYTES:
             return _TOO_BIG
+        if until is not None and time.time() > until:
+            return _NOT_ALLOWED
         if busy.locked():
             await send({"error": "the question before is not answered yet"})
         else:

@@ -9,10 +9,11 @@ from typing import Any
 
 log = logging.getLogger("workload")
 
-# Only these loggers are known to put no caller's data into their lines, so only theirs are
-# filled in. The SDK logs a tool's error text, which may quote an argument: of any other logger
-# only the template is kept.
+# Only these loggers are known to put no caller's data into their lines, but for uvicorn's lines on
+# WebSockets, which have the query string. The SDK logs a tool's error text, which may quote an
+# argument, and sometimes without a template.
 _FILLED_IN = frozenset({"workload", "uvicorn.error"})
+_WITH_QUERY = '"WebSocket '
 
 _FRAMES = 5
 
@@ -20,12 +21,13 @@ _FRAMES = 5
 class _JsonLines(logging.Formatter):
     """One JSON object a record: time, level, logger, message, and the record's `fields`.
 
-    An exception is told by the type of what caused it and the last places that went through,
+    Of what may hold a caller's data, only the template is told, or only the place where there is
+    none. An exception is told by the type of what caused it and the last places that went through,
     never by its text, which may quote what a caller sent.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        text = record.getMessage() if record.name in _FILLED_IN else str(record.msg)
+        text = _text(record)
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -45,8 +47,21 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line)
 
 
+def _text(record: logging.LogRecord) -> str:
+    template = str(record.msg)
+    if record.name in _FILLED_IN and _WITH_QUERY not in template:
+        return record.getMessage()
+    return template if record.args else f"{record.module}:{record.lineno}"
+
+
 def log_json_lines() -> None:
     """Send every logger of the process, from INFO up, to stdout as JSON lines."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+def have_json_lines_logged() -> None:
+    """Have the handlers that a platform has given to the process write these JSON lines."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_JsonLines())

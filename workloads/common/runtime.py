@@ -18,9 +18,9 @@ from .settings import SettingError, whole_number
 # the platform's SIGKILL.
 _STOP_MARGIN_SECONDS = 2
 
-# As much as API Gateway lets through (Developer Guide, "Quotas for configuring and running a
-# WebSocket API"), so that every target has the same bound.
-_MAX_WEBSOCKET_BYTES = 128 * 1024
+MAX_WEBSOCKET_BYTES = 128 * 1024
+"""The longest WebSocket message either way: as much as API Gateway lets through (Developer Guide,
+"Quotas for configuring and running a WebSocket API"), so that every target has the same bound."""
 
 # The secrets that any workload may have.
 _SECRETS = ("REQUEST_STATE_KEY", "OTEL_EXPORTER_OTLP_HEADERS")
@@ -49,7 +49,7 @@ def server_options(env: Mapping[str, str], end_seconds: int = 0) -> dict[str, An
         "port": whole_number(env, "PORT", 8080, 1, 65535),
         "timeout_keep_alive": whole_number(env, "KEEP_ALIVE_SECONDS", 65, 1, 4005),
         "timeout_graceful_shutdown": max(1, stop - _STOP_MARGIN_SECONDS - end_seconds),
-        "ws_max_size": _MAX_WEBSOCKET_BYTES,
+        "ws_max_size": MAX_WEBSOCKET_BYTES,
         "log_config": None,
         "access_log": False,  # its lines hold query strings
         "server_header": False,
@@ -105,17 +105,18 @@ def start(
         2, after one log line, if the environment is not right. On SIGTERM the process drains,
         sends the rest of its traces and metrics, and ends with status 0.
     """
+    # At once: as the first process of a container, one that does not handle it does not get it.
+    # uvicorn drains on SIGTERM and then raises it again for whoever handled it before.
+    signal.signal(signal.SIGTERM, _leave)
     log_json_lines()
     try:
         options = server_options(os.environ, end_seconds)
         env = environment(os.environ, secrets)
         app = build(env)
+        end = telemetry.set_up(env, name)
     except SettingError as error:
         log.critical("cannot start: %s", error)
         return 2
-    end = telemetry.set_up(env, name)
-    # uvicorn drains on SIGTERM and then raises the signal again for whoever handled it before.
-    signal.signal(signal.SIGTERM, _leave)
     try:
         uvicorn.run(app, **options)
     finally:

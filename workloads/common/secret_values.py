@@ -75,7 +75,10 @@ def _get_secret_value(region: str, connections: int) -> _Call:
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         max_pool_connections=connections,
     )
-    client = Session().create_client("secretsmanager", region_name=region, config=config)
+    try:
+        client = Session().create_client("secretsmanager", region_name=region, config=config)
+    except BotoCoreError as error:
+        raise SettingError(f"AWS_REGION is {region!r}: {error}") from error
     return cast("Any", client).get_secret_value
 
 

@@ -9,12 +9,18 @@ was told an endpoint, and nothing that a caller sent leaves the process: of each
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from opentelemetry import context, metrics, propagate
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .settings import SettingError
+
 _SEND_SECONDS = 1.0
-"""The longest time for one export: on SIGTERM there are two, in the two seconds that are left."""
+"""The longest time for one export."""
+
+_END_SECONDS = 1.5
+"""How long the last exports may take: after SIGTERM, two seconds are left for all of the end."""
 
 _EVERY_SECONDS = 30.0
 
@@ -41,7 +47,7 @@ _WORD = r"[A-Za-z0-9_./-]{1,64}"
 _NAME = re.compile(rf"{_WORD}( {_WORD}){{0,2}}")
 _NO_NAME = "(not a name)"
 
-# More different methods and tools than a server has; the rest are names that callers make up.
+# More different methods and tools than a server has.
 _MOST_NAMES = 200
 
 # Those of the semantic conventions for MCP, `mcp.server.operation.duration`.
@@ -74,10 +80,18 @@ def set_up(env: Mapping[str, str], service_name: str) -> Callable[[], None]:
 
     Returns:
         What sends the rest and ends it, within two seconds; to be called once, at the end.
+
+    Raises:
+        SettingError: If the endpoint is no URL.
     """
     endpoint = env.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").rstrip("/")
     if not endpoint:
         return lambda: None
+    parts = urlsplit(endpoint)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingError(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT is {endpoint!r}; it must be an http or https URL"
+        )
     from .telemetry_sdk import export  # noqa: PLC0415 - it takes long to import, and most need none
 
     return export(
@@ -86,6 +100,7 @@ def set_up(env: Mapping[str, str], service_name: str) -> Callable[[], None]:
         service_name=env.get("OTEL_SERVICE_NAME") or service_name,
         send_seconds=_SEND_SECONDS,
         every_seconds=_EVERY_SECONDS,
+        end_seconds=_END_SECONDS,
     )
 
 
@@ -110,21 +125,22 @@ def count(fields: Mapping[str, Any], seconds: float) -> None:
         fields: Its `method`, its `outcome` and, of a tool's call, the `tool`.
         seconds: How long it took.
     """
+    well = fields["outcome"] == "ok"
     labels = {
-        "mcp.method.name": _one_of_few(str(fields["method"])),
+        "mcp.method.name": _one_of_few(str(fields["method"]), new=well),
         "outcome": str(fields["outcome"]),
     }
     if "tool" in fields:
-        labels["gen_ai.tool.name"] = _one_of_few(str(fields["tool"]))
+        labels["gen_ai.tool.name"] = _one_of_few(str(fields["tool"]), new=well)
     _durations.record(seconds, labels)
     _counts.add(1, labels)
 
 
-def _one_of_few(name: str) -> str:
-    if name not in _names and len(_names) >= _MOST_NAMES:
-        return "(other)"
-    _names.add(name)
-    return name
+def _one_of_few(name: str, *, new: bool) -> str:
+    """A name that the server is known to have: what went well once is not made up by a caller."""
+    if new and len(_names) < _MOST_NAMES:
+        _names.add(name)
+    return name if name in _names else "(other)"
 
 
 class TraceHeaders:

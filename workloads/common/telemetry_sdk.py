@@ -1,5 +1,6 @@
 """The part of `telemetry` that needs OpenTelemetry's SDK, which is imported only if it is used."""
 
+import time
 from collections.abc import Callable, Sequence
 from threading import Thread
 
@@ -52,7 +53,13 @@ def _discreet(span: ReadableSpan) -> ReadableSpan:
 
 
 def export(
-    endpoint: str, *, headers: str, service_name: str, send_seconds: float, every_seconds: float
+    endpoint: str,
+    *,
+    headers: str,
+    service_name: str,
+    send_seconds: float,
+    every_seconds: float,
+    end_seconds: float,
 ) -> Callable[[], None]:
     """Make the process's providers of traces and metrics.
 
@@ -60,11 +67,12 @@ def export(
         endpoint: The URL without the path of the signal.
         headers: `name=value` pairs, comma separated.
         service_name: The service.
-        send_seconds: The longest time for one export.
+        send_seconds: The longest time for one export, as long as the collector sends nothing.
         every_seconds: How often the metrics are sent.
+        end_seconds: How long the end waits for what is still to be sent.
 
     Returns:
-        What sends the rest of both at once and ends them.
+        What sends the rest of both at once and ends them; what takes longer is given up.
     """
     resource = Resource.create({"service.name": service_name})
     sent = parse_env_headers(headers, liberal=True)
@@ -78,10 +86,11 @@ def export(
     metrics.set_meter_provider(meters)
 
     def end() -> None:
-        both = [Thread(target=tracers.shutdown), Thread(target=meters.shutdown)]
+        both = [Thread(target=each.shutdown, daemon=True) for each in (tracers, meters)]
+        deadline = time.monotonic() + end_seconds
         for thread in both:
             thread.start()
         for thread in both:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     return end

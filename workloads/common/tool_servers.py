@@ -208,6 +208,10 @@ def names(tools: Iterable[Tool]) -> dict[str, Tool]:
     return named
 
 
+MAX_RESULT_CHARACTERS = 16_000
+"""The longest text of one result that a model is given."""
+
+
 def bounded(whole: str, characters: int) -> str:
     """A result's text for a model.
 

@@ -13,7 +13,11 @@ from typing import Any
 
 import jwt
 
+from common.json_log import have_json_lines_logged
 from common.tokens import client_id, published_keys, scope, verified_claims
+
+# Lambda's own handler would fill in what libraries say of tokens.
+have_json_lines_logged()
 
 # RFC 6750, section 2.1.
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)

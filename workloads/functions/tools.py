@@ -6,14 +6,24 @@ from typing import Any, Protocol
 
 import anyio
 
-from common.tool_servers import bounded, call, connection, first, names, servers, survey, text
-
-MAX_RESULT_CHARACTERS = 16_000
-"""The longest text of a result: with others like it, it travels in a state machine's state, which
-is 256 KiB at most (AWS Step Functions Developer Guide, "Service quotas")."""
+from common.json_log import have_json_lines_logged
+from common.tool_servers import (
+    MAX_RESULT_CHARACTERS,
+    bounded,
+    call,
+    connection,
+    first,
+    names,
+    servers,
+    survey,
+    text,
+)
 
 MAX_LISTING_SECONDS = 10
 """The longest time for listing the tools of one server."""
+
+# Lambda's own handler would fill in what libraries say of arguments and results.
+have_json_lines_logged()
 
 _MARGIN_SECONDS = 1  # to say that time is up, before Lambda ends the function
 
