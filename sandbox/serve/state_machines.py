@@ -3,13 +3,12 @@
 Facts from the AWS Step Functions API reference (StartExecution, StartSyncExecution,
 DescribeExecution) and Developer Guide ("Learning to use AWS service SDK integrations", "Invoke an
 AWS Lambda function with Step Functions"). An execution lives as long as the command. Not played:
-histories, quotas but for payloads, and versions.
+names for executions, histories, quotas but for payloads, and versions.
 """
 
 import asyncio
 import json
 import logging
-import re
 import time
 import uuid
 from collections.abc import Mapping
@@ -28,7 +27,6 @@ from sandbox.serve.states import Execution, StateError
 _MACHINE = "aws:sfn/stateMachine:StateMachine"
 _STATES, _API_GATEWAY = "states.amazonaws.com", "apigateway.amazonaws.com"
 _OK, _BAD_REQUEST = 200, 400
-_NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/]{1,80}")
 _INVOKE = "arn:aws:states:::lambda:invoke"
 _CONVERSE = "arn:aws:states:::aws-sdk:bedrockruntime:converse"
 
@@ -152,12 +150,8 @@ class StateMachines:
                 "StateMachineTypeNotSupported",
                 "This operation is not supported by this type of state machine",
             )
-        name = str(request.get("name") or uuid.uuid4())
-        if not _NAME.fullmatch(name):
-            raise _ApiError("InvalidName", f"Invalid Name: '{name}'")
+        name = str(uuid.uuid4())
         execution_arn = f"{arn.replace(':stateMachine:', ':execution:')}:{name}"
-        if execution_arn in self._started:
-            raise _ApiError("ExecutionAlreadyExists", f"Execution Already Exists: '{name}'")
         given = str(request.get("input") or "{}")
         execution = Execution()
         machine_role = str(made.get("roleArn"))
@@ -189,7 +183,13 @@ class StateMachines:
 
         definition, region = json.loads(str(made["definition"])), str(made["arn"]).split(":")[3]
         tasks = {_INVOKE: invoke, _CONVERSE: converse}
-        await states.run(definition, given, tasks, execution=execution)
+        try:
+            await states.run(definition, given, tasks, execution=execution)
+        except Exception as error:
+            # A fault of the sandbox must not look like an execution that goes on for ever.
+            _log.exception("an execution of %s cannot be played", made.get("name"))
+            execution.status, execution.error = "FAILED", "States.Runtime"
+            execution.cause = f"the sandbox cannot play it: {error!r}"
         if execution.error:
             told = (made.get("name"), execution.status, execution.error, execution.cause)
             _log.warning("an execution of %s: %s, %s: %s", *told)
