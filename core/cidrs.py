@@ -17,6 +17,9 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Final
 
+EVERYWHERE: Final = "0.0.0.0/0"
+"""The block of all addresses."""
+
 MAX_ZONES: Final = 6
 """us-east-1 has six zones, no region has more (AWS Global Infrastructure, read 2026-11-22)."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from core import gateway_fitness
-from core.cidrs import is_private
+from core.cidrs import EVERYWHERE, is_private
 from core.eks_nodes import LARGEST_OF_AUTO_MODE, Room, Size, is_graviton, room, size
 from core.eks_versions import AS_OF, NEWEST, STANDARD_SUPPORT_ENDS, supported
 from core.faults import Fault, KeyPath, rm_command, set_command, show
@@ -35,8 +35,6 @@ RESERVED_NAMESPACES = (
     "flux-system",
     "istio-system",
 )
-
-_EVERYBODY = "0.0.0.0/0"
 
 # What an existing cluster has of its owner's.
 _OWNERS = ("version", "managed_nodes", "public_access_cidrs", "access", "deletion_protection")
@@ -247,7 +245,7 @@ def _fits(fleet: Fleet, node: Size, name: str) -> Iterator[Fault]:
 def _public_blocks(fleet: Fleet) -> Iterator[Fault]:
     here, blocks = ("cluster", "public_access_cidrs"), fleet.cluster.public_access_cidrs
     for block in dict.fromkeys(blocks):
-        if block == _EVERYBODY:
+        if block == EVERYWHERE:
             allowed = (
                 "blocks of known callers: nobody else has anything to seek at the cluster's API"
             )

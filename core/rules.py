@@ -29,8 +29,6 @@ MAX_TAGS, MAX_TAG_KEY, MAX_TAG_VALUE = 45, 128, 256
 # The same guide: letters, digits and spaces of any language, and these.
 _TAG_SIGNS = frozenset(" _.:/=+-@")
 
-_EVERYBODY = "0.0.0.0/0"
-
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
@@ -382,7 +380,7 @@ def _gateway(facts: Facts) -> Iterator[Fault]:
             )
     yield from _blocks(("gateway", "allow_cidrs"), gateway.allow_cidrs, listed=True)
     for position, block in enumerate(gateway.allow_cidrs):
-        if block == _EVERYBODY and gateway.auth is None:
+        if block == cidrs.EVERYWHERE and gateway.auth is None:
             yield Fault(
                 path=("gateway", "allow_cidrs", position),
                 got=block,

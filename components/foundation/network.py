@@ -15,7 +15,6 @@ from core.fleet import Fleet, Nat, Vpc
 from core.stack import Stack
 
 HTTPS_PORT = 443
-EVERYWHERE = "0.0.0.0/0"
 
 _NAT_STRATEGIES = {
     Nat.NONE: awsx.ec2.NatGatewayStrategy.NONE,
@@ -98,7 +97,7 @@ class Network(pulumi.ComponentResource):
         self.private_subnet_ids = pulumi.Output.from_input(vpc.private_subnets)
         self.public_subnet_ids = pulumi.Output.from_input(vpc.public_subnets)
         self.zones = len(vpc.private_subnets)
-        self.https_destinations = [Destination(name="anywhere", cidr=EVERYWHERE)]
+        self.https_destinations = [Destination(name="anywhere", cidr=cidrs.EVERYWHERE)]
 
     def _create(self, fleet: Fleet, stack: Stack) -> None:
         network = fleet.network
@@ -144,7 +143,7 @@ class Network(pulumi.ComponentResource):
         else:
             # Of a route, its NAT gateway is a part: without it, no image could be pulled yet.
             self.way_out = vpc.routes.apply(lambda routes: [*(routes or ())])
-            self.https_destinations = [Destination(name="anywhere", cidr=EVERYWHERE)]
+            self.https_destinations = [Destination(name="anywhere", cidr=cidrs.EVERYWHERE)]
 
     def _interface_endpoints(
         self, services: Sequence[str], stack: Stack

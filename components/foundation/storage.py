@@ -13,8 +13,9 @@ from core.stack import Stack
 
 NFS_PORT = 2049
 
-# Whatever user an image runs as, the access point makes it this one, in a folder of its own.
-_OWNER = 10001
+OWNER = 10001
+"""The user of the images in `workloads`, above what a node's own users have: whatever user another
+image runs as, the access point makes it this one, in a folder of its own."""
 
 
 class Storage(pulumi.ComponentResource):
@@ -96,12 +97,12 @@ class Storage(pulumi.ComponentResource):
             workload: aws.efs.AccessPoint(
                 f"{name}-{workload}",
                 file_system_id=files.id,
-                posix_user={"uid": _OWNER, "gid": _OWNER},
+                posix_user={"uid": OWNER, "gid": OWNER},
                 root_directory={
                     "path": f"/{workload}",
                     "creation_info": {
-                        "owner_uid": _OWNER,
-                        "owner_gid": _OWNER,
+                        "owner_uid": OWNER,
+                        "owner_gid": OWNER,
                         "permissions": "0750",
                     },
                 },

@@ -7,23 +7,21 @@ import pulumi
 import pulumi_aws as aws
 
 from components.foundation import Foundation
+from components.foundation.network import HTTPS_PORT
 from components.gateway.address import Endpoint
 from components.gateway.authentication import metadata_rule, token_check
 from components.gateway.firewall import firewall
 from core import names, timeouts
+from core.cidrs import EVERYWHERE
 from core.discovery import agent_path, server_path
 from core.fleet import PORT, Agent, Exposure, Fleet, Server
 from core.stack import Stack
 
-HTTP_PORT, HTTPS_PORT = 80, 443
+HTTP_PORT = 80
 
 # TLS 1.2 and 1.3 with forward secrecy and authenticated encryption only (Elastic Load Balancing,
 # "Security policies for your Application Load Balancer").
 _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
-
-# Who calls a public gateway without a list of callers (tokens are checked on it), and where its
-# issuer may be.
-_EVERYBODY = "0.0.0.0/0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +141,7 @@ class Gateway(pulumi.ComponentResource):
             tags={"Name": f"{self._stack.label}-gateway"},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        callers = gateway.allow_cidrs or (_EVERYBODY if public else self._foundation.network.cidr,)
+        callers = gateway.allow_cidrs or (EVERYWHERE if public else self._foundation.network.cidr,)
         for port in (HTTP_PORT, HTTPS_PORT) if gateway.domain else (HTTP_PORT,):
             for block in dict.fromkeys(callers):
                 aws.vpc.SecurityGroupIngressRule(
@@ -164,7 +162,7 @@ class Gateway(pulumi.ComponentResource):
                 ip_protocol="tcp",
                 from_port=HTTPS_PORT,
                 to_port=HTTPS_PORT,
-                cidr_ipv4=_EVERYBODY,
+                cidr_ipv4=EVERYWHERE,
                 opts=pulumi.ResourceOptions(parent=self),
             )
         return group

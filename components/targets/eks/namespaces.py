@@ -6,7 +6,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.foundation import Foundation
-from components.foundation.network import EVERYWHERE, HTTPS_PORT
+from components.foundation.network import HTTPS_PORT
 from components.targets.eks import mesh
 from components.targets.eks.cluster import Cluster
 from components.targets.eks.policies import (
@@ -18,6 +18,7 @@ from components.targets.eks.policies import (
     peer_block,
 )
 from core import discovery
+from core.cidrs import EVERYWHERE
 from core.egress import nat
 from core.fleet import Fleet, Mesh, Nat, Nodes
 from core.kubernetes import millicores, namespaces, quota

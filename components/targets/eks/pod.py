@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.foundation.storage import OWNER
 from components.targets.eks import files, vault
 from components.targets.eks.labels import selector
 from components.targets.eks.nodes import CAPACITY_LABELS, has_spot
@@ -12,10 +13,6 @@ from core import timeouts
 from core.fleet import PORT, Agent, Fleet, Server
 from core.kubernetes import PRE_STOP_SECONDS, grace_period_seconds, millicores
 from core.stack import Stack
-
-# The user of the images in `workloads`, and the owner of every access point: above what a node's
-# own users have.
-_USER = 10001
 
 _TEMPORARY = "tmp"
 _TEMPORARY_SIZE = "1Gi"
@@ -89,8 +86,8 @@ def pod_spec(
         "termination_grace_period_seconds": grace_period_seconds(chain),
         "security_context": {
             "run_as_non_root": True,
-            "run_as_user": _USER,
-            "run_as_group": _USER,
+            "run_as_user": OWNER,
+            "run_as_group": OWNER,
             "seccomp_profile": {"type": "RuntimeDefault"},
         },
         "node_selector": _nodes(fleet, load),
