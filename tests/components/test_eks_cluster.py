@@ -296,11 +296,6 @@ def test_the_provider_reaches_the_cluster_with_a_token_of_the_moment(
         ({}, None, None),
         ({"profile": "ops"}, None, "ops"),
         ({"assumeRoles": json.dumps([{"roleArn": PAYMENTS}])}, PAYMENTS, None),
-        (
-            {"assumeRoles": json.dumps([{"roleArn": PAYMENTS}, {"roleArn": ADMINISTRATORS}])},
-            ADMINISTRATORS,
-            None,
-        ),
     ],
 )
 def test_the_cluster_is_spoken_to_as_whom_the_stack_says(

@@ -9,7 +9,7 @@ def kubeconfig(cluster: Cluster, region: str, aws_config: pulumi.Config) -> pulu
     """The configuration of a client of the cluster, in JSON.
 
     The AWS CLI gives a token at every use, so that none stands here. It takes the profile, or the
-    roles, that the stack's AWS provider has: whoever makes a cluster is the first to be let in.
+    role, that the stack's AWS provider has: whoever makes a cluster is the first to be let in.
 
     Args:
         cluster: The cluster.
@@ -18,9 +18,8 @@ def kubeconfig(cluster: Cluster, region: str, aws_config: pulumi.Config) -> pulu
     """
     arguments = ["eks", "get-token", "--cluster-name", cluster.name, "--region", region]
     roles: list[dict[str, str]] = aws_config.get_object("assumeRoles") or []
-    if roles:
-        # Of a chain of roles, the last is who the provider is.
-        arguments += ["--role-arn", roles[-1]["roleArn"]]
+    for role in roles:  # there is one at most (core.rules)
+        arguments += ["--role-arn", role["roleArn"]]
     profile = aws_config.get("profile")
     return pulumi.Output.json_dumps(
         {
