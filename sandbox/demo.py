@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -42,12 +43,25 @@ def main() -> int:
     parser.add_argument("--question", default=QUESTION, help="what it is asked (%(default)s)")
     given = parser.parse_args()
     console = Console(highlight=False, soft_wrap=True)
-    with _served() as entry:
+    # As Ctrl-C does, so that what is served ends too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _demonstrate(console, given.agent, given.question)
+    except KeyboardInterrupt:
+        return 1
+    except httpx2.HTTPError as error:
+        console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
+        return 1
+
+
+def _demonstrate(console: Console, agent: str, question: str) -> int:
+    # The entry is on this machine, whatever proxy the way out has; the agent has its own limit.
+    with _served() as entry, httpx2.Client(trust_env=False, timeout=None) as client:
         if entry is None:
             return 1
-        path = f"/agents/{given.agent}/ask"
-        console.print(f"\n[bold]POST {entry}{path}[/bold]\n[cyan]question[/cyan]  {given.question}")
-        return 0 if _ask(console, entry, path, given.question) else 1
+        path = f"/agents/{agent}/ask"
+        console.print(f"\n[bold]POST {entry}{path}[/bold]\n[cyan]question[/cyan]  {question}")
+        return 0 if _ask(console, client, entry, path, question) else 1
 
 
 @contextmanager
@@ -58,11 +72,14 @@ def _served() -> Generator[str | None]:
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
+        # A second signal would end what is served at once, and Ctrl-C is for a whole group.
+        start_new_session=True,
     ) as process:
         try:
             yield _entry(process.stdout or ())
         finally:
             process.terminate()
+            process.wait()
 
 
 def _entry(lines: Iterable[str]) -> str | None:
@@ -71,14 +88,13 @@ def _entry(lines: Iterable[str]) -> str | None:
     )
 
 
-def _ask(console: Console, entry: str, path: str, question: str) -> bool:
+def _ask(console: Console, client: httpx2.Client, entry: str, path: str, question: str) -> bool:
     """Prints the answer as it comes, and says whether it is complete."""
-    with httpx2.stream(
+    with client.stream(
         "POST",
         entry + path,
         json={"question": question},
         headers={"Accept": "text/event-stream"},
-        timeout=60,
     ) as response:
         if not response.is_success:
             response.read()
@@ -86,7 +102,7 @@ def _ask(console: Console, entry: str, path: str, question: str) -> bool:
             return False
         if response.status_code == _ACCEPTED:
             status = json.loads(response.read())["status"]
-            return _asked_again(console, entry, status)
+            return _asked_again(console, client, entry + status)
         for event, data in _events(response.iter_lines()):
             if event == "tool":
                 said = data.get("text", data.get("error"))
@@ -99,13 +115,13 @@ def _ask(console: Console, entry: str, path: str, question: str) -> bool:
     return False
 
 
-def _asked_again(console: Console, entry: str, path: str) -> bool:
+def _asked_again(console: Console, client: httpx2.Client, url: str) -> bool:
     """Asks a state machine's execution for its answer until there is one."""
-    console.print(f"[bold]GET {entry}{path}[/bold]")
+    console.print(f"[bold]GET {url}[/bold]")
     execution: dict[str, Any] = {"status": "RUNNING"}
     while execution["status"] == "RUNNING":
         time.sleep(_PAUSE_SECONDS)
-        execution = httpx2.get(entry + path).raise_for_status().json()
+        execution = client.get(url).raise_for_status().json()
     if execution["error"]:
         console.print(f"{execution['status']}  {execution['error']}", style="red", markup=False)
         return False

@@ -12,7 +12,7 @@ from typing import Any, cast
 from sandbox.cloud import Cloud
 from sandbox.providers.kubernetes.tree import part, parts
 from sandbox.serve import entries, mounts, permissions, secret_store, security_groups
-from sandbox.serve.plan import GATEWAY, OPERATOR, Deployed, DeployedError, Process
+from sandbox.serve.plan import GATEWAY, LOOPBACK, OPERATOR, Deployed, DeployedError, Process
 from sandbox.serve.security_groups import End
 
 SERVICE = "aws:ecs/service:Service"
@@ -24,7 +24,6 @@ _NAMESPACES = (
 )
 _SCALED = "aws:appautoscaling/target:Target"
 _TASKS = "ecs-tasks.amazonaws.com"
-_ITSELF = frozenset({"127.0.0.1", "localhost", "::1"})
 # Amazon ECS API reference, ContainerDefinition, stopTimeout: 30 seconds on Fargate; HealthCheck,
 # startPeriod: none. Then a container has as long as Process gives it.
 _STOP_SECONDS = 30.0
@@ -78,7 +77,7 @@ def read(cloud: Cloud) -> Deployed:
 
     def resolve(source: str, host: str, port: int) -> str | None:
         name = host.lower().removesuffix(".")
-        own = by_process.get(source) if name in _ITSELF else None
+        own = by_process.get(source) if name in LOOPBACK else None
         named = (task for task in tasks if task.host == name)
         found = own or next(named, None)
         return _listening(found, port) if found else None

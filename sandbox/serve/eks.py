@@ -19,7 +19,7 @@ from sandbox.providers.kubernetes.tree import part, parts
 from sandbox.serve import entries, meshes, network_policies, pods, security_groups
 from sandbox.serve import permissions as iam
 from sandbox.serve.network_policies import NAMESPACE_LABEL, Peer
-from sandbox.serve.plan import GATEWAY, OPERATOR, Deployed, DeployedError, Process
+from sandbox.serve.plan import GATEWAY, LOOPBACK, OPERATOR, Deployed, DeployedError, Process
 from sandbox.serve.security_groups import End
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
@@ -35,7 +35,6 @@ _AUTHENTICATION = "kubernetes:security.istio.io/v1:PeerAuthentication"
 _AUTHORIZATION = "kubernetes:security.istio.io/v1:AuthorizationPolicy"
 _ADDON = "aws:eks/addon:Addon"
 _DOMAIN = "cluster.local"
-_ITSELF = frozenset({"127.0.0.1", "localhost", "::1"})
 # Kubernetes API reference, PodSpec and Probe: what holds where nothing is said.
 _GRACE_SECONDS, _PERIOD_SECONDS, _FAILURES = 30, 10, 3
 _START_SECONDS = 60.0
@@ -95,7 +94,7 @@ def read(cloud: Cloud) -> Deployed:
 
     def resolve(source: str, host: str, port: int) -> str | None:
         caller = by_process.get(source)
-        if host in _ITSELF:
+        if host in LOOPBACK:
             return _listening(caller, port) if caller else None
         service = _service(services, host, caller.peer.namespace if caller else "")
         if service is None:

@@ -11,6 +11,7 @@ import json
 import posixpath
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ class Image:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     working_folder: str
-    stop_signal: str = "SIGTERM"
+    stop_signal: int = signal.SIGTERM
 
     @property
     def folder(self) -> Path:
@@ -93,7 +94,7 @@ class _Stage:
     environment: dict[str, str] = field(default_factory=dict[str, str])
     arguments: dict[str, str] = field(default_factory=dict[str, str])
     working_folder: str = "/"
-    stop_signal: str = "SIGTERM"
+    stop_signal: int = signal.SIGTERM
 
     def words(self, value: str) -> list[str]:
         """The words of a value, with its variables and without its quotes."""
@@ -268,9 +269,19 @@ def _play(stage: _Stage, instruction: str, value: str) -> None:
         case "CMD":
             stage.command, stage.has_own_command = _started(value), True
         case "STOPSIGNAL":
-            stage.stop_signal = stage.text(value)
+            stage.stop_signal = _signal(stage.text(value))
         case _:
             pass  # says nothing about files, or nothing that a process on the laptop heeds
+
+
+def _signal(name: str) -> int:
+    """The signal of a STOPSIGNAL: a number, or a name in letters of any size."""
+    if name.isdecimal():
+        return int(name)
+    try:
+        return signal.Signals[f"SIG{name.upper().removeprefix('SIG')}"]
+    except KeyError as error:
+        raise ValueError(f"{name} is no signal that is known here") from error
 
 
 def _plain(value: str) -> str:

@@ -8,9 +8,10 @@ import logging
 import os
 import re
 import signal
+import sqlite3
 import sys
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -90,9 +91,7 @@ def serve(args: Sequence[str]) -> int:
     home = _home()
     try:
         cloud = _cloud(home)
-        # What goes wrong in here is for whoever looks into it, and not in the middle of a table.
-        (home / "serve").mkdir(parents=True, exist_ok=True)
-        logging.basicConfig(filename=home / "serve" / "serve.log", level=logging.WARNING)
+        _log_to(home / "serve")
         with _alone(home):
             asyncio.run(
                 _serve(cloud, home, given.port, signed=not given.unsigned, follow=given.follow)
@@ -137,6 +136,18 @@ def token(args: Sequence[str]) -> int:
     return 0
 
 
+def _log_to(folder: Path) -> None:
+    """What goes wrong in here is for whoever looks into it, and not in the middle of a table."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        logging.basicConfig(filename=folder / "serve.log", level=logging.WARNING)
+    except OSError as error:
+        raise DeployedError(
+            f"nothing can be written to {folder} ({error.strerror}); SANDBOX_HOME may name "
+            "another folder"
+        ) from error
+
+
 def _say(*lines: str) -> None:
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
@@ -170,7 +181,10 @@ def _cloud(home: Path) -> Cloud:
     path = Path(os.environ.get("SANDBOX_CLOUD") or home / "cloud.sqlite")
     if not path.exists():
         raise DeployedError("nothing is deployed in this sandbox; run make up first")
-    return Cloud(path)
+    try:
+        return Cloud(path)
+    except sqlite3.Error as error:
+        raise DeployedError(f"{path} is no cloud of a sandbox: {error}") from error
 
 
 def _deployed(cloud: Cloud) -> Deployed:
@@ -214,6 +228,7 @@ async def _serve(
                 aws_lambda.functions(cloud).values() if deployed.target == "lambda" else ()
             )
         )
+        runtime.on_timeout = supervisor.kill
         hosts = _hosts(cloud, home, deployed, supervisor, runtime)
         inside = router(hosts, workload_names(deployed, supervisor))
         # A load balancer answers for whatever leads to it; API Gateway tells its APIs by host.
@@ -252,14 +267,13 @@ def _stopped(supervisor: Supervisor) -> "asyncio.Task[bool]":
 
     def asked() -> None:
         if stop.is_set():
-            for copy in supervisor.copies:
-                if copy.pid:
-                    with suppress(ProcessLookupError):
-                        os.killpg(copy.pid, signal.SIGKILL)
+            for name in {copy.process.name for copy in supervisor.copies}:
+                supervisor.kill(name)
         stop.set()
 
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(each, asked)
+        if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup wants it
+            asyncio.get_running_loop().add_signal_handler(each, asked)
     return asyncio.create_task(stop.wait())
 
 

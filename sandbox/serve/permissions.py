@@ -61,7 +61,7 @@ def allows(
     ):
         return False
     # A resource's policy that names the whole account leaves it to the policies of its roles.
-    to_role = [each for each in of_resource if _is_for(each, "AWS", {role_arn})]
+    to_role = [each for each in of_resource if _is_for(each, "AWS", {role_arn, "*"})]
     return any(_applies(each, "Allow", *request) for each in (*own, *to_role))
 
 

@@ -22,6 +22,10 @@ GATEWAY = "gateway"
 """Who asks a workload on behalf of a client: the load balancer."""
 
 
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+"""The hosts by which a request means the machine, task or pod itself."""
+
+
 class DeployedError(Exception):
     """What is deployed cannot be run; the text says what, where and what mends it."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from sandbox.serve.forwarding import answer
-from sandbox.serve.plan import OPERATOR, Application, Receive, Scope, Send, source
+from sandbox.serve.plan import LOOPBACK, OPERATOR, Application, Receive, Scope, Send, source
 
 ANONYMOUS = "anonymous"
 """Who asks through the entry of `serve --unsigned`: somebody without credentials of AWS."""
@@ -13,7 +13,6 @@ ANONYMOUS = "anonymous"
 _BAD_GATEWAY = 502
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _PORT = re.compile(r":([0-9]{1,5})$")
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 def router(hosts: Mapping[str, Application], otherwise: Application) -> Application:
@@ -84,9 +83,9 @@ def entry(application: Application, gateway_url: str, port: int, *, signed: bool
         The application.
     """
     gateway = urlsplit(gateway_url)
-    names = {f"{name}:{port}" for name in _LOOPBACK}
+    names = {f"{name}:{port}" for name in LOOPBACK}
     if port == _PORTS["http"]:
-        names |= _LOOPBACK
+        names |= LOOPBACK
     origins = {f"http://{name}" for name in names}
 
     async def translated(scope: Scope, receive: Receive, send: Send) -> None:

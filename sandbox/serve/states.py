@@ -16,7 +16,6 @@ from functools import cache
 from typing import Any
 
 from jsonata import Jsonata
-from jsonata.jexception import JException
 
 MAX_PAYLOAD_BYTES = 262_144
 """Step Functions quotas: input or output of a state or task, and what one state assigns."""
@@ -231,7 +230,7 @@ async def _map(machine: _Machine, state: Mapping[str, Any], given: Any, scope: _
     items = _evaluated(state["Items"], {"input": given}, scope)
     if not isinstance(items, list):
         raise StateError(_QUERY, f"Items of a Map must be a list: {items}")
-    free = asyncio.Semaphore(state["MaxConcurrency"])
+    free = asyncio.Semaphore(state["MaxConcurrency"] or max(1, len(items)))  # pyright: ignore[reportUnknownArgumentType] - JSON; 0 is no limit
 
     async def one(item: object) -> object:
         async with free:
@@ -323,17 +322,17 @@ def _evaluated(template: Any, known: Mapping[str, Any], scope: _Scope) -> Any:  
         return [_evaluated(value, known, scope) for value in template]  # pyright: ignore[reportUnknownVariableType] - JSON
     if not expressions(template):
         return template
-    expression = parsed(template[2:-2])
-    frame = expression.create_frame()
-    for name, value in {**scope, "states": known}.items():
-        frame.bind(name, value)
     try:
-        value = expression.evaluate(None, frame)
-    except JException as error:
+        expression = parsed(template[2:-2])
+        frame = expression.create_frame()
+        for name, value in {**scope, "states": known}.items():
+            frame.bind(name, value)
+        value = json.loads(json.dumps(expression.evaluate(None, frame)))
+    except Exception as error:  # the library raises Python's own for much that JSONata refuses
         raise StateError(_QUERY, f"{template}: {error}") from error
     if value is None:
         raise StateError(_QUERY, f"{template} returned nothing")
-    return json.loads(json.dumps(value))
+    return value
 
 
 def _within(payload: object) -> Any:  # noqa: ANN401 - JSON

@@ -272,6 +272,27 @@ def test_where_nothing_is_deployed_nothing_is_made(
 
 
 @pytest.mark.parametrize("command", [main.serve, main.token])
+def test_a_file_that_is_no_cloud_is_told(
+    home: Path, capsys: pytest.CaptureFixture[str], command: Any
+) -> None:
+    (home / "cloud.sqlite").write_text("no database at all, and long enough to be seen as none")
+    assert command([]) == 1
+    assert capsys.readouterr().err.endswith("is no cloud of a sandbox: file is not a database\n")
+
+
+def test_a_home_that_cannot_be_written_to_is_told(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Cloud(home / "cloud.sqlite")
+    (home / "serve").write_text("")
+    assert main.serve([]) == 1
+    assert capsys.readouterr().err == (
+        f"sandbox: nothing can be written to {home / 'serve'} (File exists); SANDBOX_HOME may name "
+        "another folder\n"
+    )
+
+
+@pytest.mark.parametrize("command", [main.serve, main.token])
 def test_a_cloud_without_a_fleet_is_told(
     home: Path, capsys: pytest.CaptureFixture[str], command: Any
 ) -> None:

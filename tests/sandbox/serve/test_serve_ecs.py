@@ -450,6 +450,7 @@ def test_the_entry_is_the_load_balancer_or_the_domain_that_leads_to_it(fleet: Cl
         ("agent", "clock.y.internal", 8080, None),
         ("agent", "localhost", 8081, "agent/notes"),
         ("agent", "127.0.0.1", 8081, "agent/notes"),
+        ("agent", "[::1]", 8081, "agent/notes"),
         ("agent/notes", "localhost", 8080, "agent"),
         ("agent", "localhost", 8082, None),
         ("clock", "localhost", 8081, None),

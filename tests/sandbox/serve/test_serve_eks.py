@@ -197,6 +197,7 @@ def test_further_containers_of_a_pod_are_named_by_it(cloud: Cloud) -> None:
     ]
     assert deployed.resolve("clock/quiet", "localhost", 9000) == "clock/proxy"
     assert deployed.resolve("clock", "127.0.0.1", 8080) == "clock"
+    assert deployed.resolve("clock", "[::1]", 8080) == "clock"
     assert deployed.resolve("clock", "localhost", 9001) is None
     assert deployed.refusal("clock", "clock/proxy", 9000) is None
 

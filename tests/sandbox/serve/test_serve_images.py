@@ -1,6 +1,7 @@
 """Images: which one is meant, what its Dockerfile brings into it, and what it starts."""
 
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -122,7 +123,7 @@ def test_an_image_has_what_its_stages_copy_and_nothing_else(
         command=(),
         environment={"PORT": "8080"},
         working_folder="/app",
-        stop_signal="SIGTERM",
+        stop_signal=signal.SIGTERM,
     )
     assert image.folder == image.root / "app"
     assert [path.name for path in (tmp_path / "home" / "images").iterdir()] == ["clock"]
@@ -265,7 +266,7 @@ def test_a_stage_on_another_has_its_settings_but_not_its_arguments(
     first = "FROM scratch AS first\nARG V=1\nENV A=a\nWORKDIR /w\nSTOPSIGNAL SIGINT\n"
     image = laid_out(cloud, context, f'{first}CMD ["x"]\nFROM first\nENV B=b$V\n')
     assert image.environment == {"A": "a", "B": "b"}
-    assert (image.working_folder, image.stop_signal) == ("/w", "SIGINT")
+    assert (image.working_folder, image.stop_signal) == ("/w", signal.SIGINT)
     assert image.command == ("x",)
 
 
@@ -274,7 +275,7 @@ def test_a_stage_on_an_image_of_others_has_no_settings_of_an_earlier_one(
 ) -> None:
     first = 'FROM scratch\nENV A=a\nWORKDIR /w\nSTOPSIGNAL SIGINT\nENTRYPOINT ["e"]\n'
     image = laid_out(cloud, context, f'{first}FROM scratch\nCMD ["x"]\n')
-    assert (image.environment, image.working_folder, image.stop_signal) == ({}, "/", "SIGTERM")
+    assert (image.environment, image.working_folder, image.stop_signal) == ({}, "/", signal.SIGTERM)
     assert (image.entry_point, image.command) == ((), ("x",))
 
 
@@ -538,3 +539,16 @@ def test_an_image_that_does_not_say_what_it_starts_is_refused(cloud: Cloud, cont
         f"clock: {context / 'Dockerfile'} has neither an ENTRYPOINT nor a CMD, and those of its "
         "base image are not to be had here; say in it what is started"
     )
+
+
+@pytest.mark.parametrize("written", ["SIGINT", "INT", "sigint", "2"])
+def test_a_stop_signal_is_a_name_in_letters_of_any_size_or_a_number(
+    cloud: Cloud, context: Path, written: str
+) -> None:
+    image = laid_out(cloud, context, f'FROM scratch\nSTOPSIGNAL {written}\nCMD ["x"]\n')
+    assert image.stop_signal == signal.SIGINT
+
+
+def test_a_stop_signal_that_is_none_is_told(cloud: Cloud, context: Path) -> None:
+    with pytest.raises(DeployedError, match="STOPSIGNAL SIGNONE: SIGNONE is no signal"):
+        laid_out(cloud, context, 'FROM scratch\nSTOPSIGNAL SIGNONE\nCMD ["x"]\n')

@@ -232,6 +232,7 @@ def _resource_policy(cloud: Cloud, effect: str, principal: object) -> None:
     ("principal", "allowed"),
     [
         ({"AWS": role_arn("r")}, True),
+        ({"AWS": "*"}, True),
         ({"AWS": role_arn("other")}, False),
         # This leaves it to the policies of the account's roles.
         ({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, False),

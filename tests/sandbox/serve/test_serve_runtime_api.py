@@ -214,6 +214,32 @@ def test_nobody_who_takes_an_invocation_is_waited_for_as_long_as_lambda_starts(
         by_hand(use)
 
 
+def test_whoever_waits_behind_a_busy_process_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def use(runtime: Runtime) -> list[Any]:
+        # Once it has started, and not before.
+        await runtime.invoke("authorizer", {}, 10)
+        monkeypatch.setattr(runtime_api, "INIT_SECONDS", 0.5)
+        events = [{"sleep": 0.7, "number": number} for number in range(3)]
+        return await asyncio.gather(*(runtime.invoke("authorizer", one, 10) for one in events))
+
+    assert [one["event"]["number"] for one in with_handler(tmp_path, use)] == [0, 1, 2]
+
+
+def test_a_process_whose_invocation_takes_too_long_is_told_of_to_be_ended(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    async def use(runtime: Runtime) -> None:
+        runtime.on_timeout = told.append
+        await runtime.invoke("authorizer", {}, 10)
+        with pytest.raises(FunctionError, match="Task timed out"):
+            await runtime.invoke("authorizer", {"sleep": 600}, 0.05)
+
+    with_handler(tmp_path, use)
+    assert told == ["authorizer"]
+
+
 def test_a_function_that_is_not_there_cannot_be_invoked() -> None:
     with pytest.raises(FunctionError, match="ResourceNotFoundException: Function not found: other"):
         asyncio.run(Runtime([function()]).invoke("other", {}, 1))

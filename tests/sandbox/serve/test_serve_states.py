@@ -161,6 +161,12 @@ def test_the_items_of_a_map_run_together_up_to_the_limit() -> None:
     assert most == 3
 
 
+def test_a_map_without_a_limit_has_none() -> None:
+    execution = run(machine(All=mapped(task(Next="Last"), most=0), Done=DONE), [1, 2], failing())
+    assert execution.output == [1, 2]
+    assert run(machine(All=mapped(task(), most=0), Done=DONE), []).output == []
+
+
 def test_an_item_that_fails_ends_the_others_and_the_map() -> None:
     ended: list[object] = []
 
@@ -211,7 +217,17 @@ def test_what_is_not_known_fails_and_is_not_skipped(
 
 
 @pytest.mark.parametrize(
-    "expression", ["{% $nothing %}", "{% 1 + 'a' %}", "{% $error('no') %}", "{% $sum('a') %}"]
+    "expression",
+    [
+        "{% $nothing %}",
+        "{% 1 + 'a' %}",
+        "{% $error('no') %}",
+        "{% $sum('a') %}",
+        "{% 1/0 %}",
+        "{% $number('x') %}",
+        "{% $sum %}",
+        "{% ( %}",
+    ],
 )
 def test_an_expression_without_a_value_is_an_error(expression: str) -> None:
     execution = run(machine(Done={"Type": "Succeed", "Output": expression}))
