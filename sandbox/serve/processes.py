@@ -20,6 +20,9 @@ from sandbox.serve.images import Image
 from sandbox.serve.plan import DeployedError, Process
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 10.0
+HOPELESS_RESTARTS = 5
+"""How often a copy that has never been healthy is started again before that is told: a function of
+Lambda may have many minutes for its start."""
 STEADY_SECONDS = 30.0
 """How long a process runs until its earlier ends count no more."""
 LAST_LINES = 10
@@ -174,8 +177,8 @@ class Supervisor:
         """Waits until every copy is healthy.
 
         Raises:
-            DeployedError: a copy is not, after the time that its process gives it; the text has the
-                last lines of its log. The others run on.
+            DeployedError: a copy is not, after the time that its process gives it, or after
+                `HOPELESS_RESTARTS`; the text has the last lines of its log. The others run on.
         """
         told = await asyncio.gather(*map(self._sickness, self.copies))
         if any(told):
@@ -186,14 +189,17 @@ class Supervisor:
         process = copy.process
         with suppress(TimeoutError):
             async with asyncio.timeout(process.health_seconds):
-                while not copy.healthy:
+                while not copy.healthy and copy.restarts < HOPELESS_RESTARTS:
                     await asyncio.sleep(_PROBE_SECONDS)
-                return None
+        if copy.healthy:
+            return None
+        hopeless = copy.restarts >= HOPELESS_RESTARTS
+        when = "at all" if hopeless else f"within {process.health_seconds:g} s"
         which = f" (copy {copy.number + 1} of {process.copies})" if process.copies > 1 else ""
         asked = f"asked at {_url(copy)}{process.health_path or ''}, " if copy.port else ""
         lines = "".join(f"\n    {line}" for line in copy.lines) or "\n    (nothing)"
         return (
-            f"{process.name}{which} did not get healthy within {process.health_seconds:g} s "
+            f"{process.name}{which} did not get healthy {when} "
             f"({asked}restarts: {copy.restarts}); it said last:{lines}"
         )
 

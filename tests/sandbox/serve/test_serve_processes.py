@@ -358,6 +358,24 @@ def test_one_that_never_gets_healthy_is_told_with_its_last_lines_and_the_others_
     asyncio.run(scenario())
 
 
+def test_one_that_ends_again_and_again_is_told_before_its_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "FIRST_PAUSE_SECONDS", 0.001)
+
+    async def scenario() -> None:
+        write(tmp_path, broken="import nothing")
+        fleet = Fleet(tmp_path, [process("broken", "broken", health_seconds=3600), process()])
+        async with fleet.supervisor:
+            with pytest.raises(DeployedError) as told:
+                await fleet.supervisor.wait_healthy()
+        first, *lines = str(told.value).splitlines()
+        assert first.startswith("broken did not get healthy at all (asked at ")
+        assert "    ModuleNotFoundError: No module named 'nothing'" in lines
+
+    asyncio.run(scenario())
+
+
 def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
     async def scenario() -> None:
         write(tmp_path)
