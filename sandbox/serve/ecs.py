@@ -197,6 +197,7 @@ def _process(
         health_seconds=float(check.get("startPeriod") or _START_SECONDS),
         stop_seconds=float(container.get("stopTimeout") or _STOP_SECONDS),
         copies=_copies(cloud, service),
+        named_by_health=_named_by_health(_registry(cloud, service), check),
         kind="task",
     )
 
@@ -291,13 +292,27 @@ def _files(
 
 def _host(cloud: Cloud, service: Mapping[str, Any]) -> str | None:
     """The name of a service in the private DNS, by the registry that its tasks are put in."""
-    registry_arn = part(service, "serviceRegistries").get("registryArn")
-    for thing in cloud.list("aws", _REGISTRY):
-        if registry_arn and thing.properties.get("arn") == registry_arn:
-            namespace_id = part(thing.properties, "dnsConfig").get("namespaceId")
-            for type_ in _NAMESPACES:
-                namespace = cloud.get("aws", type_, str(namespace_id))
-                if namespace:
-                    name = f"{thing.properties['name']}.{namespace.properties['name']}"
-                    return name.lower().removesuffix(".")
+    registry = _registry(cloud, service)
+    for type_ in _NAMESPACES:
+        namespace_id = part(registry, "dnsConfig").get("namespaceId")
+        namespace = cloud.get("aws", type_, str(namespace_id))
+        if namespace:
+            name = f"{registry['name']}.{namespace.properties['name']}"
+            return name.lower().removesuffix(".")
     return None
+
+
+def _named_by_health(registry: Mapping[str, Any], check: Mapping[str, Any]) -> bool:
+    """Whether ECS reports the health of a container to where its name is looked up.
+
+    Amazon ECS Developer Guide, "Service discovery": the health of the container's own check, in a
+    Cloud Map service with a custom health check.
+    """
+    return not registry or bool(check and registry.get("healthCheckCustomConfig"))
+
+
+def _registry(cloud: Cloud, service: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The Cloud Map service that the tasks are put in; empty without one."""
+    arn = part(service, "serviceRegistries").get("registryArn")
+    found = (one.properties for one in cloud.list("aws", _REGISTRY))
+    return next((one for one in found if arn and one.get("arn") == arn), {})

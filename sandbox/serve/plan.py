@@ -47,6 +47,7 @@ class Process:
         health_seconds: How long it may take to become healthy.
         stop_seconds: From SIGTERM to SIGKILL.
         copies: How many run at once, as deployed.
+        named_by_health: Whether the workload's private name leads to healthy copies only.
         kind: `task`, `function` or `pod`, as the target calls it.
     """
 
@@ -61,6 +62,7 @@ class Process:
     health_seconds: float = 60
     stop_seconds: float = 30
     copies: int = 1
+    named_by_health: bool = True
     kind: str
 
 
@@ -96,6 +98,10 @@ class Workloads(Protocol):
 
     def url(self, name: str) -> str | None:
         """The base URL, `http://127.0.0.1:port`, of a healthy copy, each in turn, or None."""
+        ...
+
+    def named(self, name: str) -> str | None:
+        """The base URL of a copy that the workload's private name leads to, each in turn."""
         ...
 
 

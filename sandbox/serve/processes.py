@@ -159,7 +159,24 @@ class Supervisor:
 
     def url(self, name: str) -> str | None:
         """The base URL of a healthy copy of a process, each in turn, or None."""
-        well = [one for one in self.copies if one.process.name == name and one.healthy and one.port]
+        return self._next(name, [one for one in self._listening(name) if one.healthy])
+
+    def named(self, name: str) -> str | None:
+        """The base URL of a copy that the process's private name leads to, each in turn, or None.
+
+        Where DNS knows of no health, a name leads to every copy that runs.
+        """
+        found = [
+            one
+            for one in self._listening(name)
+            if one.healthy or (one.pid and not one.process.named_by_health)
+        ]
+        return self._next(name, found)
+
+    def _listening(self, name: str) -> list[Copy]:
+        return [one for one in self.copies if one.process.name == name and one.port]
+
+    def _next(self, name: str, well: Sequence[Copy]) -> str | None:
         turn = self._turns[name] = self._turns.get(name, -1) + 1
         return _url(well[turn % len(well)]) if well else None
 

@@ -33,7 +33,7 @@ def application(
             headers = [(b"x-sandbox-refused", refused.encode("latin-1", "replace"))]
             await answer(send, _GATEWAY_TIMEOUT, {"error": refused}, headers)
             return
-        url = workloads.url(process)
+        url = workloads.named(process)
         if url is None:
             await answer(send, _UNAVAILABLE, {"error": f"no copy of {process} is healthy"})
             return

@@ -98,6 +98,7 @@ def test_servers_are_found_by_their_names_and_agents_are_not():
             "routingPolicy": "MULTIVALUE",
         }
         assert entry.inputs["forceDestroy"] is True
+        assert entry.inputs["healthCheckCustomConfig"] == {"failureThreshold": 1}
         registries = _service(recording, name)["serviceRegistries"]
         assert registries == {"registryArn": entry.state["arn"]}
     assert len(recording.of("servicediscovery.Service")) == len(FULL["servers"])

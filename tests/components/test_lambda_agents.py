@@ -280,6 +280,8 @@ def test_every_server_has_an_instance_with_its_address_in_an_http_namespace():
     }
     assert services.keys() == LAMBDA_FULL["servers"].keys()
     assert {each["namespaceId"] for each in services.values()} == {namespace.id}
+    checks = [each["healthCheckCustomConfig"] for each in services.values()]
+    assert checks == [{"failureThreshold": 1}] * len(services)
     host = f"{API_ID}.execute-api.us-east-1.amazonaws.com"
     instances = {
         made.inputs["instanceId"]: made.inputs["attributes"]

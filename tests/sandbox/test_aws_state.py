@@ -322,7 +322,7 @@ def test_a_security_group_that_anothers_rule_names_cannot_be_deleted(account: An
     account.delete(GROUP, gateway)
 
 
-def make_service(account: Any) -> tuple[Made, Made]:
+def make_service(account: Any, **inputs: Any) -> tuple[Made, Made]:
     _, subnet = make_network(account)
     cluster = account.make(CLUSTER, name="c")
     service = account.make(
@@ -334,6 +334,7 @@ def make_service(account: Any) -> tuple[Made, Made]:
         desiredCount=1,
         launchType="FARGATE",
         networkConfiguration={"subnets": [subnet.id]},
+        **inputs,
     )
     return cluster, service
 
@@ -395,6 +396,35 @@ def test_a_namespace_with_services_cannot_be_deleted(account: Any):
         account.delete(NAMESPACE, namespace)
     account.delete(REGISTRY, registry)
     account.delete(NAMESPACE, namespace)
+
+
+def test_a_registry_in_use_goes_by_force_alone_and_leaves_the_service_of_its_tasks(account: Any):
+    vpc, _ = make_network(account)
+    namespace = account.make(NAMESPACE, name="fleet.local", vpc=vpc.id)
+    registry = {
+        "name": "clock",
+        "dnsConfig": {"namespaceId": namespace.id, "dnsRecords": [{"ttl": 10, "type": "A"}]},
+    }
+    kept = account.make(REGISTRY, **registry)
+    in_registry = {"serviceRegistries": {"registryArn": kept.properties["arn"]}}
+    _, service = make_service(account, **in_registry)
+    with pytest.raises(RefusedError, match="ResourceInUse"):
+        account.delete(REGISTRY, kept)
+    account.update(REGISTRY, kept, **registry, forceDestroy=True)
+    account.delete(REGISTRY, kept)
+    assert account.read(SERVICE, service) is not None
+
+
+def test_the_health_of_a_registry_is_decided_for_good_and_by_a_value(account: Any):
+    inputs = {"name": "clock", "namespaceId": "ns-aaaaaaaaaaaaaaaa"}
+    assert account.reasons(REGISTRY, inputs) == []
+    (reason,) = account.reasons(REGISTRY, {**inputs, "healthCheckCustomConfig": {}})
+    assert "the provider leaves an empty healthCheckCustomConfig out" in reason
+    custom = {"healthCheckCustomConfig": {"failureThreshold": 1}}
+    assert account.reasons(REGISTRY, {**inputs, **custom}) == []
+    made = Made(id="srv-aaaaaaaaaaaaaaaa", properties=inputs, inputs=inputs)
+    changes = account.diff(REGISTRY, made, **inputs, **custom).changes
+    assert changes == {("healthCheckCustomConfig",): Change.ADD_REPLACE}
 
 
 def test_a_target_group_in_use_cannot_be_deleted(account: Any):

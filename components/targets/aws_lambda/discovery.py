@@ -36,7 +36,11 @@ def register_servers(
             name=server,
             description=f"The MCP server {server}",
             namespace_id=namespace.id,
-            opts=child,
+            # An instance then counts as healthy, so that a caller who asks for healthy instances
+            # only finds it. AWS cannot add this to a service later.
+            health_check_custom_config={"failure_threshold": 1},
+            # A namespace has a name once: the old one must be gone before the new one can have it.
+            opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
         )
         aws.servicediscovery.Instance(
             f"{name}-{server}-instance",

@@ -254,9 +254,13 @@ class Workload(pulumi.ComponentResource):
                 "dns_records": [{"type": "A", "ttl": _DNS_TTL_SECONDS}],
                 "routing_policy": "MULTIVALUE",
             },
+            # ECS reports the health of containers here, and DNS leaves out what is unhealthy. AWS
+            # cannot add this to a service later, and the provider drops a block without a value.
+            health_check_custom_config={"failure_threshold": 1},
             # ECS may be late to take out the last copy, and the provider does not wait for it.
             force_destroy=True,
-            opts=pulumi.ResourceOptions(parent=self),
+            # A namespace has a name once: the old one must be gone before the new one can have it.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 
 

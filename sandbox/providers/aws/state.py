@@ -212,7 +212,8 @@ def delete(context: Context, call: Call) -> None:
                 f" {user.id} still needs it ({path})"
             )
         for _, user in holders:
-            context.cloud.delete(user.provider, user.type, user.id)
+            if user.type.removeprefix("aws:") not in table.spares:
+                context.cloud.delete(user.provider, user.type, user.id)
         context.cloud.delete(PROVIDER, call.type, key)
 
 

@@ -56,6 +56,7 @@ class Entry:
     held_by: tuple[str, ...] = ()
     held_error: str = "DependencyViolation"
     unless: str = ""
+    spares: tuple[str, ...] = ()
     delete_first: bool = False
     protected: str = ""
     secret: tuple[str, ...] = ()

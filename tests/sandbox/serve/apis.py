@@ -244,6 +244,9 @@ class Running:
     def url(self, name: str) -> str | None:
         return self.address
 
+    def named(self, name: str) -> str | None:
+        return self.address
+
 
 @dataclass
 class Seen:

@@ -465,6 +465,25 @@ def test_names_lead_where_the_private_dns_and_the_task_lead(
 
 
 @pytest.mark.parametrize(
+    ("custom", "check", "by_health"),
+    [
+        ({"failureThreshold": 1}, {"command": ["CMD", "x"]}, True),
+        (None, {"command": ["CMD", "x"]}, False),
+        ({"failureThreshold": 1}, None, False),
+    ],
+)
+def test_a_name_follows_health_by_a_custom_check_and_the_containers_own(
+    fleet: Cloud, custom: Any, check: Any, *, by_health: bool
+) -> None:
+    type_ = "aws:servicediscovery/service:Service"
+    fleet.edit("aws", type_, "srv-1", {"healthCheckCustomConfig": custom})
+    container = _container("clock", **({"healthCheck": check} if check else {}))
+    _definition(fleet, "clock", container)
+    found = {one.name: one.named_by_health for one in ecs.read(fleet).processes}
+    assert found == {"agent": True, "agent/notes": True, "clock": by_health}
+
+
+@pytest.mark.parametrize(
     ("source", "process", "port", "reason"),
     [
         ("agent", "clock", 8080, None),

@@ -27,6 +27,9 @@ class Running:
     def url(self, name: str) -> str | None:
         return self.urls.get(name)
 
+    def named(self, name: str) -> str | None:
+        return self.urls.get(name)
+
 
 def resolve(asker: str, name: str, port: int) -> str | None:
     if (name, port) == ("127.0.0.1", 9000) and asker == "assistant":

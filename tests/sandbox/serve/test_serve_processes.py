@@ -448,9 +448,27 @@ def test_health_is_what_the_path_answers_and_is_asked_again(
             (tmp_path / "image" / "sick").touch()
             await until(lambda: not copy.healthy)
             assert fleet.supervisor.url("clock") is None
+            assert fleet.supervisor.named("clock") is None
             (tmp_path / "image" / "sick").unlink()
             await until(lambda: copy.healthy)
             assert copy.restarts == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_name_leads_to_an_unhealthy_replica_where_dns_knows_of_no_health(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_PROBE_AGAIN_SECONDS", 0.01)
+
+    async def scenario() -> None:
+        sick = process(health_path="/sick", named_by_health=False)
+        async with running(tmp_path, sick) as fleet:
+            copy = fleet.supervisor.copies[0]
+            (tmp_path / "image" / "sick").touch()
+            await until(lambda: not copy.healthy)
+            assert fleet.supervisor.url("clock") is None
+            assert fleet.supervisor.named("clock") == f"http://127.0.0.1:{copy.port}"
 
     asyncio.run(scenario())
 
