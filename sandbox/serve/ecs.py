@@ -314,5 +314,7 @@ def _named_by_health(registry: Mapping[str, Any], check: Mapping[str, Any]) -> b
 def _registry(cloud: Cloud, service: Mapping[str, Any]) -> Mapping[str, Any]:
     """The Cloud Map service that the tasks are put in; empty without one."""
     arn = part(service, "serviceRegistries").get("registryArn")
-    found = (one.properties for one in cloud.list("aws", _REGISTRY))
-    return next((one for one in found if arn and one.get("arn") == arn), {})
+    for one in cloud.list("aws", _REGISTRY):
+        if arn and one.properties.get("arn") == arn:
+            return one.properties
+    return {}
