@@ -294,3 +294,52 @@ def test_a_folder_that_may_not_be_written_is_told_at_the_start(
     monkeypatch.setattr(os, "access", Mock(return_value=False))
     with pytest.raises(SettingError, match="in which this user may not write"):
         server.build({"FILES_DIR": str(tmp_path)})
+
+
+# Bounds of results: the official Python client takes 1 MiB in one event of a legacy stream.
+
+
+async def results(folder: Path, *calls: tuple[str, dict[str, Any]]) -> list[Any]:
+    """The structured results that a client of 2025-11-25 gets."""
+    async with mcp_client(server.build({"FILES_DIR": str(folder)}), mode="legacy") as client:
+        return [structured(await client.call_tool(tool, arguments)) for tool, arguments in calls]
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+async def test_names_come_in_results_of_a_thousand(excess: int, tmp_path: Path) -> None:
+    names = [f"{number:04}{'n' * 60}" for number in range(1000 + excess)]
+    for name in names:
+        (tmp_path / f"{name}.json").touch()
+    first, rest = await results(tmp_path, ("list_notes", {}), ("list_notes", {"after": names[999]}))
+    assert first == {"result": names[:1000]}
+    assert rest == {"result": names[1000:]}
+
+
+async def test_names_after_one_that_is_gone_are_those_behind_it(tmp_path: Path) -> None:
+    for name in ("a", "c"):
+        book(tmp_path).save(new_note(name, "x"), replace=False)
+    (found,) = await results(tmp_path, ("list_notes", {"after": "b"}))
+    assert found == {"result": ["c"]}
+
+
+async def test_the_longest_note_arrives_however_json_writes_it(tmp_path: Path) -> None:
+    longest = "\0" * store.MAX_TEXT_BYTES
+    book(tmp_path).save(new_note("a", longest), replace=False)
+    (read,) = await results(tmp_path, ("read_note", {"name": "a"}))
+    assert read["text"] == longest
+
+
+@pytest.mark.parametrize("text", ["x" * 65_537, "\0" * 1_000_000])
+async def test_a_note_that_others_made_too_long_is_refused(text: str, tmp_path: Path) -> None:
+    record = {"text": text, "written": "now", "signature": ""}
+    (tmp_path / "a.json").write_text(json.dumps(record))
+    assert "longer than 65536 bytes" in await refused(tmp_path, "read_note", name="a")
+    (found,) = await results(tmp_path, ("search_notes", {"query": "x"}))
+    assert found == {"hits": [], "more": False, "unreadable": ["a"]}
+
+
+async def test_a_search_names_no_more_than_fifty_notes_that_it_cannot_read(tmp_path: Path) -> None:
+    for number in range(51):
+        (tmp_path / f"{number}.json").touch()
+    (found,) = await results(tmp_path, ("search_notes", {"query": "x"}))
+    assert len(found["unreadable"]) == 50

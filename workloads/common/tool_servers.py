@@ -23,6 +23,8 @@ Connect = Callable[[str], Transport]
 
 _URLS = TypeAdapter(dict[str, AnyHttpUrl])
 _CONNECT_SECONDS = 30
+# Eight times the SDK's own limit. What a model is told is cut, but the result has to arrive first.
+_MAX_EVENT_BYTES = 8 * 1024 * 1024
 
 # Amazon Bedrock API reference, ToolSpecification, `name`.
 _MAX_NAME_CHARACTERS = 64
@@ -82,7 +84,9 @@ def connection(env: Mapping[str, str]) -> Connect:
         timeout = httpx2.Timeout(_CONNECT_SECONDS, read=None)
         async with (
             httpx2.AsyncClient(auth=auth, timeout=timeout) as http,
-            streamable_http_client(url, http_client=http) as streams,
+            streamable_http_client(
+                url, http_client=http, max_sse_event_size=_MAX_EVENT_BYTES
+            ) as streams,
         ):
             yield streams
 

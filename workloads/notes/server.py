@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,11 @@ from .store import MAX_TEXT_BYTES, NAME_PATTERN, Notebook, new_note
 
 # A text of the greatest size, with every byte escaped as JSON may (`\u0000`), and some room.
 _MAX_BODY_BYTES = 6 * MAX_TEXT_BYTES + 8 * 1024
+# The official Python client takes 1 MiB in one event of a stream (mcp 2.3.0,
+# `DEFAULT_MAX_SSE_EVENT_SIZE`). Each name is there twice, as text and in the structured content.
+MAX_NAMES = 1000
+"""The most names in one result of `list_notes`."""
+
 _MAX_HITS = 50
 _EXCERPT = 40
 
@@ -29,6 +35,7 @@ Name = Annotated[
         description="1 to 64 lower-case letters, digits, '-' and '_'; first a letter or a digit",
     ),
 ]
+After = Annotated[str, Field(max_length=64, description="Only names that come after this one")]
 Text = Annotated[str, Field(description=f"At most {MAX_TEXT_BYTES} bytes of UTF-8")]
 Query = Annotated[str, Field(min_length=1, max_length=200, description="Letter case is ignored")]
 
@@ -45,7 +52,9 @@ class SearchResult(BaseModel):
 
     hits: list[Found]
     more: bool = Field(description=f"Whether there are more than the {_MAX_HITS} hits shown")
-    unreadable: list[str] = Field(description="Notes that are damaged or were changed by others")
+    unreadable: list[str] = Field(
+        description=f"Notes that are damaged or were changed by others, at most {_MAX_HITS}"
+    )
 
 
 class NoteText(BaseModel):
@@ -71,9 +80,10 @@ class Tools:
         self._book.save(new_note(name, text), replace=replace)
         return f"kept note {name}"
 
-    def list_notes(self) -> list[str]:
-        """List the names of all notes."""
-        return self._book.names()
+    def list_notes(self, after: After = "") -> list[str]:
+        """List the names of the notes, at most 1000; to get those after them, give the last one."""
+        names = self._book.names()
+        return names[bisect_right(names, after) :][:MAX_NAMES]
 
     def read_note(self, name: Name) -> NoteText:
         """Read a note."""
@@ -95,7 +105,9 @@ class Tools:
             if hit or wanted.search(name):
                 hits.append(Found(name=name, excerpt=_excerpt(text, hit.start() if hit else 0)))
         return SearchResult(
-            hits=hits[:_MAX_HITS], more=len(hits) > _MAX_HITS, unreadable=unreadable
+            hits=hits[:_MAX_HITS],
+            more=len(hits) > _MAX_HITS,
+            unreadable=unreadable[:_MAX_HITS],
         )
 
     def delete_note(self, name: Name) -> str:

@@ -27,6 +27,9 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 _NAME = re.compile(NAME_PATTERN.removeprefix("^").removesuffix("$"))
 _SUFFIX = ".json"
 
+# A text of the greatest size, with every byte escaped as JSON may (`\u0000`), and some room.
+_MAX_FILE_BYTES = 6 * MAX_TEXT_BYTES + 1024
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
@@ -100,15 +103,19 @@ class Notebook:
         path = self._path(name)
         try:
             with open(path, "rb", opener=_open_no_link) as file:
-                content = file.read()
+                content = file.read(_MAX_FILE_BYTES + 1)
         except FileNotFoundError as error:
             raise ToolError(f"there is no note {name!r}") from error
         except OSError as error:
             raise ToolError(f"the file of note {name!r} cannot be read") from error
+        if len(content) > _MAX_FILE_BYTES:
+            raise _too_long(name)
         try:
             record = _Record.model_validate_json(content)
         except ValidationError as error:
             raise ToolError(f"the file of note {name!r} is damaged") from error
+        if len(record.text.encode()) > MAX_TEXT_BYTES:
+            raise _too_long(name)
         note = Note(name=name, text=record.text, written=record.written)
         if self.key is not None and not hmac.compare_digest(
             record.signature.encode(), self._signature(note).encode()
@@ -157,6 +164,10 @@ class Notebook:
 def new_note(name: str, text: str) -> Note:
     """Make a note that is written now."""
     return Note(name=name, text=text, written=datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _too_long(name: str) -> ToolError:
+    return ToolError(f"the text of note {name!r} is longer than {MAX_TEXT_BYTES} bytes")
 
 
 def _open_no_link(path: str, flags: int) -> int:
