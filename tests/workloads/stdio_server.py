@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,10 @@ SCHEMA: dict[str, Any] = {
     },
     "additionalProperties": True,
 }
-NAMES = ["echo", "fail", "refuse", "process", "hang", "block", "die", "grow", "write", "progress"]
+NAMES = [
+    *("echo", "fail", "refuse", "process", "hang", "block"),
+    *("die", "grow", "write", "progress", "wait", "leave", "long"),
+]
 
 grown: list[str] = []
 blocking = False
@@ -59,7 +63,23 @@ def note(arguments: dict[str, Any], line: str) -> None:
         file.write(f"{line}\n")
 
 
-async def wait(arguments: dict[str, Any]) -> CallToolResult:
+async def let(arguments: dict[str, Any]) -> CallToolResult:
+    """Wait for a file."""
+    note(arguments, f"started {os.getpid()}")
+    while not Path(arguments["let"]).exists():
+        await anyio.sleep(0.01)  # a poll, as the test is another process
+    return text("let")
+
+
+def leave() -> CallToolResult:
+    """Start a process that outlives this one."""
+    left = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
+    )
+    return CallToolResult(content=[], structured_content={"pid": left.pid})
+
+
+async def hang(arguments: dict[str, Any]) -> CallToolResult:
     note(arguments, f"started {os.getpid()}")
     try:
         await anyio.sleep_forever()
@@ -68,7 +88,7 @@ async def wait(arguments: dict[str, Any]) -> CallToolResult:
     return text("not reached")
 
 
-async def call_tool(  # noqa: C901, PLR0911 - one line a tool
+async def call_tool(  # noqa: C901, PLR0911, PLR0912 - one line a tool
     ctx: ServerRequestContext[Any], params: CallToolRequestParams
 ) -> CallToolResult:
     arguments = params.arguments or {}
@@ -96,7 +116,7 @@ async def call_tool(  # noqa: C901, PLR0911 - one line a tool
                 },
             )
         case "hang":
-            return await wait(arguments)
+            return await hang(arguments)
         case "block":
             note(arguments, f"started {os.getpid()}")
             signal.pause()
@@ -114,6 +134,12 @@ async def call_tool(  # noqa: C901, PLR0911 - one line a tool
         case "progress":
             await ctx.session.report_progress(1, 2, "half")
             return text("done")
+        case "wait":
+            return await let(arguments)
+        case "leave":
+            return leave()
+        case "long":
+            return text("x" * arguments["length"])
         case _:
             raise MCPError(-32602, f"no tool {params.name}")
 

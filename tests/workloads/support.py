@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,16 +148,17 @@ class Running:
 
 
 @contextmanager
-def running(name: str, log: Path, **env: str) -> Generator[Running]:
-    """Run a workload by its image's own command and wait until it is healthy.
+def starting(name: str, log: Path, wrapper: Sequence[str] = (), **env: str) -> Generator[Running]:
+    """Start a workload by its image's own command, and kill it at the end.
 
-    The folder of the workloads plays the image's working folder, `/app`.
+    The folder of the workloads plays the image's working folder, `/app`. A wrapper is a command
+    that becomes the command that follows it.
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with log.open("wb") as stdout:
         process = subprocess.Popen(
-            image_command(name),
+            [*wrapper, *image_command(name)],
             cwd=WORKLOADS,
             env={
                 "PATH": os.environ["PATH"],
@@ -170,12 +171,19 @@ def running(name: str, log: Path, **env: str) -> Generator[Running]:
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_until_healthy(process, url, log)
         yield Running(process=process, url=url, log=log)
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def running(name: str, log: Path, wrapper: Sequence[str] = (), **env: str) -> Generator[Running]:
+    """Start a workload as `starting` does, and wait until it is healthy."""
+    with starting(name, log, wrapper, **env) as started:
+        wait_until_healthy(started.process, started.url, log)
+        yield started
 
 
 def wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -12,6 +12,7 @@ from pydantic_ai.models.function import FunctionModel
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 
+from common.runtime import MAX_WEBSOCKET_BYTES
 from sandbox.serve.proxy import serving
 from tests.workloads.local_http import AUDIENCE, issuing
 from tests.workloads.planner_model import planner
@@ -114,6 +115,42 @@ async def test_a_connection_is_not_silent_while_an_answer_is_made(
             await socket.recv()
     assert waited.cancelled_caught
     assert answer["answer"] == "at last"
+
+
+async def test_who_waits_for_an_answer_hears_that_it_is_being_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(conversations, "WORKING_SECONDS", 0.01)
+    held = anyio.Event()
+
+    async def slow(*_: object) -> AsyncGenerator[str]:
+        await held.wait()
+        yield "at last"
+
+    async with chat(FunctionModel(stream_function=slow, model_name="slow")) as socket:
+        assert await asked(socket, '{"question": "one"}') == {"working": True}
+        held.set()
+        answer = json.loads(await socket.recv())
+        while answer == {"working": True}:
+            answer = json.loads(await socket.recv())
+    assert answer["answer"] == "at last"
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+async def test_an_answer_is_no_longer_than_a_message_may_be_on_any_target(excess: int) -> None:
+    async def long(*_: object) -> AsyncGenerator[str]:
+        yield "x" * length
+
+    length = 1
+    async with chat(FunctionModel(stream_function=long, model_name="m")) as socket:
+        await socket.send('{"question": "one"}')
+        length += MAX_WEBSOCKET_BYTES - len(await socket.recv(decode=False)) + excess
+        answer = await asked(socket, '{"question": "one"}')
+    if excess:
+        told = "the answer has 131073 bytes; a message can have 131072 at most"
+        assert answer == {"error": told}
+    else:
+        assert answer["answer"] == "x" * length
 
 
 async def test_a_second_question_waits_for_nobody() -> None:

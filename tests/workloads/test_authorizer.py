@@ -87,6 +87,31 @@ def test_a_connection_is_let_in_by_its_header_in_any_letter_case(
     assert policy["policyDocument"]["Statement"][0]["Resource"] == f"{API}/*"
 
 
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("second", ["Authorization", "AUTHORIZATION"])
+def test_a_connection_with_two_tokens_is_unauthorized(
+    issuer: Issuer, second: str, order: int
+) -> None:
+    shown = [f"Bearer {issuer.token()}", "Bearer other"][::order]
+    event = request_event({"Authorization": shown[1], second: shown[1]})
+    event["multiValueHeaders"] = (
+        {"Authorization": shown}
+        if second == "Authorization"
+        else {"Authorization": shown[:1], second: shown[1:]}
+    )
+    assert_unauthorized(event)
+
+
+def test_a_connection_with_one_token_is_let_in_by_either_form_of_its_headers(
+    issuer: Issuer,
+) -> None:
+    shown = f"Bearer {issuer.token()}"
+    for headers in ({"Authorization": shown}, {"authorization": shown}):
+        event = request_event(headers)
+        event["multiValueHeaders"] = {name: [value] for name, value in headers.items()}
+        assert handled(event)["principalId"] == "me"
+
+
 @pytest.mark.parametrize(
     ("claims", "principal", "client"),
     [

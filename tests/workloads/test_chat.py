@@ -6,9 +6,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
-from botocore.exceptions import ClientError
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -16,9 +16,11 @@ from common import runtime
 from common.settings import SettingError
 from tests.workloads.local_http import Answer, Asked, Local, answering
 from tests.workloads.planner_model import planner
-from tests.workloads.support import http_client
-from workloads.assistant import agent, chat
-from workloads.assistant.answering import Tell
+from tests.workloads.support import DEADLINE_SECONDS, http_client
+from workloads.assistant import agent, chat, conversations
+from workloads.assistant.answering import NoServersError, Tell
+from workloads.assistant.conversations import Reply
+from workloads.assistant.models import ModelFailedError
 
 pytestmark = [pytest.mark.anyio, pytest.mark.allow_hosts(["127.0.0.1"])]
 
@@ -44,6 +46,10 @@ def gateway(
 async def sent(app: Starlette, event: Any, **headers: str) -> httpx2.Response:
     async with http_client(app) as client:
         return await client.post("/events", json=event, headers={**NO_HTTP, **headers})
+
+
+def receiving(env: dict[str, str], reply: Reply) -> Starlette:
+    return Starlette(routes=[Route("/events", chat.receiver(env, reply), methods=["POST"])])
 
 
 def event(body: str, connection_id: str = CONNECTION) -> dict[str, str]:
@@ -100,8 +106,7 @@ async def test_an_answer_that_is_too_long_for_a_message_becomes_an_error(
         return {"answer": text}
 
     with gateway(monkeypatch) as (local, env):
-        app = Starlette(routes=[Route("/events", chat.receiver(env, reply), methods=["POST"])])
-        await sent(app, event('{"question": "x"}'))
+        await sent(receiving(env, reply), event('{"question": "x"}'))
     told = json.loads(local.asked[0].body)
     if excess:
         assert told == {"error": "the answer has 131073 bytes; a message can have 131072 at most"}
@@ -125,15 +130,96 @@ async def test_an_answer_for_nobody_is_noted_and_no_failure(
     )
 
 
+# 599 is what Lambda Web Adapter makes a function error of.
+
+
 async def test_an_answer_that_may_not_be_sent_is_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     denied: Answer = (403, {}, {"x-amzn-ErrorType": "ForbiddenException"})
-    with (
-        gateway(monkeypatch, denied) as (_, env),
-        pytest.raises(ClientError, match="ForbiddenException"),
-    ):
-        await sent(agent.build(env, model=planner()), event('{"question": "now"}'))
+    with gateway(monkeypatch, denied) as (_, env):
+        response = await sent(agent.build(env, model=planner()), event('{"question": "now"}'))
+    assert response.status_code == 599
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ModelFailedError("the model x: ThrottlingException"), "the model x: ThrottlingException"),
+        (NoServersError("none of the servers answers"), "none of the servers answers"),
+        (ValueError("unforeseen"), "internal error"),
+    ],
+    ids=["model", "servers", "unforeseen"],
+)
+async def test_an_agent_that_cannot_answer_says_so_and_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    async def reply(_question: str, _tell: Tell) -> dict[str, Any]:
+        raise error
+
+    with gateway(monkeypatch) as (local, env):
+        response = await sent(receiving(env, reply), event('{"question": "x"}'))
+    assert response.status_code == 599
+    assert json.loads(local.asked[0].body) == {"error": told}
+
+
+@pytest.mark.parametrize("marker", ["httpMethod", "requestContext"])
+async def test_a_request_that_the_adapter_could_not_read_is_no_message_and_no_failure(
+    monkeypatch: pytest.MonkeyPatch, marker: str
+) -> None:
+    request = {marker: "POST", "body": '{"question": "now"}', "connection_id": CONNECTION}
+    with gateway(monkeypatch) as (local, env):
+        response = await sent(agent.build(env, model=planner()), request)
+    assert response.status_code == 400
+    assert response.json() == {"error": "the request cannot be read: a header is not valid"}
+    assert local.asked == []
+
+
+async def test_the_connection_hears_something_while_an_answer_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(conversations, "WORKING_SECONDS", 0.01)
+
+    async def reply(_question: str, _tell: Tell) -> dict[str, Any]:
+        with anyio.fail_after(DEADLINE_SECONDS):
+            while len(local.asked) < 2:
+                await anyio.sleep(0.01)  # a poll, as the endpoint is in another thread
+        return {"answer": "at last"}
+
+    with gateway(monkeypatch) as (local, env):
+        response = await sent(receiving(env, reply), event('{"question": "x"}'))
+    assert response.status_code == 200
+    *before, answer = (json.loads(asked.body) for asked in local.asked)
+    assert before == [{"working": True}] * len(before)
+    assert answer == {"answer": "at last"}
+
+
+def test_what_the_connection_hears_comes_twice_in_the_time_it_may_be_silent() -> None:
+    assert 2 * conversations.WORKING_SECONDS < conversations.IDLE_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "whole"),
+    [(410, "GoneException", False), (429, "LimitExceededException", True)],
+    ids=["gone", "too many"],
+)
+async def test_an_answer_that_nobody_waits_for_is_not_made_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, status: int, error: str, whole: bool
+) -> None:
+    monkeypatch.setattr(conversations, "WORKING_SECONDS", 0.01)
+    made = anyio.Event()
+
+    async def reply(_question: str, _tell: Tell) -> dict[str, Any]:
+        with anyio.move_on_after(0.5 if whole else DEADLINE_SECONDS):
+            await anyio.sleep_forever()
+        made.set()
+        return {"answer": "at last"}
+
+    refusal: Answer = (status, {}, {"x-amzn-ErrorType": error})
+    with gateway(monkeypatch, refusal) as (_, env):
+        response = await sent(receiving(env, reply), event('{"question": "x"}'))
+    assert made.is_set() is whole
+    assert response.status_code == (599 if whole else 200)
 
 
 @pytest.mark.parametrize("connection_id", ["a", "a" * 128, "AZaz09_=-"])
@@ -166,7 +252,7 @@ async def test_an_event_that_is_no_message_is_refused_and_nothing_sent(
 ) -> None:
     with gateway(monkeypatch) as (local, env):
         response = await sent(agent.build(env, model=planner()), bad)
-    assert response.status_code == 400
+    assert response.status_code == 599
     assert local.asked == []
 
 

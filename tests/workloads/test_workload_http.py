@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp.server.mcpserver import Context
+from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import InputRequiredResult
 from starlette.applications import Starlette
 
@@ -130,6 +130,37 @@ async def test_a_server_has_no_stream_of_its_own_and_no_session_to_end(
     async with http_client(build(name, tmp_path, {})) as client:
         response = await client.request(method, "/mcp", headers=headers)
     assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+
+
+LISTEN = {"notifications": {"toolsListChanged": True}}
+
+
+async def listening(client: httpx2.AsyncClient, version: str) -> httpx2.Response:
+    body = call_body("now", {})
+    body["method"] = "subscriptions/listen"
+    body["params"] = {**LISTEN, "_meta": body["params"]["_meta"]}
+    headers = {**call_headers("now"), "MCP-Protocol-Version": version, "Mcp-Method": body["method"]}
+    del headers["Mcp-Name"]
+    return await client.post("/mcp", json=body, headers=headers)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_a_stream_of_subscriptions_is_refused_at_once(name: str, tmp_path: Path) -> None:
+    async with http_client(build(name, tmp_path, {})) as client:
+        response = await listening(client, "2026-07-28")
+    # MCP 2026-07-28: an unknown method is answered 404 with -32601.
+    assert (response.status_code, response.json()["id"]) == (404, 1)
+    assert response.json()["error"]["code"] == -32601
+
+
+@pytest.mark.parametrize(("version", "status"), [("2026-07-28", 404), ("2025-11-25", 200)])
+async def test_a_server_that_would_serve_subscriptions_refuses_them_behind_the_platform_s_door(
+    version: str, status: int
+) -> None:
+    async with http_client(serving.application(MCPServer("own"), {}, 4096)) as client:
+        response = await listening(client, version)
+    assert response.status_code == status
+    assert "-32601" in response.text
 
 
 @pytest.mark.parametrize(

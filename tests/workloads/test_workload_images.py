@@ -73,7 +73,8 @@ def hadolint(dockerfile: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_image_runs_its_module_as_an_unprivileged_numeric_user(name: str) -> None:
     stage = final_stage(name)
-    assert json.loads(stage["ENTRYPOINT"][-1]) == ["python", "-m", f"{name}.{MODULE[name]}"]
+    command = ["python", "-m", "common.run", f"{name}.{MODULE[name]}"]
+    assert json.loads(stage["ENTRYPOINT"][-1]) == command
     assert stage["USER"] == ["10001:10001"]
     assert stage["WORKDIR"] == ["/app"]
     assert stage["EXPOSE"] == ["8080"]

@@ -23,7 +23,10 @@ from mcp.shared.exceptions import MCPError
 from mcp.shared.message import SessionMessage
 from mcp_types import EmptyResult, Implementation, PingRequest
 
+from common.ending import unless_set
 from common.json_log import log
+
+from .orphans import collect
 
 END_SECONDS = 5
 """How long a process may take to end: the SDK closes its stdin, sends SIGTERM to its group two
@@ -105,8 +108,11 @@ class Pool:
         return len(self._alive)
 
     @asynccontextmanager
-    async def running(self) -> AsyncGenerator[None]:
+    async def running(self, told: anyio.Event) -> AsyncGenerator[None]:
         """Start the least that there must be, wait for the first, and end all of them at the end.
+
+        Args:
+            told: Set when the adopter is to end: then the first is not waited for.
 
         Raises:
             NotStartedError: If the first that is heard of did not start.
@@ -118,7 +124,8 @@ class Pool:
             async with anyio.create_task_group() as self._tasks:
                 for _ in range(self._least):
                     self._keep_one_more()
-                await self._first.wait()
+                self._tasks.start_soon(collect)
+                await unless_set(told, self._first.wait)
                 failure = None if self._alive else self._failure
                 try:
                     if failure is None:

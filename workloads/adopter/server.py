@@ -41,6 +41,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from common.ending import ending, unless_set
 from common.json_log import log
 from common.json_settings import faults
 from common.runtime import start
@@ -298,9 +299,10 @@ def build(env: Mapping[str, str]) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncGenerator[Any]:
+        told = ending(app)
         try:
-            async with adopted.pool.running():
-                await adopted.adopt()
+            async with adopted.pool.running(told):
+                await unless_set(told, adopted.adopt)
                 async with served(app) as state:
                     yield state
         except NotStartedError as error:

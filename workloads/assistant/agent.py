@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from common.front import EVENTS_PATH, guarded
 from common.json_log import log
 from common.json_settings import faults
 from common.runtime import start
@@ -33,6 +34,7 @@ from common.tool_servers import Connect, connection, servers
 
 from .answering import Agent, NoServersError, Tell, answer, silent
 from .conversations import MAX_QUESTION_BYTES, Question, Reply, converse, server_sent_events
+from .draining import DrainingWebSocket
 from .models import ModelFailedError, bedrock
 
 _EVENT_STREAM = "text/event-stream"
@@ -64,7 +66,7 @@ def _reply(agent: Agent, model: Callable[[], Model], connect: Connect) -> Reply:
 
 
 def _ask(
-    headers: TransportSecurityMiddleware, reply: Reply, max_seconds: int
+    headers: TransportSecurityMiddleware, reply: Reply
 ) -> Callable[[Request], Awaitable[Response]]:
     async def ask(request: Request) -> Response:
         refused = await headers.validate_request(request, is_post=True)
@@ -75,7 +77,7 @@ def _ask(
         except ValidationError as error:
             return JSONResponse({"error": faults(error)}, status_code=400)
         if _EVENT_STREAM in request.headers.get("accept", ""):
-            return server_sent_events(reply, question, max_seconds)
+            return server_sent_events(reply, question)
         try:
             return JSONResponse(await reply(question, silent))
         except NoServersError as error:
@@ -109,7 +111,7 @@ def _events(env: Mapping[str, str], reply: Reply) -> list[Route]:
     from .chat import MAX_EVENT_BYTES, receiver  # noqa: PLC0415 - botocore would slow other starts
 
     receive = receiver(env, reply)
-    return [Route("/events", receive, methods=["POST"], middleware=[_limit(MAX_EVENT_BYTES)])]
+    return [Route(EVENTS_PATH, receive, methods=["POST"], middleware=[_limit(MAX_EVENT_BYTES)])]
 
 
 def _limit(max_body_bytes: int) -> Middleware:
@@ -164,7 +166,7 @@ def build(
     routes += [
         Route(
             "/ask",
-            _ask(headers, reply, agent.max_seconds),
+            _ask(headers, reply),
             methods=["POST"],
             middleware=[_limit(MAX_QUESTION_BYTES), *guard],
         ),
@@ -172,12 +174,12 @@ def build(
         *_events(env, reply),
         Route("/health", health, methods=["GET"]),
     ]
-    return Starlette(routes=routes, middleware=middleware)
+    return guarded(Starlette(routes=routes, middleware=middleware), env)
 
 
 def main() -> int:
     """Serve the assistant; see `runtime.start` for the exit status."""
-    return start(build, "assistant")
+    return start(build, "assistant", websockets=DrainingWebSocket)
 
 
 if __name__ == "__main__":

@@ -4,32 +4,34 @@ API Gateway invokes the agent's function with each message, without waiting, and
 posts what is no HTTP request to `/events`. The answer goes back through the API's own endpoint.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, cast
 
+import anyio
 import anyio.to_thread
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from common.front import is_event, refuse_event
 from common.json_log import log
 from common.json_settings import faults
-from common.runtime import MAX_WEBSOCKET_BYTES
 from common.settings import SettingError, https_url, needed
 
-from .conversations import Reply, answer_or_error
+from .conversations import Reply, answer_or_error, within_limit, working
 
 MAX_EVENT_BYTES = 1024 * 1024
 """AWS Lambda Developer Guide, "Lambda quotas": an asynchronous invocation."""
 
-# Lambda Web Adapter writes the context of the gateway's request here, over whatever a caller sent,
-# and `null` for what is no HTTP request (aws-lambda-web-adapter 1.0.0, src/lib.rs). Without the
-# check, whoever may ask questions could write on other people's connections.
-_CONTEXT_HEADER = "x-amzn-request-context"
+FAILED_STATUS = 599
+"""What a failure is answered with. Lambda Web Adapter makes a function error of it, for which there
+is an alarm, where `AWS_LWA_ERROR_STATUS_CODES` names it; no HTTP request gets it."""
+
+_OBJECT = TypeAdapter(dict[str, Any])
+_HTTP_FIELDS = frozenset({"httpMethod", "requestContext"})
 
 _CONNECT_SECONDS = 2
 _READ_SECONDS = 5
@@ -55,7 +57,9 @@ def receiver(env: Mapping[str, str], reply: Reply) -> Callable[[Request], Awaita
 
     Returns:
         The handler. It answers 200 when the answer was sent or nobody is there for it anymore,
-        400 for an event that is no message, and 404 to whatever came as an HTTP request.
+        `FAILED_STATUS` if there was no answer, if it could not be sent, or for an event that is no
+        message, 400 for a request of the gateway that the adapter could not read, and 404 to
+        whatever came as an HTTP request.
 
     Raises:
         SettingError: If the environment is not right.
@@ -63,20 +67,57 @@ def receiver(env: Mapping[str, str], reply: Reply) -> Callable[[Request], Awaita
     post_to_connection = _post_to_connection(env)
 
     async def receive(request: Request) -> Response:
-        if request.headers.get(_CONTEXT_HEADER) != "null":
-            return Response(status_code=404)
+        body = await request.body()
+        if not is_event(request) or _is_http(body):
+            return await refuse_event(request)
         try:
-            message = Message.model_validate_json(await request.body())
+            message = Message.model_validate_json(body)
         except ValidationError as error:
             log.warning("no message in an event", extra={"fields": {"reason": faults(error)}})
-            return JSONResponse({"error": faults(error)}, status_code=400)
-        answer = await answer_or_error(reply, message.body)
-        await anyio.to_thread.run_sync(
-            _post, post_to_connection, message.connection_id, _within_limit(answer)
-        )
-        return JSONResponse({})
+            return JSONResponse({"error": faults(error)}, FAILED_STATUS)
+        try:
+            failed = await _answered(post_to_connection, message, reply)
+        except Exception:
+            log.exception("an answer was not sent")
+            failed = True
+        return JSONResponse({}, FAILED_STATUS if failed else 200)
 
     return receive
+
+
+async def _answered(
+    post_to_connection: Callable[..., object], message: Message, reply: Reply
+) -> bool:
+    """Answers a message on its connection, unless that is gone; whether there was no answer."""
+    with anyio.CancelScope() as wanted:
+
+        async def send(data: Mapping[str, Any]) -> None:
+            text = within_limit(data).encode()
+            if not await anyio.to_thread.run_sync(
+                _posted, post_to_connection, message.connection_id, text
+            ):
+                wanted.cancel()
+
+        async def send_if_possible(data: Mapping[str, Any]) -> None:
+            try:
+                await send(data)
+            except (BotoCoreError, ClientError) as error:
+                fields = {"error": type(error).__name__}
+                log.warning("a sign of life was not sent", extra={"fields": fields})
+
+        async with working(send_if_possible):
+            answer = await answer_or_error(reply, message.body)
+        await send(answer.message)
+        return answer.failed
+    return False
+
+
+def _is_http(event: bytes) -> bool:
+    """Whether an event is a request of API Gateway (proxy integration, input format)."""
+    try:
+        return not _HTTP_FIELDS.isdisjoint(_OBJECT.validate_json(event))
+    except ValidationError:
+        return False
 
 
 def _post_to_connection(env: Mapping[str, str]) -> Callable[..., object]:
@@ -96,18 +137,13 @@ def _post_to_connection(env: Mapping[str, str]) -> Callable[..., object]:
     return cast("Any", client).post_to_connection
 
 
-def _within_limit(answer: Mapping[str, Any]) -> bytes:
-    data = json.dumps(answer, ensure_ascii=False).encode()
-    if len(data) <= MAX_WEBSOCKET_BYTES:
-        return data
-    told = f"the answer has {len(data)} bytes; a message can have {MAX_WEBSOCKET_BYTES} at most"
-    return json.dumps({"error": told}).encode()
-
-
-def _post(post_to_connection: Callable[..., object], connection_id: str, data: bytes) -> None:
+def _posted(post_to_connection: Callable[..., object], connection_id: str, data: bytes) -> bool:
+    """Sends data on a connection; whether anybody is there for it."""
     try:
         post_to_connection(ConnectionId=connection_id, Data=data)
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "GoneException":
             raise
         log.info("nobody is there for the answer anymore")
+        return False
+    return True

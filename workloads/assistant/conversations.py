@@ -3,8 +3,9 @@
 import json
 import math
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
@@ -17,8 +18,10 @@ from sse_starlette import EventSourceResponse
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
+from common.ending import ending
 from common.json_log import log
 from common.json_settings import faults
+from common.runtime import MAX_WEBSOCKET_BYTES
 
 from .answering import NoServersError, Tell, silent
 from .models import ModelFailedError
@@ -43,8 +46,21 @@ _GOING_AWAY = 1001
 _NO_TEXT = 1003
 _TOO_BIG = 1009
 _NOT_ALLOWED = 1008
+# RFC 6455 gives this number to IANA's registry of close codes: "Service Restart".
+_RESTART = 1012
+
+WORKING_SECONDS = 240
+"""How often a message is sent while an answer is being made, so that API Gateway does not close the
+connection for its silence: twice within `IDLE_SECONDS`, should one be lost."""
+
+_WORKING = {"working": True}
+_CUT_OFF = {"error": "the agent was stopped before the answer was complete"}
+_LAST_WORDS_SECONDS = 1
 
 _UNEXPECTED = {"error": "internal error"}
+
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
+"""Sends a message of a WebSocket."""
 
 Reply = Callable[[str, Tell], Awaitable[dict[str, Any]]]
 """From a question to its answer; raises what `answering.answer` raises."""
@@ -58,7 +74,15 @@ class Question(BaseModel):
     question: Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")]
 
 
-async def answer_or_error(reply: Reply, message: str) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A message that answers one; `failed` if the agent, and not who asked, is why it has none."""
+
+    message: dict[str, Any]
+    failed: bool = False
+
+
+async def answer_or_error(reply: Reply, message: str) -> Answer:
     """Answers a message by one message.
 
     Args:
@@ -70,26 +94,41 @@ async def answer_or_error(reply: Reply, message: str) -> dict[str, Any]:
     """
     size = len(message.encode())
     if size > MAX_QUESTION_BYTES:
-        return {"error": f"{size} bytes; a question can have {MAX_QUESTION_BYTES} at most"}
+        return Answer({"error": f"{size} bytes; a question can have {MAX_QUESTION_BYTES} at most"})
     try:
-        return await reply(Question.model_validate_json(message).question, silent)
+        return Answer(await reply(Question.model_validate_json(message).question, silent))
     except ValidationError as error:
-        return {"error": faults(error)}
+        return Answer({"error": faults(error)})
     except (NoServersError, ModelFailedError) as error:
-        return {"error": str(error)}
+        return Answer({"error": str(error)}, failed=True)
     except Exception:
         log.exception("a question was not answered")
-        return _UNEXPECTED
+        return Answer(_UNEXPECTED, failed=True)
 
 
-def server_sent_events(reply: Reply, question: str, max_seconds: int) -> Response:
+def within_limit(answer: Mapping[str, Any]) -> str:
+    """An answer as the text of a WebSocket message.
+
+    Args:
+        answer: The answer.
+
+    Returns:
+        Its JSON, or that of an `error` if it has more than `MAX_WEBSOCKET_BYTES`.
+    """
+    text = json.dumps(answer, ensure_ascii=False)
+    size = len(text.encode())
+    if size <= MAX_WEBSOCKET_BYTES:
+        return text
+    told = f"the answer has {size} bytes; a message can have {MAX_WEBSOCKET_BYTES} at most"
+    return json.dumps({"error": told})
+
+
+def server_sent_events(reply: Reply, question: str) -> Response:
     """Streams an answer as it is made: events `tool` and `text`, and `done` with all, or `error`.
 
     Args:
         reply: Makes the answer; it is ended if the client goes away.
         question: The question.
-        max_seconds: The longest time for an answer, which is also let to finish when the process
-            is to end.
 
     Returns:
         The response.
@@ -99,7 +138,6 @@ def server_sent_events(reply: Reply, question: str, max_seconds: int) -> Respons
         _all(receive),
         data_sender_callable=partial(_send_events, send, reply, question),
         ping=PING_SECONDS,
-        shutdown_grace_period=max_seconds,
         headers={"X-Accel-Buffering": "no"},
     )
 
@@ -128,12 +166,32 @@ async def _send_events(
             await tell("error", _UNEXPECTED)
 
 
+@asynccontextmanager
+async def working(send: Send) -> AsyncGenerator[None]:
+    """Sends `{"working": true}` every `WORKING_SECONDS`, for as long as this lasts.
+
+    Args:
+        send: Sends a message; what it raises ends what is being done.
+    """
+
+    async def repeat() -> None:
+        while True:
+            await anyio.sleep(WORKING_SECONDS)
+            await send(_WORKING)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(repeat)
+        yield
+        group.cancel_scope.cancel()
+
+
 async def converse(websocket: WebSocket, reply: Reply, *, until: float | None = None) -> None:
     """Answers the questions that come over a WebSocket, one at a time, each by one message.
 
-    It closes the connection with 1001 after `IDLE_SECONDS` in which nothing is asked or answered,
-    with 1003 for a message that is no text, with 1008 for one after the token's time, and with 1009
-    for one that is too long.
+    While an answer is being made, `working` sends messages of its own. The connection is closed
+    with 1001 after `IDLE_SECONDS` in which nothing is asked or answered, with 1003 for a message
+    that is no text, with 1008 for one after the token's time, with 1009 for one that is too long,
+    and with 1012 on SIGTERM: at once, or when the answer that is being made has been sent.
 
     Args:
         websocket: The connection, not accepted yet.
@@ -141,49 +199,87 @@ async def converse(websocket: WebSocket, reply: Reply, *, until: float | None = 
         until: When the token ends that it was opened with, in seconds since 1970.
     """
     await websocket.accept()
-    code: int | None = _GOING_AWAY
-    async with anyio.create_task_group() as group:
-        with anyio.move_on_after(IDLE_SECONDS) as idle:
-            code = await _questions(websocket, reply, group, idle, until)
-        group.cancel_scope.cancel()
+    chat = _Chat(websocket, reply, until)
+    try:
+        code = await chat.held()
+    except anyio.get_cancelled_exc_class():
+        # The stop timeout is over. Without a code, it would look like a fault of the network.
+        with chat.last_words():
+            await websocket.close(_RESTART)
+        raise
     if code is not None:
         with suppress(*_GONE):
             await websocket.close(code)
 
 
-async def _questions(
-    websocket: WebSocket,
-    reply: Reply,
-    group: TaskGroup,
-    idle: anyio.CancelScope,
-    until: float | None,
-) -> int | None:
-    """Has questions answered until a message is none; returns the code of that, None at the end."""
-    busy = anyio.Lock()
+class _Chat:
+    """One connection, from its first question to its end."""
 
-    async def send(message: Mapping[str, Any]) -> None:
+    def __init__(self, websocket: WebSocket, reply: Reply, until: float | None) -> None:
+        self._websocket = websocket
+        self._reply = reply
+        self._until = until
+        self._told = ending(websocket.app)
+        self._busy = anyio.Lock()
+        self._idle = anyio.CancelScope()
+
+    async def held(self) -> int | None:
+        """Has questions answered; returns the code to close with, None if the client has."""
+        code: int | None = None
+        async with anyio.create_task_group() as group:
+            self._idle.deadline = anyio.current_time() + IDLE_SECONDS
+            with self._idle:
+                group.start_soon(self._end_when_free)
+                code = await self._questions(group)
+            group.cancel_scope.cancel()
+        if self._idle.cancelled_caught:
+            return _RESTART if self._told.is_set() else _GOING_AWAY
+        return code
+
+    @contextmanager
+    def last_words(self) -> Generator[None]:
+        """Lets a moment pass for what is sent when everything is cancelled."""
+        with anyio.move_on_after(_LAST_WORDS_SECONDS, shield=True), suppress(*_GONE):
+            yield
+
+    async def _end_when_free(self) -> None:
+        await self._told.wait()
+        async with self._busy:
+            self._idle.cancel()
+
+    async def _questions(self, group: TaskGroup) -> int | None:
+        """Has questions answered until a message is none; returns what to close with."""
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return None
+            question = message.get("text")
+            if question is None:
+                return _NO_TEXT
+            if len(question.encode()) > MAX_QUESTION_BYTES:
+                return _TOO_BIG
+            if self._until is not None and time.time() > self._until:
+                return _NOT_ALLOWED
+            if self._busy.locked():
+                await self._send({"error": "the question before is not answered yet"})
+            else:
+                group.start_soon(self._respond, question)
+                await anyio.lowlevel.checkpoint()
+
+    async def _respond(self, question: str) -> None:
+        async with self._busy:
+            self._idle.deadline = math.inf
+            try:
+                async with working(self._send):
+                    answer = await answer_or_error(self._reply, question)
+                await self._send(answer.message)
+            except anyio.get_cancelled_exc_class():
+                if self._told.is_set():
+                    with self.last_words():
+                        await self._send(_CUT_OFF)
+                raise
+        self._idle.deadline = anyio.current_time() + IDLE_SECONDS
+
+    async def _send(self, message: Mapping[str, Any]) -> None:
         with suppress(*_GONE):
-            await websocket.send_json(message)
-
-    async def respond(question: str) -> None:
-        async with busy:
-            idle.deadline = math.inf
-            await send(await answer_or_error(reply, question))
-        idle.deadline = anyio.current_time() + IDLE_SECONDS
-
-    while True:
-        message = await websocket.receive()
-        if message["type"] == "websocket.disconnect":
-            return None
-        question = message.get("text")
-        if question is None:
-            return _NO_TEXT
-        if len(question.encode()) > MAX_QUESTION_BYTES:
-            return _TOO_BIG
-        if until is not None and time.time() > until:
-            return _NOT_ALLOWED
-        if busy.locked():
-            await send({"error": "the question before is not answered yet"})
-        else:
-            group.start_soon(respond, question)
-            await anyio.lowlevel.checkpoint()
+            await self._websocket.send_text(within_limit(message))

@@ -1,15 +1,21 @@
 """What every workload does alike: read its environment, log JSON lines, serve, stop in time."""
 
+import asyncio
 import os
 import signal
+import socket
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
+import anyio
 import uvicorn
+from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 
 from . import telemetry
+from .ending import ending
 from .json_log import log, log_json_lines
 from .secret_files import with_files
 from .settings import SettingError, whole_number
@@ -86,27 +92,52 @@ def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
+class _Server(uvicorn.Server):
+    """Tells the application of SIGTERM as soon as it comes, even while it still starts."""
+
+    def __init__(self, config: uvicorn.Config, told: anyio.Event) -> None:
+        super().__init__(config)
+        self._told = told
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        if self.should_exit:  # the signal came before there was a loop
+            self._told.set()
+        await super().startup(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
+
+
 def start(
     build: Callable[[Mapping[str, str]], Starlette],
     name: str = "workload",
     *,
     secrets: Collection[str] = (),
     end_seconds: int = 0,
+    websockets: type[asyncio.Protocol] | None = None,
 ) -> int:
     """Build the application from the environment and serve it until SIGTERM.
+
+    After SIGTERM, no connection is accepted. Requests and streams that are open go on, for
+    `STOP_TIMEOUT_SECONDS` less a margin; then they are cut. `ending.ending` tells the application.
 
     Args:
         build: Makes the application; raises `SettingError` for an environment that is not right.
         name: What the traces and metrics call the workload; see `telemetry.set_up`.
         secrets: The variables whose value is a secret; see `environment`.
         end_seconds: The time that the application needs after its last request.
+        websockets: The protocol class of WebSockets; None for a workload that serves none.
 
     Returns:
         2, after one log line, if the environment is not right. On SIGTERM the process drains,
         sends the rest of its traces and metrics, and ends with status 0.
     """
-    # At once: as the first process of a container, one that does not handle it does not get it.
-    # uvicorn drains on SIGTERM and then raises it again for whoever handled it before.
+    # From here on telemetry may have to be sent, so `run`'s handler is replaced. uvicorn drains on
+    # SIGTERM and then raises it again for whoever handled it before.
     signal.signal(signal.SIGTERM, _leave)
     log_json_lines()
     try:
@@ -117,8 +148,13 @@ def start(
     except SettingError as error:
         log.critical("cannot start: %s", error)
         return 2
+    # It would end every stream of server-sent events at SIGTERM, and with it each call of a client
+    # of 2025-11-25 or before. Streams have the same time as other requests.
+    AppStatus.disable_automatic_graceful_drain()
+    config = uvicorn.Config(app, ws=websockets or "none", **options)
     try:
-        uvicorn.run(app, **options)
+        with suppress(KeyboardInterrupt):
+            _Server(config, ending(app)).run()
     finally:
         end()
     return 0

@@ -9,12 +9,15 @@ from mcp.server import Server
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.request_state import RequestStateSecurity
+from mcp.shared.exceptions import MCPError
+from mcp_types import METHOD_NOT_FOUND
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from . import telemetry
+from .front import guarded
 from .json_log import log
 from .security import authentication, transport_security
 from .settings import SettingError
@@ -57,6 +60,19 @@ async def log_calls(ctx: ServerRequestContext[Any, Any], call_next: CallNext) ->
         log.info("request", extra={"fields": fields})
 
 
+async def refuse_subscriptions(
+    ctx: ServerRequestContext[Any, Any], call_next: CallNext
+) -> HandlerResult:
+    """Answer `subscriptions/listen` at once with the protocol's error for a method not served.
+
+    Nothing here changes on its own, and a stream without an end would hold up the stop, and a
+    function until its timeout. Middleware of a server, so that it holds for one that serves them.
+    """
+    if ctx.method == "subscriptions/listen":
+        raise MCPError(METHOD_NOT_FOUND, "Method not found", ctx.method)
+    return await call_next(ctx)
+
+
 def _request_state(env: Mapping[str, str]) -> RequestStateSecurity | None:
     key = env.get("REQUEST_STATE_KEY", "")
     if not key:
@@ -87,7 +103,6 @@ def mcp_server(name: str, instructions: str, env: Mapping[str, str]) -> MCPServe
         name,
         version=VERSION,
         instructions=instructions,
-        # Nothing here changes on its own, and a stream without an end would only hold up the stop.
         subscriptions=False,
         middleware=[log_calls],
         request_state_security=_request_state(env),
@@ -111,13 +126,14 @@ def application(server: MCPServer[Any], env: Mapping[str, str], max_body_bytes: 
     async def health(_request: Request) -> Response:
         return JSONResponse({"status": "ok", "server": server.name})
 
+    server.middleware.append(refuse_subscriptions)
     server.custom_route("/health", methods=["GET"])(health)
     app = server.streamable_http_app(
         stateless_http=True,
         max_request_body_size=max_body_bytes,
         transport_security=transport_security(env),
     )
-    return _finished(app)
+    return _finished(app, env)
 
 
 def low_level_application(
@@ -138,7 +154,7 @@ def low_level_application(
         SettingError: If the environment is not right.
     """
     auth = authentication(env)
-    server.middleware.append(log_calls)
+    server.middleware += [log_calls, refuse_subscriptions]
     app = server.streamable_http_app(
         stateless_http=True,
         max_request_body_size=max_body_bytes,
@@ -147,16 +163,16 @@ def low_level_application(
         auth=auth[1] if auth else None,
         custom_starlette_routes=[Route("/health", health, methods=["GET"])],
     )
-    return _finished(app)
+    return _finished(app, env)
 
 
-def _finished(app: Starlette) -> Starlette:
+def _finished(app: Starlette, env: Mapping[str, str]) -> Starlette:
     # A stateless server has nothing to say on a stream of its own, but the SDK would hold the
     # stream open (and a Lambda would be billed for it), and has no session to end; the protocol
     # wants 405 (MCP 2026-07-28, streamable HTTP).
     app.router.routes.insert(0, Route("/mcp", _post_only, methods=["GET", "DELETE"]))
     app.add_middleware(telemetry.TraceHeaders)
-    return app
+    return guarded(app, env)
 
 
 async def _post_only(_request: Request) -> Response:

@@ -76,8 +76,18 @@ def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 def _authorization(event: Mapping[str, Any]) -> str:
     if event["type"] == "TOKEN":
         return event["authorizationToken"]
+    # `headers` has the last one of a name. Of two, nobody could tell which one is meant.
+    repeated: Mapping[str, list[str]] = event.get("multiValueHeaders") or {}
     headers: Mapping[str, str] = event.get("headers") or {}
-    return next((headers[name] for name in headers if name.lower() == "authorization"), "")
+    shown = [
+        value
+        for name, value in (
+            *((name, value) for name, values in repeated.items() for value in values),
+            *((name, value) for name, value in headers.items() if name not in repeated),
+        )
+        if name.lower() == "authorization"
+    ]
+    return shown[0] if len(shown) == 1 else ""
 
 
 def _comes_from_there(event: Mapping[str, Any]) -> bool:

@@ -388,7 +388,12 @@ def test_folders_start_at_the_project_wherever_the_command_is_run(
         reference = workload(cloud, "clock")
     monkeypatch.chdir(tmp_path)
     image = lay_out(cloud, process(reference), tmp_path)
-    assert image.start_words(process(reference)) == [sys.executable, "-m", "clock.server"]
+    assert image.start_words(process(reference)) == [
+        sys.executable,
+        "-m",
+        "common.run",
+        "clock.server",
+    ]
     clock, common = ROOT / "workloads" / "clock", ROOT / "workloads" / "common"
     assert contents(image) == {
         f"app/{folder.name}/{path.name}": path.read_text()
