@@ -5,6 +5,7 @@ the declaration in `Pulumi.yaml` are made of them or held against them by tests.
 a `Fleet` out of the raw configuration; `core.rules` holds what one field alone cannot say.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated
@@ -137,7 +138,11 @@ _CLUSTER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 _PRINCIPAL_ARN = r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+$"
 _IDENTITY_CENTER_ARN = r"^arn:aws[a-z-]*:sso:::instance/(sso)?ins-[0-9a-zA-Z.-]{16}$"
 _IDENTITY_CENTER_GROUP = r"^([0-9a-f]{10}-)?[0-9A-Fa-f-]{36}$"
-_REGION = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"
+# The regions of every partition; a test holds this against the regions that AWS's SDK knows.
+_REGION = (
+    r"^(af|ap|ca|cn|eu|eu-isoe|eusc-de|il|me|mx|sa|us|us-gov|us-iso[bf]?)"
+    r"-(central|((north|south)?(east|west)|north|south))-[1-9][0-9]?$"
+)
 _INSTANCE_TYPE = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"
 _REPOSITORY_URL = r"^(https|ssh)://[^\s@]+(@[^\s@]+)?$"
 _RELATIVE_PATH = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
@@ -150,7 +155,8 @@ PHRASES: Mapping[str, str] = {
     _VARIABLE: "an upper-case letter, then upper-case letters, digits and underscores",
     _DIGEST_URI: "an image by its digest: repository@sha256:<64 hex digits>",
     _ABSOLUTE_PATH: "an absolute path in lower case, such as /data",
-    _MODEL_ID: "a Bedrock model id, such as anthropic.claude-sonnet-4-5-20250929-v1:0",
+    _MODEL_ID: "the id of a Bedrock model, such as amazon.nova-lite-v1:0, or of an inference "
+    "profile, such as us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     _SECRET_ARN: "the whole ARN of a Secrets Manager secret, with its six last characters",
     _VPC_ID: "a VPC id, such as vpc-0a1b2c3d4e5f60718",
     _SUBNET_ID: "a subnet id, such as subnet-0a1b2c3d4e5f60718",
@@ -178,6 +184,11 @@ ModelId = Annotated[str, Field(pattern=_MODEL_ID)]
 InstanceType = Annotated[str, Field(pattern=_INSTANCE_TYPE)]
 IdentityCenterGroup = Annotated[str, Field(pattern=_IDENTITY_CENTER_GROUP)]
 Variable = Annotated[str, Field(pattern=_VARIABLE)]
+
+
+def is_region(name: str) -> bool:
+    """Whether it is the name of an AWS region."""
+    return re.fullmatch(_REGION, name) is not None
 
 
 class Image(_Model):
@@ -341,9 +352,11 @@ class Agent(Workload):
     to it or an agent calls it over the network, and only there."""
 
     models: tuple[ModelId, ...] = Field(
-        default=(), examples=[["anthropic.claude-sonnet-4-5-20250929-v1:0"]], strict=False
+        default=(), examples=[["us.anthropic.claude-sonnet-4-5-20250929-v1:0"]], strict=False
     )
-    """The Bedrock models it may invoke."""
+    """The Bedrock models it may invoke. A model that Bedrock does not serve on demand is named by
+    an inference profile: its id with the prefix of a geography that serves the stack's region, such
+    as `us.`, `eu.` or `global.`."""
 
     instructions: str = Field(default="", max_length=16_000, examples=["Answer in one sentence."])
     """What its model is told before every question."""

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from core import aws_lambda, rest_api
+from core import aws_lambda, bedrock_models, rest_api
 from core.cidrs import is_private
 from core.discovery import api_host, server_addresses
 from core.egress import inside
@@ -26,14 +26,12 @@ _FITTING_CPU = 4096
 # Amazon Bedrock API reference, ToolResultBlock, status.
 _TOLD_OF_FAILURES = re.compile(r"(^|\.)(anthropic\.|amazon\.nova-)")
 
-_MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
-
 
 def check(fleet: Fleet, region: str) -> Iterator[Fault]:
     """Every reason why the fleet does not fit Lambda in a region."""
     for path, load in fleet.paths():
         if isinstance(load, Agent) and fleet.is_state_machine(load):
-            yield from _state_machine(path, load)
+            yield from _state_machine(path, load, region)
             tells = servers_environment(fleet, load, _expected_addresses(fleet, region, load))
             yield from _environment(path, tells)
         else:
@@ -52,13 +50,15 @@ def check(fleet: Fleet, region: str) -> Iterator[Fault]:
     yield from _api_resources(fleet)
 
 
-def _state_machine(path: tuple[str, str], load: Agent) -> Iterator[Fault]:
+def _state_machine(path: tuple[str, str], load: Agent, region: str) -> Iterator[Fault]:
+    proposed = bedrock_models.proposals(bedrock_models.EXAMPLE, region)
+    mend = set_command((*path, "models", 0), proposed[0]) if proposed else None
     if not load.models:
         yield Fault(
             path=(*path, "models"),
             got="nothing",
             allowed="a model: runs_as: state-machine asks the first of them",
-            mend=set_command((*path, "models", 0), _MODEL),
+            mend=mend,
         )
     if load.models and not _TOLD_OF_FAILURES.search(load.models[0]):
         yield Fault(
@@ -68,7 +68,7 @@ def _state_machine(path: tuple[str, str], load: Agent) -> Iterator[Fault]:
                 "a model of Anthropic's, or one of Amazon's Nova models: no other can be told that "
                 "a tool failed; an agent with runs_as: container asks any"
             ),
-            mend=set_command((*path, "models", 0), _MODEL),
+            mend=mend,
         )
     if load.chat is Chat.WEBSOCKET:
         yield Fault(

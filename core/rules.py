@@ -11,10 +11,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from core import cidrs, fitness
+from core import bedrock_models, cidrs, fitness
 from core.environment import RESERVED, variable
 from core.faults import Fault, KeyPath, rm_command, set_command, show
-from core.fleet import SECRET_PREFIX, Exposure, Fleet, Mesh, Network, SecretSource, Target
+from core.fleet import (
+    SECRET_PREFIX,
+    Exposure,
+    Fleet,
+    Mesh,
+    Network,
+    SecretSource,
+    Target,
+    is_region,
+)
 
 # CloudWatch Logs API reference, PutRetentionPolicy, retentionInDays.
 RETENTION_DAYS = (
@@ -28,6 +37,14 @@ MAX_TAGS, MAX_TAG_KEY, MAX_TAG_VALUE = 45, 128, 256
 
 # The same guide: letters, digits and spaces of any language, and these.
 _TAG_SIGNS = frozenset(" _.:/=+-@")
+
+
+# What a message may propose; any other region is taken too.
+_COMMON_REGIONS = (
+    "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-central-1",
+    "eu-north-1", "eu-south-1", "eu-west-1", "eu-west-2", "eu-west-3", "ap-northeast-1",
+    "ap-northeast-2", "ap-south-1", "ap-southeast-1", "ap-southeast-2", "us-gov-west-1",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +77,42 @@ def check(facts: Facts) -> list[Fault]:
 
 
 def _region(facts: Facts) -> Iterator[Fault]:
-    if not facts.region:
+    if not is_region(facts.region):
+        near = get_close_matches(facts.region.strip().lower(), _COMMON_REGIONS, n=1)
         yield Fault(
             path=("aws:region",),
-            got="nothing",
-            allowed="the AWS region to deploy to",
-            mend="pulumi config set aws:region us-east-1",
+            got=show(facts.region) if facts.region else "nothing",
+            allowed="the AWS region to deploy to, such as us-east-1",
+            mend=f"pulumi config set aws:region {near[0] if near else _COMMON_REGIONS[0]}",
         )
+
+
+def _models(facts: Facts) -> Iterator[Fault]:
+    """Models that Bedrock would not let be invoked from the stack's region by the id given."""
+    for name, agent in facts.fleet.agents.items() if is_region(facts.region) else ():
+        for position, model in enumerate(agent.models):
+            reason = _cannot_be_invoked(model, facts.region)
+            if reason:
+                profile = bedrock_models.profile(model)
+                named = profile.model if profile else model
+                proposed = bedrock_models.proposals(named, facts.region)
+                here = ("agents", name, "models", position)
+                yield Fault(
+                    path=here,
+                    got=show(model),
+                    allowed=f"{reason}: {' or '.join(proposed) or 'none is known'}",
+                    mend=set_command(here, proposed[0]) if proposed else rm_command(here),
+                )
+
+
+def _cannot_be_invoked(model: str, region: str) -> str | None:
+    """What is asked for instead of a model's id, or None if it can be invoked."""
+    profile = bedrock_models.profile(model)
+    if profile and not bedrock_models.serves(profile.geography, region):
+        return f"an inference profile of a geography that serves {region}"
+    if bedrock_models.needs_profile(model, region):
+        return f"an inference profile that serves {region}, as Bedrock has no such model on demand"
+    return None
 
 
 def _assumed_roles(facts: Facts) -> Iterator[Fault]:
@@ -506,6 +552,7 @@ _RULES = (
     _replicas,
     _concurrency,
     _references,
+    _models,
     _variables,
     _secrets,
     _network,

@@ -1,18 +1,14 @@
 """Roles of the workloads, and what each of their needs lets them do."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
 
 from components.account import Account
+from core.bedrock_models import profile
 from core.iam import Statement, document
 from core.images import ecr_repository
-
-# Amazon Bedrock User Guide, "Supported cross-Region inference profiles": the id of a profile is the
-# model's id behind one of these.
-_INFERENCE_PROFILE = re.compile(r"^(us|us-gov|eu|apac|au|ca|jp|global)\.(?P<model>.+)$")
 
 
 def role(
@@ -161,23 +157,43 @@ def mount_files(
 
 
 def invoke_models(models: Sequence[str], account: Account) -> list[Statement]:
-    """Invoking these Bedrock models, directly or through an inference profile."""
-    arns: list[pulumi.Output[str]] = []
-    for model in models:
-        profile = _INFERENCE_PROFILE.match(model)
-        if profile:
-            arns.append(account.arn("bedrock", f"inference-profile/{model}"))
-            # A profile sends the request to whichever of its regions has room.
-            arns.append(_model_arn(account, "*", profile["model"]))
-        else:
-            arns.append(_model_arn(account, account.region, model))
+    """Invoking these Bedrock models, directly or through an inference profile.
+
+    The model of a profile may be invoked in the profile's regions through that profile only, which
+    is the form of the Amazon Bedrock User Guide ("Geographic cross-Region inference", "Global
+    cross-Region inference"). The guide also asks for the region of the request at a global profile.
+    That is left out: the ARN without a region says it already, and whether Bedrock sends the key
+    for it was not found.
+    """
+    direct = [_model_arn(account, account.region, name) for name in models if not profile(name)]
+    profiles = [(name, found) for name in models if (found := profile(name))]
+    own = [account.arn("bedrock", f"inference-profile/{name}") for name, _ in profiles]
+    routed = [
+        _model_arn(account, region, found.model)
+        for _, found in profiles
+        for region in (*found.regions(account.region), *([""] if found.is_global else []))
+    ]
+    conditions = {"ArnEquals": {"bedrock:InferenceProfileArn": own}}
+    return [
+        *_invoke("InvokeOwnModels", direct),
+        *_invoke("InvokeOwnProfiles", own),
+        *_invoke("InvokeModelsOfProfiles", routed, conditions),
+    ]
+
+
+def _invoke(
+    sid: str,
+    arns: Sequence[pulumi.Output[str]],
+    conditions: Mapping[str, Mapping[str, object]] | None = None,
+) -> list[Statement]:
     if not arns:
         return []
     return [
         Statement(
-            sid="InvokeOwnModels",
+            sid=sid,
             actions=("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"),
             resources=tuple(arns),
+            conditions=conditions or {},
         )
     ]
 

@@ -15,10 +15,9 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 from sandbox.cloud import Cloud
-from sandbox.serve import converse_requests, model
-from sandbox.serve.bedrock_models import model_arns
+from sandbox.serve import bedrock_models, converse_requests, model
 from sandbox.serve.event_stream import CONTENT_TYPE, encode
-from sandbox.serve.permissions import denied
+from sandbox.serve.permissions import Context, denied
 from sandbox.serve.plan import Application, Deployed, Receive, Scope, Send, source
 
 _GET = "GetSecretValue"
@@ -114,15 +113,16 @@ def _json(body: bytes, code: str) -> dict[str, Any]:
     return cast("dict[str, Any]", read)
 
 
-def _must_allow(deployed: Deployed, who: str, action: str, *arns: str) -> None:
-    for arn in arns:
-        if not deployed.allows(who, action, arn):
-            raise _ApiError(
-                # Of Secrets Manager every error of the caller's is a 400.
-                _FORBIDDEN if action.startswith("bedrock:") else _BAD_REQUEST,
-                "AccessDeniedException",
-                denied(who, action, arn),
-            )
+def _must_allow(
+    deployed: Deployed, who: str, action: str, arn: str, context: Context | None = None
+) -> None:
+    if not deployed.allows(who, action, arn, context):
+        raise _ApiError(
+            # Of Secrets Manager every error of the caller's is a 400.
+            _FORBIDDEN if action.startswith("bedrock:") else _BAD_REQUEST,
+            "AccessDeniedException",
+            denied(who, action, arn),
+        )
 
 
 def _secret_value(cloud: Cloud, deployed: Deployed, scope: Scope, body: bytes) -> dict[str, Any]:
@@ -205,9 +205,12 @@ def _model_request(
         )
     name = unquote(found[1])
     operation, action = _OPERATIONS[found[2]]
-    _must_allow(deployed, source(scope), action, *model_arns(cloud, deployed.region, name))
+    for asked in bedrock_models.invoked(cloud, deployed.region, name):
+        _must_allow(deployed, source(scope), action, asked.arn, asked.context)
     request = _json(body, "ValidationException")
-    fault = converse_requests.fault(operation, name, request)
+    fault = bedrock_models.fault(deployed.region, name) or converse_requests.fault(
+        operation, name, request
+    )
     if fault:
         raise _ApiError(_BAD_REQUEST, "ValidationException", fault)
     return operation, request

@@ -13,6 +13,7 @@ from typing import Any, cast
 from sandbox.cloud import Cloud
 from sandbox.providers.kubernetes.tree import part
 from sandbox.serve import mounts, permissions, security_groups
+from sandbox.serve.permissions import Context
 from sandbox.serve.plan import GATEWAY, OPERATOR, Deployed, DeployedError, Process
 from sandbox.serve.policies import arn_like
 from sandbox.serve.security_groups import End
@@ -105,12 +106,12 @@ def read(cloud: Cloud) -> Deployed:
             return None
         return f"no permission lets API Gateway invoke {function.alias_arn}"
 
-    def allows(source: str, action: str, resource: str) -> bool:
+    def allows(source: str, action: str, resource: str, context: Context | None = None, /) -> bool:
         function = by_process.get(source)
         return source == OPERATOR or (
             function is not None
             and _taken(cloud, function.role_arn)
-            and permissions.allows(cloud, function.role_arn, action, resource)
+            and permissions.allows(cloud, function.role_arn, action, resource, context)
         )
 
     return Deployed(

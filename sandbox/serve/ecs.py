@@ -12,6 +12,7 @@ from typing import Any, cast
 from sandbox.cloud import Cloud
 from sandbox.providers.kubernetes.tree import part, parts
 from sandbox.serve import entries, mounts, permissions, secret_store, security_groups
+from sandbox.serve.permissions import Context
 from sandbox.serve.plan import GATEWAY, LOOPBACK, OPERATOR, Deployed, DeployedError, Process
 from sandbox.serve.security_groups import End
 
@@ -93,12 +94,12 @@ def read(cloud: Cloud) -> Deployed:
         end = caller.end if caller else End(name=source, groups=(), subnets=entry.network)
         return security_groups.refusal(groups, end, task.end, port)
 
-    def allows(source: str, action: str, resource: str) -> bool:
+    def allows(source: str, action: str, resource: str, context: Context | None = None, /) -> bool:
         role_arn = by_process[source].role_arn if source in by_process else None
         return source == OPERATOR or (
             role_arn is not None
             and _taken(cloud, role_arn)
-            and permissions.allows(cloud, role_arn, action, resource)
+            and permissions.allows(cloud, role_arn, action, resource, context)
         )
 
     return Deployed(

@@ -19,6 +19,7 @@ from sandbox.providers.kubernetes.tree import part, parts
 from sandbox.serve import entries, meshes, network_policies, pods, security_groups
 from sandbox.serve import permissions as iam
 from sandbox.serve.network_policies import NAMESPACE_LABEL, Peer
+from sandbox.serve.permissions import Context
 from sandbox.serve.plan import GATEWAY, LOOPBACK, OPERATOR, Deployed, DeployedError, Process
 from sandbox.serve.security_groups import End
 
@@ -122,10 +123,11 @@ def read(cloud: Cloud) -> Deployed:
             return reason
         return _refusal(policies, meshed, peer, caller.principal if caller else "", callee, port)
 
-    def allows(source: str, action: str, resource: str) -> bool:
+    def allows(source: str, action: str, resource: str, context: Context | None = None, /) -> bool:
         who = by_process[source].identity if source in by_process else None
         return source == OPERATOR or (
-            who is not None and iam.allows(cloud, who.role_arn, action, resource, who.tags)
+            who is not None
+            and iam.allows(cloud, who.role_arn, action, resource, {**who.tags, **(context or {})})
         )
 
     return Deployed(

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from sandbox.serve.permissions import Context
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -66,6 +68,16 @@ class Process:
     kind: str
 
 
+class Allows(Protocol):
+    """Whether the role of a process may do an action on a resource, with the request's keys."""
+
+    def __call__(
+        self, source: str, action: str, resource: str, context: Context | None = None, /
+    ) -> bool:
+        """Decides it."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Deployed:
     """What the cloud has.
@@ -80,8 +92,8 @@ class Deployed:
             names of workloads; the gateway's and AWS's hosts have applications of their own.
         refusal: From who asks (a process or `GATEWAY`), a process and a port to the reason why
             the deployed security groups or network policies do not let it through, or None.
-        allows: Whether the role of a process may do an action on a resource (an ARN). The
-            operator may do everything.
+        allows: Whether the role of a process may do an action on a resource (an ARN), with the
+            condition keys of the request. The operator may do everything.
     """
 
     target: str
@@ -90,7 +102,7 @@ class Deployed:
     processes: tuple[Process, ...]
     resolve: Callable[[str, str, int], str | None]
     refusal: Callable[[str, str, int], str | None]
-    allows: Callable[[str, str, str], bool]
+    allows: Allows
 
 
 class Workloads(Protocol):

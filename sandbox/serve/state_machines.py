@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sandbox.cloud import Cloud
-from sandbox.serve import model, permissions, states
+from sandbox.serve import bedrock_models, model, permissions, states
 from sandbox.serve.aws_lambda import Function
-from sandbox.serve.bedrock_models import model_arns
 from sandbox.serve.converse_requests import fault, shapes
 from sandbox.serve.runtime_api import FunctionError, Runtime
 from sandbox.serve.sdk_names import api_names, sdk_names
@@ -214,11 +213,15 @@ class StateMachines:
         asked, told = shapes("Converse")
         request = api_names(arguments, asked)
         name = str(request.pop("modelId"))
-        for arn in model_arns(self._cloud, region, name):
+        for invoked in bedrock_models.invoked(self._cloud, region, name):
             self._task_must_allow(
-                role_arn, "bedrock:InvokeModel", arn, "BedrockRuntime.AccessDeniedException"
+                role_arn,
+                "bedrock:InvokeModel",
+                invoked.arn,
+                "BedrockRuntime.AccessDeniedException",
+                invoked.context,
             )
-        reason = fault("Converse", name, request)
+        reason = bedrock_models.fault(region, name) or fault("Converse", name, request)
         if reason:
             raise StateError("BedrockRuntime.ValidationException", reason)
         return sdk_names(model.converse(request), told)
@@ -234,8 +237,15 @@ class StateMachines:
                 "AccessDeniedException", permissions.denied(role_arn, f"states:{action}", arn)
             )
 
-    def _task_must_allow(self, role_arn: str, action: str, arn: str, error: str) -> None:
-        if not permissions.allows(self._cloud, role_arn, action, arn):
+    def _task_must_allow(
+        self,
+        role_arn: str,
+        action: str,
+        arn: str,
+        error: str,
+        context: permissions.Context | None = None,
+    ) -> None:
+        if not permissions.allows(self._cloud, role_arn, action, arn, context):
             raise StateError(error, permissions.denied(role_arn, action, arn))
 
 

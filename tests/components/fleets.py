@@ -11,7 +11,7 @@ FOREIGN_IMAGE = f"210987654321.dkr.ecr.us-east-1.amazonaws.com/team/quiet@{DIGES
 OLD_IMAGE = f"210987654321.dkr.ecr.us-east-1.amazonaws.com/team/old@{DIGEST}"
 PUBLIC_IMAGE = f"public.ecr.aws/example/old@{DIGEST}"
 EXISTING_SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:team/old-key-a1B2c3"
-MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+MODEL = "amazon.nova-lite-v1:0"
 AUTH = {
     "issuer": "https://login.example.com",
     "jwks_uri": "https://login.example.com/.well-known/jwks.json",

@@ -13,6 +13,7 @@ from tests.components.fleets import (
     EVERY_FLEET,
     EXISTING_SECRET,
     FULL,
+    LAMBDA_FULL,
     MODEL,
     PUBLIC_IMAGE,
     with_server,
@@ -60,7 +61,7 @@ def _is_known_to_be_false(kind: str, finding: Any, document: dict[str, Any]) -> 
             about = {each["action"] for each in finding.detail}
             return (
                 about <= {"bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"}
-                and "InvokeOwnModels" in sids
+                and not sids.isdisjoint({"InvokeOwnModels", "InvokeOwnProfiles"})
             ) or (
                 # And knows only the executions of express machines, which nobody can describe.
                 (about == {"logs:DescribeLogGroups"} and "FindLogGroup" in sids)
@@ -303,17 +304,60 @@ def test_a_workload_mounts_its_own_files_and_opens_a_shell_only_where_asked():
         }
 
 
-def test_an_agent_invokes_its_own_models_in_this_region_and_a_profile_in_any():
+def _invoking(resources: list[str]) -> tuple[list[str], list[str]]:
+    return ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"], resources
+
+
+def _models(*regions: str) -> list[str]:
+    return [f"arn:aws:bedrock:{region}::foundation-model/{MODEL}" for region in regions]
+
+
+def _statement(fleet: dict[str, Any], role: str, sid: str) -> dict[str, Any]:
+    policy = run(fleet).one("iam.RolePolicy", f"{role}-policy").json("policy")
+    return next(each for each in policy["Statement"] if each["Sid"] == sid)
+
+
+def test_an_agent_invokes_its_own_models_here_and_those_of_a_profile_where_that_sends_them():
     assert _permissions("assistant-task") == {
-        "InvokeOwnModels": (
-            ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
-            [
-                f"arn:aws:bedrock:us-east-1::foundation-model/{MODEL}",
-                f"arn:aws:bedrock:{REGION_AND_ACCOUNT}:inference-profile/us.{MODEL}",
-                f"arn:aws:bedrock:*::foundation-model/{MODEL}",
-            ],
-        )
+        "InvokeOwnModels": _invoking(_models("us-east-1")),
+        "InvokeOwnProfiles": _invoking(
+            [f"arn:aws:bedrock:{REGION_AND_ACCOUNT}:inference-profile/us.{MODEL}"]
+        ),
+        "InvokeModelsOfProfiles": _invoking(
+            _models("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "ca-west-1")
+        ),
     }
+
+
+_ROLES = [
+    (FULL, "ecs-assistant-task"),
+    (EKS_FULL, "eks-assistant-pod"),
+    (LAMBDA_FULL, "lambda-assistant-role"),
+    (LAMBDA_FULL, "lambda-quick-role"),
+]
+
+
+@pytest.mark.parametrize(("fleet", "role"), _ROLES, ids=[role for _, role in _ROLES])
+def test_a_model_of_a_profile_is_invoked_through_that_profile_only(
+    fleet: dict[str, Any], role: str
+):
+    arn = f"arn:aws:bedrock:{REGION_AND_ACCOUNT}:inference-profile/us.{MODEL}"
+    assert _statement(fleet, role, "InvokeOwnProfiles")["Resource"] == [arn]
+    through = _statement(fleet, role, "InvokeModelsOfProfiles")
+    assert through["Condition"] == {"ArnEquals": {"bedrock:InferenceProfileArn": [arn]}}
+    assert not any(":*:" in resource for resource in through["Resource"])
+
+
+def test_the_model_of_a_global_profile_has_the_arn_without_a_region():
+    model = f"global.{MODEL}"
+    fleet = FULL | {"agents": {"assistant": FULL["agents"]["assistant"] | {"models": [model]}}}
+    fleet["servers"] = {name: FULL["servers"][name] for name in ("clock", "notes")}
+    fleet["secrets"] = {name: FULL["secrets"][name] for name in ("notes-api-key", "made-up")}
+    through = _statement(fleet, "ecs-assistant-task", "InvokeModelsOfProfiles")
+    assert through["Resource"] == _models("us-east-1", "")
+    assert through["Condition"]["ArnEquals"]["bedrock:InferenceProfileArn"] == [
+        f"arn:aws:bedrock:{REGION_AND_ACCOUNT}:inference-profile/{model}"
+    ]
 
 
 def test_a_server_without_needs_may_do_nothing():

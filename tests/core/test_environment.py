@@ -20,7 +20,7 @@ from core.timeouts import chain
 
 _IMAGE = Image(context="workloads/clock")
 _SERVER = Server(image=_IMAGE, environment={"LOG_LEVEL": "debug"})
-_MODELS = ("amazon.nova-lite-v1:0", "anthropic.claude-sonnet-4-5-20250929-v1:0")
+_MODELS = ("amazon.nova-lite-v1:0", "us.anthropic.claude-sonnet-4-5-20250929-v1:0")
 _AGENT = Agent(image=_IMAGE, uses=("b", "a"), models=_MODELS)
 _AUTH = Authentication(
     issuer="https://login.example.com",
@@ -55,7 +55,7 @@ def test_an_agent_sees_exactly_the_servers_that_it_uses_and_its_models():
         "INSTRUCTIONS": "",
         "MAX_TURNS": "8",
         "MCP_SERVERS": json.dumps({"b": _ADDRESSES["b"], "a": _ADDRESSES["a"]}),
-        "MODELS": "amazon.nova-lite-v1:0,anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "MODELS": "amazon.nova-lite-v1:0,us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     }
 
 

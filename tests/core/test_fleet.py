@@ -112,7 +112,7 @@ def test_an_agent_of_two_lines_gets_every_default(root: Path):
 
 
 def test_only_workloads_that_have_an_image_are_among_the_images(root: Path):
-    model = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+    model = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
     agents = {
         "loop": {"runs_as": "state-machine", "models": [model]},
         "helper": {"image": {"uri": HERE_URI}},
@@ -228,7 +228,7 @@ def test_the_examples_of_all_fields_together_are_a_valid_fleet(
     for field in without:
         del own["agents"]["assistant"][field]
     fleet, _ = configuration(own).read(root)
-    assert fleet.agents["assistant"].models == ("anthropic.claude-sonnet-4-5-20250929-v1:0",)
+    assert fleet.agents["assistant"].models == ("us.anthropic.claude-sonnet-4-5-20250929-v1:0",)
     assert fleet.servers["clock"].image.additional_contexts == {"common": "workloads/common"}
     assert fleet.gateway.auth
     assert fleet.teams["payments"].pods == 50
@@ -561,7 +561,7 @@ def test_another_variable_is_refused(root: Path, name: str):
 
 @pytest.mark.parametrize(
     "model",
-    ["anthropic.claude-sonnet-4-5-20250929-v1:0", "us.amazon.nova-lite-v1:0", "amazon.titan"],
+    ["us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us.amazon.nova-lite-v1:0", "amazon.titan"],
 )
 def test_a_model_is_a_bedrock_id(root: Path, model: str):
     agent = {**_WORKLOAD, "models": [model]}
@@ -572,7 +572,10 @@ def test_a_model_is_a_bedrock_id(root: Path, model: str):
 def test_another_model_is_refused(root: Path, model: str):
     fault = only_fault({"agents": {"helper": {**_WORKLOAD, "models": [model]}}}, root)
     assert fault.path == ("agents", "helper", "models", 0)
-    assert fault.allowed == "a Bedrock model id, such as anthropic.claude-sonnet-4-5-20250929-v1:0"
+    assert fault.allowed == (
+        "the id of a Bedrock model, such as amazon.nova-lite-v1:0, or of an inference profile, "
+        "such as us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    )
 
 
 @pytest.mark.parametrize("seconds", [1, 3970])

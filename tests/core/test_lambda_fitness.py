@@ -340,7 +340,7 @@ def test_a_state_machine_asks_a_model(root: Path):
             path=("agents", "helper", "models"),
             got="nothing",
             allowed="a model: runs_as: state-machine asks the first of them",
-            mend=_set("agents.helper.models[0]", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+            mend=_set("agents.helper.models[0]", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ),
     )
 
@@ -348,10 +348,10 @@ def test_a_state_machine_asks_a_model(root: Path):
 @pytest.mark.parametrize(
     "model",
     [
-        "anthropic.claude-sonnet-4-5-20250929-v1:0",
         "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "anthropic.claude-3-haiku-20240307-v1:0",
         "amazon.nova-lite-v1:0",
-        "eu.amazon.nova-pro-v1:0",
+        "global.amazon.nova-pro-v1:0",
     ],
 )
 def test_a_state_machine_asks_a_model_that_can_be_told_of_failed_tools(root: Path, model: str):
@@ -371,7 +371,7 @@ def test_a_state_machine_asks_no_other_model_first(root: Path, model: str):
                 "a model of Anthropic's, or one of Amazon's Nova models: no other can be told that "
                 "a tool failed; an agent with runs_as: container asks any"
             ),
-            mend=_set("agents.helper.models[0]", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+            mend=_set("agents.helper.models[0]", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ),
     )
 

@@ -2,9 +2,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.session import Session
 
 from core.environment import RESERVED
-from core.faults import Fault
+from core.faults import Fault, show
+from core.fleet import is_region
 from core.rules import RETENTION_DAYS
 from tests.core.configurations import (
     DIGEST_URI,
@@ -51,9 +53,41 @@ def test_a_stack_without_region_is_refused(root: Path):
         Fault(
             path=("aws:region",),
             got="nothing",
-            allowed="the AWS region to deploy to",
+            allowed="the AWS region to deploy to, such as us-east-1",
             mend="pulumi config set aws:region us-east-1",
         ),
+    )
+
+
+def test_every_region_that_aws_names_is_taken():
+    named = {
+        region
+        for partition in Session().get_available_partitions()
+        for region in Session().get_available_regions("lambda", partition_name=partition)
+    }
+    assert len(named) > 30
+    assert [region for region in sorted(named) if not is_region(region)] == []
+
+
+@pytest.mark.parametrize(
+    ("region", "proposed"),
+    [
+        ("mars-1", "us-east-1"),
+        ("EU-WEST-1", "eu-west-1"),
+        (" eu-north-1", "eu-north-1"),
+        ("us-east-1\n", "us-east-1"),
+        ("us-east", "us-east-2"),
+        ("us-east-1a", "us-east-1"),
+        ("null", "us-east-1"),
+    ],
+)
+def test_what_is_no_region_is_refused(root: Path, region: str, proposed: str):
+    (fault,) = configuration(SMALLEST, region=region).faults(root)
+    assert fault == Fault(
+        path=("aws:region",),
+        got=show(region),
+        allowed="the AWS region to deploy to, such as us-east-1",
+        mend=f"pulumi config set aws:region {proposed}",
     )
 
 

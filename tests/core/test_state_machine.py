@@ -22,7 +22,7 @@ from sandbox.serve import states
 from sandbox.serve.states import StateError, expressions, parsed, size_bytes
 from tests.core.states import Execution, run
 
-_MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+_MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 _ARN = "arn:aws:lambda:us-east-1:123456789012:function:fleet-tools:live"
 _loader: Any = Loader()
 _bedrock: Any = ServiceModel(_loader.load_service_model("bedrock-runtime", "service-2"))

@@ -18,7 +18,9 @@ IMAGE = {
 }
 CLERK = {"image": IMAGE, "uses": ["notes"], "expose": False}
 """A second agent, which lists one of the two servers and is not behind the gateway."""
-MODEL = "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0"
+CLAUDE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+PROFILE = f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.{CLAUDE}"
+MODEL = f"arn:aws:bedrock:us-west-2::foundation-model/{CLAUDE}"
 AGENTS, SERVERS = ("assistant", "clerk"), ("clock", "notes")
 
 
@@ -137,10 +139,14 @@ def test_only_an_agent_with_models_may_invoke_them(
 ) -> None:
     sandbox: Sandbox = request.getfixturevalue(fixture)
     deployed: Deployed = reader.read(sandbox.cloud)
-    asked = ("bedrock:InvokeModelWithResponseStream", MODEL)
-    may = {who for who in (*AGENTS, *SERVERS, OPERATOR) if deployed.allows(who, *asked)}
-    assert may == {"assistant", OPERATOR}
-    assert not deployed.allows("assistant", "bedrock:InvokeModel", f"{MODEL}-other")
+    asked = "bedrock:InvokeModelWithResponseStream"
+    through = {"bedrock:InferenceProfileArn": PROFILE}
+    for arn, context in ((PROFILE, None), (MODEL, through)):
+        everybody = (*AGENTS, *SERVERS, OPERATOR)
+        may = {who for who in everybody if deployed.allows(who, asked, arn, context)}
+        assert may == {"assistant", OPERATOR}
+        assert not deployed.allows("assistant", asked, f"{arn}-other", context)
+    assert not deployed.allows("assistant", asked, MODEL)
 
 
 def test_a_short_name_is_of_the_callers_own_namespace(with_teams: Sandbox) -> None:

@@ -17,7 +17,7 @@ def refuse_nothing(source: str, process: str, port: int) -> str | None:
     return None
 
 
-def allow_all(source: str, action: str, resource: str) -> bool:
+def allow_all(source: str, action: str, resource: str, context: object = None, /) -> bool:
     return True
 
 

@@ -27,6 +27,7 @@ from tests.sandbox.serve.deployed import ACCOUNT, REGION, SECRET, role, secret
 from tests.sandbox.serve.fleets import fleet
 
 MODEL = "amazon.nova-lite-v1:0"
+CLAUDE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 MODEL_ARN = f"arn:aws:bedrock:{REGION}::foundation-model/{MODEL}"
 PROFILE = f"us.{MODEL}"
 PROFILE_ARN = f"arn:aws:bedrock:{REGION}:{ACCOUNT}:inference-profile/{PROFILE}"
@@ -66,7 +67,7 @@ def cloud(tmp_path: Path) -> Cloud:
 def allowing(*granted: tuple[str, str, str]) -> Deployed:
     """A fleet whose roles allow this alone: who, action, ARN."""
 
-    def allows(source: str, action: str, resource: str) -> bool:
+    def allows(source: str, action: str, resource: str, context: object = None, /) -> bool:
         return (source, action, resource) in granted
 
     return fleet(region=REGION, allows=allows)
@@ -388,17 +389,69 @@ def test_asking_at_once_and_as_a_stream_are_two_rights(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("name", [PROFILE, PROFILE_ARN])
-def test_an_inference_profile_needs_a_right_to_itself_and_one_to_its_model(
+def test_an_inference_profile_needs_a_right_to_itself_and_to_its_model_where_it_may_be_served(
     cloud: Cloud, name: str
 ) -> None:
     messages = saying("hello")
-    both = [("clock", INVOKE, PROFILE_ARN), ("clock", INVOKE, MODEL_ARN)]
-    with client(cloud, "bedrock-runtime", allowing(*both)) as bedrock:
+    far = MODEL_ARN.replace(REGION, "us-west-2")
+    needed = [("clock", INVOKE, arn) for arn in (PROFILE_ARN, MODEL_ARN, far)]
+    with client(cloud, "bedrock-runtime", allowing(*needed)) as bedrock:
         assert bedrock.converse(modelId=name, messages=messages)["stopReason"] == "end_turn"
-    for one, (_, _, missing) in ((both[0], both[1]), (both[1], both[0])):
-        with client(cloud, "bedrock-runtime", allowing(one)) as bedrock:
+    for missing in needed:
+        rest = [each for each in needed if each != missing]
+        with client(cloud, "bedrock-runtime", allowing(*rest)) as bedrock:
             told = refused(lambda asked=bedrock.converse: asked(modelId=name, messages=messages))
-            assert told == denied("clock", INVOKE, missing)
+            assert told == denied("clock", INVOKE, missing[2])
+
+
+def test_a_global_profile_needs_a_right_to_its_model_in_no_region(cloud: Cloud) -> None:
+    profile = PROFILE_ARN.replace("/us.", "/global.")
+    needed = [("clock", INVOKE, arn) for arn in (profile, MODEL_ARN, MODEL_ARN.replace(REGION, ""))]
+    for granted, allowed in ((needed, True), (needed[:2], False)):
+        with client(cloud, "bedrock-runtime", allowing(*granted)) as bedrock:
+            asked = {"modelId": f"global.{MODEL}", "messages": saying("hello")}
+            if allowed:
+                bedrock.converse(**asked)
+            else:
+                told = refused(lambda b=bedrock, a=asked: b.converse(**a))
+                assert told == denied("clock", INVOKE, needed[2][2])
+
+
+def test_a_model_is_told_by_which_profile_it_is_invoked(cloud: Cloud) -> None:
+    seen: list[tuple[str, object]] = []
+
+    def allows(source: str, action: str, resource: str, context: object = None, /) -> bool:
+        seen.append((resource, context))
+        return True
+
+    with client(cloud, "bedrock-runtime", fleet(region=REGION, allows=allows)) as bedrock:
+        bedrock.converse(modelId=PROFILE, messages=saying("hello"))
+    through = {"bedrock:InferenceProfileArn": PROFILE_ARN}
+    far = MODEL_ARN.replace(REGION, "us-west-2")
+    assert seen == [(PROFILE_ARN, {}), (MODEL_ARN, through), (far, through)]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            CLAUDE,
+            f"Invocation of model ID {CLAUDE} with on-demand throughput isn\u2019t supported. "
+            "Retry your request with the ID or ARN of an inference profile that contains this "
+            "model.",
+        ),
+        (f"eu.{CLAUDE}", "The provided model identifier is invalid."),
+        (f"moon.{CLAUDE}", "The provided model identifier is invalid."),
+    ],
+)
+def test_what_bedrock_does_not_serve_by_its_id_is_refused(
+    cloud: Cloud, name: str, message: str
+) -> None:
+    with client(cloud, "bedrock-runtime", fleet(region=REGION)) as bedrock:
+        told = refused(lambda: bedrock.converse(modelId=name, messages=saying("hello")))
+        assert told == (400, "ValidationException", message)
+        by_profile = bedrock.converse(modelId=f"us.{CLAUDE}", messages=saying("hello"))
+    assert by_profile["stopReason"] == "end_turn"
 
 
 def test_a_profile_of_ones_own_needs_a_right_to_itself(cloud: Cloud) -> None:

@@ -33,7 +33,7 @@ from tests.sandbox.serve.deployed import ACCOUNT, REGION, allow, role
 MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:researcher"
 EXECUTIONS = MACHINE.replace(":stateMachine:", ":execution:")
 TOOLS = f"{function_arn('tools')}:live"
-MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+MODEL = "amazon.nova-lite-v1:0"
 MODEL_ARN = f"arn:aws:bedrock:{REGION}::foundation-model/{MODEL}"
 ASK, STATUS = "/live/agents/researcher/ask", "/live/agents/researcher/executions"
 STARTS = allow("states:StartExecution", MACHINE)
