@@ -133,6 +133,9 @@ def _policy(stack: Stack, account: Account) -> list[Statement]:
             actions=("kms:Decrypt", "kms:GenerateDataKey"),
             resources=("*",),
             why_star=_THIS_KEY,
-            conditions={"StringEquals": {"aws:SourceAccount": account.id}},
+            # No condition: this is the form of the Amazon SNS Developer Guide ("Enable
+            # compatibility between event sources from AWS services and encrypted topics"). Whether
+            # CloudWatch sends aws:SourceAccount to KMS was not found, and a condition that does
+            # not hold would drop every alarm without a trace.
         ),
     ]

@@ -46,8 +46,8 @@ class Network(pulumi.ComponentResource):
     Type token `mcp-platform:foundation:Network`. Creates, with `awsx.ec2.Vpc`, a VPC, its subnets
     (see `core.cidrs` for the plan), route tables, an internet gateway and NAT gateways by strategy;
     then a gateway endpoint for S3, interface endpoints for the services that workloads need where
-    there is no NAT, and flow logs in the stack's log groups. Of a VPC that exists already it only
-    passes on the ids.
+    there is no NAT, and flow logs in the stack's log groups. The VPC's default security group loses
+    its rules. Of a VPC that exists already it only passes on the ids.
 
     Attributes:
         vpc_id: The VPC's id.
@@ -122,6 +122,16 @@ class Network(pulumi.ComponentResource):
         self.private_subnet_ids = vpc.private_subnet_ids
         self.public_subnet_ids = vpc.public_subnet_ids
         self.zones = network.zones
+        # A new VPC's default group lets its members reach one another and everything else. Taken
+        # over without rules, it is empty; destroy leaves it, as AWS deletes it with the VPC.
+        aws.ec2.DefaultSecurityGroup(
+            f"{self._name}-default-group",
+            vpc_id=self.vpc_id,
+            ingress=[],
+            egress=[],
+            tags={"Name": f"{stack.label}-default"},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
         s3 = aws.ec2.VpcEndpoint(
             f"{self._name}-s3",

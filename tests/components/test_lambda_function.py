@@ -278,7 +278,13 @@ def test_a_workload_may_do_what_it_needs_and_nothing_else():
     network = {"LambdaJoinsNetwork", "FunctionDoesNot"}
     secrets = {"ReadOwnSecrets", "DecryptSecrets"}
     assert {name: set(_statements(recording, name)) - always for name in CONTAINERS} == {
-        "assistant": {"InvokeOwnModels", "UseOwnServers", "AnswerOwnChats"},
+        "assistant": {
+            "InvokeOwnModels",
+            "InvokeOwnProfiles",
+            "InvokeModelsOfProfiles",
+            "UseOwnServers",
+            "AnswerOwnChats",
+        },
         "clock": secrets,
         "notes": secrets | network | {"MountOwnFiles"},
         "search": secrets | network,

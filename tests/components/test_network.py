@@ -40,6 +40,21 @@ def test_the_vpc_has_the_planned_subnets_and_the_nat_strategy_of_the_configurati
     }
 
 
+@pytest.mark.parametrize("target", ["ecs", "eks", "lambda"])
+def test_the_default_security_group_of_the_vpc_lets_nothing_through(target: str):
+    recording = run({**MINIMAL, "target": target})
+    assert recording.one("ec2.DefaultSecurityGroup").inputs == {
+        "vpcId": recording.one("awsx.Vpc").state["vpcId"],
+        "ingress": [],
+        "egress": [],
+        "tags": {"Name": "mcp-platform-dev-default"},
+    }
+
+
+def test_the_default_security_group_of_an_existing_vpc_is_its_owners():
+    assert run(ADOPTED_NETWORK).of("ec2.DefaultSecurityGroup") == []
+
+
 @pytest.mark.parametrize("nat", ["none", "single", "per-zone"])
 def test_s3_is_reached_from_every_route_table_whatever_the_nat(nat: str):
     recording = run(_with_network(nat=nat))

@@ -13,6 +13,7 @@ from sandbox.providers.wire import UNKNOWN
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"
 GROUP = "aws:ec2/securityGroup:SecurityGroup"
+DEFAULT_GROUP = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 ROLE = "aws:iam/role:Role"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -156,6 +157,33 @@ def test_a_preview_knows_inputs_and_nothing_that_aws_makes(account: Any):
     assert seen["arn"] is UNKNOWN
     assert seen["defaultSecurityGroupId"] is UNKNOWN
     assert account.cloud.list() == []
+
+
+@pytest.mark.parametrize("region", ["mars-1", "US-EAST-1", " us-east-1", "null", "us-east"])
+def test_the_provider_takes_no_region_that_cannot_be_one(account: Any, region: str):
+    assert PROVIDER.check_config
+    (failure,) = PROVIDER.check_config(account.context, {"region": region}).failures
+    assert failure.path == ("region",)
+    assert failure.reason == f"aws: invalid AWS Region: {region}"
+    account.config = {"region": region}
+    account.make(VPC, cidrBlock="10.0.0.0/16")  # what stands in for AWS does not fall over it
+
+
+@pytest.mark.parametrize(
+    "region", ["us-east-1", "us-gov-west-1", "cn-northwest-1", "eusc-de-east-1"]
+)
+def test_the_provider_takes_regions_of_every_partition(account: Any, region: str):
+    assert PROVIDER.check_config
+    assert not PROVIDER.check_config(account.context, {"region": region}).failures
+
+
+def test_the_default_group_of_a_vpc_is_taken_over_and_goes_with_the_vpc(account: Any):
+    vpc = account.make(VPC, cidrBlock="10.0.0.0/16")
+    group = account.make(DEFAULT_GROUP, vpcId=vpc.id, ingress=[], egress=[])
+    assert group.id == vpc.properties["defaultSecurityGroupId"]
+    assert group.properties["name"] == "default"
+    account.delete(VPC, vpc)  # it holds nothing
+    assert account.warnings == []
 
 
 def test_a_preview_of_an_object_keeps_what_is_known_beside_what_is_not(account: Any):

@@ -61,8 +61,8 @@ def _place(region: str) -> Mapping[str, Any]:
 
 def _short(region: str) -> str:
     """The short form of a region's name in the ids of its zones: us-east-1 is use1."""
-    area, *middle, number = region.split("-")
-    return area + "".join(part[0] for part in middle) + number
+    area, *middle = region.split("-")
+    return area + "".join(part[:1] for part in middle)
 
 
 def _characters(alphabet: str) -> Callable[[str], str]:

@@ -1,5 +1,6 @@
 """The `aws` provider of the sandbox, put together."""
 
+import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
@@ -12,14 +13,22 @@ from sandbox.providers.shapes import configuration_faults
 
 VERSION = version("pulumi-aws")
 
+# The regions of each partition, as the endpoints of AWS's SDKs describe them (`regionRegex`).
+_REGION = re.compile(
+    r"((us|eu|ap|sa|ca|me|af|il|mx)|cn|us-gov|us-iso|us-isob|eu-isoe|us-isof|eusc-de)-[a-z]+-\d+"
+)
+
 
 def check_config(_context: Context, config: Mapping[str, Any]) -> Checked:
     """Check the provider's configuration: only known properties, and a region."""
     failures = list(configuration_faults("aws", PACKAGE, config))
-    if not config.get("region"):
+    region = config.get("region")
+    if not region:
         failures.append(
             Failure(path=("region",), reason="aws: region is missing; pulumi config set aws:region")
         )
+    elif isinstance(region, str) and not _REGION.fullmatch(region):
+        failures.append(Failure(path=("region",), reason=f"aws: invalid AWS Region: {region}"))
     return Checked(inputs=config, failures=failures)
 
 
