@@ -14,6 +14,7 @@ gateway. What is free is for a kind of subnet that nobody has thought of yet.
 """
 
 import ipaddress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,9 @@ MAX_ZONES: Final = 6
 
 LARGEST_BLOCK: Final = 16
 """Prefix length of the largest IPv4 block of a VPC (Amazon VPC User Guide, VPC CIDR blocks)."""
+
+SMALLEST_VPC: Final = 28
+"""Prefix length of the smallest IPv4 block of a VPC (the same page)."""
 
 SMALLEST_BLOCK: Final = 22
 """Prefix length of the smallest block in which every public subnet still is a /27.
@@ -84,6 +88,63 @@ def plan(block: str, zones: int) -> Plan:
         private=tuple(str(_part(slot, _PRIVATE_BITS - _SLOT_BITS, 0)) for slot in slots),
         public=tuple(str(_part(slot, _PUBLIC_BITS - _SLOT_BITS, 2)) for slot in slots),
     )
+
+
+MOST_KNOWN: Final = 2**24
+"""How many public addresses blocks of known callers may hold together: as many as a /8."""
+
+
+def too_open(blocks: Sequence[str]) -> list[int]:
+    """The positions of the blocks that must go until the others are blocks of known callers.
+
+    What counts is what the blocks cover together: `0.0.0.0/1` and `128.0.0.0/1` are everybody.
+
+    Args:
+        blocks: IPv4 blocks; what is no block counts for nothing.
+
+    Returns:
+        The positions in their order, the largest blocks among them; none where all may stay.
+    """
+    networks = {at: found for at, block in enumerate(blocks) if (found := _network(block))}
+    gone: list[int] = []
+    while _public(networks.values()) > MOST_KNOWN:
+        largest = max(networks, key=lambda at: _public([networks[at]]))
+        gone += [at for at, network in networks.items() if network == networks[largest]]
+        networks = {at: network for at, network in networks.items() if at not in gone}
+    return sorted(gone)
+
+
+def overlap(block: str, others: Iterable[str]) -> bool:
+    """Whether a block shares an address with any of the others; what is no block shares none."""
+    own = _network(block)
+    return own is not None and any(
+        own.overlaps(other) for other in map(_network, others) if other is not None
+    )
+
+
+def all_but(block: str) -> list[str]:
+    """The blocks of all addresses but those of a block, in their order."""
+    rest = ipaddress.IPv4Network(EVERYWHERE).address_exclude(ipaddress.IPv4Network(block))
+    return [str(network) for network in sorted(rest)]
+
+
+def _network(block: str) -> ipaddress.IPv4Network | None:
+    try:
+        return ipaddress.IPv4Network(block)
+    except ValueError:
+        return None
+
+
+def _public(networks: Iterable[ipaddress.IPv4Network]) -> int:
+    """How many addresses that are not private some networks hold together."""
+    together = list(ipaddress.collapse_addresses(networks))
+    private = (
+        min(network, part, key=lambda one: one.num_addresses).num_addresses
+        for network in together
+        for part in _PRIVATE_RANGES
+        if network.overlaps(part)
+    )
+    return sum(network.num_addresses for network in together) - sum(private)
 
 
 def is_private(block: str) -> bool:

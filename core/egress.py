@@ -1,6 +1,7 @@
 """How workloads in private subnets get out: NAT gateways, or endpoints of single AWS services."""
 
-from core.fleet import Agent, Fleet, Nat, Target
+from core import cidrs
+from core.fleet import Agent, Exposure, Fleet, Nat, Target
 
 # Amazon EKS User Guide, "Deploy private clusters with limited internet access": nodes find
 # themselves and their cluster by EC2 and EKS, pods get credentials by EKS Auth and STS. CloudWatch
@@ -23,6 +24,31 @@ def inside(fleet: Fleet) -> list[str]:
 def nat(fleet: Fleet) -> Nat:
     """The NAT gateways that are made: those that were asked for, but none for an empty network."""
     return fleet.network.nat if inside(fleet) else Nat.NONE
+
+
+def block(fleet: Fleet) -> str:
+    """The IPv4 block of the network that workloads and load balancers stand in."""
+    return fleet.network.vpc.cidr if fleet.network.vpc else fleet.network.cidr
+
+
+def callers(fleet: Fleet) -> tuple[str, ...]:
+    """The IPv4 blocks that the load balancer lets in."""
+    public = fleet.gateway.exposure is Exposure.PUBLIC
+    return fleet.gateway.allow_cidrs or (cidrs.EVERYWHERE if public else block(fleet),)
+
+
+def meets_gateway(fleet: Fleet) -> bool:
+    """Whether workloads could call the gateway, and so every workload behind it, without a token.
+
+    A gateway with a domain answers on port 443, by which workloads leave the network. The REST API
+    of Lambda wants every request signed, and each role may sign for its own servers only.
+    """
+    return (
+        fleet.target is not Target.LAMBDA
+        and fleet.gateway.domain is not None
+        and fleet.gateway.auth is None
+        and cidrs.overlap(block(fleet), callers(fleet))
+    )
 
 
 def endpoint_services(fleet: Fleet) -> list[str]:

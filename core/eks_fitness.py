@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from core import gateway_fitness
-from core.cidrs import EVERYWHERE, is_private
+from core import cidrs, gateway_fitness
+from core.cidrs import is_private
 from core.eks_nodes import LARGEST_OF_AUTO_MODE, Room, Size, is_graviton, room, size
 from core.eks_versions import AS_OF, NEWEST, STANDARD_SUPPORT_ENDS, supported
-from core.faults import Fault, KeyPath, rm_command, set_command, show
+from core.faults import Fault, KeyPath, rm_command, set_command, show, without_command
 from core.fleet import (
     Access,
     AccessPolicy,
@@ -202,7 +202,7 @@ def _nodes(fleet: Fleet) -> Iterator[Fault]:
             path=here,
             got=", ".join(types[position] for position in foreign),
             allowed="types with Graviton processors, such as m7g.large: images are built for arm64",
-            mend=_without(here, foreign) if len(foreign) < len(types) else rm_command(here),
+            mend=without_command(here, foreign) if len(foreign) < len(types) else rm_command(here),
         )
     sizes = {position: known for position, each in enumerate(types) if (known := size(each))}
     if not sizes:
@@ -215,14 +215,9 @@ def _nodes(fleet: Fleet) -> Iterator[Fault]:
             got=", ".join(f"{types[position]} ({sizes[position]})" for position in others),
             allowed=f"types of one size, here that of {types[first]} ({node}): what scales a group "
             "reckons with one",
-            mend=_without(here, others),
+            mend=without_command(here, others),
         )
     yield from _fits(fleet, node, f"a node of {types[first]}")
-
-
-def _without(path: KeyPath, positions: list[int]) -> str:
-    """The commands that take these out of a list, from its end on, so that none moves before."""
-    return " && ".join(rm_command((*path, position)) for position in reversed(positions))
 
 
 def _fits(fleet: Fleet, node: Size, name: str) -> Iterator[Fault]:
@@ -244,31 +239,31 @@ def _fits(fleet: Fleet, node: Size, name: str) -> Iterator[Fault]:
 
 def _public_blocks(fleet: Fleet) -> Iterator[Fault]:
     here, blocks = ("cluster", "public_access_cidrs"), fleet.cluster.public_access_cidrs
-    for block in dict.fromkeys(blocks):
-        if block == EVERYWHERE:
-            allowed = (
-                "blocks of known callers: nobody else has anything to seek at the cluster's API"
-            )
-        elif is_private(block):
-            allowed = (
-                "blocks of public addresses: from private ones, in the VPC, the cluster's API is "
-                "reached anyway"
-            )
-        else:
-            continue
-        positions = [position for position, each in enumerate(blocks) if each == block]
+    open_ = cidrs.too_open(blocks)
+    if open_:
         yield Fault(
-            path=(*here, positions[0]),
-            got=block,
-            allowed=allowed,
-            mend=_without(here, positions),
+            path=(*here, open_[0]),
+            got=", ".join(blocks[position] for position in open_),
+            allowed="blocks of known callers, of a /8 of public addresses together at most: nobody "
+            "else has anything to seek at the cluster's API",
+            mend=without_command(here, open_),
         )
+    for block in dict.fromkeys(blocks):
+        if is_private(block):
+            positions = [position for position, each in enumerate(blocks) if each == block]
+            yield Fault(
+                path=(*here, positions[0]),
+                got=block,
+                allowed="blocks of public addresses: from private ones, in the VPC, the cluster's "
+                "API is reached anyway",
+                mend=without_command(here, positions),
+            )
     if len(blocks) > MAX_PUBLIC_BLOCKS:
         yield Fault(
             path=here,
             got=f"{len(blocks)} blocks",
             allowed=f"{MAX_PUBLIC_BLOCKS} at most, EKS's quota",
-            mend=_without(here, list(range(MAX_PUBLIC_BLOCKS, len(blocks)))),
+            mend=without_command(here, list(range(MAX_PUBLIC_BLOCKS, len(blocks)))),
         )
 
 

@@ -73,6 +73,11 @@ def rm_command(path: KeyPath) -> str:
     return f"pulumi config rm {'--path ' if path[1:] else ''}{_quoted(path)}"
 
 
+def without_command(path: KeyPath, positions: Sequence[int]) -> str:
+    """The commands that take these out of a list, from its end on, so that none moves before."""
+    return " && ".join(rm_command((*path, position)) for position in reversed(positions))
+
+
 def dotted(path: KeyPath) -> str:
     """A path as pulumi writes it: `mcp-platform:servers.clock.cpu`, list positions in brackets."""
     head, *rest = path

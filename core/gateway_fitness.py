@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from core import egress, timeouts
 from core.discovery import protected_resource_metadata
 from core.faults import Fault, set_command, show
-from core.fleet import Exposure, Fleet, Nat, Sessions
+from core.fleet import Exposure, Fleet, Gateway, Nat, Sessions, Target
 from core.images import ecr_repository
 from core.sidecars import services
 
@@ -26,6 +26,7 @@ def check(fleet: Fleet, region: str) -> Iterator[Fault]:
     yield from _sessions_in_one_copy(fleet)
     yield from _gateway_routes(fleet)
     yield from _gateway_callers(fleet)
+    yield from _gateway_met_by_workloads(fleet)
     yield from _metadata_fits(fleet)
     yield from _reach_without_nat(fleet, region)
 
@@ -85,6 +86,25 @@ def _gateway_callers(fleet: Fleet) -> Iterator[Fault]:
             path=("gateway", "allow_cidrs"),
             got=f"{len(blocks)} blocks",
             allowed=f"{room} at most, a security group's quota of rules",
+        )
+
+
+def _gateway_met_by_workloads(fleet: Fleet) -> Iterator[Fault]:
+    """Workloads that could call the gateway without a token, where they cannot be kept from it."""
+    # The addresses of a network of the stack's own can be left out of what workloads reach. AWS's
+    # services may stand in an existing one; without NAT gateways, on EKS, they do.
+    bare = fleet.target is Target.EKS and egress.nat(fleet) is Nat.NONE
+    example = Gateway.model_fields["auth"].examples or ()
+    if egress.meets_gateway(fleet) and (fleet.network.vpc or bare):
+        yield Fault(
+            path=("gateway", "auth"),
+            got="nothing, with a domain",
+            allowed=(
+                f"auth, or allow_cidrs with no address of the network ({egress.block(fleet)}): "
+                "workloads leave by the port that the gateway then answers on, and without a token "
+                "they would reach every workload behind it"
+            ),
+            mend=set_command(("gateway", "auth"), next(iter(example), None)),
         )
 
 

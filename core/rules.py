@@ -13,7 +13,7 @@ from typing import Any
 
 from core import bedrock_models, cidrs, fitness
 from core.environment import RESERVED, variable
-from core.faults import Fault, KeyPath, rm_command, set_command, show
+from core.faults import Fault, KeyPath, rm_command, set_command, show, without_command
 from core.fleet import (
     SECRET_PREFIX,
     Exposure,
@@ -22,6 +22,7 @@ from core.fleet import (
     Network,
     SecretSource,
     Target,
+    Vpc,
     is_region,
 )
 
@@ -38,6 +39,8 @@ MAX_TAGS, MAX_TAG_KEY, MAX_TAG_VALUE = 45, 128, 256
 # The same guide: letters, digits and spaces of any language, and these.
 _TAG_SIGNS = frozenset(" _.:/=+-@")
 
+
+_VPC_BLOCK = "10.1.0.0/16"
 
 # What a message may propose; any other region is taken too.
 _COMMON_REGIONS = (
@@ -391,7 +394,7 @@ def _network(facts: Facts) -> Iterator[Fault]:
                 allowed="nothing beside vpc: an existing VPC has its own",
                 mend=rm_command(("network", key)),
             )
-        yield from _blocks(("network", "vpc", "cidr"), (network.vpc.cidr,), listed=False)
+        yield from _existing_vpc(network.vpc)
     else:
         try:
             cidrs.plan(network.cidr, network.zones)
@@ -402,6 +405,31 @@ def _network(facts: Facts) -> Iterator[Fault]:
                 allowed=f"a private block for {network.zones} zones ({error})",
                 mend=set_command(("network", "cidr"), Network().cidr),
             )
+
+
+def _existing_vpc(vpc: Vpc) -> Iterator[Fault]:
+    here = ("network", "vpc")
+    yield from _blocks((*here, "cidr"), (vpc.cidr,), listed=False)
+    length = int(vpc.cidr.partition("/")[2]) if _is_block(vpc.cidr) else cidrs.LARGEST_BLOCK
+    if not cidrs.LARGEST_BLOCK <= length <= cidrs.SMALLEST_VPC:
+        yield Fault(
+            path=(*here, "cidr"),
+            got=vpc.cidr,
+            allowed=f"a block of a VPC, /{cidrs.LARGEST_BLOCK} to /{cidrs.SMALLEST_VPC}: whoever "
+            "has an address in it reaches a private gateway",
+            mend=set_command((*here, "cidr"), _VPC_BLOCK),
+        )
+    seen: set[str] = set()
+    for key in ("private_subnets", "public_subnets"):
+        for position, subnet in enumerate(getattr(vpc, key)):
+            if subnet in seen:
+                yield Fault(
+                    path=(*here, key, position),
+                    got=f"{subnet} a second time",
+                    allowed="every subnet once, as a private or as a public one",
+                    mend=rm_command((*here, key, position)),
+                )
+            seen.add(subnet)
 
 
 def _gateway(facts: Facts) -> Iterator[Fault]:
@@ -425,14 +453,16 @@ def _gateway(facts: Facts) -> Iterator[Fault]:
                 mend=set_command(("gateway", key), example),
             )
     yield from _blocks(("gateway", "allow_cidrs"), gateway.allow_cidrs, listed=True)
-    for position, block in enumerate(gateway.allow_cidrs):
-        if block == cidrs.EVERYWHERE and gateway.auth is None:
-            yield Fault(
-                path=("gateway", "allow_cidrs", position),
-                got=block,
-                allowed="blocks of known callers: only a gateway with auth is open to everybody",
-                mend=rm_command(("gateway", "allow_cidrs", position)),
-            )
+    positions = [] if gateway.auth else cidrs.too_open(gateway.allow_cidrs)
+    if positions:
+        here = ("gateway", "allow_cidrs")
+        yield Fault(
+            path=(*here, positions[0]),
+            got=", ".join(gateway.allow_cidrs[position] for position in positions),
+            allowed="blocks of known callers, of a /8 of public addresses together at most: only a "
+            "gateway with auth is open to everybody",
+            mend=without_command(here, positions),
+        )
     if public and vpc and len(vpc.public_subnets) < 2:  # noqa: PLR2004 - two zones, as everywhere
         yield Fault(
             path=("network", "vpc", "public_subnets"),

@@ -10,7 +10,7 @@ import pulumi_awsx as awsx
 from components.account import Account
 from components.foundation.logs import log_group
 from core import cidrs, iam
-from core.egress import endpoint_services, nat
+from core.egress import endpoint_services, meets_gateway, nat
 from core.fleet import Fleet, Nat, Vpc
 from core.stack import Stack
 
@@ -74,7 +74,8 @@ class Network(pulumi.ComponentResource):
         super().__init__("mcp-platform:foundation:Network", name, None, opts)
         self._name = name
         self.https_destinations: list[Destination] = []
-        """Where workloads may go over HTTPS: anywhere, or only to AWS where there is no NAT."""
+        """Where workloads may go over HTTPS: anywhere; not into the network where they would meet a
+        gateway that asks for no token; or only to AWS where there is no NAT."""
         self.way_out: pulumi.Output[list[pulumi.Resource]] | list[pulumi.Resource] = []
         """What must be there before a workload starts, and goes after it: routes and endpoints."""
         if fleet.network.vpc:
@@ -153,7 +154,14 @@ class Network(pulumi.ComponentResource):
         else:
             # Of a route, its NAT gateway is a part: without it, no image could be pulled yet.
             self.way_out = vpc.routes.apply(lambda routes: [*(routes or ())])
-            self.https_destinations = [Destination(name="anywhere", cidr=cidrs.EVERYWHERE)]
+            self.https_destinations = (
+                [
+                    Destination(name=f"outside-{block.replace('/', '-')}", cidr=block)
+                    for block in cidrs.all_but(plan.block)
+                ]
+                if meets_gateway(fleet)
+                else [Destination(name="anywhere", cidr=cidrs.EVERYWHERE)]
+            )
 
     def _interface_endpoints(
         self, services: Sequence[str], stack: Stack

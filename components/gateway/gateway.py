@@ -14,6 +14,7 @@ from components.gateway.firewall import firewall
 from core import names, timeouts
 from core.cidrs import EVERYWHERE
 from core.discovery import agent_path, server_path
+from core.egress import callers
 from core.fleet import PORT, Agent, Exposure, Fleet, Server
 from core.stack import Stack
 
@@ -87,7 +88,7 @@ class Gateway(pulumi.ComponentResource):
         public = fleet.gateway.exposure is Exposure.PUBLIC
         network = foundation.network
 
-        group = self._security_group(public=public)
+        group = self._security_group()
         self.idle_seconds = timeouts.alb_idle_seconds(
             load.max_request_seconds for _, load in fleet.workloads() if load.expose
         )
@@ -132,7 +133,7 @@ class Gateway(pulumi.ComponentResource):
             }
         )
 
-    def _security_group(self, *, public: bool) -> aws.ec2.SecurityGroup:
+    def _security_group(self) -> aws.ec2.SecurityGroup:
         gateway = self._fleet.gateway
         group = aws.ec2.SecurityGroup(
             f"{self._name}-group",
@@ -141,9 +142,8 @@ class Gateway(pulumi.ComponentResource):
             tags={"Name": f"{self._stack.label}-gateway"},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        callers = gateway.allow_cidrs or (EVERYWHERE if public else self._foundation.network.cidr,)
         for port in (HTTP_PORT, HTTPS_PORT) if gateway.domain else (HTTP_PORT,):
-            for block in dict.fromkeys(callers):
+            for block in dict.fromkeys(callers(self._fleet)):
                 aws.vpc.SecurityGroupIngressRule(
                     f"{self._name}-from-{block.replace('/', '-')}-{port}",
                     security_group_id=group.id,

@@ -110,6 +110,9 @@ def read(cloud: Cloud) -> Deployed:
         resolve=resolve,
         refusal=refusal,
         allows=allows,
+        to_gateway=lambda source, port: security_groups.refusal(
+            groups, by_process[source].end, entry.end, port
+        ),
     )
 
 

@@ -139,6 +139,24 @@ def read(cloud: Cloud) -> Deployed:
         # Policies are many, and asked at every request; what is deployed stays as it was read.
         refusal=lru_cache(maxsize=_REFUSALS)(refusal),
         allows=allows,
+        to_gateway=lambda source, port: _to_gateway(
+            groups, policies, (node, by_process[source].peer), entry.end, port
+        ),
+    )
+
+
+def _to_gateway(
+    groups: security_groups.Groups,
+    policies: Sequence[Mapping[str, Any]],
+    caller: tuple[End, Peer],
+    gateway: End,
+    port: int,
+) -> str | None:
+    """Why a pod is not let through to the load balancer: by its node's groups, or its policies."""
+    node, pod = caller
+    peer = network_policies.outside(gateway.name, gateway.subnets)
+    return security_groups.refusal(groups, node, gateway, port) or network_policies.refusal(
+        policies, pod, peer, port
     )
 
 

@@ -6,7 +6,8 @@ Facts from the Elastic Load Balancing User Guide for Application Load Balancers 
 Balancers"). What its own errors look like is not in there: those here say in JSON what is wrong.
 
 Not played: a web ACL, weights, sessions, mutual TLS, signing in (`authenticate-…` is answered 501),
-trace ids, and whether the load balancer's security group lets a caller in or it out to the issuer.
+trace ids, and whether the load balancer's security group lets a caller from outside of the fleet in
+or the load balancer out to the issuer.
 """
 
 import re
@@ -21,7 +22,16 @@ from sandbox.providers.kubernetes.tree import part, parts
 from sandbox.serve.forwarding import Headers, answer, forward
 from sandbox.serve.issuers import Issuers
 from sandbox.serve.listener_rules import matches, raw_path, transformed
-from sandbox.serve.plan import GATEWAY, Application, Deployed, Receive, Scope, Send, Workloads
+from sandbox.serve.plan import (
+    GATEWAY,
+    Application,
+    Deployed,
+    Receive,
+    Scope,
+    Send,
+    Workloads,
+    source,
+)
 from sandbox.serve.router import host
 
 _BALANCER = "aws:lb/loadBalancer:LoadBalancer"
@@ -166,8 +176,15 @@ def _number(service: Mapping[str, Any], port: int | str) -> int:
 
 
 def _played(balancer: _Balancer) -> Application:
+    workloads = {process.name for process in balancer.deployed.processes}
+
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         port = _HTTPS_PORT if scope["scheme"] in _SECURE else _HTTP_PORT
+        who = source(scope)
+        refused = balancer.deployed.to_gateway(who, port) if who in workloads else None
+        if refused:
+            await _refuse(send, refused)
+            return
         if port not in balancer.listeners:
             told = f"the load balancer has no listener on port {port}"
             await answer(send, _UNAVAILABLE, {"error": told})
@@ -184,6 +201,11 @@ def _played(balancer: _Balancer) -> Application:
                 return
 
     return application
+
+
+async def _refuse(send: Send, reason: str) -> None:
+    headers = [(b"x-sandbox-refused", reason.encode("latin-1", "replace"))]
+    await answer(send, _TIMEOUT, {"error": reason}, headers)
 
 
 async def _act(
@@ -241,8 +263,7 @@ async def _forward(
         return
     refused = balancer.deployed.refusal(GATEWAY, process, port)
     if refused:
-        headers = [(b"x-sandbox-refused", refused.encode("latin-1", "replace"))]
-        await answer(send, _TIMEOUT, {"error": refused}, headers)
+        await _refuse(send, refused)
         return
     path, query, headers = transformed(rule, scope)
     await forward(

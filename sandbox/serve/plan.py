@@ -94,6 +94,8 @@ class Deployed:
             the deployed security groups or network policies do not let it through, or None.
         allows: Whether the role of a process may do an action on a resource (an ARN), with the
             condition keys of the request. The operator may do everything.
+        to_gateway: From a process and a port to the reason why it is not let through to the load
+            balancer that is the gateway, or None. A REST API stands in no network.
     """
 
     target: str
@@ -103,6 +105,7 @@ class Deployed:
     resolve: Callable[[str, str, int], str | None]
     refusal: Callable[[str, str, int], str | None]
     allows: Allows
+    to_gateway: Callable[[str, int], str | None] = lambda _source, _port: None
 
 
 class Workloads(Protocol):

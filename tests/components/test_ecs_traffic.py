@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core import cidrs
 from tests.components.fleets import ADOPTED_NETWORK, FULL, MINIMAL, PUBLIC_IMAGE
 from tests.components.recording import Recording, run
 
@@ -74,6 +75,20 @@ def test_with_nat_tasks_reach_the_graph_and_https(nat: str):
     fleet = {**MINIMAL, "agents": agents, "network": {"nat": nat}}
     own_network: Rule = ("gateway-group", "from", "10.0.0.0/16", 80)
     assert _rules(run(fleet)) == sorted([*_expected(fleet), INTERNET, own_network])
+
+
+_TLS = {"gateway": {"domain": "mcp.example.com", "zone": "Z0123456789ABCDEFGHIJ"}}
+
+
+def test_tasks_do_not_reach_a_gateway_that_asks_for_no_token():
+    out = [peer for who, _, peer, _ in _rules(run({**MINIMAL, **_TLS})) if who == "ecs-outbound"]
+    assert out == sorted(cidrs.all_but("10.0.0.0/16"))
+
+
+@pytest.mark.parametrize("callers", [["10.0.0.0/8"], ["192.168.0.0/16"]])
+def test_they_are_kept_from_it_only_where_it_would_let_them_in(callers: list[str]):
+    gateway = {"gateway": {**_TLS["gateway"], "allow_cidrs": callers}}
+    assert (INTERNET in _rules(run({**MINIMAL, **gateway}))) is (callers == ["192.168.0.0/16"])
 
 
 def test_in_an_existing_network_tasks_reach_the_graph_and_https():

@@ -545,3 +545,27 @@ def test_no_role_is_for_the_whole_cluster_and_none_is_bound_to_anybody_but_an_ag
         for rule in made.inputs["rules"]:
             assert rule["verbs"] == ["get"]
             assert rule["resourceNames"] != []
+
+
+@pytest.mark.parametrize(
+    ("gateway", "to"),
+    [
+        ({}, {"cidr": EVERYWHERE}),
+        (
+            {"domain": "mcp.example.com", "zone": "Z0123456789ABCDEFGHIJ"},
+            {"cidr": EVERYWHERE, "except": ["10.0.0.0/16"]},
+        ),
+    ],
+)
+def test_pods_do_not_reach_a_gateway_that_asks_for_no_token(
+    gateway: dict[str, str], to: dict[str, Any]
+):
+    recording = run({**EKS, "gateway": gateway})
+    for policy in recording.of("kubernetes.NetworkPolicy"):
+        if policy.name.endswith("-way-out"):
+            https = next(
+                each
+                for each in policy.inputs["spec"]["egress"]
+                if each["ports"] == [{"protocol": "TCP", "port": 443}]
+            )
+            assert https["to"] == [{"ipBlock": to}]

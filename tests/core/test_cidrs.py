@@ -1,12 +1,12 @@
 import re
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, ip_network
 from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.cidrs import Plan, is_private, plan
+from core.cidrs import Plan, all_but, is_private, overlap, plan, too_open
 
 _ZONES = st.integers(1, 6)
 
@@ -183,3 +183,63 @@ def test_a_block_inside_of_a_private_range_is_private(block: str):
 )
 def test_a_block_with_public_addresses_is_not_private_and_neither_is_what_is_no_block(block: str):
     assert not is_private(block)
+
+
+_EIGHT = "8.0.0.0/8"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "positions"),
+    [
+        ([], []),
+        ([_EIGHT], []),
+        ([_EIGHT, "9.0.0.0/32"], [0]),
+        (["8.0.0.0/9", "8.128.0.0/9"], []),
+        (["8.0.0.0/9", "8.0.0.0/9", "8.128.0.0/9"], []),
+        (["8.0.0.0/9", "9.0.0.0/9", "9.128.0.0/24"], [0]),
+        (["0.0.0.0/0"], [0]),
+        (["0.0.0.0/1", "128.0.0.0/1"], [0, 1]),
+        (["203.0.113.0/24", "0.0.0.0/1", "128.0.0.0/1", "0.0.0.0/1"], [1, 2, 3]),
+        (["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"], []),
+        (["10.0.0.0/8", "11.0.0.0/8"], []),
+        (["10.0.0.0/7"], []),
+        (["8.0.0.0/6"], [0]),
+        (["no block", _EIGHT], []),
+    ],
+)
+def test_blocks_are_judged_by_the_public_addresses_that_they_hold_together(
+    blocks: list[str], positions: list[int]
+):
+    assert too_open(blocks) == positions
+
+
+@given(st.lists(st.integers(0, 2**16 - 1), max_size=20))
+def test_what_is_left_is_never_too_open(numbers: list[int]):
+    blocks = [f"{number >> 8}.{number & 255}.0.0/16" for number in numbers] + ["0.0.0.0/2"]
+    gone = too_open(blocks)
+    left = [block for position, block in enumerate(blocks) if position not in gone]
+    assert too_open(left) == []
+    assert len(blocks) - 1 in gone
+
+
+@pytest.mark.parametrize(
+    ("block", "others", "shared"),
+    [
+        ("10.0.0.0/16", [], False),
+        ("10.0.0.0/16", ["10.1.0.0/16", "9.255.255.255/32"], False),
+        ("10.0.0.0/16", ["10.0.255.255/32"], True),
+        ("10.0.0.0/16", ["0.0.0.0/0"], True),
+        ("10.0.0.0/16", ["nothing"], False),
+        ("nothing", ["0.0.0.0/0"], False),
+    ],
+)
+def test_blocks_overlap_where_they_share_an_address(block: str, others: list[str], shared: bool):
+    assert overlap(block, others) is shared
+
+
+@pytest.mark.parametrize(("block", "count"), [("10.0.0.0/16", 16), ("192.168.252.0/22", 22)])
+def test_all_but_a_block_is_everything_else_once(block: str, count: int):
+    rest = [ip_network(each) for each in all_but(block)]
+    assert len(rest) == count
+    assert sum(each.num_addresses for each in rest) == 2**32 - ip_network(block).num_addresses
+    assert not any(each.overlaps(ip_network(block)) for each in rest)

@@ -370,6 +370,12 @@ def test_40_blocks_reach_the_api_and_no_41st(root: Path):
     )
 
 
+_KNOWN_CALLERS = (
+    "blocks of known callers, of a /8 of public addresses together at most: nobody else has "
+    "anything to seek at the cluster's API"
+)
+
+
 def test_the_api_is_not_open_to_everybody(root: Path):
     _assert_refused(
         _cluster(public_access_cidrs=[_block(1), "0.0.0.0/0"]),
@@ -377,9 +383,22 @@ def test_the_api_is_not_open_to_everybody(root: Path):
         Fault(
             path=("cluster", "public_access_cidrs", 1),
             got="0.0.0.0/0",
-            allowed="blocks of known callers: nobody else has anything to seek at the cluster's "
-            "API",
+            allowed=_KNOWN_CALLERS,
             mend=_rm("cluster.public_access_cidrs[1]"),
+        ),
+    )
+
+
+def test_who_reaches_the_api_is_judged_by_what_the_blocks_cover_together(root: Path):
+    _assert_refused(
+        _cluster(public_access_cidrs=["0.0.0.0/1", _block(1), "128.0.0.0/1"]),
+        root,
+        Fault(
+            path=("cluster", "public_access_cidrs", 0),
+            got="0.0.0.0/1, 128.0.0.0/1",
+            allowed=_KNOWN_CALLERS,
+            mend=f"{_rm('cluster.public_access_cidrs[2]')} && "
+            f"{_rm('cluster.public_access_cidrs[0]')}",
         ),
     )
 

@@ -35,21 +35,21 @@ class _Held:
     """Configurations held against the rules of one target."""
 
     def __init__(self, root: Path, target: str) -> None:
-        self._root, self._target = root, target
+        self.root, self.target = root, target
 
     def before(self, own: dict[str, Any]) -> Configuration:
-        return configuration(own | {"target": self._target})
+        return configuration(own | {"target": self.target})
 
     def fits(self, own: dict[str, Any]) -> bool:
-        return not self.before(own).faults(self._root)
+        return not self.before(own).faults(self.root)
 
     def only_fault(self, own: dict[str, Any]) -> Fault:
-        (fault,) = self.before(own).faults(self._root)
+        (fault,) = self.before(own).faults(self.root)
         return fault
 
     def fits_mended(self, own: dict[str, Any], mend: str | None) -> bool:
         assert mend
-        return not mended(self.before(own), mend).faults(self._root)
+        return not mended(self.before(own), mend).faults(self.root)
 
 
 @pytest.fixture(params=["ecs", "eks"])
@@ -212,3 +212,52 @@ def test_a_gateway_that_is_open_to_everybody_without_authentication_is_refused(h
 def test_a_load_balancer_holds_chats_and_carries_large_requests(held: _Held, agent: dict[str, Any]):
     own = SMALLEST | {"agents": {"helper": {"image": {"uri": DIGEST_URI}, **agent}}}
     assert held.fits(own)
+
+
+_TLS: dict[str, Any] = {"domain": "mcp.example.com", "zone": "Z0123456789"}
+_EXISTING: dict[str, Any] = {
+    "vpc": {
+        "id": "vpc-01234567",
+        "cidr": "10.1.0.0/16",
+        "private_subnets": ["subnet-01234567", "subnet-01234568"],
+    }
+}
+
+
+@pytest.mark.parametrize("blocks", [[], ["10.0.0.0/8"], ["192.168.0.0/16", "10.1.255.255/32"]])
+def test_a_gateway_that_workloads_of_an_existing_network_could_call_wants_tokens(
+    held: _Held, blocks: list[str]
+):
+    own = SMALLEST | {"network": _EXISTING, "gateway": {**_TLS, "allow_cidrs": blocks}}
+    fault = held.only_fault(own)
+    assert (fault.path, fault.got) == (("gateway", "auth"), "nothing, with a domain")
+    assert fault.allowed == (
+        "auth, or allow_cidrs with no address of the network (10.1.0.0/16): workloads leave by the "
+        "port that the gateway then answers on, and without a token they would reach every "
+        "workload behind it"
+    )
+    assert held.fits_mended(own, fault.mend)
+
+
+@pytest.mark.parametrize(
+    "gateway",
+    [
+        {"allow_cidrs": []},
+        {**_TLS, "allow_cidrs": ["10.0.0.0/16", "192.168.0.0/16"]},
+        {**_AUTH, "allow_cidrs": []},
+    ],
+)
+def test_a_gateway_that_they_cannot_call_wants_none(held: _Held, gateway: dict[str, Any]):
+    assert held.fits(SMALLEST | {"network": _EXISTING, "gateway": gateway})
+
+
+def test_in_a_network_of_its_own_workloads_are_kept_from_the_gateway(held: _Held):
+    assert held.fits(SMALLEST | {"gateway": _TLS})
+
+
+def test_without_nat_they_are_kept_from_it_on_ecs_alone(held: _Held):
+    own = SMALLEST | {"gateway": _TLS, **_WITHOUT_NAT}
+    faults = held.before(own).faults(held.root)
+    assert [fault.path for fault in faults] == (
+        [("gateway", "auth")] if held.target == "eks" else []
+    )

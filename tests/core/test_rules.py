@@ -579,13 +579,76 @@ def test_a_gateway_with_authentication_may_be_open_to_everybody(root: Path):
     assert not configuration(own).faults(root)
 
 
+_KNOWN_CALLERS = (
+    "blocks of known callers, of a /8 of public addresses together at most: only a gateway with "
+    "auth is open to everybody"
+)
+
+
 def test_a_gateway_without_authentication_is_never_open_to_everybody(root: Path):
     assert only_fault(SMALLEST | {"gateway": {"allow_cidrs": ["0.0.0.0/0"]}}, root) == Fault(
         path=("gateway", "allow_cidrs", 0),
         got="0.0.0.0/0",
-        allowed="blocks of known callers: only a gateway with auth is open to everybody",
+        allowed=_KNOWN_CALLERS,
         mend=_rm("gateway.allow_cidrs[0]"),
     )
+
+
+@pytest.mark.parametrize("target", ["ecs", "eks", "lambda"])
+def test_callers_are_judged_by_what_their_blocks_cover_together(root: Path, target: str):
+    half = ["198.51.100.0/24", "0.0.0.0/1", "128.0.0.0/1"]
+    uri = {"servers": {"clock": _IMAGE_HERE}}
+    before = configuration(uri | {"target": target, "gateway": {"allow_cidrs": half}})
+    (fault,) = before.faults(root)
+    assert fault == Fault(
+        path=("gateway", "allow_cidrs", 1),
+        got="0.0.0.0/1, 128.0.0.0/1",
+        allowed=_KNOWN_CALLERS,
+        mend=f"{_rm('gateway.allow_cidrs[2]')} && {_rm('gateway.allow_cidrs[1]')}",
+    )
+    assert not mended(before, fault.mend or "").faults(root)
+    with_a_token = {**_PUBLIC, "allow_cidrs": half}
+    assert not configuration(uri | {"target": target, "gateway": with_a_token}).faults(root)
+
+
+@pytest.mark.parametrize("length", [16, 28])
+def test_the_block_of_an_existing_vpc_may_be_as_large_as_aws_has_them(root: Path, length: int):
+    vpc = {**_VPC, "cidr": f"10.1.0.0/{length}"}
+    assert not configuration(SMALLEST | {"network": {"vpc": vpc}}).faults(root)
+
+
+@pytest.mark.parametrize("cidr", ["0.0.0.0/0", "10.0.0.0/15", "10.1.0.0/29", "10.1.0.1/32"])
+def test_another_block_is_no_vpcs(root: Path, cidr: str):
+    before = configuration(SMALLEST | {"network": {"vpc": {**_VPC, "cidr": cidr}}})
+    (fault,) = before.faults(root)
+    assert (fault.path, fault.got) == (("network", "vpc", "cidr"), cidr)
+    assert fault.allowed == (
+        "a block of a VPC, /16 to /28: whoever has an address in it reaches a private gateway"
+    )
+    assert not mended(before, fault.mend or "").faults(root)
+
+
+@pytest.mark.parametrize(
+    ("private", "public", "path"),
+    [
+        (["subnet-00000001", "subnet-00000002", "subnet-00000001"], [], ("private_subnets", 2)),
+        (
+            ["subnet-00000001", "subnet-00000002"],
+            ["subnet-00000003", "subnet-00000003"],
+            ("public_subnets", 1),
+        ),
+        (["subnet-00000001", "subnet-00000002"], ["subnet-00000002"], ("public_subnets", 0)),
+    ],
+)
+def test_every_subnet_is_named_once(
+    root: Path, private: list[str], public: list[str], path: tuple[str, int]
+):
+    vpc = {**_VPC, "private_subnets": private, "public_subnets": public}
+    before = configuration(SMALLEST | {"network": {"vpc": vpc}})
+    (fault,) = before.faults(root)
+    assert fault.path == ("network", "vpc", *path)
+    assert fault.allowed == "every subnet once, as a private or as a public one"
+    assert not mended(before, fault.mend or "").faults(root)
 
 
 def test_a_public_gateway_has_domain_zone_and_authentication(root: Path):

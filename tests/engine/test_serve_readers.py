@@ -28,6 +28,7 @@ AGENTS, SERVERS = ("assistant", "clerk"), ("clock", "notes")
 def with_clerk(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     sandbox = create(tmp_path_factory.mktemp("clerk"))
     sandbox.configure("agents.clerk", CLERK)
+    sandbox.configure("gateway", {"domain": "mcp.example.com", "zone": "Z0123456789ABCDEFGHIJ"})
     sandbox.up()
     return sandbox
 
@@ -38,6 +39,7 @@ def with_teams(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     sandbox = create(tmp_path_factory.mktemp("teams"))
     sandbox.configure("target", "eks")
     sandbox.configure("agents.clerk", CLERK)
+    sandbox.configure("gateway", {"domain": "mcp.example.com", "zone": "Z0123456789ABCDEFGHIJ"})
     sandbox.configure("teams.records.pods", 40)
     sandbox.configure("servers.notes.team", "records")
     sandbox.up()
@@ -149,6 +151,17 @@ def test_only_an_agent_with_models_may_invoke_them(
     assert not deployed.allows("assistant", asked, MODEL)
 
 
+@pytest.mark.parametrize(("reader", "fixture"), [(ecs, "with_clerk"), (eks, "with_teams")])
+def test_no_workload_reaches_another_through_a_gateway_that_asks_for_no_token(
+    reader: Any, fixture: str, request: pytest.FixtureRequest
+) -> None:
+    deployed: Deployed = reader.read(request.getfixturevalue(fixture).cloud)
+    assert deployed.entry == "https://mcp.example.com"
+    for who in (*AGENTS, *SERVERS):
+        for port in (80, 443):
+            assert "the gateway" in str(deployed.to_gateway(who, port))
+
+
 def test_a_short_name_is_of_the_callers_own_namespace(with_teams: Sandbox) -> None:
     resolve = eks.read(with_teams.cloud).resolve
     assert resolve("assistant", "clock", 8080) == "clock"
@@ -187,6 +200,7 @@ def test_in_a_mesh_the_same_calls_get_through(tmp_path: Path) -> None:
     sandbox = create(tmp_path / "meshed")
     sandbox.configure("target", "eks")
     sandbox.configure("agents.clerk", CLERK)
+    sandbox.configure("gateway", {"domain": "mcp.example.com", "zone": "Z0123456789ABCDEFGHIJ"})
     sandbox.configure("mesh", "istio")
     sandbox.up()
     deployed = eks.read(sandbox.cloud)

@@ -19,7 +19,7 @@ from components.targets.eks.policies import (
 )
 from core import discovery
 from core.cidrs import EVERYWHERE
-from core.egress import nat
+from core.egress import meets_gateway, nat
 from core.fleet import Fleet, Mesh, Nat, Nodes
 from core.kubernetes import millicores, namespaces, quota
 from core.stack import Stack
@@ -206,7 +206,7 @@ def _namespace(
                         ],
                     },
                     {
-                        "to": [peer_block(block) for block in _reached(fleet, foundation, cluster)],
+                        "to": _reached(fleet, foundation, cluster),
                         "ports": [{"protocol": "TCP", "port": HTTPS_PORT}],
                     },
                     {
@@ -231,8 +231,12 @@ def _namespace(
     ]
 
 
-def _reached(fleet: Fleet, foundation: Foundation, cluster: Cluster) -> list[pulumi.Input[str]]:
-    """Where pods may go over HTTPS: anywhere, or where there is no NAT to AWS's services alone."""
-    if fleet.network.vpc or nat(fleet) is not Nat.NONE:
-        return [EVERYWHERE]
-    return [foundation.network.cidr, cluster.service_block]
+def _reached(
+    fleet: Fleet, foundation: Foundation, cluster: Cluster
+) -> list[k8s.networking.v1.NetworkPolicyPeerArgsDict]:
+    """Where pods may go over HTTPS: as `Network.https_destinations`, by blocks alone."""
+    if not fleet.network.vpc and nat(fleet) is Nat.NONE:
+        return [peer_block(foundation.network.cidr), peer_block(cluster.service_block)]
+    if meets_gateway(fleet):
+        return [{"ip_block": {"cidr": EVERYWHERE, "except_": [foundation.network.cidr]}}]
+    return [peer_block(EVERYWHERE)]

@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from sandbox.cloud import Cloud, Thing
 from sandbox.serve import load_balancer
 from sandbox.serve.issuers import Issuers
-from sandbox.serve.plan import GATEWAY, Application, Deployed
+from sandbox.serve.plan import GATEWAY, Application, Deployed, Process
 from sandbox.serve.proxy import serving
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.apis import Running, Seen, workload
@@ -739,3 +739,19 @@ def test_a_websocket_without_a_token_is_refused_before_it_opens(guarded: Cloud) 
     scope = request(DNS_NAME, "/in", type="websocket", scheme="wss")
     del scope["method"]
     assert asked(played(guarded), scope).status == 401
+
+
+def test_a_workload_that_the_network_does_not_let_to_the_gateway_is_answered_504(
+    cloud: Cloud,
+) -> None:
+    deployed = fleet(
+        processes=(Process(name="clock", image="x", kind="task"),),
+        to_gateway=lambda source, port: f"{source} has no way to {port}",
+    )
+    run_by_ecs(cloud)
+    listen(cloud, 80, FORWARD)
+    answered, seen = asyncio.run(reach(cloud, deployed=deployed, state={"source": "clock"}))
+    assert (answered.status, answered.json) == (504, {"error": "clock has no way to 80"})
+    assert seen.requests == []
+    answered, _ = asyncio.run(reach(cloud, deployed=deployed, state={"source": "operator"}))
+    assert answered.status == 200
