@@ -741,12 +741,16 @@ def test_a_websocket_without_a_token_is_refused_before_it_opens(guarded: Cloud) 
     assert asked(played(guarded), scope).status == 401
 
 
+def no_way(source: str, port: int) -> str:
+    return f"{source} has no way to {port}"
+
+
 def test_a_workload_that_the_network_does_not_let_to_the_gateway_is_answered_504(
     cloud: Cloud,
 ) -> None:
     deployed = fleet(
         processes=(Process(name="clock", image="x", kind="task"),),
-        to_gateway=lambda source, port: f"{source} has no way to {port}",
+        to_gateway=no_way,
     )
     run_by_ecs(cloud)
     listen(cloud, 80, FORWARD)
