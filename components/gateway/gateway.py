@@ -158,7 +158,7 @@ class Gateway(pulumi.ComponentResource):
             aws.vpc.SecurityGroupEgressRule(
                 f"{self._name}-to-issuer",
                 security_group_id=group.id,
-                description="The issuer's keys, to check tokens with",
+                description="Keys of the token issuer, to check tokens with",
                 ip_protocol="tcp",
                 from_port=HTTPS_PORT,
                 to_port=HTTPS_PORT,

@@ -472,7 +472,8 @@ def test_a_target_group_in_use_cannot_be_deleted(account: Any):
 def test_a_second_listener_on_a_port_is_refused(account: Any):
     _, subnet = make_network(account)
     balancer = account.make(BALANCER, subnets=[subnet.id])
-    answer = {"type": "fixed-response", "fixedResponse": {"contentType": "text/plain"}}
+    fixed = {"contentType": "text/plain", "statusCode": "200"}
+    answer = {"type": "fixed-response", "fixedResponse": fixed}
     given = {"loadBalancerArn": balancer.id, "defaultActions": [answer]}
     account.make(LISTENER, port=80, **given)
     with pytest.raises(RefusedError, match="DuplicateListener"):

@@ -5,11 +5,11 @@ import ipaddress
 import json
 import math
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
-from sandbox.providers.aws import documents, schemas
+from sandbox.providers.aws import api_models, documents, schemas
 from sandbox.providers.aws.constraints import breach, holds, pattern, shown
 from sandbox.providers.aws.nodes import Node, Plan, plan
 from sandbox.providers.aws.schemas import Schema
@@ -54,10 +54,19 @@ def check(context: Context, call: Call) -> Checked:
     for name, (_, required) in known.properties.items():
         if required and checked.get(name) is None:
             faults.say((name,), "is missing; it is required")
+    faults += _unsaid(api_models.faults(call.type, checked), faults)
     if not faults:
         _cross(known, checked, faults)
+    if not faults:
+        faults += api_models.missing(call.type, checked)
     _admit(context, known, call, checked)
     return Checked(inputs=checked, failures=_sentences(call.type, faults))
+
+
+def _unsaid(found: Iterable[Failure], said: Sequence[Failure]) -> list[Failure]:
+    """The faults at places of which nothing has been said yet, nor of what they are in."""
+    paths = [fault.path for fault in said]
+    return [fault for fault in found if not any(fault.path[: len(path)] == path for path in paths)]
 
 
 def _sentences(type_: str, faults: Sequence[Failure]) -> list[Failure]:

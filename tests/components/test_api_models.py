@@ -1,0 +1,134 @@
+"""What the example and test fleets give to AWS, against the calls that it ends up in."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, cast
+
+import pytest
+
+from sandbox.providers.aws import api_models, check
+from sandbox.providers.aws.api_models import table
+from sandbox.providers.aws.nodes import plan
+from sandbox.providers.aws.service_models import Member
+from sandbox.providers.base import Call, Failure
+from tests.components import fleets
+from tests.components.recording import ROOT, Resource, Secret, example, run
+
+EXAMPLES = {f"Pulumi.{name}.yaml": example(name) for name in ("dev", "lambda", "eks")}
+FLEETS = EXAMPLES | fleets.EVERY_FLEET
+TABLE = "sandbox/providers/aws/api_models.yaml"
+DEFAULT_TAGS = {"project": "mcp-platform", "stack": "dev", "managed-by": "pulumi"}
+
+
+@cache
+def made(fleet: str) -> list[Resource]:
+    """The resources of AWS that a fleet makes itself."""
+    return [each for each in run(FLEETS[fleet]).resources.values() if each.type[:4] == "aws:"]
+
+
+def of_components() -> set[str]:
+    """The types of AWS that the components of awsx and eks make, as the sandbox plays them."""
+    sources = [*(ROOT / "sandbox/providers/awsx").glob("*.py")]
+    sources += (ROOT / "sandbox/providers/eks").glob("*.py")
+    found = {
+        token
+        for source in sources
+        for token in re.findall(r'"(aws:\w+/\w+:[A-Z]\w+)"', source.read_text())
+    }
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("fleet", FLEETS)
+def test_the_calls_of_every_type_that_a_fleet_makes_are_known(fleet: str):
+    unknown = {each.type for each in made(fleet)} - set(table().types)
+    assert unknown == set(), f"{TABLE}, types: say which calls these make, or why none"
+
+
+def test_the_calls_of_every_type_that_a_component_makes_are_known():
+    unknown = of_components() - set(table().types)
+    assert unknown == set(), f"{TABLE}, types: say which calls these make, or why none"
+
+
+@pytest.mark.parametrize("fleet", FLEETS)
+def test_it_is_known_which_member_of_a_call_every_input_becomes(fleet: str):
+    unknown = {
+        f"{each.type} {path}"
+        for each in made(fleet)
+        if table().types[each.type].calls
+        for path in unmapped(each.type, tagged(each, {}))
+    }
+    assert unknown == set(), f"{TABLE}, types, members: say what these become, or null"
+
+
+@pytest.mark.parametrize("fleet", FLEETS)
+def test_the_calls_take_every_input_of_a_fleet(fleet: str):
+    refused = {
+        f"{each.type} {each.name}: {fault.path} {fault.reason}"
+        for each in made(fleet)
+        for fault in faults(each, FLEETS[fleet].get("tags", {}))
+    }
+    assert refused == set()
+
+
+def test_a_name_that_is_made_by_itself_is_judged_as_well():
+    (alarm,) = [each for each in made("minimal") if each.type == "aws:sns/topic:Topic"][:1]
+    assert re.fullmatch(r"fleet-observability-alarms-[0-9a-f]{7}", named(alarm)["name"])
+
+
+def faults(made: Resource, tags: Mapping[str, str]) -> Iterator[Failure]:
+    inputs = tagged(made, tags)
+    yield from api_models.faults(made.type, inputs)
+    yield from api_models.missing(made.type, inputs)
+
+
+def tagged(made: Resource, tags: Mapping[str, str]) -> dict[str, Any]:
+    """The inputs, with a name and with the tags that the provider gives to everything."""
+    inputs = named(made)
+    if "tags" in plan(made.type).resource.inputs:
+        inputs["tags"] = {**DEFAULT_TAGS, **tags, **inputs.get("tags", {})}
+    return inputs
+
+
+def named(made: Resource) -> dict[str, Any]:
+    """The inputs, with the name that pulumi-aws makes where the program has none."""
+    inputs = plain(made.inputs)
+    call = Call(type=made.type, urn=made.urn, name=made.name, inputs=inputs, seed=b"0" * 16)
+    said = check._Faults()
+    filled = check._with_name(plan(made.type), call, inputs, said)
+    assert list(said) == []
+    return {key: value for key, value in filled.items() if key != check.DEFAULTS}
+
+
+def plain(value: Any) -> Any:
+    """A value with what is secret in the open."""
+    match value:
+        case Secret(value=inner):
+            return plain(inner)
+        case dict():
+            return {key: plain(item) for key, item in cast("dict[str, Any]", value).items()}
+        case list():
+            return [plain(item) for item in cast("list[Any]", value)]
+        case _:
+            return value
+
+
+def unmapped(type_: str, inputs: Mapping[str, Any]) -> Iterator[str]:
+    """Paths of inputs of which nobody has said what they become."""
+    walk = api_models._walk(type_)
+
+    def below(value: Any, members: list[Member], path: str) -> Iterator[str]:
+        if isinstance(value, list):
+            for item in cast("list[Any]", value):
+                yield from below(item, members, path)
+        elif isinstance(value, dict) and not any(map(api_models._pair, members)):
+            for name, item in cast("dict[str, Any]", value).items():
+                inner = f"{path}.{name}" if path else name
+                found = walk.child(path, name, members)
+                if found is None:
+                    yield inner
+                elif found:
+                    yield from below(item, list(found), inner)
+
+    yield from below(inputs, list(walk.roots), "")
