@@ -137,18 +137,17 @@ def test_a_type_of_which_the_table_says_nothing_is_passed_over():
 
 
 def test_what_a_call_requires_and_the_sdk_does_not_is_missed(account: Any):
-    listener = {
+    fixed = {"contentType": "text/plain"}
+    listener: dict[str, Any] = {
         "loadBalancerArn": "arn:aws:elasticloadbalancing:us-east-1:123456789012:"
         "loadbalancer/app/a/0123456789abcdef",
         "port": 80,
         "protocol": "HTTP",
-        "defaultActions": [
-            {"type": "fixed-response", "fixedResponse": {"contentType": "text/plain"}}
-        ],
+        "defaultActions": [{"type": "fixed-response", "fixedResponse": fixed}],
     }
     (reason,) = account.reasons("aws:lb/listener:Listener", listener)
     assert "StatusCode is missing" in reason
-    listener["defaultActions"][0]["fixedResponse"]["statusCode"] = "200"
+    fixed["statusCode"] = "200"
     assert account.reasons("aws:lb/listener:Listener", listener) == []
 
 

@@ -64,7 +64,12 @@ def table() -> Table:
 
 
 def _calls(entry: Mapping[str, Any]) -> Calls:
-    return Calls(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
+    return Calls(
+        calls=tuple(entry.get("calls", ())),
+        members=entry.get("members", {}),
+        defaults=tuple(entry.get("defaults", ())),
+        none=entry.get("none", ""),
+    )
 
 
 _Members = Sequence[Member]
@@ -217,6 +222,7 @@ class _Walk:
 _ENDINGS = ("", "Id", "Name", "Arn")
 
 
+@cache
 def _twin(member: Member, name: str, owner: str) -> Member | None:
     found = (member.twin(f"{name}{ending}", owner) for ending in _ENDINGS)
     return next((twin for twin in found if twin), None)
@@ -236,6 +242,7 @@ def _through_lists(member: Member) -> Member:
     return member.item if member.kind == "list" else member
 
 
+@cache
 def _pair(member: Member) -> tuple[Member, Member] | None:
     """Key and value of a map, which may also be a list of structures that hold one of each."""
     if member.kind == "map":
