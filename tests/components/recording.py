@@ -409,7 +409,8 @@ def _made(type_: str, name: str, urn: str, inputs: Mapping[str, Any]) -> tuple[s
     """The id and the outputs that the cloud gives to a new resource."""
     digits = hashlib.sha256(urn.encode()).hexdigest()
     physical = inputs.get("name") or f"{name}-{digits[:7]}"
-    words = {"name": physical, "hex": digits[:17], "logical": name}
+    texts = {key: text for key, text in inputs.items() if isinstance(text, str)}
+    words = {**texts, "name": physical, "hex": digits[:17], "logical": name}
     if type_ == "awsx:ec2:Vpc":
         return "", _vpc(int(inputs["numberOfAvailabilityZones"]), digits[:10])
     if type_ == "eks:index:Cluster":
@@ -593,7 +594,7 @@ _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "keyId": "{hex}",
         "arn": _arn("kms", "key/0a1b2c3d-0000-4000-8000-000000000000"),
     },
-    "aws:lambda/alias:Alias": {"arn": _arn("lambda", "function:{logical}:live")},
+    "aws:lambda/alias:Alias": {"arn": _arn("lambda", "function:{functionName}:{name}")},
     "aws:lambda/function:Function": {"version": "1", "arn": _arn("lambda", "function:{name}")},
     "aws:lb/listener:Listener": {"arn": _arn("elasticloadbalancing", "listener/app/{name}/1/2")},
     "aws:lb/loadBalancer:LoadBalancer": {
