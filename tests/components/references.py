@@ -55,6 +55,14 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             pass
 
 
+def at(value: Any, path: str) -> Any:
+    """What stands at a dotted path; None for nothing."""
+    for part in path.split("."):
+        fields = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+        value = fields.get(part)
+    return value
+
+
 def mentions(recording: Recording) -> Iterator[Mention]:
     """Every piece of text in every input of a fleet."""
     for made in recording.resources.values():
@@ -87,9 +95,7 @@ class Made:
         """The values of an output, or a nested input, of all resources of a kind."""
         found: set[str] = set()
         for made in self.recording.of(kind):
-            value: Any = {**made.inputs, **made.state}
-            for part in attribute.split("."):
-                value = value.get(part) if isinstance(value, Mapping) else None
+            value = at({**made.inputs, **made.state}, attribute)
             if isinstance(value, str):
                 found.add(value)
         return found

@@ -49,6 +49,28 @@ def test_every_arn_is_of_something_that_is_made(fleet: str):
     assert unknown == set(), "nothing of this name is made; if that is right: references.yaml"
 
 
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "lambda:us-east-1:123456789012:function:mcp-platform-dev-clok",
+        "logs:us-east-1:123456789012:log-group:/mcp-platform/dev/clok:*",
+        "states:us-east-1:123456789012:execution:mcp-platform-dev-nobody:*",
+        "sns:eu-west-1:123456789012:*",
+    ],
+)
+def test_an_arn_of_what_is_not_made_is_found_out(arn: str):
+    assert not made("lambda full").covers(f"arn:aws:{arn}")
+
+
+def test_a_path_that_an_api_does_not_have_is_found_out():
+    there = made("lambda full")
+    (server,) = [each for each in there.arns if each.endswith("/live/POST/servers/search/mcp")]
+    assert there.covers(server)
+    assert there.covers(server.replace("POST", "*"))
+    assert not there.covers(server.replace("search", "serach"))
+    assert not there.covers(server.replace("POST", "CONNECT"))
+
+
 def is_configured(arn: str, fleet: Mapping[str, Any]) -> bool:
     """Whether the configuration names an ARN, or the last part of one, itself."""
     text = json.dumps(fleet)
@@ -152,7 +174,7 @@ def values(there: Made, namespace: str, dimension: str) -> set[str]:
 def test_every_metric_of_our_own_has_a_filter_that_makes_it(fleet: str):
     ours = {
         (namespace, name)
-        for namespace, name, dimensions in metrics(made(fleet).recording)
+        for namespace, name, _ in metrics(made(fleet).recording)
         if namespace not in TABLE["metrics"]
     }
     filters = made(fleet).recording.of("cloudwatch.LogMetricFilter")
