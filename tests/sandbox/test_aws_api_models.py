@@ -46,7 +46,7 @@ REFUSED: list[tuple[str, dict[str, Any], tuple[str | int, ...], str]] = [
     (GROUP, {"description": "gateway \u2014 callers"}, ("description",), "does not match"),
     (GROUP, {"name": "sg-mine"}, ("name",), "does not match"),
     (GROUP, {"tags": {"aws:mine": "x"}}, ("tags", "aws:mine"), "does not match"),
-    (GROUP, {"tags": {"k" * 128: "x"}}, ("tags", "k" * 128), "at most 127"),
+    (GROUP, {"tags": {"k" * 129: "x"}}, ("tags", "k" * 129), "at most 128"),
     (ROLE, {"description": "tools \u2013 and more"}, ("description",), "does not match"),
     (ROLE, {"name": "rôle"}, ("name",), "does not match"),
     (ROLE, {"tags": {"team": "a!"}}, ("tags", "team"), "does not match"),
