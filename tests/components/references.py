@@ -58,8 +58,9 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 def at(value: Any, path: str) -> Any:
     """What stands at a dotted path; None for nothing."""
     for part in path.split("."):
-        fields = cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
-        value = fields.get(part)
+        if not isinstance(value, Mapping):
+            return None
+        value = cast("Mapping[str, Any]", value).get(part)
     return value
 
 
