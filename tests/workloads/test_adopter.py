@@ -18,6 +18,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult
 
 from common.settings import SettingError
+from common.tool_servers import connection
+from tests.workloads.local_http import serving
 from tests.workloads.stdio_server import NAMES, SCHEMA
 from tests.workloads.support import (
     DEADLINE_SECONDS,
@@ -124,6 +126,21 @@ async def test_a_result_passes_through_whole(mode: str) -> None:
     said, image = (part.model_dump(by_alias=True, exclude_none=True) for part in result.content)
     assert said == {"type": "text", "text": "said", "_meta": {"k": "v"}}
     assert image == {"type": "image", "data": "AAAA", "mimeType": "image/png"}
+
+
+@pytest.mark.parametrize("length", [1_040_000, 1_100_000, 8_000_000])
+async def test_a_result_of_any_length_passes_through_to_an_agent(length: int) -> None:
+    with serving(server.build({"STDIO_COMMAND": COMMAND, "POOL_SIZE": "1"})) as url:
+        async with Client(connection({})(f"{url}/mcp"), mode="legacy") as client:
+            result = await client.call_tool("long", {"length": length})
+    assert len(text(result)) == length
+
+
+async def test_a_longer_result_than_the_official_client_takes_in_a_stream_is_its_error() -> None:
+    async with adopted("legacy") as client:
+        with pytest.raises(MCPError, match="1048576 byte limit"):
+            await client.call_tool("long", {"length": 1_100_000})
+        assert await pid(client)
 
 
 async def test_of_meta_only_what_is_no_connection_s_own_is_passed_on() -> None:
