@@ -36,11 +36,12 @@ def deploy(
         "fleet", fleet=fleet, stack=stack, secret_values=secret_values, opts=opts
     )
     gateway = fleet.gateway
-    certificate_arn = (
-        Certificate("certificate", domain=gateway.domain, zone=gateway.zone, opts=opts).arn
-        if gateway.domain and gateway.zone
-        else None
-    )
+    certificate_arn = None
+    if gateway.certificate_arn:
+        certificate_arn = pulumi.Output.from_input(gateway.certificate_arn)
+    elif gateway.domain and gateway.zone:
+        made = Certificate("certificate", domain=gateway.domain, zone=gateway.zone, opts=opts)
+        certificate_arn = made.arn
     target = targets.deploy(fleet, stack, foundation, certificate_arn, aws_config, opts)
     published = Published(
         "published", fleet=fleet, stack=stack, foundation=foundation, target=target, opts=opts

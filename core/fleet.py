@@ -133,6 +133,8 @@ _SUBNET_ID = r"^subnet-[0-9a-f]{8,17}$"
 _HTTPS_URL = r"^https://\S+$"
 _DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
 _ZONE_ID = r"^Z[A-Z0-9]{1,31}$"
+# AWS Certificate Manager API reference, DescribeCertificate, CertificateArn.
+_CERTIFICATE_ARN = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]{1,64}$"
 _KUBERNETES_VERSION = r"^1\.[0-9]{2}$"
 _CLUSTER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 _PRINCIPAL_ARN = r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+$"
@@ -163,6 +165,7 @@ PHRASES: Mapping[str, str] = {
     _HTTPS_URL: "an https:// address",
     _DOMAIN: "a host name in lower case, such as mcp.example.com",
     _ZONE_ID: "the id of a Route 53 zone, such as Z0123456789ABCDEFGHIJ",
+    _CERTIFICATE_ARN: "the ARN of a certificate of AWS Certificate Manager",
     _KUBERNETES_VERSION: 'a version of Kubernetes, such as "1.36"',
     _CLUSTER_NAME: "the name of an EKS cluster: letters, digits, inner dashes and underscores",
     _PRINCIPAL_ARN: "the ARN of an IAM role or user",
@@ -485,7 +488,17 @@ class Gateway(_Model):
     """The host name it answers to; with it comes TLS."""
 
     zone: str | None = Field(default=None, pattern=_ZONE_ID, examples=["Z0123456789ABCDEFGHIJ"])
-    """The id of the Route 53 zone that holds the domain."""
+    """The id of the Route 53 zone that holds the domain; a private one needs `certificate_arn`."""
+
+    certificate_arn: str | None = Field(
+        default=None,
+        pattern=_CERTIFICATE_ARN,
+        examples=[
+            "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+        ],
+    )
+    """A certificate that exists, in the stack's region, for the domain. Without it one is requested
+    and proven by a record in the zone, which AWS sees in public zones only."""
 
     auth: Authentication | None = Field(
         default=None,

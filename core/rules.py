@@ -452,6 +452,7 @@ def _gateway(facts: Facts) -> Iterator[Fault]:
                 allowed=f"a value: {reason}",
                 mend=set_command(("gateway", key), example),
             )
+    yield from _certificate(facts)
     yield from _blocks(("gateway", "allow_cidrs"), gateway.allow_cidrs, listed=True)
     positions = [] if gateway.auth else cidrs.too_open(gateway.allow_cidrs)
     if positions:
@@ -468,6 +469,28 @@ def _gateway(facts: Facts) -> Iterator[Fault]:
             path=("network", "vpc", "public_subnets"),
             got=show(list(vpc.public_subnets)),
             allowed="two public subnets or more, in two zones, for the public gateway",
+        )
+
+
+def _certificate(facts: Facts) -> Iterator[Fault]:
+    """A load balancer, and the domain of a REST API, take certificates of their own region."""
+    gateway, here = facts.fleet.gateway, ("gateway", "certificate_arn")
+    if gateway.certificate_arn is None:
+        return
+    region = gateway.certificate_arn.split(":")[3]
+    if gateway.domain is None:
+        yield Fault(
+            path=here,
+            got=show(gateway.certificate_arn),
+            allowed="nothing, since there is no domain",
+            mend=rm_command(here),
+        )
+    elif is_region(facts.region) and region != facts.region:
+        yield Fault(
+            path=here,
+            got=f"a certificate of {show(region)}",
+            allowed=f"one of {facts.region}, the stack's region",
+            mend=rm_command(here),
         )
 
 

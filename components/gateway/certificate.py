@@ -4,13 +4,16 @@ import pulumi
 import pulumi_aws as aws
 
 from components.gateway.moved import from_gateway
+from core.faults import ConfigurationError, Fault, set_command
+from core.fleet import Gateway
 
 
 class Certificate(pulumi.ComponentResource):
     """A certificate for the domain, whatever stands behind it: a switch of target keeps it.
 
     Type token `mcp-platform:gateway:Certificate`. Creates the certificate, the record in the zone
-    that proves whose the domain is, and the wait for AWS to see it.
+    that proves whose the domain is, and the wait for AWS to see it. A zone in which AWS would never
+    see the record is refused at the preview.
 
     Attributes:
         arn: The ARN of the certificate, once it is valid.
@@ -28,10 +31,14 @@ class Certificate(pulumi.ComponentResource):
             validation_method="DNS",
             opts=self._child("certificate"),
         )
+        asked = pulumi.InvokeOptions(parent=self)
+        found = aws.route53.get_zone_output(zone_id=zone, opts=asked)
         option = requested.domain_validation_options[0]
         record = aws.route53.Record(
             f"{name}-record",
-            zone_id=zone,
+            zone_id=pulumi.Output.all(found.name, found.private_zone).apply(
+                lambda about: _proving(zone, domain, *about)
+            ),
             name=option.resource_record_name,
             type=option.resource_record_type,
             records=[option.resource_record_value],
@@ -50,3 +57,26 @@ class Certificate(pulumi.ComponentResource):
 
     def _child(self, was: str) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, aliases=[from_gateway(was)])
+
+
+def _proving(zone: str, domain: str, name: str, private: bool) -> str:
+    """The zone's id, if a record in it proves whose the domain is."""
+    name = name.rstrip(".")
+    if private:
+        (example,) = Gateway.model_fields["certificate_arn"].examples or [""]
+        fault = Fault(
+            path=("gateway", "zone"),
+            got=f"{zone}, a private zone",
+            allowed="a public zone, or certificate_arn: AWS Certificate Manager does not see the "
+            "records of a private zone, and its certificate would never be issued",
+            mend=set_command(("gateway", "certificate_arn"), example),
+        )
+    elif name and domain != name and not domain.endswith(f".{name}"):
+        fault = Fault(
+            path=("gateway", "zone"),
+            got=f"{zone}, the zone {name}",
+            allowed=f"the zone that holds {domain}",
+        )
+    else:
+        return zone
+    raise pulumi.RunError(str(ConfigurationError([fault])))

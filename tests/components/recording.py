@@ -491,6 +491,9 @@ def _answer(token: str, args: Mapping[str, Any], recording: Recording) -> dict[s
     match token:
         case "aws:ec2/getSubnet:getSubnet":
             return {"id": args["id"], "cidrBlock": _subnet_block(args["id"], recording)}
+        case "aws:route53/getZone:getZone":
+            zone = str(args["zoneId"])
+            return {"id": zone, "name": "example.com", "privateZone": "PRIVATE" in zone}
         case "aws:eks/getAddonVersion:getAddonVersion":
             return {"version": f"{args['addonName']}-for-{args['kubernetesVersion']}"}
         case _:

@@ -5,10 +5,11 @@ import json
 import re
 from typing import Any
 
+import pulumi
 import pytest
 
 from core.costs import FIREWALL_RULES
-from tests.components.fleets import AUTH, FULL, MINIMAL, PUBLIC, PUBLIC_IMAGE, with_server
+from tests.components.fleets import AUTH, FULL, LAMBDA, MINIMAL, PUBLIC, PUBLIC_IMAGE, with_server
 from tests.components.recording import Recording, run
 
 WITH_DOMAIN = {**MINIMAL, "gateway": {"domain": PUBLIC["domain"], "zone": PUBLIC["zone"]}}
@@ -438,3 +439,38 @@ def test_a_target_group_asks_each_task_for_its_health():
             "healthyThreshold": 2,
             "unhealthyThreshold": 3,
         }
+
+
+_GIVEN = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+_IN_PRIVATE = {"domain": "mcp.example.com", "zone": "ZPRIVATE00000000000"}
+
+
+@pytest.mark.parametrize("target", ["ecs", "eks", "lambda"])
+def test_a_private_zone_cannot_prove_whose_the_domain_is(target: str):
+    with pytest.raises(pulumi.RunError) as refused:
+        run({**MINIMAL, "target": target, "gateway": _IN_PRIVATE})
+    told = str(refused.value)
+    assert "mcp-platform:gateway.zone" in told
+    assert "ZPRIVATE00000000000, a private zone" in told
+    assert f"pulumi config set --path 'mcp-platform:gateway.certificate_arn' {_GIVEN}" in told
+
+
+@pytest.mark.parametrize("target", ["ecs", "eks"])
+def test_with_a_certificate_of_ones_own_it_may_hold_the_domain(target: str):
+    gateway = {**_IN_PRIVATE, "certificate_arn": _GIVEN}
+    recording = run({**MINIMAL, "target": target, "gateway": gateway})
+    assert recording.of("acm.Certificate") == recording.of("acm.CertificateValidation") == []
+    assert recording.one("lb.Listener", "gateway-https").inputs["certificateArn"] == _GIVEN
+    (record,) = recording.of("route53.Record")
+    assert record.inputs["zoneId"] == "ZPRIVATE00000000000"
+
+
+def test_on_lambda_too_the_domain_takes_the_given_certificate():
+    gateway = {**_IN_PRIVATE, "certificate_arn": _GIVEN}
+    recording = run({**LAMBDA, "gateway": gateway})
+    assert recording.one("apigateway.DomainName").inputs["regionalCertificateArn"] == _GIVEN
+
+
+def test_a_zone_that_does_not_hold_the_domain_is_refused():
+    with pytest.raises(pulumi.RunError, match=r"the zone that holds mcp\.example\.org"):
+        run({**MINIMAL, "gateway": {"domain": "mcp.example.org", "zone": "Z0123456789ABCDEFGHIJ"}})

@@ -849,3 +849,49 @@ def test_what_reaches_the_api_of_a_cluster_is_a_block_on_every_target(
         mend=_set("cluster.public_access_cidrs[1]", "203.0.113.0/24"),
     )
     assert not mended(configuration(own), fault.mend or "").faults(root)
+
+
+_CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
+
+
+@pytest.mark.parametrize("target", ["ecs", "eks", "lambda"])
+def test_a_certificate_of_the_stacks_region_goes_with_a_domain(root: Path, target: str):
+    own = {"servers": {"clock": _IMAGE_HERE}, "target": target}
+    gateway = {"domain": "mcp.example.com", "zone": "Z1", "certificate_arn": _CERTIFICATE}
+    assert not configuration(own | {"gateway": gateway}).faults(root)
+    far = _CERTIFICATE.replace("us-east-1", "eu-west-1")
+    before = configuration(own | {"gateway": {**gateway, "certificate_arn": far}})
+    (fault,) = before.faults(root)
+    assert fault == Fault(
+        path=("gateway", "certificate_arn"),
+        got="a certificate of eu-west-1",
+        allowed="one of us-east-1, the stack's region",
+        mend=_rm("gateway.certificate_arn"),
+    )
+    assert not mended(before, fault.mend or "").faults(root)
+
+
+def test_a_certificate_without_a_domain_is_for_nothing(root: Path):
+    assert only_fault(SMALLEST | {"gateway": {"certificate_arn": _CERTIFICATE}}, root) == Fault(
+        path=("gateway", "certificate_arn"),
+        got=show(_CERTIFICATE),
+        allowed="nothing, since there is no domain",
+        mend=_rm("gateway.certificate_arn"),
+    )
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "",
+        "certificate/12345678-1234-1234-1234-123456789012",
+        "arn:aws:iam::123456789012:server-certificate/mcp",
+        _CERTIFICATE.replace("123456789012:", "1:"),
+        f"{_CERTIFICATE} ",
+    ],
+)
+def test_what_is_no_certificate_of_acm_is_refused(root: Path, arn: str):
+    gateway = {"domain": "mcp.example.com", "zone": "Z1", "certificate_arn": arn}
+    fault = only_fault(SMALLEST | {"gateway": gateway}, root)
+    assert fault.path == ("gateway", "certificate_arn")
+    assert fault.allowed == "the ARN of a certificate of AWS Certificate Manager"

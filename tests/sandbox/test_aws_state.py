@@ -783,3 +783,16 @@ def test_a_policy_document_is_put_together_from_statements(account: Any):
             }
         ],
     }
+
+
+@pytest.mark.parametrize(("zone", "private"), [("Z0123456789", False), ("ZPRIVATE01", True)])
+def test_a_zone_that_the_stack_did_not_make_is_public_unless_its_id_says_private(
+    account: Any, zone: str, private: bool
+):
+    found = account.invoke("aws:route53/getZone:getZone", zoneId=zone)
+    assert (found["zoneId"], found["privateZone"]) == (zone, private)
+
+
+def test_a_zone_that_is_no_zone_is_not_found(account: Any):
+    with pytest.raises(RefusedError, match="0 objects of the cloud match"):
+        account.invoke("aws:route53/getZone:getZone", zoneId="mcp.example.com")

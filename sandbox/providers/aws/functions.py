@@ -1,7 +1,8 @@
 """Answers to pulumi-aws' functions, by functions.yaml; policy documents are put together here."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -64,6 +65,11 @@ def _find(
         for thing in context.cloud.list(PROVIDER, rule["find"])
         if all({**thing.properties, "id": thing.id}.get(k) == v for k, v in wanted.items())
     ]
+    scope = {**context.config, **surroundings(context, arguments), **arguments}
+    for absent in cast("Sequence[Mapping[str, Any]]", rule.get("absent", ())):
+        patterns = cast("Mapping[str, str]", absent["where"])
+        if not found and all(re.match(p, str(arguments.get(k))) for k, p in patterns.items()):
+            return cast("Mapping[str, Any]", fill(absent["give"], scope, context.cloud))
     if not wanted or len(found) != 1:
         raise RefusedError(
             f"{token}: {len(found)} objects of the cloud match {wanted or 'nothing'}; one is needed"
