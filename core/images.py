@@ -1,16 +1,26 @@
 """What a built image is known by: its folder and a hash of what it is built from."""
 
 import hashlib
+import json
 import re
-from collections.abc import Iterator
+import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from pathspec import GitIgnoreSpec
 
 from core.fleet import Image
 
 _TAG_LENGTH = 16
+
+
+class _Hash(Protocol):
+    """A hash that is being made."""
+
+    def update(self, data: bytes, /) -> None:
+        """Adds some data."""
+
 
 # Amazon ECR User Guide, "Private registry": the address of a repository names account and region.
 _ECR_REPOSITORY = re.compile(
@@ -47,39 +57,53 @@ def slug(image: Image) -> str:
 
 
 def content_tag(image: Image, root: Path) -> str:
-    """A tag that changes exactly when what the image is built from does.
+    """A tag that changes whenever the builder would build again.
 
-    An immutable tag can be pushed once, so the tag must follow the content: the Dockerfile, and the
-    names, modes and bytes of the files in the contexts, less what each context's `.dockerignore`
-    leaves out.
+    An immutable tag can be pushed once. The builder builds again when its own hash changes, and
+    that is of other files than BuildKit reads: it applies the main context's ignore file to all
+    contexts (pulumi-docker-build, `hashBuildContext`), BuildKit each context's own. So a file
+    counts if either of them takes it: by its path, all bits of its mode (which follow the umask of
+    a checkout) and its content. The paths of the contexts and the ignore files count too.
 
     Args:
         image: An image with a context.
         root: The project's root, where contexts start.
     """
-    context = image.context or "."
-    folders = {"": context, **dict(sorted(image.additional_contexts.items()))}
-    content = hashlib.sha256((root / context / image.dockerfile).read_bytes())
-    for name, folder in folders.items():
-        for path in _files(root / folder):
-            relative = path.relative_to(root / folder).as_posix()
-            mode = path.stat().st_mode & 0o777
-            content.update(f"\0{name}\0{relative}\0{mode:o}\0".encode())
-            content.update(hashlib.sha256(path.read_bytes()).digest())
+    main = root / (image.context or ".")
+    ignored = _ignore_lines(main, image.dockerfile)
+    content = hashlib.sha256()
+    _add(content, [image.context, image.dockerfile], (main / image.dockerfile).read_bytes())
+    _add_files(content, "", main, ignored, ignored)
+    for name, folder in sorted(image.additional_contexts.items()):
+        _add(content, [name, folder], b"")
+        _add_files(content, name, root / folder, ignored, _ignore_lines(root / folder, ""))
     return content.hexdigest()[:_TAG_LENGTH]
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """The files of a build context, sorted, without what its `.dockerignore` names.
+def _ignore_lines(context: Path, dockerfile: str) -> list[str]:
+    """The lines of a context's ignore file; the Dockerfile's own comes before the context's.
 
-    A `.dockerignore` has the syntax of a `.gitignore`, but its patterns all start at the root.
+    It has the syntax of a `.gitignore`, but its patterns all start at the root.
     """
-    ignore = folder / ".dockerignore"
-    lines = ignore.read_text().splitlines() if ignore.is_file() else []
-    spec = GitIgnoreSpec.from_lines(_anchored(line.strip()) for line in lines)
+    candidates = (context / f"{dockerfile}.dockerignore", context / ".dockerignore")
+    file = next((path for path in candidates if path.is_file()), None)
+    lines = file.read_text().splitlines() if file else []
+    return [_anchored(line.strip()) for line in lines]
+
+
+def _add_files(content: _Hash, name: str, folder: Path, builder: list[str], own: list[str]) -> None:
+    _add(content, [*builder, None, *own], b"")
+    specs = [GitIgnoreSpec.from_lines(lines) for lines in (builder, own)]
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not spec.match_file(path.relative_to(folder).as_posix()):
-            yield path
+        relative = path.relative_to(folder).as_posix()
+        if path.is_file() and not all(spec.match_file(relative) for spec in specs):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            _add(content, [name, relative, f"{mode:o}"], path.read_bytes())
+
+
+def _add(content: _Hash, about: list[str | None], data: bytes) -> None:
+    content.update(json.dumps(about).encode())
+    content.update(hashlib.sha256(data).digest())
 
 
 def _anchored(line: str) -> str:

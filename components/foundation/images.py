@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pulumi
@@ -15,6 +16,7 @@ from core.images import content_tag, slug
 from core.names import short_hash
 from core.stack import Stack
 
+_BUILDER = f"docker-build {version('pulumi-docker-build')}"
 _PLATFORM = docker_build.Platform.LINUX_ARM64
 _KEPT_IMAGES = 20
 
@@ -119,7 +121,8 @@ def build(
     build = random.RandomId(
         f"{name}-build",
         byte_length=4,
-        keepers={"content": content},
+        # All that makes the builder build again: a tag that is pushed twice is refused.
+        keepers={"content": content, "platform": _PLATFORM.value, "builder": _BUILDER},
         opts=pulumi.ResourceOptions(parent=parent),
     )
     built = docker_build.Image(

@@ -9,11 +9,12 @@ exist in the sandbox's cloud.
 import hashlib
 import json
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from sandbox.cloud import Thing
 from sandbox.providers import sdk, shapes
@@ -35,6 +36,19 @@ from sandbox.providers.wire import UNKNOWN, Json, Unknown, has_unknown
 from sandbox.providers.wire import Path as Where
 
 VERSION = version("pulumi-docker-build")
+
+
+class _Hash(Protocol):
+    """A hash that is being made."""
+
+    def update(self, data: bytes, /) -> None:
+        """Adds some data."""
+
+    def hexdigest(self) -> str:
+        """What it is so far."""
+        ...
+
+
 PACKAGE = "pulumi_docker_build"
 IMAGE = "docker-build:index:Image"
 # Source: the OCI distribution specification, <name> and <reference>.
@@ -124,18 +138,22 @@ def _dockerfile_text(inputs: Mapping[str, Any]) -> str:
     return str(inline) if inline else _dockerfile(inputs).read_text(encoding="utf-8")
 
 
-def files(context: Path) -> list[Path]:
+def files(context: Path, patterns: Sequence[str] | None = None) -> list[Path]:
     """The files of a build context that its .dockerignore leaves in, in the order of their names.
 
     Patterns are matched against a file and all folders above it; the last that matches decides,
-    and ``!`` turns one round.
+    and ``!`` turns one round. Other patterns may take the place of its own.
     """
-    ignore = context / ".dockerignore"
-    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
-    patterns = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    patterns = _patterns(context) if patterns is None else patterns
     found = (path for path in context.rglob("*") if path.is_file())
     kept = [path for path in found if not _ignored(path.relative_to(context), patterns)]
     return sorted(kept, key=lambda path: path.relative_to(context).as_posix())
+
+
+def _patterns(context: Path) -> list[str]:
+    ignore = context / ".dockerignore"
+    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.is_file() else []
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
 def _ignored(path: Path, patterns: Sequence[str]) -> bool:
@@ -156,9 +174,31 @@ def content_hash(inputs: Mapping[str, Any]) -> str:
     for name, context in {"": _context(inputs), **_named_contexts(inputs)}.items():
         for path in files(context):
             mode = path.stat().st_mode & 0o111  # only whether it can be run survives a checkout
-            place = f"{name}\0{path.relative_to(context).as_posix()}"
-            seed.update(f"{place}\0{bool(mode)}\0".encode())
-            seed.update(hashlib.sha256(path.read_bytes()).digest())
+            _add(seed, name, path.relative_to(context), str(bool(mode)), path)
+    return _sealed(seed, inputs)
+
+
+def context_hash(inputs: Mapping[str, Any]) -> str:
+    """Hexadecimal hash by which the provider decides whether to build again.
+
+    Source: pulumi-docker-build, `hashBuildContext`: it takes all bits of a file's mode, and applies
+    the main context's ignore file to all contexts.
+    """
+    seed = hashlib.sha256()
+    patterns = _patterns(_context(inputs))
+    for name, context in {"": _context(inputs), **_named_contexts(inputs)}.items():
+        for path in files(context, patterns):
+            mode = f"{stat.S_IMODE(path.stat().st_mode):o}"
+            _add(seed, name, path.relative_to(context), mode, path)
+    return _sealed(seed, inputs)
+
+
+def _add(seed: _Hash, name: str, relative: Path, mode: str, path: Path) -> None:
+    seed.update(f"{name}\0{relative.as_posix()}\0{mode}\0".encode())
+    seed.update(hashlib.sha256(path.read_bytes()).digest())
+
+
+def _sealed(seed: _Hash, inputs: Mapping[str, Any]) -> str:
     seed.update(_dockerfile_text(inputs).encode())
     chosen = {name: inputs.get(name) for name in _BUILD_INPUTS}
     seed.update(json.dumps(chosen, sort_keys=True).encode())
@@ -173,18 +213,17 @@ def _named_contexts(inputs: Mapping[str, Any]) -> dict[str, Path]:
 
 
 def _built(inputs: Mapping[str, Any]) -> dict[str, Json]:
-    content = content_hash(inputs)
-    digest = f"sha256:{content}"
+    digest = f"sha256:{content_hash(inputs)}"
     tags = cast("list[str]", inputs.get("tags") or [])
     ref = f"{tags[0]}@{digest}" if tags else digest
-    return {**inputs, "contextHash": content, "digest": digest, "ref": ref}
+    return {**inputs, "contextHash": context_hash(inputs), "digest": digest, "ref": ref}
 
 
 def _foreseen(inputs: Mapping[str, Any]) -> dict[str, Json]:
     """In a preview nothing is built, so digest and ref are unknown."""
     properties = computed(inputs, ["digest", "ref", "contextHash"])
     if not has_unknown(inputs):
-        properties["contextHash"] = content_hash(inputs)
+        properties["contextHash"] = context_hash(inputs)
     return properties
 
 
@@ -200,7 +239,7 @@ def _push(context: Context, call: Call, properties: Mapping[str, Any], id_: str)
         if not found:
             raise RefusedError(f"{IMAGE} {call.name}: the repository {repository} does not exist")
         if found[0].properties.get("imageTagMutability") == "IMMUTABLE":
-            _refuse_moved_tags(context, call, tags, properties["digest"], id_)
+            _refuse_moved_tags(context, call, tags, properties, id_)
     context.cloud.put(
         Thing(
             provider="docker-build",
@@ -215,12 +254,16 @@ def _push(context: Context, call: Call, properties: Mapping[str, Any], id_: str)
 
 
 def _refuse_moved_tags(
-    context: Context, call: Call, tags: Sequence[str], digest: str, id_: str
+    context: Context, call: Call, tags: Sequence[str], properties: Mapping[str, Any], id_: str
 ) -> None:
+    """Refuse a tag of an immutable repository a second build.
+
+    No build gives the same image to the byte, so it counts whether the provider built again.
+    """
     for tag in tags:
         for other in context.cloud.find(tag):
-            moved = other.properties.get("digest") != digest
-            if other.type == IMAGE and moved and tag.rpartition("/")[2].count(":"):
+            again = other.properties.get("contextHash") != properties["contextHash"]
+            if other.type == IMAGE and again and tag.rpartition("/")[2].count(":"):
                 raise RefusedError(
                     f"{IMAGE} {call.name}: ImageTagAlreadyExistsException: {tag} is there with"
                     f" another digest, and tags of the repository are immutable ({id_})"
@@ -257,7 +300,7 @@ def read(context: Context, call: Call) -> Made | None:
 def diff(_context: Context, call: Call) -> Difference:
     """Compare inputs and sources; an image is changed by building it again."""
     changes = compare(call.old_inputs, call.inputs, lambda _: False)
-    if has_unknown(call.inputs) or content_hash(call.inputs) != call.properties.get("contextHash"):
+    if has_unknown(call.inputs) or context_hash(call.inputs) != call.properties.get("contextHash"):
         changes[("contextHash",)] = Change.UPDATE
     return Difference(changes=changes)
 
@@ -266,7 +309,7 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
     """Build again under the same id."""
     if call.preview:
         same = not has_unknown(call.inputs) and (
-            content_hash(call.inputs) == call.properties.get("contextHash")
+            context_hash(call.inputs) == call.properties.get("contextHash")
             and call.inputs.get("tags") == call.old_inputs.get("tags")
         )
         kept = {name: call.properties.get(name, UNKNOWN) for name in ("digest", "ref")}
@@ -274,7 +317,6 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
     properties = _built(call.inputs)
     if call.inputs.get("push"):
         with context.cloud.transaction():
-            context.cloud.delete("docker-build", IMAGE, call.id)
             _push(context, call, properties, call.id)
     return properties
 

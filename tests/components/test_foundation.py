@@ -2,6 +2,7 @@
 
 import json
 from fnmatch import fnmatchcase
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -203,7 +204,11 @@ def test_an_image_is_built_for_arm64_pushed_and_not_built_in_a_preview():
     assert tag.startswith(f"{url}:")
     content, _, build = tag.removeprefix(f"{url}:").partition("-")
     identity = recording.one("random.RandomId", "fleet-images-workloads-clock-build")
-    assert identity.inputs["keepers"] == {"content": content}
+    assert identity.inputs["keepers"] == {
+        "content": content,
+        "platform": "linux/arm64",
+        "builder": f"docker-build {version('pulumi-docker-build')}",
+    }
     assert (len(content), build) == (16, identity.state["hex"])
 
 

@@ -38,6 +38,44 @@ def test_the_tag_follows_names_and_modes_too(project: Path):
     assert len({before, executable, content_tag(_IMAGE, project)}) == 3
 
 
+def test_the_tag_follows_all_bits_of_a_mode_as_another_umask_sets_them(project: Path):
+    (project / "shared/runtime.py").chmod(0o644)
+    before = content_tag(_IMAGE, project)
+    (project / "shared/runtime.py").chmod(0o664)
+    shared = content_tag(_IMAGE, project)
+    (project / "shared/runtime.py").chmod(0o4664)
+    assert len({before, shared, content_tag(_IMAGE, project)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("main", "further", "followed"),
+    [("", "", True), ("*.log", "", True), ("", "*.log", True), ("*.log", "*.log", False)],
+)
+def test_a_file_of_a_further_context_counts_if_either_ignore_file_leaves_it_in(
+    project: Path, main: str, further: str, followed: bool
+):
+    (project / "clock/.dockerignore").write_text(main)
+    (project / "shared/.dockerignore").write_text(f"{further}\n.dockerignore\n")
+    before = content_tag(_IMAGE, project)
+    (project / "shared/run.log").write_text("new")
+    assert (content_tag(_IMAGE, project) != before) is followed
+
+
+def test_the_tag_follows_the_ignore_file_the_paths_and_the_names_of_contexts(project: Path):
+    (project / "other").mkdir()
+    (project / "other/runtime.py").write_text("RUN = 1")
+    (project / "other/runtime.py").chmod((project / "shared/runtime.py").stat().st_mode)
+    tags = [content_tag(_IMAGE, project)]
+    for contexts in ({"common": "other"}, {"shared": "shared"}, {}):
+        image = Image(context="clock", additional_contexts=contexts)
+        tags.append(content_tag(image, project))
+    (project / "clock/.dockerignore").write_text("*\n!*.py\n*.md\n")
+    tags.append(content_tag(_IMAGE, project))
+    (project / "clock/Dockerfile.dockerignore").write_text("*\n!*.md\n")
+    tags.append(content_tag(_IMAGE, project))
+    assert len(set(tags)) == len(tags)
+
+
 def test_the_tag_does_not_follow_what_the_image_does_not_see(project: Path):
     before = content_tag(_IMAGE, project)
     (project / "clock/notes.md").write_text("changed")

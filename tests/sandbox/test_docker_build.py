@@ -155,6 +155,43 @@ def test_an_immutable_tag_takes_one_digest_only(account: Any, context: Context, 
         make(context, inputs)
 
 
+def test_an_update_pushes_no_immutable_tag_a_second_time(
+    account: Any, context: Context, folder: Path
+):
+    repository = account.make(REPOSITORY, name="app", imageTagMutability="IMMUTABLE")
+    url = repository.properties["repositoryUrl"]
+    inputs = image(folder, push=True, tags=[f"{url}:v1"])
+    (folder / "src" / "app.py").chmod(0o644)
+    made = make(context, inputs)
+    (folder / "src" / "app.py").chmod(0o664)  # as the umask of another checkout has it
+    again = call(inputs, id=made.id, old_inputs=inputs, properties=made.properties)
+    assert PROVIDER.diff(context, again).changes == {("contextHash",): Change.UPDATE}
+    with pytest.raises(RefusedError, match="ImageTagAlreadyExistsException"):
+        PROVIDER.update(context, again)
+    other = {**inputs, "tags": [f"{url}:v2"]}
+    after = PROVIDER.update(
+        context, call(other, id=made.id, old_inputs=inputs, properties=made.properties)
+    )
+    assert after["tags"] == [f"{url}:v2"]
+
+
+@pytest.mark.parametrize(("ignored", "again"), [("", True), ("*.log", False)])
+def test_the_provider_applies_the_main_ignore_file_to_all_contexts(
+    context: Context, folder: Path, tmp_path: Path, ignored: str, again: bool
+):
+    further = tmp_path / "further"
+    further.mkdir()
+    (further / ".dockerignore").write_text("*.log\n")
+    (folder / ".dockerignore").write_text(ignored)
+    inputs = image(folder)
+    inputs["context"]["named"] = {"further": {"location": str(further)}}
+    before = make(context, inputs).properties
+    (further / "run.log").write_text("new")
+    after = make(context, inputs).properties
+    assert after["digest"] == before["digest"]
+    assert (after["contextHash"] != before["contextHash"]) is again
+
+
 def test_changed_sources_are_an_update_and_unchanged_ones_no_change(context: Context, folder: Path):
     inputs = image(folder)
     made = make(context, inputs)
