@@ -7,7 +7,7 @@ from components.foundation import Foundation
 from components.gateway.address import address
 from components.outputs import by_name
 from components.targets import Deployed
-from core import discovery, names
+from core import discovery, names, partitions
 from core.fleet import Fleet
 from core.stack import Stack
 
@@ -94,10 +94,8 @@ class Published(pulumi.ComponentResource):
             "mcp_json": servers.apply(
                 lambda urls: discovery.client_configuration(fleet, stack, urls)
             ),
-            "dashboard_url": pulumi.Output.format(
-                "https://{0}.console.aws.amazon.com/cloudwatch/home?region={0}#dashboards/dashboard/{1}",
-                stack.region,
-                dashboard.dashboard_name,
+            "dashboard_url": dashboard.dashboard_name.apply(
+                lambda name: partitions.dashboard_url(stack.region, name)
             ),
             "log_groups": by_name(foundation.observability.log_group_names),
         }

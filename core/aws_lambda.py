@@ -36,8 +36,40 @@ MAX_MOUNT_CHARACTERS: Final = 160
 MAX_API_RESOURCES: Final = 300
 """Resources (parts of paths) of one REST API; the quota can be raised, this program cannot know."""
 
-MAX_SYNCHRONOUS_SECONDS: Final = 29
+MAX_INTEGRATION_SECONDS: Final = 29
 """What an integration that does not stream may take unless the account's quota was raised."""
+
+MAX_EXPRESS_SECONDS: Final = MAX_INTEGRATION_SECONDS - 1
+"""The longest execution that a caller waits for: less than the integration, which would answer 504
+at the moment at which the execution says why it ends."""
+
+MAX_CHAT_IDLE_SECONDS: Final = 600
+"""How long a connection of a WebSocket API may be silent (API Gateway quotas, idle connection
+timeout)."""
+
+CHAT_EVENT_SECONDS: Final = 60
+"""How long a chat message waits for its function at most; then it is dropped."""
+
+BINARY_MEDIA_TYPES: Final = (
+    "application/gzip",
+    "application/octet-stream",
+    "application/pdf",
+    "application/zip",
+    "audio/mpeg",
+    "audio/ogg",
+    "audio/wav",
+    "audio/webm",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "multipart/form-data",
+    "video/mp4",
+    "video/webm",
+)
+"""The types of request bodies that API Gateway hands to an agent as they are; it takes all others
+for text in UTF-8 (API Gateway Developer Guide, "Binary media types for REST APIs"). Not `*/*`: that
+would also hold for JSON, of which templates and models could read nothing then."""
 
 RESERVED_VARIABLES: Final = frozenset(
     {
@@ -74,6 +106,10 @@ MIB_A_VCPU: Final = 1769
 _UNITS_A_VCPU = 1024
 _LAST_WORDS_SECONDS = 5  # what a workload may need to say that its time is up
 _INIT_SECONDS = 10  # the longest start of an environment, which the caller waits for too
+
+MAX_CHAT_SECONDS: Final = MAX_CHAT_IDLE_SECONDS - CHAT_EVENT_SECONDS - _LAST_WORDS_SECONDS
+"""The longest request of an agent that people chat with: its answer comes before the connection,
+silent meanwhile, is closed."""
 
 
 def memory_mib(cpu: int, memory: int) -> int:

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from core.fleet import PORT, Authentication, Fleet, Target
 from core.kubernetes import service_host
+from core.partitions import service_host as regional_host
 from core.sidecars import services
 from core.stack import Stack
+from core.timeouts import MARGIN_SECONDS
 
 # Systems Manager API reference, PutParameter: 4 KB a standard parameter, which costs nothing.
 PARAMETER_BYTES = 4096
@@ -43,7 +45,7 @@ def sidecar_address(port: int) -> str:
 
 def api_host(region: str, api_id: str = _API_ID) -> str:
     """The host name of a REST or WebSocket API without a domain."""
-    return f"{api_id}.execute-api.{region}.amazonaws.com"
+    return f"{api_id}.{regional_host('execute-api', region)}"
 
 
 def server_addresses(fleet: Fleet, stack: Stack, api_url: str | None = None) -> dict[str, str]:
@@ -160,9 +162,7 @@ def client_configuration(fleet: Fleet, stack: Stack, servers: Mapping[str, str])
     return json.dumps(
         {
             "mcpServers": {
-                name: _signing_proxy(url, stack, fleet.servers[name].max_request_seconds)
-                if signed
-                else {"type": "http", "url": url}
+                name: _entry(url, stack, fleet.servers[name].max_request_seconds, signed=signed)
                 for name, url in servers.items()
             }
         },
@@ -170,9 +170,17 @@ def client_configuration(fleet: Fleet, stack: Stack, servers: Mapping[str, str])
     )
 
 
-def _signing_proxy(url: str, stack: Stack, max_request_seconds: int) -> dict[str, object]:
+def _entry(url: str, stack: Stack, max_request_seconds: int, *, signed: bool) -> dict[str, object]:
+    """A server's entry; who waits for it waits longer than its longest request.
+
+    `timeout` is in milliseconds, for one call of a tool, as Claude Code, Gemini CLI, Kiro and
+    GitHub Copilot read it; clients that do not know it ignore it.
+    """
+    seconds = max_request_seconds + MARGIN_SECONDS
+    limit = {"timeout": seconds * 1000}
+    if not signed:
+        return {"type": "http", "url": url, **limit}
     signing = ["--service", "execute-api", "--region", stack.region]
-    return {
-        "command": "uvx",
-        "args": [_PROXY, url, *signing, "--read-timeout", str(max_request_seconds)],
-    }
+    # The proxy ends a call after 300 s, and a response that is silent for 120 s, unless it is told.
+    waiting = ["--read-timeout", str(seconds), "--tool-timeout", str(seconds)]
+    return {"command": "uvx", "args": [_PROXY, url, *signing, *waiting], **limit}

@@ -34,6 +34,7 @@ BARE_SERVICES: Final = frozenset(
         # Amazon EC2 User Guide, "IAM roles for Amazon EC2": an instance takes the role that its
         # profile has, and who may put one there is decided by iam:PassRole.
         "ec2.amazonaws.com",
+        "ec2.amazonaws.com.cn",
         # Its guide names no condition for the role of a function.
         "lambda.amazonaws.com",
     }

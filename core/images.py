@@ -24,7 +24,7 @@ class _Hash(Protocol):
 
 # Amazon ECR User Guide, "Private registry": the address of a repository names account and region.
 _ECR_REPOSITORY = re.compile(
-    r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/(?P<name>[^@:]+)"
+    r"^(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.(com(\.cn)?|eu)/(?P<name>[^@:]+)"
 )
 
 

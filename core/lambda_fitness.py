@@ -37,6 +37,7 @@ def check(fleet: Fleet, region: str) -> Iterator[Fault]:
         else:
             yield from _size(path, load)
             yield from _time(path, load)
+            yield from _chat_time(path, load)
             yield from _payloads(path, load)
             yield from _files(path, load)
             yield from _variables(fleet, region, path, load)
@@ -45,6 +46,7 @@ def check(fleet: Fleet, region: str) -> Iterator[Fault]:
     for name, agent in fleet.agents.items():
         yield from _sidecars(("agents", name), agent)
     yield from _images(fleet, region)
+    yield from _routes(fleet)
     yield from _callers(fleet)
     yield from _reach(fleet)
     yield from _api_resources(fleet)
@@ -133,6 +135,23 @@ def _time(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
             path=(*path, "max_request_seconds"),
             got=show(load.max_request_seconds),
             allowed=f"{most} at most: a function is stopped then; {_ELSEWHERE} wait longer",
+            mend=set_command((*path, "max_request_seconds"), most),
+        )
+
+
+def _chat_time(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
+    most = aws_lambda.MAX_CHAT_SECONDS
+    if not (isinstance(load, Agent) and load.chat is Chat.WEBSOCKET and load.expose):
+        return
+    if most < load.max_request_seconds <= aws_lambda.MAX_TIMEOUT_SECONDS:
+        yield Fault(
+            path=(*path, "max_request_seconds"),
+            got=f"{load.max_request_seconds}, with chat: {load.chat.value}",
+            allowed=(
+                f"{most} at most: API Gateway closes a connection that is silent for "
+                f"{aws_lambda.MAX_CHAT_IDLE_SECONDS} s, and the answer would find nobody; "
+                f"{_ELSEWHERE} wait longer"
+            ),
             mend=set_command((*path, "max_request_seconds"), most),
         )
 
@@ -297,6 +316,22 @@ def _images(fleet: Fleet, region: str) -> Iterator[Fault]:
                 allowed=f"an image in a private ECR repository of {region or 'the region'}: "
                 "Lambda takes no other; ecs and eks do",
             )
+
+
+def _routes(fleet: Fleet) -> Iterator[Fault]:
+    """An API without methods cannot be deployed (API Gateway API reference, CreateDeployment)."""
+    hidden = [path for path, load in fleet.paths() if not load.expose]
+    if not hidden or rest_api.gateway_routes(fleet):
+        return
+    yield Fault(
+        path=(*hidden[0], "expose"),
+        got="false, as of all other workloads",
+        allowed=(
+            "true for one workload at least: a REST API without routes cannot be deployed, and "
+            f"nothing could be asked; {_ELSEWHERE} run workloads that nobody outside calls"
+        ),
+        mend=set_command((*hidden[0], "expose"), value=True),
+    )
 
 
 def _callers(fleet: Fleet) -> Iterator[Fault]:

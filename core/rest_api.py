@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from core.aws_lambda import MAX_SYNCHRONOUS_SECONDS
+from core.aws_lambda import MAX_EXPRESS_SECONDS
 from core.discovery import METADATA_PATH, agent_path, agents_have_an_api, server_path
 from core.fleet import Agent, Fleet
 
@@ -86,7 +86,14 @@ def answers_at_once(agent: Agent) -> bool:
 
     Others are standard: `ask` starts them, and a path of its own says how far they are.
     """
-    return agent.max_request_seconds <= MAX_SYNCHRONOUS_SECONDS
+    return agent.max_request_seconds <= MAX_EXPRESS_SECONDS
+
+
+def agents_take_requests(fleet: Fleet) -> bool:
+    """Whether the gateway hands all kinds of requests to an agent: those in containers get them."""
+    return any(
+        agent.expose and not fleet.is_state_machine(agent) for agent in fleet.agents.values()
+    )
 
 
 def _server(name: str) -> Iterator[Route]:

@@ -38,6 +38,16 @@ class Stack:
         return f"/{self.project}/{self.name}"
 
     @property
+    def executions_path(self) -> str:
+        """The path of the log groups that Step Functions writes to.
+
+        CloudWatch Logs lists each log group of a delivery in one resource policy of the region,
+        which holds 5120 characters; it needs no entry for those under `/aws/vendedlogs/` (Step
+        Functions Developer Guide, "Using CloudWatch Logs to log execution history").
+        """
+        return f"/aws/vendedlogs/states{self.path}"
+
+    @property
     def namespace(self) -> str:
         """The private DNS namespace of the stack: `mcp-platform-dev.internal`."""
         return f"{self.label}.internal"

@@ -42,8 +42,9 @@ _CONCURRENT_CALLS = 8
 _LIST_SECONDS = 30
 _MODEL_SECONDS = 120
 
-_INVOKE = "arn:aws:states:::lambda:invoke"
-_CONVERSE = "arn:aws:states:::aws-sdk:bedrockruntime:converse"
+# Resources of tasks; each partition has its own.
+_INVOKE = "arn:{}:states:::lambda:invoke"
+_CONVERSE = "arn:{}:states:::aws-sdk:bedrockruntime:converse"
 
 _LAMBDA_ERRORS = [
     "Lambda.ServiceException",
@@ -175,7 +176,7 @@ def definition(
     *,
     model: str,
     instructions: str,
-    tools_function_arn: object,
+    tools_function_arn: str,
     max_turns: int,
     max_seconds: int,
 ) -> dict[str, object]:
@@ -205,20 +206,21 @@ def definition(
     Args:
         model: The Bedrock model, or the inference profile.
         instructions: What the model is told before the question; may be empty.
-        tools_function_arn: The tools function, a string or what the caller renders as one.
+        tools_function_arn: The tools function; the resources of tasks are of its partition.
         max_turns: How often the model may be asked for one question, 1 or more.
         max_seconds: How long an execution may take, 1 or more.
 
     Returns:
-        Dictionaries, lists, strings, numbers and the tools function's ARN, to be rendered as JSON.
+        Dictionaries, lists, strings and numbers, to be rendered as JSON.
     """
+    partition = _partition(tools_function_arn)
     return {
         "QueryLanguage": "JSONata",
         "StartAt": "CheckQuestion",
         "TimeoutSeconds": max_seconds,
         "States": {
             **_beginning(tools_function_arn, max_seconds),
-            **_asking(model, instructions, max_turns, max_seconds),
+            **_asking(model, instructions, partition, max_turns, max_seconds),
             "RunTools": _run_tools(tools_function_arn, max_seconds),
             "Remember": _remember(),
             "Answered": _end(model, "{% $text %}", complete=True, stopped=None),
@@ -232,7 +234,7 @@ def definition(
     }
 
 
-def _beginning(tools_function_arn: object, max_seconds: int) -> dict[str, object]:
+def _beginning(tools_function_arn: str, max_seconds: int) -> dict[str, object]:
     """The states that check the question and list the tools."""
     kept = _query("[$filter($listed, $fits)]", _FITS, limit=MAX_TOOLS_BYTES)
     left_out = _query(
@@ -283,7 +285,7 @@ def _beginning(tools_function_arn: object, max_seconds: int) -> dict[str, object
         },
         "ListTools": {
             "Type": "Task",
-            "Resource": _INVOKE,
+            "Resource": _INVOKE.format(_partition(tools_function_arn)),
             "Arguments": {"FunctionName": tools_function_arn, "Payload": {"list": True}},
             "TimeoutSeconds": _part(max_seconds, _LIST_SECONDS),
             "Retry": [_retry(_LAMBDA_ERRORS, attempts=3)],
@@ -308,13 +310,15 @@ def _beginning(tools_function_arn: object, max_seconds: int) -> dict[str, object
     }
 
 
-def _asking(model: str, instructions: str, max_turns: int, max_seconds: int) -> dict[str, object]:
+def _asking(
+    model: str, instructions: str, partition: str, max_turns: int, max_seconds: int
+) -> dict[str, object]:
     """The states that ask the model and decide what is next."""
     # Bedrock takes neither an empty list of tools nor, where messages tell of tools, none at all.
     tools = {"ToolConfig": {"Tools": _query("[$map($tools, $spec)]", _SPEC)}}
     return {
-        "AskModel": _ask(model, instructions, max_seconds, tools),
-        "AskModelWithoutTools": _ask(model, instructions, max_seconds, {}),
+        "AskModel": _ask(model, instructions, partition, max_seconds, tools),
+        "AskModelWithoutTools": _ask(model, instructions, partition, max_seconds, {}),
         "ModelFailed": {
             "Type": "Fail",
             "Error": "{% $states.input.Error %}",
@@ -363,7 +367,7 @@ def _asking(model: str, instructions: str, max_turns: int, max_seconds: int) -> 
 
 
 def _ask(
-    model: str, instructions: str, max_seconds: int, tools: Mapping[str, object]
+    model: str, instructions: str, partition: str, max_seconds: int, tools: Mapping[str, object]
 ) -> dict[str, object]:
     """A state that asks the model once."""
     seconds = min(_MODEL_SECONDS, max_seconds)
@@ -381,7 +385,7 @@ def _ask(
     system = {"System": [{"Text": _query("$told", told=instructions)}]}
     return {
         "Type": "Task",
-        "Resource": _CONVERSE,
+        "Resource": _CONVERSE.format(partition),
         "Arguments": {
             "ModelId": model,
             "Messages": _query("[$first, $history.Messages]", _QUESTION),
@@ -415,7 +419,7 @@ def _ask(
     }
 
 
-def _run_tools(tools_function_arn: object, max_seconds: int) -> dict[str, object]:
+def _run_tools(tools_function_arn: str, max_seconds: int) -> dict[str, object]:
     """The state that runs every tool that the model asked for, at once; it gives their results."""
     unknown = _query("'there is no tool ' & $states.input.Name")
     failed = _query("'the call failed: ' & $failure", _FAILURE, most=_MAX_CAUSE_CHARACTERS)
@@ -447,7 +451,7 @@ def _run_tools(tools_function_arn: object, max_seconds: int) -> dict[str, object
                 },
                 "CallTool": {
                     "Type": "Task",
-                    "Resource": _INVOKE,
+                    "Resource": _INVOKE.format(_partition(tools_function_arn)),
                     "Arguments": {
                         "FunctionName": tools_function_arn,
                         "Payload": {
@@ -545,6 +549,10 @@ def _retry(errors: list[str], *, attempts: int) -> dict[str, object]:
         "MaxDelaySeconds": 10,
         "JitterStrategy": "FULL",
     }
+
+
+def _partition(arn: str) -> str:
+    return arn.split(":")[1]
 
 
 def _part(max_seconds: int, most: int) -> int:

@@ -9,6 +9,7 @@ from components.account import Account
 from core.bedrock_models import profile
 from core.iam import Statement, document
 from core.images import ecr_repository
+from core.partitions import service_host
 
 
 def role(
@@ -91,7 +92,7 @@ def read_secrets(
             actions=("kms:Decrypt",),
             resources=(key_arn,),
             conditions={
-                "StringEquals": {"kms:ViaService": f"secretsmanager.{account.region}.amazonaws.com"}
+                "StringEquals": {"kms:ViaService": service_host("secretsmanager", account.region)}
             },
         ),
     ]

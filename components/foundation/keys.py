@@ -5,6 +5,7 @@ import pulumi_aws as aws
 
 from components.account import Account
 from core.iam import Statement, document
+from core.partitions import service_host
 from core.stack import Stack
 
 # What an account's administrators do with a key. Spelt out, since `kms:*` would also give what
@@ -102,7 +103,7 @@ def _policy(stack: Stack, account: Account) -> list[Statement]:
         ),
         Statement(
             sid="LogsEncrypt",
-            principals={"Service": (f"logs.{account.region}.amazonaws.com",)},
+            principals={"Service": (service_host("logs", account.region),)},
             actions=(
                 "kms:Decrypt",
                 "kms:Encrypt",
@@ -119,6 +120,7 @@ def _policy(stack: Stack, account: Account) -> list[Statement]:
                         account.arn("logs", f"log-group:{path}/*")
                         for path in (
                             stack.path,
+                            stack.executions_path,
                             # What AWS calls the logs of a cluster, whose name begins with this.
                             f"/aws/eks/{stack.label}-*",
                             f"/aws/containerinsights/{stack.label}-*",

@@ -15,6 +15,7 @@ def log_group(
     *,
     key_arn: pulumi.Input[str],
     parent: pulumi.Resource,
+    path: str | None = None,
 ) -> aws.cloudwatch.LogGroup:
     """Makes a log group under the stack's path, with retention, encrypted with the stack's key.
 
@@ -25,12 +26,13 @@ def log_group(
         stack: The stack, for the path.
         key_arn: The key.
         parent: The component that it belongs to.
+        path: The path that the group is under, if not the stack's.
     """
     return aws.cloudwatch.LogGroup(
         name,
         # As it is, since the key's policy goes by the path; project, stack and workload together
         # are far below the 512 characters that CloudWatch Logs takes.
-        name=f"{stack.path}/{what}",
+        name=f"{path or stack.path}/{what}",
         retention_in_days=fleet.observability.retention_days,
         kms_key_id=key_arn,
         opts=pulumi.ResourceOptions(parent=parent, protect=stack.production),

@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from components.foundation.alarms import Metric, alarm
 from components.foundation.logs import log_group
-from core.fleet import Fleet
+from core.fleet import Fleet, RunsAs
 from core.stack import Stack
 
 
@@ -17,12 +17,14 @@ class Observability(pulumi.ComponentResource):
     Type token `mcp-platform:foundation:Observability`. Creates an encrypted SNS topic (with a
     subscription where an address is configured), per workload a log group, a metric filter that
     counts its error lines, and an alarm on that count, and a log group for the gateway (REST APIs
-    log every request to it; a load balancer cannot, but a switch of target is to keep the log).
+    log every request to it; a load balancer cannot, but a switch of target is to keep the log). An
+    agent that can run as a state machine has another log group, for its executions.
 
     Attributes:
         topic_arn: The topic that alarms notify.
         log_group_names: Every workload's log group, by the workload's name.
         log_group_arns: Their ARNs.
+        execution_log_group_arns: The log groups of executions, by the agent's name.
         gateway_log_group_name: The gateway's log group.
         gateway_log_group_arn: Its ARN.
     """
@@ -32,6 +34,7 @@ class Observability(pulumi.ComponentResource):
     gateway_log_group_arn: pulumi.Output[str]
     log_group_names: Mapping[str, pulumi.Output[str]]
     log_group_arns: Mapping[str, pulumi.Output[str]]
+    execution_log_group_arns: Mapping[str, pulumi.Output[str]]
 
     def __init__(
         self,
@@ -78,11 +81,25 @@ class Observability(pulumi.ComponentResource):
         self.gateway_log_group_arn = gateway.arn
         self.log_group_names = {workload: group.name for workload, group in groups.items()}
         self.log_group_arns = {workload: group.arn for workload, group in groups.items()}
+        self.execution_log_group_arns = {
+            agent: log_group(
+                f"{name}-{agent}-executions-log",
+                agent,
+                fleet,
+                stack,
+                key_arn=key_arn,
+                parent=self,
+                path=stack.executions_path,
+            ).arn
+            for agent, load in fleet.agents.items()
+            if load.runs_as is RunsAs.STATE_MACHINE
+        }
         self.register_outputs(
             {
                 "topic_arn": self.topic_arn,
                 "log_group_names": self.log_group_names,
                 "log_group_arns": self.log_group_arns,
+                "execution_log_group_arns": self.execution_log_group_arns,
                 "gateway_log_group_name": self.gateway_log_group_name,
                 "gateway_log_group_arn": self.gateway_log_group_arn,
             }

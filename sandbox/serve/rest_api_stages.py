@@ -62,6 +62,7 @@ class Stage:
         execution_arn: The API's ARN.
         policy: The API's own policy, or nothing.
         address: Where its callers are who are no workloads.
+        binary_media_types: The types of bodies that are handed over as they are.
         methods: The methods, by the path of their resource and their HTTP method.
         responses: The API's own gateway responses, by type.
     """
@@ -71,6 +72,7 @@ class Stage:
     execution_arn: str
     policy: str
     address: str
+    binary_media_types: frozenset[str]
     methods: Mapping[str, Mapping[str, Method]]
     responses: Mapping[str, Mapping[str, Any]]
 
@@ -154,6 +156,7 @@ def _stage(
         execution_arn=execution_arn,
         policy=policy,
         address=address_within(policy),
+        binary_media_types=frozenset(api.properties.get("binaryMediaTypes") or ()),
         methods=methods,
         responses={
             str(one.properties["responseType"]): one.properties

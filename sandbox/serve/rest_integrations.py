@@ -146,9 +146,14 @@ async def invoke(
     if function is None or not admits(cloud, function, place):
         # Execution failed due to configuration error: Invalid permissions on Lambda function
         raise Refused("API_CONFIGURATION_ERROR")
-    # An API without binary media types takes every body for text.
-    text = body.decode("utf-8", "replace")
-    if len(json.dumps(text)) > MAX_INVOCATION_BYTES:
+    content_type = dict(headers(scope)).get("content-type", "").partition(";")[0].strip().lower()
+    if content_type in stage.binary_media_types:
+        given, size = body, 4 * -(-len(body) // 3)  # base64
+    else:
+        # A body of any other type is taken for text.
+        text = body.decode("utf-8", "replace")
+        given, size = text.encode(), len(json.dumps(text))
+    if size > MAX_INVOCATION_BYTES:
         raise Refused("REQUEST_TOO_LARGE")
     deadline = asyncio.get_running_loop().time() + timeout_seconds(method)
 
@@ -170,12 +175,12 @@ async def invoke(
         async with limit:
             await web_adapter.request(
                 scope,
-                web_adapter.given(text.encode()),
+                web_adapter.given(given),
                 handed_back,
                 function=function,
                 workloads=workloads,
                 path=path(scope),
-                headers=_handed_over(scope, context, len(text.encode())),
+                headers=_handed_over(scope, context, len(given)),
                 context=context,
             )
     except TimeoutError as error:

@@ -44,10 +44,14 @@ def render(
 ) -> Rendered:
     """Renders a mapping template.
 
+    What `$input.path` gives for what is not there is not documented, so the template is rendered
+    with null and with an empty text, and must say the same.
+
     Args:
         template: The template. It may use `$context.<name>`, `$input.body`, `$input.json("$…")`,
             `$input.path("$…")`, `$input.params("<name>")`, `$util.escapeJavaScript(…)`, and
-            `replaceAll("…","…")` of their texts; `$context.responseOverride.status` may be set.
+            `replaceAll("…","…")` and `contains("…")` of their texts; names may be set, and
+            `$context.responseOverride.status`.
         context: What `$context` has; what it does not have is an empty text.
         body: What `$input` is.
         parameters: What `$input.params` has.
@@ -56,13 +60,25 @@ def render(
         The text, and the status that was set.
 
     Raises:
-        TemplateError: the template cannot be read, or uses something else.
+        TemplateError: the template cannot be read, uses something else, or depends on what an
+            absent path gives.
     """
+    given = parameters or {}
+    rendered = _rendered(template, context, _Input(body, given, absent=None))
+    if rendered != _rendered(template, context, _Input(body, given, absent=_Text(""))):
+        raise TemplateError(
+            "the mapping template depends on whether a path that is absent gives null or an empty "
+            f"text, which AWS does not say: {rendered.text[:200]}"
+        )
+    return rendered
+
+
+def _rendered(template: str, context: Mapping[str, str], given: "_Input") -> Rendered:
     override: dict[str, Any] = {}
     known = {name: _Text(value) for name, value in context.items()}
     names = _Names(
         context=_Context(known | {_OVERRIDE: override}),
-        input=_Input(body, parameters or {}),
+        input=given,
         util=_Util(),
     )
     try:
@@ -84,7 +100,7 @@ def _unknown(name: str) -> TemplateError:
     return TemplateError(
         f"the mapping template uses {name}, which the sandbox does not know; what it knows: "
         "$context.<name>, $input.body, .json(…), .path(…), .params(…), $util.escapeJavaScript(…), "
-        ".replaceAll(…)"
+        ".replaceAll(…), .contains(…)"
     )
 
 
@@ -108,13 +124,17 @@ class _Text(str):
     def replaceAll(self, pattern: str, new: str) -> "_Text":  # noqa: N802 - Java's name
         return _Text(re.sub(pattern, lambda _: new, self))
 
+    def contains(self, part: str) -> bool:
+        return part in self
+
     def __getattr__(self, name: str) -> object:
         raise _unknown(f".{name}")
 
 
 class _Input:
-    def __init__(self, body: str, parameters: Mapping[str, str]) -> None:
+    def __init__(self, body: str, parameters: Mapping[str, str], *, absent: "_Text | None") -> None:
         self.body = _Text(body)
+        self._absent = absent
         self._parameters = parameters
 
     def json(self, path: str) -> _Text:
@@ -122,7 +142,9 @@ class _Input:
 
     def path(self, path: str) -> object:
         found = self._at(path)
-        return _Text("" if found is None else found) if isinstance(found, str | None) else found
+        if found is None:
+            return self._absent
+        return _Text(found) if isinstance(found, str) else found
 
     def params(self, name: str) -> _Text:
         return _Text(self._parameters.get(name, ""))

@@ -145,7 +145,7 @@ LAMBDA_FULL: dict[str, Any] = {
             "runs_as": "state-machine",
             "uses": ["clock"],
             "models": [f"us.{MODEL}"],
-            "max_request_seconds": 29,
+            "max_request_seconds": 28,
         },
     },
     "secrets": {

@@ -21,8 +21,10 @@ from typing import Any, cast
 import yaml
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import mocks, rpc, settings, stack
-from pulumi.runtime.config import set_all_config
+from pulumi.runtime.config import CONFIG, set_all_config
 from pulumi.runtime.proto import engine_pb2, resource_pb2
+
+from core.partitions import partition_of
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT, REGION, PROJECT = "123456789012", "us-east-1", "mcp-platform"
@@ -424,13 +426,26 @@ def _made(type_: str, name: str, urn: str, inputs: Mapping[str, Any]) -> tuple[s
 
 def _filled(template: Any, words: Mapping[str, str]) -> Any:
     if isinstance(template, str):
-        return template.format_map(words)
+        return _here(template.format_map(words))
     if isinstance(template, list):
         return [_filled(inner, words) for inner in cast("list[Any]", template)]
     if isinstance(template, dict):
         fields = cast("dict[str, Any]", template)
         return {key: _filled(inner, words) for key, inner in fields.items()}
     return template
+
+
+def _here(text: str) -> str:
+    """A text about REGION as it is in the region of the stack."""
+    region = CONFIG.get()["aws:region"]
+    partition = partition_of(region)
+    return (
+        text.replace("arn:aws:", f"arn:{partition.name}:")
+        .replace(f"{REGION}.amazonaws.com", f"{REGION}.{partition.dns_suffix}")
+        .replace(".elb.amazonaws.com", f".elb.{partition.dns_suffix}")
+        .replace(".eks.amazonaws.com", f".eks.{partition.dns_suffix}")
+        .replace(REGION, region)
+    )
 
 
 def _vpc(zones: int, digits: str) -> dict[str, Any]:
@@ -480,7 +495,7 @@ def _cluster(recording: Recording, logical_name: str) -> dict[str, Any]:
         "name": name,
         "arn": _arn("eks", f"cluster/{name}"),
         "version": inputs["version"],
-        "endpoint": f"https://{name}.eks.amazonaws.com",
+        "endpoint": _here(f"https://{name}.eks.amazonaws.com"),
         "certificateAuthority": {"data": AUTHORITY},
         "vpcConfig": {"clusterSecurityGroupId": CLUSTER_GROUP},
     }
@@ -496,6 +511,8 @@ def _answer(token: str, args: Mapping[str, Any], recording: Recording) -> dict[s
             return {"id": zone, "name": "example.com", "privateZone": "PRIVATE" in zone}
         case "aws:eks/getAddonVersion:getAddonVersion":
             return {"version": f"{args['addonName']}-for-{args['kubernetesVersion']}"}
+        case "aws:index/getPartition:getPartition":
+            return {"partition": partition_of(CONFIG.get()["aws:region"]).name}
         case _:
             return dict(_FUNCTIONS[token])
 
@@ -630,7 +647,6 @@ _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
 
 _FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
-    "aws:index/getPartition:getPartition": {"partition": "aws"},
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
         "userName": "AWS",
         "password": f"{MARKER}-token",

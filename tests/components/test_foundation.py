@@ -53,6 +53,7 @@ def test_the_key_policy_lets_logs_use_it_for_the_log_groups_of_the_stack_and_its
                 f"arn:aws:logs:us-east-1:123456789012:log-group:{path}/*"
                 for path in (
                     "/mcp-platform/dev",
+                    "/aws/vendedlogs/states/mcp-platform/dev",
                     "/aws/eks/mcp-platform-dev-*",
                     "/aws/containerinsights/mcp-platform-dev-*",
                 )

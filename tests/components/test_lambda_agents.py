@@ -57,7 +57,8 @@ def test_the_state_machine_of_an_agent_in_full():
             "level": "ERROR",
             "includeExecutionData": False,
             "logDestination": (
-                "arn:aws:logs:us-east-1:123456789012:log-group:/mcp-platform/dev/researcher:*"
+                "arn:aws:logs:us-east-1:123456789012:log-group:"
+                "/aws/vendedlogs/states/mcp-platform/dev/researcher:*"
             ),
         },
         "tracingConfiguration": {"enabled": True},
@@ -133,14 +134,14 @@ def test_the_status_of_an_execution_is_read_by_its_id_and_an_unknown_one_is_not_
         in (status["requestTemplates"]["application/json"])
     )
     missing = _reply(recording, "researcher_executions_id-GET", 404)
-    assert missing["selectionPattern"] == "400"
+    assert missing["selectionPattern"] == r"4\d{2}"
     method = recording.one(
         "apigateway.Method", "lambda-gateway-routes-agents_researcher_executions_id-GET"
     ).inputs
     assert method["requestParameters"] == {"method.request.path.id": True}
 
 
-def test_one_that_answers_within_29_seconds_is_express_and_its_caller_waits():
+def test_one_that_answers_within_28_seconds_is_express_and_its_caller_waits():
     recording = run(LAMBDA_FULL)
     assert recording.one("sfn.StateMachine", "lambda-quick-machine").inputs["type"] == "EXPRESS"
     start = _integration(recording, "quick_ask-POST")
@@ -169,11 +170,29 @@ def test_a_machine_sends_the_traces_that_step_functions_sends():
     ]
 
 
-@pytest.mark.parametrize(("seconds", "kind"), [(29, "EXPRESS"), (30, "STANDARD")])
+@pytest.mark.parametrize(("seconds", "kind"), [(28, "EXPRESS"), (29, "STANDARD")])
 def test_the_bound_between_express_and_standard(seconds: int, kind: str):
     agent = {"runs_as": "state-machine", "models": [MODEL], "max_request_seconds": seconds}
     recording = run({**LAMBDA, "agents": {"quick": agent}})
     assert recording.one("sfn.StateMachine").inputs["type"] == kind
+
+
+def test_the_two_types_have_different_names_so_that_the_new_one_stands_before_the_old_one_goes():
+    names: set[str] = set()
+    for seconds in (28, 29):
+        agent = {"runs_as": "state-machine", "models": [MODEL], "max_request_seconds": seconds}
+        recording = run({**LAMBDA, "agents": {"quick": agent}})
+        names.add(recording.one("sfn.StateMachine").inputs["name"])
+    assert names == {"mcp-platform-dev-quick", "mcp-platform-dev-quick_express"}
+
+
+def test_what_step_functions_refuses_at_a_question_is_told_apart_too():
+    recording = run(LAMBDA_FULL)
+    for agent in ("researcher", "quick"):
+        refused = _reply(recording, f"{agent}_ask-POST", 429)
+        assert refused["selectionPattern"] == r"4\d{2}"
+        other = _reply(recording, f"{agent}_ask-POST", 502)
+        assert "selectionPattern" not in other
 
 
 def test_a_question_is_checked_before_a_state_machine_starts():

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.fleets import AUTH, LAMBDA, LAMBDA_FULL, MINIMAL
+from tests.components.fleets import AUTH, LAMBDA, LAMBDA_FULL, MINIMAL, PUBLIC
 from tests.components.recording import API_ID, Recording, Resource, run
 
 METADATA = "/.well-known/oauth-protected-resource"
@@ -176,7 +176,21 @@ def test_who_has_no_token_is_told_where_to_get_one_and_what_is_not_there_is_not_
         "gatewayresponse.header.WWW-Authenticate": challenge
     }
     assert (unauthorized["statusCode"], missing["statusCode"]) == ("401", "404")
-    assert run(LAMBDA).of("apigateway.Response") == []
+
+
+def test_without_token_checks_the_same_answers_say_what_aws_says():
+    responses = {
+        made.inputs["responseType"]: made for made in run(LAMBDA).of("apigateway.Response")
+    }
+    assert {kind: made.inputs["statusCode"] for kind, made in responses.items()} == {
+        "UNAUTHORIZED": "401",
+        "MISSING_AUTHENTICATION_TOKEN": "403",
+    }
+    for made in responses.values():
+        assert made.inputs["responseTemplates"] == {
+            "application/json": '{"message":$context.error.messageString}'
+        }
+        assert "responseParameters" not in made.inputs
 
 
 def test_the_metadata_is_served_to_everybody_by_the_gateway_itself():
@@ -234,8 +248,58 @@ def test_where_no_agent_uses_a_server_nobody_asks_the_api_of_the_agents():
     assert (deny["Effect"], "Condition" in deny) == ("Deny", False)
 
 
-def test_where_agents_use_the_gateway_it_has_no_policy():
-    assert run(LAMBDA).of("apigateway.RestApiPolicy") == []
+GATEWAYS: dict[str, dict[str, Any]] = {
+    "signed": {},
+    "signed, of listed addresses": {"allow_cidrs": ["203.0.113.0/24"]},
+    "tokens": PUBLIC,
+    "tokens, of listed addresses": {**PUBLIC, "allow_cidrs": ["203.0.113.0/24"]},
+}
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS.values(), ids=GATEWAYS)
+def test_whatever_a_deployment_copies_is_there_in_every_configuration(gateway: dict[str, Any]):
+    """What a change deletes would stay in the deployment, which is made before."""
+    recording = run({**LAMBDA, "gateway": gateway})
+    made = {
+        one.name
+        for kind in ("apigateway.RestApiPolicy", "apigateway.Response")
+        for one in recording.of(kind)
+        if one.name.startswith("lambda-gateway")
+    }
+    assert made == {
+        "lambda-gateway-policy",
+        "lambda-gateway-unauthorized",
+        "lambda-gateway-nothing",
+    }
+
+
+@pytest.mark.parametrize(
+    ("gateway", "who"),
+    [({}, "arn:aws:iam::123456789012:root"), (PUBLIC, "*")],
+    ids=["signed", "tokens"],
+)
+def test_without_listed_addresses_the_policy_denies_nobody(gateway: dict[str, Any], who: str):
+    recording = run({**LAMBDA, "gateway": gateway})
+    policy = recording.one("apigateway.RestApiPolicy", "lambda-gateway-policy")
+    (allow,) = policy.json("policy")["Statement"]
+    assert (allow["Effect"], allow["Principal"]) == ("Allow", {"AWS": [who]})
+
+
+def test_requests_to_agents_in_containers_keep_their_bytes():
+    types = run(LAMBDA_FULL).one("apigateway.RestApi", "lambda-gateway-rest").inputs
+    assert "application/octet-stream" in types["binaryMediaTypes"]
+    assert not {"*/*", "application/json"} & set(types["binaryMediaTypes"])
+    assert "binaryMediaTypes" not in run(LAMBDA).one("apigateway.RestApi").inputs
+
+
+def test_no_answer_of_the_gateways_own_is_without_a_body():
+    """An answer without a body is reported to hang where responses are streamed."""
+    recording = run(LAMBDA_FULL)
+    for made in recording.of("apigateway.IntegrationResponse"):
+        assert made.inputs["responseTemplates"]["application/json"].strip()
+        assert made.inputs["statusCode"] not in {"204", "205", "304"}
+    for made in recording.of("apigateway.Response"):
+        assert made.inputs["responseTemplates"]["application/json"].strip()
 
 
 def test_with_a_domain_nothing_answers_at_the_name_of_aws():
@@ -272,7 +336,7 @@ def test_the_stage_is_throttled_traced_and_logged():
     settings = recording.one("apigateway.MethodSettings", "lambda-gateway-routes-settings").inputs
     assert settings["methodPath"] == "*/*"
     assert settings["settings"] == {
-        "metricsEnabled": True,
+        "metricsEnabled": False,
         "throttlingRateLimit": 50,
         "throttlingBurstLimit": 70,
     }
@@ -320,6 +384,9 @@ CHANGES: dict[str, dict[str, Any]] = {
         "servers": {"clock": {**MINIMAL["servers"]["clock"], "max_request_seconds": 120}}
     },
     "fewer callers": {"gateway": {"allow_cidrs": ["203.0.113.0/24"]}},
+    "an agent that takes any bytes": {
+        "agents": {"assistant": {"image": {"context": "workloads/assistant"}}}
+    },
     "tokens": {"gateway": LAMBDA_FULL["gateway"]},
 }
 

@@ -194,7 +194,8 @@ def test_the_client_configuration_has_every_server_at_its_address(
             assert entries[name]["command"] == "uvx"
             assert entries[name]["args"][1] == url
         else:
-            assert entries[name] == {"type": "http", "url": url}
+            assert entries[name]["type"] == "http"
+            assert entries[name]["url"] == url
 
 
 @fleets_of_targets

@@ -136,11 +136,15 @@ def test_a_server_is_found_at_the_gateway_by_its_name(name: str, path: str):
 
 
 def test_a_client_configuration_names_every_server_with_its_address():
-    fleet = Fleet(servers={"clock": Server(image=_IMAGE)})
+    fleet = Fleet(servers={"clock": Server(image=_IMAGE, max_request_seconds=900)})
     for one in (fleet, _on_lambda(fleet, auth=_AUTH)):
         assert json.loads(discovery.client_configuration(one, _STACK, _URLS)) == {
             "mcpServers": {
-                "clock": {"type": "http", "url": "https://mcp.example.com/servers/clock/mcp"}
+                "clock": {
+                    "type": "http",
+                    "url": "https://mcp.example.com/servers/clock/mcp",
+                    "timeout": 930_000,
+                }
             }
         }
 
@@ -152,7 +156,7 @@ def test_a_client_configuration_of_nothing_names_nothing(target: str):
 
 
 @pytest.mark.parametrize("seconds", [1, 60, 900])
-def test_where_requests_are_signed_a_client_starts_awss_proxy_which_waits_as_long_as_the_server(
+def test_where_requests_are_signed_a_client_starts_awss_proxy_which_outwaits_every_request(
     seconds: int,
 ):
     server = Server(image=_IMAGE, max_request_seconds=seconds)
@@ -169,8 +173,11 @@ def test_where_requests_are_signed_a_client_starts_awss_proxy_which_waits_as_lon
                     "--region",
                     "us-east-1",
                     "--read-timeout",
-                    str(seconds),
+                    str(seconds + 30),
+                    "--tool-timeout",
+                    str(seconds + 30),
                 ],
+                "timeout": (seconds + 30) * 1000,
             }
         }
     }

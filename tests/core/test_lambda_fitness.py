@@ -672,3 +672,61 @@ def test_every_fault_of_a_fleet_on_lambda_is_told_at_once(root: Path):
         ("sessions",),
         ("subscriptions",),
     ]
+
+
+def test_a_chat_is_answered_before_its_connection_is_closed(root: Path):
+    chat: dict[str, Any] = {**_HERE, "chat": "websocket"}
+    _assert_fits(_agent(**chat, max_request_seconds=535), root)
+    _assert_refused(
+        _agent(**chat, max_request_seconds=536),
+        root,
+        Fault(
+            path=("agents", "helper", "max_request_seconds"),
+            got="536, with chat: websocket",
+            allowed=(
+                "535 at most: API Gateway closes a connection that is silent for 600 s, and the "
+                "answer would find nobody; ecs and eks wait longer"
+            ),
+            mend=_set("agents.helper.max_request_seconds", 535),
+        ),
+    )
+    _assert_fits(_agent(**_HERE, max_request_seconds=900), root)
+    for target in ("ecs", "eks"):
+        own = _agent(**chat, max_request_seconds=900) | {"target": target}
+        _assert_fits(own | {"agents": {"helper": own["agents"]["helper"] | {"models": []}}}, root)
+
+
+_ADDRESSES = {"allow_cidrs": ["203.0.113.0/24"]}
+
+
+@pytest.mark.parametrize(
+    ("own", "wrong"),
+    [
+        ({"agents": {"helper": {**_HERE, "expose": False}}}, ("agents", "helper")),
+        (
+            {"servers": {"clock": {**_HERE, "expose": False}}, "gateway": _ADDRESSES},
+            ("servers", "clock"),
+        ),
+    ],
+    ids=["agents alone", "servers that agents have an API of their own for"],
+)
+def test_a_fleet_without_a_single_route_is_refused(
+    root: Path, own: dict[str, Any], wrong: tuple[str, str]
+):
+    _assert_refused(
+        own | {"target": "lambda"},
+        root,
+        Fault(
+            path=(*wrong, "expose"),
+            got="false, as of all other workloads",
+            allowed=(
+                "true for one workload at least: a REST API without routes cannot be deployed, and "
+                "nothing could be asked; ecs and eks run workloads that nobody outside calls"
+            ),
+            mend=_set(".".join((*wrong, "expose")), "true"),
+        ),
+    )
+
+
+def test_hidden_servers_that_agents_reach_through_the_gateway_are_routes(root: Path):
+    _assert_fits({"target": "lambda", "servers": {"clock": {**_HERE, "expose": False}}}, root)

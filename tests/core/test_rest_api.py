@@ -67,9 +67,9 @@ def test_a_gateway_that_is_not_for_agents_leads_only_to_what_is_exposed(
 @pytest.mark.parametrize(
     ("seconds", "further"),
     [
-        (29, []),
+        (28, []),
         (
-            30,
+            29,
             [
                 Route(
                     path="/agents/loop/executions/{id}",

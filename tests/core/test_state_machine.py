@@ -247,13 +247,16 @@ def _assert_connected(made: Mapping[str, Any]) -> None:
     assert named == set(made["States"])
 
 
-def test_the_tools_function_is_passed_on_untouched():
-    arn = object()
-    made = machine(tools_function_arn=arn)
-    call = made["States"]["RunTools"]["ItemProcessor"]["States"]["CallTool"]
-    for state in (made["States"]["ListTools"], call):
-        assert state["Resource"] == "arn:aws:states:::lambda:invoke"
-        assert state["Arguments"]["FunctionName"] is arn
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov", "aws-cn"])
+def test_tasks_are_of_the_tools_functions_partition(partition: str):
+    arn = _ARN.replace("arn:aws:", f"arn:{partition}:")
+    states = machine(tools_function_arn=arn)["States"]
+    call = states["RunTools"]["ItemProcessor"]["States"]["CallTool"]
+    for state in (states["ListTools"], call):
+        assert state["Resource"] == f"arn:{partition}:states:::lambda:invoke"
+        assert state["Arguments"]["FunctionName"] == arn
+    for state in (states["AskModel"], states["AskModelWithoutTools"]):
+        assert state["Resource"] == f"arn:{partition}:states:::aws-sdk:bedrockruntime:converse"
 
 
 def test_every_error_that_the_model_is_asked_again_for_is_one_of_converse():

@@ -39,7 +39,8 @@ def test_the_limits_are_those_of_the_code():
         "environment": f"{aws_lambda.MAX_ENVIRONMENT_BYTES} bytes",
         "path of files": f"{aws_lambda.MAX_MOUNT_CHARACTERS} characters",
         "resources of one API": str(aws_lambda.MAX_API_RESOURCES),
-        "a state machine that its caller waits for": f"{aws_lambda.MAX_SYNCHRONOUS_SECONDS} s",
+        "a state machine that its caller waits for": f"{aws_lambda.MAX_EXPRESS_SECONDS} s",
+        "request of an agent with chat": f"{aws_lambda.MAX_CHAT_SECONDS} s",
         "question to a state machine": f"{state_machine.MAX_QUESTION_CHARACTERS} characters",
         "answer of a model in one turn": f"{state_machine.MAX_ANSWER_TOKENS} tokens",
         "conversation that a model is told": f"{state_machine.MAX_MESSAGES_BYTES} bytes",
@@ -91,7 +92,7 @@ def _transitions(turns: int, calls: int) -> int:
     definition = state_machine.definition(
         model="model",
         instructions="",
-        tools_function_arn="arn",
+        tools_function_arn="arn:aws:lambda:us-east-1:123456789012:function:tools:live",
         max_turns=turns + 1,
         max_seconds=60,
     )

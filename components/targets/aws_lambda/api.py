@@ -1,6 +1,5 @@
 """A REST API: its address, and who may call it. What it answers is in `routes`."""
 
-import json
 from collections.abc import Sequence
 
 import pulumi
@@ -8,18 +7,26 @@ import pulumi_aws as aws
 
 from components.foundation import Foundation
 from components.gateway.address import Endpoint
+from components.targets.aws_lambda import templates
+from core.aws_lambda import BINARY_MEDIA_TYPES
 from core.discovery import API_STAGE, METADATA_PATH, api_host
 from core.fleet import Fleet
 from core.iam import Statement, document
+from core.rest_api import agents_take_requests
 from core.stack import Stack
 
 
 class Api(pulumi.ComponentResource):
     """A regional REST API without routes yet.
 
-    Type token `mcp-platform:lambda:Api`. Creates the API; where only some addresses or roles may
-    call, a policy that says so; with a domain, the domain, and nothing answers at AWS's own name
-    then; with  token checks, what says where to get a token to whoever has none.
+    Type token `mcp-platform:lambda:Api`. Creates the API and its policy, which names the addresses
+    or roles that alone may call, where there are such; with a domain, the domain, and nothing
+    answers at AWS's own name then; for the gateway its own answers to callers without a token and
+    at paths without a route.
+
+    A deployment is a copy of all that, and what is deleted is deleted after it. So the policy and
+    the answers are always there, and say what AWS would say without them where nothing else is
+    wanted.
 
     Methods either want requests signed with AWS credentials, or check tokens; `routes` says which.
 
@@ -67,12 +74,14 @@ class Api(pulumi.ComponentResource):
         domain = fleet.gateway.domain if is_gateway and certificate_arn is not None else None
         self.name = f"{stack.label}-{what}"
         """The API's name, which its metrics are found by."""
+        binary = BINARY_MEDIA_TYPES if is_gateway and agents_take_requests(fleet) else ()
         api = aws.apigateway.RestApi(
             f"{name}-rest",
             name=self.name,
             description=f"{what} of {stack.label}",
             endpoint_configuration={"types": "REGIONAL"},
             disable_execute_api_endpoint=domain is not None,
+            binary_media_types=list(binary) or None,
             opts=child,
         )
         self.id, self.root_id, self.execution_arn = api.id, api.root_resource_id, api.execution_arn
@@ -81,11 +90,10 @@ class Api(pulumi.ComponentResource):
         self.settings: list[tuple[pulumi.Resource, pulumi.Input[object]]] = []
         """What is in force with the next deployment only, each with what it says."""
         # What AWS's own name answers is in force with the next deployment too.
-        self.settings.append((api, domain is not None))
-        if is_gateway and fleet.gateway.allow_cidrs:
+        self.settings.append((api, [domain is not None, list(binary)]))
+        if is_gateway:
             self._admit(_admission(fleet, foundation, self.execution_arn))
-        if domain and fleet.gateway.auth:
-            self._tell_where_tokens_are(domain)
+            self._answer_callers(domain if fleet.gateway.auth else None)
         self.endpoint: Endpoint | None = None
         """What a domain leads to."""
         self.domain_name: pulumi.Output[str] | None = None
@@ -154,22 +162,19 @@ class Api(pulumi.ComponentResource):
         )
         self.settings.append((policy, text))
 
-    def _tell_where_tokens_are(self, domain: str) -> None:
-        """Makes the API's own answers to those who have no valid token.
+    def _answer_callers(self, domain: str | None) -> None:
+        """Makes the API's own answers to callers without a valid token, and where no route is.
 
-        API Gateway itself answers 401 then; MCP clients look for the metadata in it (MCP
-        2026-07-28, authorization). What has no route is answered 404, as on the other targets.
+        Where tokens are checked, API Gateway itself answers 401; MCP clients look for the metadata
+        in it (MCP 2026-07-28, authorization). What has no route is answered 404 then, as on the
+        other targets; where requests are signed, one without a signature gets the same answer, and
+        both are AWS's own (API Gateway Developer Guide, "Gateway response types").
+
+        Args:
+            domain: The domain, where tokens are checked.
         """
-        challenge = f'Bearer resource_metadata="https://{domain}{METADATA_PATH}"'
-        for name, response_type, status, error, headers in (
-            (
-                "unauthorized",
-                "UNAUTHORIZED",
-                "401",
-                "a valid token is missing",
-                {"gatewayresponse.header.WWW-Authenticate": f"'{challenge}'"},
-            ),
-            ("nothing", "MISSING_AUTHENTICATION_TOKEN", "404", "there is nothing at this path", {}),
+        for name, response_type, status, template, headers in (
+            _token_answers(domain) if domain else _OWN_ANSWERS
         ):
             response = aws.apigateway.Response(
                 f"{self._name}-{name}",
@@ -177,20 +182,46 @@ class Api(pulumi.ComponentResource):
                 response_type=response_type,
                 status_code=status,
                 response_parameters=headers or None,
-                response_templates={"application/json": json.dumps({"error": error})},
+                response_templates={"application/json": template},
                 opts=pulumi.ResourceOptions(parent=self),
             )
-            self.settings.append((response, [response_type, status, error, headers]))
+            self.settings.append((response, [response_type, status, template, headers]))
 
     def route_arn(self, method: str, path: str) -> pulumi.Output[str]:
         """What a permission to call one route is for; `*` stands for what a path leaves open."""
         return pulumi.Output.concat(self.execution_arn, f"/{API_STAGE}/{method}{path}")
 
 
+_Answer = tuple[str, str, str, str, dict[str, str]]
+
+_UNAUTHORIZED, _NO_ROUTE = "UNAUTHORIZED", "MISSING_AUTHENTICATION_TOKEN"
+
+# What API Gateway answers by itself.
+_OWN_TEMPLATE = '{"message":$context.error.messageString}'
+_OWN_ANSWERS: tuple[_Answer, ...] = (
+    ("unauthorized", _UNAUTHORIZED, "401", _OWN_TEMPLATE, {}),
+    ("nothing", _NO_ROUTE, "403", _OWN_TEMPLATE, {}),
+)
+
+
+def _token_answers(domain: str) -> tuple[_Answer, ...]:
+    challenge = f'Bearer resource_metadata="https://{domain}{METADATA_PATH}"'
+    return (
+        (
+            "unauthorized",
+            _UNAUTHORIZED,
+            "401",
+            templates.error("a valid token is missing"),
+            {"gatewayresponse.header.WWW-Authenticate": f"'{challenge}'"},
+        ),
+        ("nothing", _NO_ROUTE, "404", templates.error("there is nothing at this path"), {}),
+    )
+
+
 def _admission(
     fleet: Fleet, foundation: Foundation, execution_arn: pulumi.Output[str]
 ) -> list[Statement]:
-    """Lets these addresses call: anybody there where tokens are checked, else the account."""
+    """Lets anybody call where tokens are checked, else the account; from listed addresses only."""
     everything = pulumi.Output.concat(execution_arn, "/*")
     if fleet.gateway.auth:
         who = Statement(
@@ -202,6 +233,8 @@ def _admission(
         )
     else:
         who = _callers_with_credentials(foundation, everything)
+    if not fleet.gateway.allow_cidrs:
+        return [who]
     return [
         who,
         Statement(

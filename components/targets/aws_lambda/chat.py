@@ -15,13 +15,12 @@ from components.foundation import Foundation
 from components.outputs import fingerprint
 from components.targets.aws_lambda import templates
 from components.targets.aws_lambda.function import Function
+from core.aws_lambda import CHAT_EVENT_SECONDS
 from core.discovery import API_STAGE, api_host
 from core.fleet import Fleet
 from core.stack import Stack
 
 _ALWAYS = r"\$default"  # the template for every message, whatever is in it
-
-_EVENT_SECONDS = 60  # an answer to a question of a minute ago helps nobody
 
 _LOG_FORMAT = {
     "requestId": "$context.requestId",
@@ -77,7 +76,7 @@ def open_room(
         f"{name}-chat-events",
         function_name=function.name,
         qualifier=function.alias.name,
-        maximum_event_age_in_seconds=_EVENT_SECONDS,
+        maximum_event_age_in_seconds=CHAT_EVENT_SECONDS,
         maximum_retry_attempts=0,
         opts=child,
     )
@@ -157,7 +156,8 @@ def open_room(
         default_route_settings={
             "throttling_rate_limit": throttle.requests_per_second,
             "throttling_burst_limit": throttle.burst,
-            "detailed_metrics_enabled": True,
+            # Billed for each route, and nothing reads them.
+            "detailed_metrics_enabled": False,
         },
         opts=pulumi.ResourceOptions(parent=parent, depends_on=logged),
     )

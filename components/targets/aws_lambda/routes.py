@@ -269,17 +269,14 @@ class Routes(pulumi.ComponentResource):
             if machine.express
             else Reply(status=202, template=templates.started(status_path), pattern="200")
         )
-        self._answer(route, request, [well, _FAILED], machine=machine, action=action)
+        refused = Reply(status=429, template=templates.refused(), pattern=_REFUSED)
+        self._answer(route, request, [well, refused, _FAILED], machine=machine, action=action)
 
     def _describe(self, route: Route, machine: StateMachine) -> None:
         request = machine.execution_arn.apply(templates.describe)
         replies = [
             Reply(status=200, template=templates.DESCRIBED, pattern="200"),
-            Reply(
-                status=404,
-                template=templates.error("there is no such execution"),
-                pattern="400",
-            ),
+            Reply(status=404, template=templates.refused(), pattern=_REFUSED),
             _FAILED,
         ]
         self._answer(route, request, replies, machine=machine, action="DescribeExecution")
@@ -382,7 +379,9 @@ class Routes(pulumi.ComponentResource):
             stage_name=stage.stage_name,
             method_path="*/*",
             settings={
-                "metrics_enabled": True,
+                # Metrics of each method are billed, and nothing reads them: alarms and dashboard go
+                # by the API and its stage.
+                "metrics_enabled": False,
                 "throttling_rate_limit": throttle.requests_per_second,
                 "throttling_burst_limit": throttle.burst,
             },
@@ -406,6 +405,9 @@ _TOKEN_SECONDS = 60
 
 # RFC 6750, section 2.1: what is no bearer token is refused without asking.
 _BEARER = "^[Bb]earer +[A-Za-z0-9._~+/-]+=*$"
+
+# The statuses of what Step Functions refuses. Its template says which status the caller gets.
+_REFUSED = "4\\d{2}"
 
 _FAILED = Reply(status=502, template=templates.error("the agent could not be asked"))
 

@@ -1,5 +1,7 @@
 """An agent as a state machine of AWS Step Functions."""
 
+import json
+
 import pulumi
 import pulumi_aws as aws
 
@@ -90,25 +92,22 @@ class StateMachine(pulumi.ComponentResource):
             description=f"What {agent} of {stack.label} may do",
             statements=run_machine(load, self.tools.alias_arn, foundation),
         )
+        # A machine cannot change its type. Under a name of its own, the new one is there before the
+        # old one is deleted, and a name is not free at once. No agent's name has an underscore.
+        kind = "_express" if self.express else ""
         machine = aws.sfn.StateMachine(
             f"{name}-machine",
-            name=names.fit(f"{stack.label}-{agent}", names.STATE_MACHINE),
+            name=names.fit(f"{stack.label}-{agent}{kind}", names.STATE_MACHINE),
             type="EXPRESS" if self.express else "STANDARD",
             role_arn=machine_role.arn,
-            definition=pulumi.Output.json_dumps(
-                definition(
-                    model=load.models[0],
-                    instructions=load.instructions,
-                    tools_function_arn=self.tools.alias_arn,
-                    max_turns=load.max_turns,
-                    max_seconds=load.max_request_seconds,
-                )
-            ),
+            definition=self.tools.alias_arn.apply(lambda arn: _definition(load, arn)),
             logging_configuration={
                 "level": "ERROR",
                 # Questions and answers are nobody's who reads logs.
                 "include_execution_data": False,
-                "log_destination": pulumi.Output.concat(observability.log_group_arns[agent], ":*"),
+                "log_destination": pulumi.Output.concat(
+                    observability.execution_log_group_arns[agent], ":*"
+                ),
             },
             tracing_configuration={"enabled": True},
             opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
@@ -147,3 +146,15 @@ class StateMachine(pulumi.ComponentResource):
             self._region,
             action,
         )
+
+
+def _definition(load: Agent, tools_function_arn: str) -> str:
+    return json.dumps(
+        definition(
+            model=load.models[0],
+            instructions=load.instructions,
+            tools_function_arn=tools_function_arn,
+            max_turns=load.max_turns,
+            max_seconds=load.max_request_seconds,
+        )
+    )

@@ -47,20 +47,55 @@ def started(status_path: str) -> str:
 
 def describe(execution_arn: str) -> str:
     """Asks for the execution whose id is in the path."""
-    return f"""{{"executionArn":"{execution_arn}:$util.escapeJavaScript($input.params('id'))"}}"""
+    id_ = r"""$util.escapeJavaScript($input.params('id')).replaceAll("\\'","'")"""
+    return f'{{"executionArn":"{execution_arn}:{id_}"}}'
 
+
+# What a path gives that is not in the answer, null or an empty text, is not documented: no template
+# may depend on it. `#set` with null leaves a name undefined, which counts as false.
+_OUTPUT = """#set($output = $input.path('$.output'))"""
+_ERROR = """#set($error = $input.path('$.error'))"""
+_HAS_OUTPUT, _HAS_ERROR = '$output && $output != ""', '$error && $error != ""'
+_ERROR_TEXT = r"""$util.escapeJavaScript($error).replaceAll("\\'","'")"""
 
 DESCRIBED = (
-    """{"status":"$input.path('$.status')","result":"""
-    """#if($input.path('$.output') != "")$input.path('$.output')#{else}null#end,"error":"""
-    """#if($input.path('$.error') != "")"$util.escapeJavaScript($input.path('$.error'))"#{else}"""
-    "null#end}"
+    f"""{_OUTPUT}{_ERROR}{{"status":"$input.path('$.status')","result":"""
+    f"""#if({_HAS_OUTPUT})$output#{{else}}null#end,"error":"""
+    f"""#if({_HAS_ERROR})"{_ERROR_TEXT}"#{{else}}null#end}}"""
 )
 """How far an execution is: its status, its result once it has one, its error if it failed."""
 
 ANSWERED = (
-    """#if($input.path('$.status') == "SUCCEEDED")$input.path('$.output')#{else}"""
+    f"""{_OUTPUT}{_ERROR}#if({_HAS_OUTPUT})$output#{{else}}"""
     """#set($context.responseOverride.status = 502)"""
-    """{"error":"$util.escapeJavaScript($input.path('$.error'))"}#end"""
+    f"""{{"error":"#if({_HAS_ERROR}){_ERROR_TEXT}#{{else}}no answer#end"}}#end"""
 )
-"""What a synchronous execution gave, or which error ended it."""
+"""What a synchronous execution gave, or which error ended it: only one that succeeded has an
+output (Step Functions API reference, StartSyncExecution)."""
+
+
+def refused() -> str:
+    """Tells what Step Functions refused: all its errors have the same status, 400.
+
+    What is not there is 404, what is too much 429 ("Common Errors" of the Step Functions API
+    reference: ThrottlingException has status 400), and anything else 502.
+    """
+    return (
+        """#set($type = $input.path('$.__type'))"""
+        + _when(("ExecutionDoesNotExist", "InvalidArn"), 404, "there is no such execution")
+        + """#{else}"""
+        + _when(("Throttling", "LimitExceeded"), 429, "too many requests: ask again later")
+        + """#{else}"""
+        + _status(502)
+        + error("the agent could not be asked")
+        + "#end#end"
+    )
+
+
+def _when(types: tuple[str, str], status: int, text: str) -> str:
+    either = " || ".join(f'$type.contains("{one}")' for one in types)
+    return f"#if($type && ({either})){_status(status)}{error(text)}"
+
+
+def _status(status: int) -> str:
+    return f"#set($context.responseOverride.status = {status})"

@@ -12,6 +12,7 @@ from components.targets.eks.cluster import Cluster
 from core.fleet import Fleet, Nodes
 from core.iam import trust
 from core.kubernetes import AUTO_MODE_MAX_MEMORY_GIB, AUTO_MODE_MAX_VCPUS
+from core.partitions import ec2_principal
 
 CAPACITY_LABELS = {
     Nodes.AUTO: ("karpenter.sh/capacity-type", "on-demand"),
@@ -122,7 +123,7 @@ def node_groups(
         f"{name}-node-role",
         description=f"Nodes of {name}",
         assume_role_policy=pulumi.Output.json_dumps(
-            trust("ec2.amazonaws.com", foundation.account.id)
+            trust(ec2_principal(foundation.account.region), foundation.account.id)
         ),
         opts=child,
     )

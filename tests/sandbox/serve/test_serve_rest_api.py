@@ -643,7 +643,7 @@ def test_silence_cuts_whatever_the_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behaviour: Behaviour, status: int
 ) -> None:
     assert rest_integrations.IDLE_SECONDS == 300
-    monkeypatch.setattr(rest_integrations, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(rest_integrations, "IDLE_SECONDS", 1.0)
     answer = once(_limited(tmp_path, function=60, gateway=60_000), behaviour=behaviour)
     assert (answer.status, answer.ended) == (status, status == 504)
 

@@ -134,7 +134,7 @@ def fleet(
         "GET",
         action("DescribeExecution", templates.describe(EXECUTIONS)),
         reply(200, templates.DESCRIBED, "200"),
-        reply(404, templates.error("there is no such execution"), "400"),
+        reply(404, templates.refused(), r"4\d{2}"),
         failed,
     )
     put(
@@ -318,12 +318,12 @@ def test_a_gateway_without_the_right_starts_nothing(
     assert functions.events == []
 
 
-def test_a_gateway_that_may_not_look_finds_nothing(tmp_path: Path) -> None:
+def test_a_gateway_that_may_not_look_does_not_say_that_there_is_nothing(tmp_path: Path) -> None:
     async def use(asking: Asking) -> Answer:
         started = await asking("POST", ASK, body=body())
         return await asking("GET", f"/live{started.json['status']}")
 
-    assert served(fleet(tmp_path, starter=(STARTS,)), use, None).status == 404
+    assert served(fleet(tmp_path, starter=(STARTS,)), use, None).status == 502
 
 
 def test_a_role_that_the_gateway_may_not_take_is_a_fault_of_the_api(tmp_path: Path) -> None:

@@ -40,9 +40,9 @@ def test_a_started_execution_is_told_by_its_path() -> None:
 
 def test_an_execution_is_asked_for_by_the_id_in_the_path() -> None:
     request = render(
-        templates.describe("arn:e"), context={}, body="", parameters={"id": 'r1"/'}
+        templates.describe("arn:e"), context={}, body="", parameters={"id": "r1\"/it's"}
     ).text
-    assert json.loads(request) == {"executionArn": 'arn:e:r1"/'}
+    assert json.loads(request) == {"executionArn": "arn:e:r1\"/it's"}
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,69 @@ def test_an_express_execution_answers_with_its_output_or_502() -> None:
     assert render(templates.ANSWERED, context={}, body=badly) == Rendered('{"error":"Broken"}', 502)
 
 
+ABSENT: dict[str, dict[str, Any]] = {
+    "absent": {},
+    "null": {"output": None, "error": None},
+    "empty": {"output": "", "error": ""},
+}
+
+
+@pytest.mark.parametrize("rest", ABSENT.values(), ids=ABSENT)
+def test_a_running_execution_has_neither_result_nor_error(rest: dict[str, Any]) -> None:
+    told = {"status": "RUNNING", "result": None, "error": None}
+    assert made(templates.DESCRIBED, {"status": "RUNNING", **rest}) == told
+
+
+@pytest.mark.parametrize("rest", ABSENT.values(), ids=ABSENT)
+def test_an_express_execution_that_says_no_error_has_no_answer(rest: dict[str, Any]) -> None:
+    told = render(templates.ANSWERED, context={}, body=json.dumps({"status": "TIMED_OUT", **rest}))
+    assert told == Rendered('{"error":"no answer"}', 502)
+
+
+def test_an_error_of_any_text_is_told() -> None:
+    error = 'it\'s "broken"'
+    told = made(templates.DESCRIBED, {"status": "FAILED", "error": error})
+    assert told == {"status": "FAILED", "result": None, "error": error}
+    assert made(templates.ANSWERED, {"status": "FAILED", "error": error}) == {"error": error}
+
+
+_SWF = "com.amazonaws.swf.service.v2.model#"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ({"__type": f"{_SWF}ExecutionDoesNotExist", "message": "Execution Does Not Exist"}, 404),
+        ({"__type": "InvalidArn"}, 404),
+        ({"__type": "com.amazon.coral.availability#ThrottlingException"}, 429),
+        ({"__type": "KmsThrottlingException"}, 429),
+        ({"__type": "ExecutionLimitExceeded"}, 429),
+        ({"__type": "AccessDeniedException"}, 502),
+        ({"__type": ""}, 502),
+        ({"__type": None}, 502),
+        ({"message": "no type"}, 502),
+    ],
+)
+def test_what_step_functions_refuses_is_told_apart_by_its_type(
+    answer: dict[str, Any], status: int
+) -> None:
+    told = render(templates.refused(), context={}, body=json.dumps(answer))
+    assert told.status == status
+    assert json.loads(told.text).keys() == {"error"}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "$input.path('$.a')",
+        """#if($input.path('$.a') != "")$input.path('$.a')#{else}null#end""",
+    ],
+)
+def test_a_template_that_depends_on_what_an_absent_path_gives_is_refused(template: str) -> None:
+    with pytest.raises(TemplateError, match="depends on whether a path that is absent"):
+        render(template, context={}, body="{}")
+
+
 def test_a_template_without_references_stands_for_itself() -> None:
     assert render(templates.mock(405), context={}, body="x") == Rendered(
         '{"statusCode": 405}', None
@@ -86,7 +149,7 @@ def test_both_kinds_of_quotes_and_slashes_are_escaped() -> None:
     [
         ("<$context.requestId|$input.body>", "<|{}>"),
         ("$!context.requestId${context.requestId}", ""),
-        ("$input.path('$.a.b')", ""),
+        ("$!input.path('$.a.b')", ""),
         ("$input.json('$.a')", "null"),
         ("$input.params('id')", ""),
     ],
