@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Final
 
+from core import names
+
 MIN_MEMORY_MIB: Final = 128
 MAX_MEMORY_MIB: Final = 10_240
 
@@ -104,6 +106,7 @@ MIB_A_VCPU: Final = 1769
 """The memory at which a function has one vCPU; it has more or less in proportion."""
 
 _UNITS_A_VCPU = 1024
+_MARK_LENGTH = 7
 _LAST_WORDS_SECONDS = 5  # what a workload may need to say that its time is up
 _INIT_SECONDS = 10  # the longest start of an environment, which the caller waits for too
 
@@ -139,6 +142,30 @@ def mount_path(mount: str) -> str:
     Lambda mounts at `/mnt/` and one more name (FileSystemConfig, LocalMountPath).
     """
     return f"/mnt/{mount.removeprefix('/mnt/').strip('/').replace('/', '-')}"
+
+
+def function_name(label: str, workload: str, network_mark: str | None) -> str:
+    """The name of a workload's function; in the network, it ends with the network's mark.
+
+    No workload's name has an underscore.
+
+    Args:
+        label: The stack's label.
+        workload: The workload's name.
+        network_mark: Seven characters that tell networks apart; None for a function in none.
+    """
+    wanted = f"{label}-{workload}"
+    if network_mark is None:
+        return names.fit(wanted, names.LAMBDA_FUNCTION)
+    return f"{names.fit(wanted, names.LAMBDA_FUNCTION - _MARK_LENGTH - 1)}_{network_mark}"
+
+
+def function_name_patterns(label: str, workload: str) -> list[str]:
+    """The names that a workload's function has outside of the network and in any, for policies.
+
+    While a function joins or leaves the network, both are there.
+    """
+    return [function_name(label, workload, mark) for mark in (None, "?" * _MARK_LENGTH)]
 
 
 def environment_bytes(variables: Mapping[str, str]) -> int:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from core import aws_lambda, egress, sidecars
 from core.discovery import agents_have_an_api
 from core.eks_nodes import Size, room, size
-from core.fleet import Agent, Fleet, Nat, Nodes, Server, Target
+from core.fleet import Agent, Chat, Fleet, Nat, Nodes, Server, Target
 from core.prices import MIB_A_GIB, Tasks, Usage, monthly
 
 # Metrics that alarms look at (an alarm is paid by the metric). Of a workload: error lines.
@@ -17,8 +17,8 @@ _LINE_METRICS = 1
 _SERVICE_METRICS, _GATEWAY_METRICS = 4, 2
 
 # On Lambda: errors, throttles and duration of a function; failures and time-outs of a state
-# machine; server errors of a REST API.
-_FUNCTION_METRICS, _MACHINE_METRICS, _API_METRICS = 3, 2, 1
+# machine; server errors of a REST API; lost messages of a chat.
+_FUNCTION_METRICS, _MACHINE_METRICS, _API_METRICS, _CHAT_METRICS = 3, 2, 1, 1
 
 FIREWALL_RULES = 3
 
@@ -117,6 +117,7 @@ def _on_lambda(fleet: Fleet, shared: Usage) -> Usage:
         for load in containers
     )
     checks = 1 if fleet.gateway.auth else 0
+    chats = sum(load.chat is Chat.WEBSOCKET and load.expose for load in fleet.agents.values())
     apis = 2 if agents_have_an_api(fleet) and fleet.servers else 1
     return replace(
         shared,
@@ -124,6 +125,7 @@ def _on_lambda(fleet: Fleet, shared: Usage) -> Usage:
         alarms=len(loads) * (_LINE_METRICS + _FUNCTION_METRICS)
         + (len(loads) - len(containers)) * _MACHINE_METRICS
         + checks * _FUNCTION_METRICS
+        + chats * _CHAT_METRICS
         + apis * _API_METRICS,
     )
 

@@ -2,6 +2,7 @@
 
 from core import cidrs
 from core.fleet import Agent, Exposure, Fleet, Nat, Target
+from core.names import short_hash
 
 # Amazon EKS User Guide, "Deploy private clusters with limited internet access": nodes find
 # themselves and their cluster by EC2 and EKS, pods get credentials by EKS Auth and STS. CloudWatch
@@ -19,6 +20,18 @@ def inside(fleet: Fleet) -> list[str]:
         if fleet.target is not Target.LAMBDA
         or ((load.storage is not None or load.private_network) and not fleet.is_state_machine(load))
     ]
+
+
+def network_mark(fleet: Fleet) -> str:
+    """What tells the private subnets of one configuration of the network from those of another.
+
+    Published versions of a function hold the network interfaces that they were made with, for as
+    long as the function is there. So a function of other subnets is another function.
+    """
+    network = fleet.network
+    if network.vpc:
+        return short_hash(" ".join([network.vpc.id, *sorted(network.vpc.private_subnets)]))
+    return short_hash(f"{network.cidr} {network.zones}")
 
 
 def nat(fleet: Fleet) -> Nat:

@@ -235,6 +235,14 @@ class Cloud:
         found = [(row[0], self.get(row[1], row[2], row[3])) for row in rows.fetchall()]
         return [(path, thing) for path, thing in found if thing is not None]
 
+    def links(self, provider: str, type_: str, id_: str) -> "list[tuple[str, str]]":
+        """(property path, string) of what an object refers to."""
+        rows = self._connection().execute(
+            "SELECT path, target FROM links WHERE (provider, type, id) = (?, ?, ?)",
+            (provider, type_, id_),
+        )
+        return [(row[0], row[1]) for row in rows.fetchall()]
+
     def count(self, name: str) -> int:
         """Add one to a counter that all processes share, and give its new value (first: 1)."""
         row = self._connection().execute(

@@ -19,6 +19,7 @@ def role(
     trust: Mapping[str, object],
     description: str,
     statements: Sequence[Statement],
+    was: str | None = None,
 ) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
     """Makes a role with just these permissions.
 
@@ -28,16 +29,18 @@ def role(
         trust: Who takes it: a document of `core.iam`.
         description: What it is for.
         statements: What it lets them do; nothing, if there are none.
+        was: The logical name that it had, if it had another one.
 
     Returns:
         The role, and what must be there before the permissions are in force.
     """
-    child = pulumi.ResourceOptions(parent=parent)
     made = aws.iam.Role(
         name,
         description=description,
         assume_role_policy=pulumi.Output.json_dumps(trust),
-        opts=child,
+        opts=pulumi.ResourceOptions(
+            parent=parent, aliases=[pulumi.Alias(name=was)] if was else None
+        ),
     )
     if not statements:
         return made, [made]
@@ -45,7 +48,9 @@ def role(
         f"{name}-policy",
         role=made.name,
         policy=pulumi.Output.json_dumps(document(statements)),
-        opts=child,
+        opts=pulumi.ResourceOptions(
+            parent=parent, aliases=[pulumi.Alias(name=f"{was}-policy")] if was else None
+        ),
     )
     return made, [policy]
 

@@ -13,6 +13,7 @@ from typing import Any
 from sandbox.cloud import Cloud, Thing
 from sandbox.providers.kubernetes.tree import part
 from sandbox.serve.api_authorization import LambdaAuthorizer
+from sandbox.serve.api_deployments import held_at, with_copies
 from sandbox.serve.api_policies import address_within
 from sandbox.serve.aws_lambda import Function
 from sandbox.serve.gateway_responses import Refused
@@ -106,7 +107,7 @@ def _stage(
     until = deployment.created if deployment else 0.0
 
     def deployed(type_: str) -> list[Thing]:
-        return [one for one in _of(cloud, type_, api.id) if one.created <= until]
+        return [one for one in _ever(cloud, type_, api.id) if held_at(one, until)]
 
     execution_arn = str(api.properties["executionArn"])
     authorizers = {
@@ -120,7 +121,9 @@ def _stage(
         )
         for one in deployed("authorizer:Authorizer")
     }
-    paths = {one.id: str(one.properties["path"]) for one in _of(cloud, "resource:Resource", api.id)}
+    paths = {
+        one.id: str(one.properties["path"]) for one in _ever(cloud, "resource:Resource", api.id)
+    }
     paths[str(api.properties.get("rootResourceId"))] = "/"
     integrations = {_at(one.properties): one for one in deployed("integration:Integration")}
     replies = [one.properties for one in deployed("integrationResponse:IntegrationResponse")]
@@ -177,10 +180,18 @@ def timeout_seconds(method: Method) -> float:
     return float(method.integration.get("timeoutMilliseconds") or _DEFAULT_MILLISECONDS) / 1000
 
 
+def _ever(cloud: Cloud, type_: str, api_id: str) -> list[Thing]:
+    return _of_api(with_copies(cloud, _OWN + type_), api_id)
+
+
 def _of(cloud: Cloud, type_: str, api_id: str) -> list[Thing]:
+    return _of_api(cloud.list("aws", _OWN + type_), api_id)
+
+
+def _of_api(things: Sequence[Thing], api_id: str) -> list[Thing]:
     return [
         one
-        for one in cloud.list("aws", _OWN + type_)
+        for one in things
         if api_id in (one.properties.get("restApi"), one.properties.get("restApiId"))
     ]
 

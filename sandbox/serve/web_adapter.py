@@ -3,10 +3,18 @@
 Facts from the adapter (aws-lambda-web-adapter 1.0.0, `src/lib.rs`) and the `lambda_http` crate that
 it is made with: the path without the API's stage, minus the base path; the gateway's context and
 Lambda's in two headers, over whatever a caller sent; what is no HTTP request is posted to a path.
+Statuses of `AWS_LWA_ERROR_STATUS_CODES`, and no others, fail the invocation.
+
+Measured with the real adapter and the runtime interface emulator: of a request header that is
+repeated, the last value arrives; a request with a header that the crate cannot read is no HTTP
+request to it; an answer that breaks off is complete to its caller, with two lines of error at its
+end.
 """
 
 import asyncio
+import base64
 import json
+import re
 import time
 from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
@@ -22,7 +30,16 @@ _CONTEXT, _LAMBDA_CONTEXT = b"x-amzn-request-context", b"x-amzn-lambda-context"
 _EVENTS_PATH = "/events"
 _POLL_SECONDS = 0.05
 _MILLISECONDS = 1000
-_FIRST_ERROR = 500
+_ERROR_CODES = "AWS_LWA_ERROR_STATUS_CODES"
+# RFC 9110, section 5.6.2, and what the http crate takes in a value.
+_HEADER_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_BROKEN_OFF = (
+    b"Lambda-Runtime-Function-Error-Type: Runtime.StreamError\r\n"
+    b"Lambda-Runtime-Function-Error-Body: "
+    + base64.b64encode(b'{"errorType":"Runtime.StreamError","errorMessage":"connection closed"}')
+    + b"\r\n"
+)
 
 
 async def request(
@@ -49,18 +66,25 @@ async def request(
         context: The gateway's context of the request.
 
     Raises:
-        FunctionError: there is no healthy process in the time that Lambda gives a start, or it took
-            longer than the function may. An answer may have begun then; it is cut.
+        FunctionError: there is no healthy process in the time that Lambda gives a start, its
+            status counts as an error, or it took longer than the function may. An answer may have
+            begun in the last case; it is cut.
     """
     request_id = str(context.get("requestId", ""))
+    answer = _Answer(function, send)
+    if all(_HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(one) for name, one in headers):
+        inner = {**scope, "headers": _with_contexts(_last(headers), function, context, request_id)}
+        path = without_base(path, function.environment.get("AWS_LWA_REMOVE_BASE_PATH"))
+    else:
+        event = {"path": path, "httpMethod": scope["method"], "requestContext": dict(context)}
+        body = json.dumps(event).encode()
+        inner, receive = _event_scope(function, body, request_id), given(body)
+        path = str(inner["path"])
     async with _limited(function, request_id):
         await forward(
-            {**scope, "headers": _with_contexts(headers, function, context, request_id)},
-            receive,
-            send,
-            base_url=await _address(function, workloads),
-            path=without_base(path, function.environment.get("AWS_LWA_REMOVE_BASE_PATH")),
+            inner, receive, answer.send, base_url=await _address(function, workloads), path=path
         )
+    await answer.finish()
 
 
 async def post_event(
@@ -75,23 +99,31 @@ async def post_event(
         request_id: The invocation's id.
 
     Raises:
-        FunctionError: there is no healthy process in the time that Lambda gives a start, or it took
-            longer than the function may, or answered with an error.
+        FunctionError: there is no healthy process in the time that Lambda gives a start, it took
+            longer than the function may, or it answered with a status that counts as an error.
     """
-    path = function.environment.get("AWS_LWA_PASS_THROUGH_PATH", _EVENTS_PATH)
     body = json.dumps(event).encode()
-    statuses: list[int] = []
 
-    async def send(message: MutableMapping[str, Any]) -> None:
-        if message["type"] == "http.response.start":
-            statuses.append(message["status"])
+    async def send(_message: MutableMapping[str, Any]) -> None:
+        """Nobody gets the answer."""
 
+    async with _limited(function, request_id):
+        await forward(
+            _event_scope(function, body, request_id),
+            given(body),
+            _Answer(function, send).send,
+            base_url=await _address(function, workloads),
+        )
+
+
+def _event_scope(function: Function, body: bytes, request_id: str) -> Scope:
+    path = function.environment.get("AWS_LWA_PASS_THROUGH_PATH", _EVENTS_PATH)
     headers = [
         (b"host", b"localhost"),
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
     ]
-    scope: Scope = {
+    return {
         "type": "http",
         "method": "POST",
         "scheme": "http",
@@ -101,15 +133,48 @@ async def post_event(
         "query_string": b"",
         "headers": _with_contexts(headers, function, None, request_id),
     }
-    async with _limited(function, request_id):
-        await forward(
-            scope,
-            given(body),
-            send,
-            base_url=await _address(function, workloads),
-        )
-    if not statuses or statuses[0] >= _FIRST_ERROR:
-        raise FunctionError("Runtime.Error", f"{function.process} answered {statuses or 'nothing'}")
+
+
+class _Answer:
+    """A process's answer on its way to the caller."""
+
+    def __init__(self, function: Function, send: Send) -> None:
+        self._errors = _error_codes(function)
+        self._process = function.process
+        self._send = send
+        self._begun = self._ended = False
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Passes on what the process sends, unless its status counts as an error."""
+        if message["type"] == "http.response.start":
+            if message["status"] in self._errors:
+                raise FunctionError(
+                    "Runtime.Error", f"{self._process} answered {message['status']}"
+                )
+            self._begun = True
+        elif not message.get("more_body"):
+            self._ended = True
+        await self._send(message)
+
+    async def finish(self) -> None:
+        """Completes an answer that broke off, as the runtime does."""
+        if self._begun and not self._ended:
+            await self._send({"type": "http.response.body", "body": _BROKEN_OFF})
+
+
+def _error_codes(function: Function) -> set[int]:
+    """The statuses that fail an invocation: `500,502-504`."""
+    codes: set[int] = set()
+    for part in function.environment.get(_ERROR_CODES, "").split(","):
+        first, _, last = part.strip().partition("-")
+        if first.isdecimal() and (last or first).isdecimal():
+            codes |= set(range(int(first), int(last or first) + 1))
+    return codes
+
+
+def _last(headers: Headers) -> Headers:
+    """Each header once, with the last of its values."""
+    return list({name.lower(): (name, value) for name, value in headers}.values())
 
 
 def given(body: bytes) -> Receive:

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 from sandbox.cloud import Cloud, Thing
 from sandbox.serve import web_adapter
 from sandbox.serve.api_authorization import Asked, LambdaAuthorizer, signed
+from sandbox.serve.api_deployments import held_at, with_copies
 from sandbox.serve.api_policies import LOOPBACK, address_within
 from sandbox.serve.api_requests import event, headers, path, query
 from sandbox.serve.aws_lambda import Function, admits, functions, invoked
@@ -121,8 +122,11 @@ def applications(
 
 
 def _of(cloud: Cloud, type_: str, api_id: str) -> list[Thing]:
-    found = cloud.list("aws", _OWN + type_)
-    return [one for one in found if one.properties.get("apiId") == api_id]
+    return [one for one in cloud.list("aws", _OWN + type_) if _is_of(one, api_id)]
+
+
+def _is_of(thing: Thing, api_id: str) -> bool:
+    return thing.properties.get("apiId") == api_id
 
 
 def _read(
@@ -141,7 +145,8 @@ def _read(
     until = deployment.created if deployment else 0.0
 
     def parts(type_: str) -> dict[str, Thing]:
-        return {one.id: one for one in _of(cloud, type_, api.id) if one.created <= until}
+        ever = [one for one in with_copies(cloud, _OWN + type_) if _is_of(one, api.id)]
+        return {one.id: one for one in ever if held_at(one, until)}
 
     execution_arn = str(api.properties["executionArn"])
     return _Api(

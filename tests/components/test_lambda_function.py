@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.fleets import LAMBDA, LAMBDA_FULL, MODEL
+from tests.components.fleets import EXISTING_VPC, LAMBDA, LAMBDA_FULL, MINIMAL, MODEL
 from tests.components.recording import API_ID, Recording, Resource, run
 
 CONTAINERS = ["assistant", "clock", "notes", "search"]
@@ -29,7 +29,9 @@ def _variables(recording: Recording, stem: str) -> dict[str, str]:
 
 
 def _statements(recording: Recording, stem: str) -> dict[str, dict[str, Any]]:
-    policy = recording.one("iam.RolePolicy", f"lambda-{stem}-role-policy").json("policy")
+    names = (f"lambda-{stem}-role-policy", f"lambda-{stem}-inside-role-policy")
+    (made,) = (made for made in recording.of("iam.RolePolicy") if made.name in names)
+    policy = made.json("policy")
     return {statement["Sid"]: statement for statement in policy["Statement"]}
 
 
@@ -164,9 +166,46 @@ def test_only_workloads_with_files_or_private_addresses_stand_in_the_network():
         group = recording.one("ec2.SecurityGroup", made.name.replace("-function", "-group"))
         assert made.inputs["vpcConfig"]["securityGroupIds"] == [group.id]
         assert len(made.inputs["vpcConfig"]["subnetIds"]) == 3
-        assert made.inputs["replaceSecurityGroupsOnDestroy"] is True
-    outside = [made for made in recording.of("lambda.Function") if made not in inside]
-    assert {made.inputs.get("replaceSecurityGroupsOnDestroy") for made in outside} == {None}
+
+
+def _names(fleet: dict[str, Any]) -> dict[str, str]:
+    return {made.name: made.inputs["name"] for made in run(fleet).of("lambda.Function")}
+
+
+PRIVATE = {**MINIMAL["servers"]["clock"], "private_network": True}
+INSIDE: dict[str, Any] = {**LAMBDA, "servers": {"clock": PRIVATE}}
+MOVES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "out of the network": (INSIDE, LAMBDA),
+    "to fewer zones": ({**INSIDE, "network": {"zones": 3}}, {**INSIDE, "network": {"zones": 2}}),
+    "to other addresses": (INSIDE, {**INSIDE, "network": {"cidr": "10.9.0.0/16"}}),
+    "to another network": (INSIDE, {**INSIDE, "network": EXISTING_VPC}),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), MOVES.values(), ids=MOVES)
+def test_a_function_of_other_subnets_is_another_one_since_its_versions_hold_the_old_ones(
+    before: dict[str, Any], after: dict[str, Any]
+):
+    assert set(_names(before).values()).isdisjoint(_names(after).values())
+
+
+def test_nothing_but_the_subnets_makes_a_function_of_the_network_another_one():
+    changed = {
+        **INSIDE,
+        "servers": {"clock": {**PRIVATE, "memory": 2048, "storage": {"mount": "/data"}}},
+        "network": {"nat": "per-zone"},
+    }
+    assert _names(changed) == _names(INSIDE)
+    assert _names(LAMBDA) == {"lambda-clock-function": "mcp-platform-dev-clock"}
+
+
+def test_a_function_that_leaves_the_network_takes_another_role_and_one_that_joins_keeps_its_own():
+    """What its interfaces are deleted with stays until the old function is gone."""
+    left, joined = run(LAMBDA), run(INSIDE)
+    assert left.one("iam.Role", "lambda-clock-role").aliases == []
+    role = joined.one("iam.Role", "lambda-clock-inside-role")
+    policy = joined.one("iam.RolePolicy", "lambda-clock-inside-role-policy")
+    assert (role.aliases, policy.aliases) == (["lambda-clock-role"], ["lambda-clock-role-policy"])
 
 
 def test_only_what_stands_in_the_network_waits_for_the_way_out():
@@ -319,7 +358,12 @@ def test_a_function_may_not_do_itself_what_puts_it_into_the_network():
     assert (allowed["Effect"], denied["Effect"]) == ("Allow", "Deny")
     assert allowed["Action"] == denied["Action"]
     assert denied["Condition"] == {
-        "ArnEquals": {"lambda:SourceFunctionArn": _arn("function:mcp-platform-dev-notes")}
+        "ArnLike": {
+            "lambda:SourceFunctionArn": [
+                _arn("function:mcp-platform-dev-notes"),
+                _arn("function:mcp-platform-dev-notes_???????"),
+            ]
+        }
     }
 
 
@@ -330,6 +374,8 @@ def test_variables_are_decrypted_for_the_function_that_they_belong_to():
             "kms:EncryptionContext:aws:lambda:FunctionArn": [
                 _arn("function:mcp-platform-dev-clock"),
                 _arn("function:mcp-platform-dev-clock:*"),
+                _arn("function:mcp-platform-dev-clock_???????"),
+                _arn("function:mcp-platform-dev-clock_???????:*"),
             ]
         }
     }
@@ -392,12 +438,34 @@ def test_every_function_has_alarms_on_its_errors_its_refusals_and_its_time():
         assert metrics["duration"]["threshold"] == round(function["timeout"] * 900)
 
 
+def test_a_chat_message_that_fails_or_is_lost_is_told_at_once():
+    recording = run(LAMBDA_FULL)
+    alarms = {made.name: made.inputs for made in recording.of("cloudwatch.MetricAlarm")}
+    assert _variables(recording, "assistant")["AWS_LWA_ERROR_STATUS_CODES"] == "599"
+    failed, dropped = (alarms[f"lambda-assistant-{what}-alarm"] for what in ("errors", "dropped"))
+    assert (failed["metricName"], failed["evaluationPeriods"], failed["threshold"]) == (
+        "Errors",
+        1,
+        1,
+    )
+    assert (dropped["metricName"], dropped["evaluationPeriods"], dropped["threshold"]) == (
+        "AsyncEventsDropped",
+        1,
+        1,
+    )
+    assert dropped["dimensions"] == failed["dimensions"]
+    assert [name for name in alarms if name.endswith("-dropped-alarm")] == [
+        "lambda-assistant-dropped-alarm"
+    ]
+    assert "AWS_LWA_ERROR_STATUS_CODES" not in _variables(recording, "clock")
+
+
 def test_the_names_of_functions_fit_64_characters_with_the_longest_there_are():
     name = "a" * 32
     fleet = {
         "target": "lambda",
         "agents": {name: {"runs_as": "state-machine", "models": [MODEL]}},
-        "servers": {"b" * 32: {"image": {"context": "workloads/clock"}}},
+        "servers": {"b" * 32: {"image": {"context": "workloads/clock"}, "private_network": True}},
     }
     recording = run(fleet, stack_name="s" * 60)
     names = [made.inputs["name"] for made in recording.of("lambda.Function")]

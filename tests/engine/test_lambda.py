@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sandbox.serve.api_deployments import with_copies
 from tests.engine.sandbox_run import ROOT, STACK, Sandbox
 
 pytestmark = pytest.mark.engine
@@ -82,6 +83,38 @@ def test_more_memory_is_a_new_version_of_one_function(changed: Sandbox) -> None:
         if each["type"] == "aws:lambda/alias:Alias" and "clock" in each["urn"]
     )
     assert alias["outputs"]["functionVersion"] == "2"
+    assert changed.changes() == {}
+
+
+def test_a_function_leaves_the_network_and_nothing_of_it_stays_there(changed: Sandbox) -> None:
+    def inside() -> list[str]:
+        functions = changed.cloud.list("aws", "aws:lambda/function:Function")
+        return [one.id for one in functions if "vpcConfig" in one.properties]
+
+    (before,) = inside()
+    # Older versions hold the network interfaces that they were made with.
+    changed.configure("servers.notes.memory", 2048)
+    changed.up()
+    changed.must("config", "rm", "--path", "mcp-platform:servers.notes.storage", "--stack", STACK)
+    changed.up()
+    assert inside() == []
+    assert changed.cloud.get("aws", "aws:lambda/function:Function", before) is None
+    groups = changed.cloud.list("aws", "aws:ec2/securityGroup:SecurityGroup")
+    assert [one.id for one in groups if "notes" in str(one.properties.get("name"))] == []
+    assert changed.changes() == {}
+
+
+def test_a_list_of_addresses_that_is_removed_is_in_force_no_more(changed: Sandbox) -> None:
+    def denials() -> list[str]:
+        policies = with_copies(changed.cloud, "aws:apigateway/restApiPolicy:RestApiPolicy")
+        return [one.id for one in policies if "NotIpAddress" in str(one.properties["policy"])]
+
+    changed.configure("gateway.allow_cidrs", ["203.0.113.0/24"])
+    changed.up()
+    assert len(denials()) == 1
+    changed.must("config", "rm", "--path", "mcp-platform:gateway.allow_cidrs", "--stack", STACK)
+    changed.up()
+    assert denials() == []
     assert changed.changes() == {}
 
 

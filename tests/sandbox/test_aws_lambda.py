@@ -244,6 +244,29 @@ def test_a_change_of_code_or_configuration_publishes_a_version_and_no_other_does
     assert after["qualifiedArn"] == f"{ARN}:{version}"
 
 
+def test_older_versions_hold_the_group_and_the_subnet_of_a_function_that_left_the_network(
+    account: Any,
+):
+    _, subnet, group = make_network(account)
+    inside = {"subnetIds": [subnet.id], "securityGroupIds": [group.id]}
+    made = make_function(account, vpcConfig=inside)
+    account.update(FUNCTION, made, **function_inputs(account))
+    for type_, thing in ((GROUP, group), (SUBNET, subnet)):
+        with pytest.raises(RefusedError, match=r"^DependencyViolation: .*Function clock"):
+            account.delete(type_, thing)
+    account.delete(FUNCTION, made)
+    for type_, thing in ((GROUP, group), (SUBNET, subnet)):
+        account.delete(type_, thing)
+
+
+def test_a_function_without_versions_holds_what_it_is_connected_by_alone(account: Any):
+    _, subnet, group = make_network(account)
+    inside = {"subnetIds": [subnet.id], "securityGroupIds": [group.id]}
+    made = make_function(account, publish=False, vpcConfig=inside)
+    account.update(FUNCTION, made, **function_inputs(account, publish=False))
+    account.delete(GROUP, group)
+
+
 @pytest.mark.parametrize("region", ["us-east-2", "eu-west-1"])
 def test_an_image_of_another_region_is_refused(account: Any, region: str):
     uri = f"123456789012.dkr.ecr.{region}.amazonaws.com/app:1"

@@ -93,6 +93,8 @@ class Settings:
 
     Attributes:
         name: The function's name.
+        known_as: The names that policies know it by, with `?` for any character; its own name, if
+            there is no other.
         description: What it is.
         image_uri: The image with its digest.
         command: What the image runs, if not its own command.
@@ -107,6 +109,7 @@ class Settings:
     """
 
     name: str
+    known_as: Sequence[str] = ()
     description: str
     image_uri: pulumi.Input[str]
     command: Sequence[str] = ()
@@ -133,6 +136,11 @@ def create_function(
     It runs on arm64, writes JSON to its log group, is traced, and keeps its variables under the
     stack's key. It stands in no network unless it is told.
 
+    Older versions keep the interfaces, and with them the security group and the subnets, that the
+    function had; they go with the function (AWS Lambda Developer Guide, "Understanding Hyperplane
+    Elastic Network Interfaces"). Whoever moves it to another network or out of one gives it another
+    name, so that a new function is made before the old one is deleted with all its versions.
+
     Args:
         name: The stem of the logical names.
         settings: What it is.
@@ -141,18 +149,24 @@ def create_function(
         parent: The component that it belongs to.
     """
     inside = settings.inside
-    function_arn = foundation.account.arn("lambda", f"function:{settings.name}")
+    function_arns = [
+        foundation.account.arn("lambda", f"function:{known}")
+        for known in settings.known_as or [settings.name]
+    ]
+    # What connects a function to the network is needed until the last of its interfaces is gone. So
+    # a function that leaves takes another role, and the old one goes after the old function.
     execution_role, ready = role(
-        f"{name}-role",
+        f"{name}-inside-role" if inside else f"{name}-role",
         parent=parent,
         trust=trust(_SERVICE, foundation.account.id),
         description=settings.description,
         statements=[
             *own_permissions(
-                foundation, function_arn, settings.log_group_arn, inside=inside is not None
+                foundation, function_arns, settings.log_group_arn, inside=inside is not None
             ),
             *settings.statements,
         ],
+        was=f"{name}-role" if inside else None,
     )
     made = aws.lambda_.Function(
         f"{name}-function",
@@ -183,9 +197,6 @@ def create_function(
         }
         if inside and inside.access_point_arn
         else None,
-        # AWS keeps the network interfaces of a function for up to an hour after it, and with them
-        # its security group, unless they are given another one (pulumi-aws issue 2642).
-        replace_security_groups_on_destroy=True if inside else None,
         opts=pulumi.ResourceOptions(
             parent=parent,
             depends_on=foundation.network.before([*ready, *needed, *inside.needed])

@@ -21,14 +21,31 @@ def function_alarms(
     function_name: pulumi.Output[str],
     timeout_seconds: int,
     topic_arn: pulumi.Output[str],
+    chats: bool = False,
 ) -> None:
-    """Makes the alarms of a function: its errors, its refusals, its time."""
+    """Makes the alarms of a function: its errors, its refusals, its time.
+
+    People who chat get nothing for a message that fails, so one is enough for an alarm, and so is
+    one that was dropped before the function had it: it came too late, or too many did.
+    """
     function = {"FunctionName": function_name}
     slow = round(timeout_seconds * 1000 * _SLOW_SHARE)
     for suffix, metric, statistic, threshold, minutes, description in (
-        ("errors", "Errors", "Sum", 1, 3, f"{what} ends with an error or is stopped"),
+        (
+            "errors",
+            "Errors",
+            "Sum",
+            1,
+            1 if chats else 3,
+            f"{what} ends with an error or is stopped",
+        ),
         ("throttles", "Throttles", "Sum", 1, 3, f"{what} is called more often than it may run"),
         ("duration", "Duration", "Maximum", slow, 1, f"{what} takes nearly all the time it has"),
+        *(
+            [("dropped", "AsyncEventsDropped", "Sum", 1, 1, f"{what} loses a message of a chat")]
+            if chats
+            else []
+        ),
     ):
         alarm(
             f"{name}-{suffix}-alarm",

@@ -35,7 +35,7 @@ def workload_permissions(
 
 def own_permissions(
     foundation: Foundation,
-    function_arn: pulumi.Output[str],
+    function_arns: Sequence[pulumi.Output[str]],
     log_group_arn: pulumi.Output[str],
     *,
     inside: bool,
@@ -51,11 +51,15 @@ def own_permissions(
             # With a version behind it too: which of them Lambda names is not documented.
             conditions={
                 "StringLike": {
-                    _FUNCTION_CONTEXT: [function_arn, pulumi.Output.concat(function_arn, ":*")]
+                    _FUNCTION_CONTEXT: [
+                        arn
+                        for function_arn in function_arns
+                        for arn in (function_arn, pulumi.Output.concat(function_arn, ":*"))
+                    ]
                 }
             },
         ),
-        *(_join_network(function_arn) if inside else ()),
+        *(_join_network(function_arns) if inside else ()),
     ]
 
 
@@ -145,7 +149,7 @@ def run_machine(
     ]
 
 
-def _join_network(function_arn: pulumi.Output[str]) -> list[Statement]:
+def _join_network(function_arns: Sequence[pulumi.Output[str]]) -> list[Statement]:
     """Standing in a network, which Lambda sees to with the function's role.
 
     The function itself is forbidden what only Lambda needs (AWS Lambda Developer Guide, "Giving
@@ -171,6 +175,6 @@ def _join_network(function_arn: pulumi.Output[str]) -> list[Statement]:
             effect="Deny",
             actions=actions,
             resources=("*",),
-            conditions={"ArnEquals": {"lambda:SourceFunctionArn": function_arn}},
+            conditions={"ArnLike": {"lambda:SourceFunctionArn": list(function_arns)}},
         ),
     ]

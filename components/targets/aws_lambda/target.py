@@ -247,6 +247,7 @@ class LambdaTarget(pulumi.ComponentResource):
                 function_name=function_name,
                 timeout_seconds=timeout_seconds,
                 topic_arn=topic_arn,
+                chats=what in self._workloads and self._workloads[what].chat_url is not None,
             )
 
 

@@ -12,6 +12,10 @@ from core.fleet import Agent, Fleet, Server
 from core.stack import Stack
 from core.timeouts import chain
 
+FAILED_EVENT = 599
+"""The status with which an agent answers an event that it could not handle: the invocation fails,
+and is counted. No answer to an HTTP request has it."""
+
 EVENTS_PATH = "/events"
 """Where the web adapter brings an agent what is no HTTP request: what people write in a chat."""
 
@@ -84,6 +88,7 @@ def _adapter(workload: str, load: Server | Agent) -> dict[str, pulumi.Input[str]
     """Lambda Web Adapter 1.0: which part of the path is the gateway's, and how to answer."""
     outer = agent_path(workload) if isinstance(load, Agent) else server_path(workload)
     return {
+        **({"AWS_LWA_ERROR_STATUS_CODES": str(FAILED_EVENT)} if isinstance(load, Agent) else {}),
         "AWS_LWA_INVOKE_MODE": "response_stream",
         "AWS_LWA_PASS_THROUGH_PATH": EVENTS_PATH,
         "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS": "200",

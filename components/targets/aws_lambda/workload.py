@@ -12,7 +12,7 @@ from components.targets.aws_lambda.permissions import answer_chats, workload_per
 from components.targets.aws_lambda.scaling import keep_warm
 from components.targets.aws_lambda.variables import plain_variables
 from components.traffic import allow, let_out
-from core import aws_lambda, egress, names
+from core import aws_lambda, egress
 from core.environment import files_dir
 from core.fleet import Agent, Chat, Fleet, Server
 from core.stack import Stack
@@ -96,11 +96,15 @@ class Workload(pulumi.ComponentResource):
 
     def _settings(self, apis: Apis, room: aws.apigatewayv2.Api | None) -> Settings:
         workload, load, foundation = self._workload, self._load, self._foundation
+        inside = workload in egress.inside(self._fleet)
         statements = workload_permissions(workload, load, foundation, apis.internal)
         if room:
             statements += answer_chats(room.execution_arn)
         return Settings(
-            name=names.fit(f"{self._stack.label}-{workload}", names.LAMBDA_FUNCTION),
+            name=aws_lambda.function_name(
+                self._stack.label, workload, egress.network_mark(self._fleet) if inside else None
+            ),
+            known_as=aws_lambda.function_name_patterns(self._stack.label, workload),
             description=f"{workload} of {self._stack.label}",
             image_uri=foundation.images.uris[workload],
             memory_mib=aws_lambda.memory_mib(load.cpu, load.memory),
@@ -119,7 +123,7 @@ class Workload(pulumi.ComponentResource):
             log_group_name=foundation.observability.log_group_names[workload],
             log_group_arn=foundation.observability.log_group_arns[workload],
             reserved=load.concurrency.reserved,
-            inside=self._inside() if workload in egress.inside(self._fleet) else None,
+            inside=self._inside() if inside else None,
         )
 
     def _inside(self) -> Inside:

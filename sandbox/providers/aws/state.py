@@ -2,11 +2,11 @@
 
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from sandbox.cloud import TakenError, Thing
-from sandbox.providers.aws import demands
+from sandbox.providers.aws import demands, deployments
 from sandbox.providers.aws.check import DEFAULTS
 from sandbox.providers.aws.constraints import holds, pattern, shown
 from sandbox.providers.aws.documents import normal
@@ -160,10 +160,19 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
         for name, template in templates.items():
             minted[name] = scope[name] = fill(template, scope, context.cloud)
         properties = {**kept, **given, **minted, **_tags_all(known, given)}
+        held = _held_by_versions(context, known, call, key)
         if _key(context, known, call, call.id, properties) != key:
             context.cloud.delete(PROVIDER, call.type, key)
-        _put(context, known, call, call.id, properties, new=False)
+        _put(context, known, call, call.id, properties, new=False, held=held)
     return properties
+
+
+def _held_by_versions(context: Context, known: Plan, call: Call, key: str) -> list[tuple[str, str]]:
+    """What published versions go on referring to, whatever the newest one says."""
+    published = _publication(known, call.old_inputs)
+    paths = known.table.publishes.get("versions_hold", ()) if published else ()
+    links = context.cloud.links(PROVIDER, call.type, key)
+    return [(path, target) for path, target in links if path in paths]
 
 
 def _with_what_aws_keeps(
@@ -214,7 +223,9 @@ def delete(context: Context, call: Call) -> None:
         for _, user in holders:
             if user.type.removeprefix("aws:") not in table.spares:
                 context.cloud.delete(user.provider, user.type, user.id)
+        deployments.keep(context.cloud, table, thing)
         context.cloud.delete(PROVIDER, call.type, key)
+        deployments.forget(context.cloud, call.type)
 
 
 def _holds(held_by: tuple[str, ...], path: str, user: Thing) -> bool:
@@ -371,12 +382,14 @@ def _put(
     properties: Mapping[str, Any],
     *,
     new: bool,
+    held: Iterable[tuple[str, str]] = (),
 ) -> None:
     table = known.table
     scope = {**_around(context, call), **properties, "id": id_}
     claims = [str(fill(claim, scope, context.cloud)) for claim in table.claims]
     links = [(path, value) for path, value, _ in _links(known, call.inputs)]
     links += demands.links(known, scope, context.cloud)
+    links += [link for link in held if link not in links]
     try:
         context.cloud.put(
             Thing(

@@ -60,6 +60,7 @@ class Entry:
     delete_first: bool = False
     protected: str = ""
     secret: tuple[str, ...] = ()
+    deployed: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, kw_only=True)

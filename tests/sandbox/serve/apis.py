@@ -336,12 +336,13 @@ async def ask(
     *,
     host: str = HOST,
     headers: Mapping[str, str] | None = None,
+    repeated: Sequence[tuple[str, str]] = (),
     body: bytes | Sequence[bytes] = b"",
     source: str = OPERATOR,
     query: str = "",
 ) -> Answer:
     """Asks an application over ASGI."""
-    given = {"host": host, **(headers or {})}
+    given = [*{"host": host, **(headers or {})}.items(), *repeated]
     pieces = [body] if isinstance(body, bytes) else list(body)
     answer = Answer()
 
@@ -367,7 +368,7 @@ async def ask(
         "path": path,
         "raw_path": path.encode(),
         "query_string": query.encode(),
-        "headers": [(k.lower().encode(), v.encode()) for k, v in given.items()],
+        "headers": [(k.lower().encode(), v.encode()) for k, v in given],
         "client": ("127.0.0.1", 1),
         "state": {"source": source},
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from sandbox.cloud import Cloud
+from sandbox.providers.aws import deployments
+from sandbox.providers.aws.tables import tables
 from sandbox.serve import rest_integrations, web_adapter
 from sandbox.serve.api_policies import Effect, address_within, decide
 from sandbox.serve.plan import OPERATOR
@@ -632,7 +635,7 @@ def test_a_function_that_takes_too_long_is_an_error_of_the_server(tmp_path: Path
     assert (answer.status, answer.json) == (502, {"message": "Internal server error"})
 
 
-@pytest.mark.parametrize(("function", "gateway"), [(0.3, 60_000), (60, 300)])
+@pytest.mark.parametrize(("function", "gateway"), [(1.5, 60_000), (60, 1500)])
 def test_a_stream_that_lasts_too_long_is_cut(tmp_path: Path, function: float, gateway: int) -> None:
     answer = once(_limited(tmp_path, function=function, gateway=gateway), behaviour=begun)
     assert (answer.status, answer.body, answer.ended) == (200, b"one", False)
@@ -683,6 +686,91 @@ def test_a_function_runs_to_its_end_when_its_caller_goes_away(cloud: Cloud) -> N
     # After the body, `ask` says that the caller is gone.
     assert once(cloud, behaviour=slow).status == 200
     assert ended == ["end"]
+
+
+async def dying(_receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+    raise ConnectionError("the process ends")
+
+
+def test_an_answer_that_breaks_off_looks_complete_with_two_lines_of_error(cloud: Cloud) -> None:
+    answer = once(cloud, behaviour=dying)
+    assert (answer.status, answer.ended) == (200, True)
+    assert answer.body.startswith(b"data: 1\n\n")
+    lines = answer.body.removeprefix(b"data: 1\n\n").splitlines()
+    assert [line.partition(b":")[0] for line in lines] == [
+        b"Lambda-Runtime-Function-Error-Type",
+        b"Lambda-Runtime-Function-Error-Body",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("codes", "status"),
+    [("599", 502), ("500, 590-599", 502), ("598", 599), ("", 599), ("a-b", 599)],
+)
+def test_statuses_that_count_as_errors_fail_the_invocation_and_no_others_do(
+    tmp_path: Path, codes: str, status: int
+) -> None:
+    async def failing(_receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 599, "headers": []})
+        await send({"type": "http.response.body", "body": b"it failed"})
+
+    cloud = Cloud(tmp_path / "cloud.sqlite")
+    add_api(cloud)
+    variables = {"PORT": "8080", "AWS_LWA_ERROR_STATUS_CODES": codes}
+    add_function(cloud, "clock", variables=variables)
+    permit(cloud, "clock", CLOCK)
+    add_method(cloud, "/servers/clock/mcp", "POST", answered_by("clock"))
+    deploy(cloud)
+    assert once(cloud, behaviour=failing).status == status
+
+
+def test_of_a_repeated_header_the_last_value_arrives(cloud: Cloud) -> None:
+    async def use(_asking: Asking, seen: Seen) -> dict[str, str]:
+        async with workload() as (running, noted):
+            app = applications(cloud, running)[HOST]
+            await ask(app, "POST", MCP, repeated=[("x-tag", "first"), ("x-tag", "last")])
+            return noted.last[2]
+
+    assert served(cloud, use)["x-tag"] == "last"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("x-tag", "a\x01b"), ("x tag", "a"), ("x-tag", "\x7f")]
+)
+def test_a_request_with_a_header_that_rust_refuses_arrives_as_an_event(
+    cloud: Cloud, name: str, value: str
+) -> None:
+    async def use(asking: Asking, seen: Seen) -> tuple[str, str, bytes]:
+        await asking("POST", MCP, headers={name: value}, body=b"secret")
+        method, target, _, body = seen.last
+        return method, target, body
+
+    method, target, body = served(cloud, use)
+    assert (method, target) == ("POST", "/events")
+    assert json.loads(body)["httpMethod"] == "POST"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "arrives"),
+    [
+        ("application/octet-stream", b"\xff\x00"),
+        ("application/octet-stream; a=b", b"\xff\x00"),
+        ("text/plain", "\ufffd\x00".encode()),
+    ],
+)
+def test_bodies_of_binary_types_keep_their_bytes(
+    cloud: Cloud, content_type: str, arrives: bytes
+) -> None:
+    types = {"binaryMediaTypes": ["application/octet-stream"]}
+    cloud.edit("aws", "aws:apigateway/restApi:RestApi", API, types)
+
+    async def use(asking: Asking, seen: Seen) -> bytes:
+        await asking("POST", MCP, headers={"content-type": content_type}, body=b"\xff\x00")
+        return seen.last[3]
+
+    assert served(cloud, use) == arrives
 
 
 def test_with_a_domain_that_answers_and_awss_own_name_does_not(cloud: Cloud) -> None:
@@ -777,6 +865,26 @@ def test_the_apis_own_policy_allows_what_the_authorizers_does_not_mention(tokens
     headers = {"authorization": BEARER}
     assert once(tokens, headers=headers, functions=silent).status == 200
     assert once(tokens, headers=headers, functions=denying).status == 403
+
+
+def test_a_policy_that_is_deleted_stays_in_the_deployment_that_was_made_before(
+    cloud: Cloud,
+) -> None:
+    own_policy(cloud, statement("Deny"))
+    deploy(cloud)
+    assert once(cloud).status == 403
+    policy_type = "aws:apigateway/restApiPolicy:RestApiPolicy"
+    thing = cloud.get("aws", policy_type, API)
+    assert thing is not None
+    deployments.keep(cloud, tables().types[policy_type], thing)
+    cloud.delete("aws", policy_type, API)
+    assert once(cloud).status == 403
+    put_at(cloud, "apigateway/deployment:Deployment", "next", time.time() + 1, restApi=API)
+    cloud.edit("aws", "aws:apigateway/stage:Stage", "live", {"deployment": "next"})
+    assert once(cloud).status == 200
+    cloud.delete("aws", "aws:apigateway/deployment:Deployment", "dep")
+    deployments.forget(cloud, "aws:apigateway/deployment:Deployment")
+    assert cloud.list(deployments.COPIES) == []
 
 
 def test_a_policy_that_was_made_after_the_deployment_is_not_in_force(cloud: Cloud) -> None:

@@ -1,0 +1,71 @@
+"""What a deployment of an API still holds after it was deleted: a deployment is a copy.
+
+A part of an API (a route, a policy …) that is deleted stays in the deployments that were made while
+it was there. Such parts are kept beside the cloud's own objects, under another provider's name, for
+as long as one of these deployments is there. `sandbox.serve` reads them.
+
+Source: API Gateway developer guide, "Deploy REST APIs in API Gateway".
+"""
+
+import time
+from collections.abc import Mapping
+
+from sandbox.cloud import Cloud, Thing
+from sandbox.providers.aws.tables import Entry, tables
+
+COPIES = "aws-deployed"
+"""The provider that kept parts have in the cloud."""
+
+DELETED = "deletedAt"
+"""The property that says when a kept part was deleted."""
+
+
+def keep(cloud: Cloud, table: Entry, thing: Thing) -> None:
+    """Keep a part of an API that is being deleted, if a deployment holds it.
+
+    Args:
+        cloud: The cloud.
+        table: What the table says of the part's type.
+        thing: The part.
+    """
+    rule = table.deployed
+    if not rule:
+        return
+    now = time.time()
+    properties = {**thing.properties, DELETED: now}
+    if _holds(cloud, rule, thing.created, properties):
+        cloud.put(
+            Thing(
+                provider=COPIES,
+                type=thing.type,
+                id=f"{thing.id} {now}",
+                inputs={},
+                properties={**properties, "id": thing.id},
+                created=thing.created,
+            )
+        )
+
+
+def forget(cloud: Cloud, deleted_type: str) -> None:
+    """Drop the kept parts that no deployment holds any more.
+
+    Args:
+        cloud: The cloud.
+        deleted_type: The type of what was deleted; nothing happens unless it is a deployment.
+    """
+    for kept in cloud.list(COPIES):
+        rule = tables().types[kept.type].deployed
+        is_its = deleted_type == f"aws:{rule['in']}"
+        if is_its and not _holds(cloud, rule, kept.created, kept.properties):
+            cloud.delete(COPIES, kept.type, kept.id)
+
+
+def _holds(
+    cloud: Cloud, rule: Mapping[str, str], created: float, properties: Mapping[str, object]
+) -> bool:
+    deleted = float(str(properties[DELETED]))
+    return any(
+        deployment.properties.get(rule["api"]) == properties.get(rule["of"])
+        and created <= deployment.created < deleted
+        for deployment in cloud.list("aws", f"aws:{rule['in']}")
+    )
