@@ -209,6 +209,8 @@ def create_function(
         name=LIVE,
         function_name=made.name,
         function_version=made.version,
-        opts=pulumi.ResourceOptions(parent=parent),
+        # Of another function, the same name is free. Pulumi would delete it first, and with it all
+        # that goes by its ARN, up to the deployment of the API, which its stage still needs.
+        opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=False),
     )
     return Function(name=made.name, alias_arn=alias.arn, alias=alias, role_arn=execution_role.arn)
