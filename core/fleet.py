@@ -250,6 +250,10 @@ class Concurrency(_Model):
     utilization_percent: int = Field(default=70, ge=10, le=90, examples=[70])
     """The share of the warm ones in use to hold by warming more or fewer."""
 
+    keep_active: bool = Field(default=False, examples=[True])
+    """Whether it is invoked once a week: Lambda makes a function inactive that nobody has called
+    for weeks, and the next call fails."""
+
 
 class Storage(_Model):
     """A durable file system for one workload."""

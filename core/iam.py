@@ -18,6 +18,8 @@ SOURCE_ACCOUNT_SERVICES: Final = frozenset(
     {
         # Amazon ECS Developer Guide, "Amazon ECS task IAM role".
         "ecs-tasks.amazonaws.com",
+        # EventBridge Scheduler User Guide, "Confused deputy prevention".
+        "scheduler.amazonaws.com",
         # AWS Step Functions Developer Guide, "Prevent cross-service confused deputy issue".
         "states.amazonaws.com",
         # Amazon VPC User Guide, "IAM role for publishing flow logs to CloudWatch Logs".

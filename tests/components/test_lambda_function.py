@@ -460,6 +460,42 @@ def test_a_chat_message_that_fails_or_is_lost_is_told_at_once():
     assert "AWS_LWA_ERROR_STATUS_CODES" not in _variables(recording, "clock")
 
 
+def _kept_active(*names: str) -> dict[str, Any]:
+    fleet = json.loads(json.dumps(LAMBDA_FULL))
+    for section in ("servers", "agents"):
+        for name in set(fleet[section]) & set(names):
+            fleet[section][name].setdefault("concurrency", {})["keep_active"] = True
+    return fleet
+
+
+def test_functions_are_invoked_once_a_week_only_where_asked():
+    assert run(LAMBDA_FULL).of("scheduler.Schedule") == []
+    recording = run(_kept_active("clock", "researcher"))
+    schedules = {made.name: made.inputs for made in recording.of("scheduler.Schedule")}
+    keeper = recording.one("iam.Role", "lambda-keeper")
+    live = {
+        name: recording.one("lambda.Alias", f"lambda-{name}-live").state["arn"]
+        for name in ("clock", "researcher-tools", "gateway_tokens")
+    }
+    assert {name: one["target"]["arn"] for name, one in schedules.items()} == {
+        "lambda-clock-active": live["clock"],
+        "lambda-researcher-active": live["researcher-tools"],
+        "lambda-gateway_tokens-active": live["gateway_tokens"],
+    }
+    assert {one["scheduleExpression"] for one in schedules.values()} == {"rate(7 days)"}
+    assert {one["target"]["roleArn"] for one in schedules.values()} == {keeper.state["arn"]}
+    (statement,) = recording.one("iam.RolePolicy", "lambda-keeper-policy").json("policy")[
+        "Statement"
+    ]
+    assert statement["Action"] == ["lambda:InvokeFunction"]
+    assert sorted(statement["Resource"]) == sorted(live.values())
+    events = {name: json.loads(one["target"]["input"]) for name, one in schedules.items()}
+    health = events["lambda-clock-active"]
+    assert (health["httpMethod"], health["path"]) == ("GET", "/health")
+    assert events["lambda-researcher-active"] == {"list": True}
+    assert events["lambda-gateway_tokens-active"] == {"keep_active": True}
+
+
 def test_the_names_of_functions_fit_64_characters_with_the_longest_there_are():
     name = "a" * 32
     fleet = {

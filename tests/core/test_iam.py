@@ -288,9 +288,8 @@ def test_a_service_of_which_it_is_not_known_is_refused():
         ValueError,
         match=r"^it is not known whether 'sqs\.amazonaws\.com' sends aws:SourceAccount; "
         r"known are apigateway\.amazonaws\.com, ec2\.amazonaws\.com, "
-        r"ec2\.amazonaws\.com\.cn, "
-        r"ecs-tasks\.amazonaws\.com, lambda\.amazonaws\.com, states\.amazonaws\.com, "
-        r"vpc-flow-logs\.amazonaws\.com$",
+        r"ec2\.amazonaws\.com\.cn, ecs-tasks\.amazonaws\.com, lambda\.amazonaws\.com, "
+        r"scheduler\.amazonaws\.com, states\.amazonaws\.com, vpc-flow-logs\.amazonaws\.com$",
     ):
         trust("sqs.amazonaws.com", _ACCOUNT)
 

@@ -20,6 +20,7 @@ from tests.sandbox.serverless import (
     make_deployed,
     make_function,
     make_network,
+    make_role,
     trust,
 )
 
@@ -38,6 +39,7 @@ INSTANCE = "aws:servicediscovery/instance:Instance"
 WEB_ACL = "aws:wafv2/webAcl:WebAcl"
 ASSOCIATION = "aws:wafv2/webAclAssociation:WebAclAssociation"
 STAGE = "aws:apigateway/stage:Stage"
+SCHEDULE = "aws:scheduler/schedule:Schedule"
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:clock"
 INVOKE = {"action": "lambda:InvokeFunction", "principal": "apigateway.amazonaws.com"}
@@ -782,3 +784,24 @@ def test_what_stands_is_looked_up(account: Any):
         ("aws:servicediscovery/getHttpNamespace:getHttpNamespace", {"name": "fleet"}, namespace.id),
     ):
         assert account.invoke(token, **arguments)["id"] == wanted
+
+
+def test_a_schedule_takes_a_role_that_trusts_it_alone(account: Any):
+    make_function(account)
+    mine, other = (
+        make_role(account, f"{service}.amazonaws.com", name)
+        for service, name in (("scheduler", "keeper"), ("events", "other"))
+    )
+    wanted: dict[str, Any] = {
+        "scheduleExpression": "rate(7 days)",
+        "flexibleTimeWindow": {"mode": "FLEXIBLE", "maximumWindowInMinutes": 60},
+        "target": {"arn": ARN, "roleArn": mine, "input": "{}"},
+    }
+    assert account.reasons(SCHEDULE, wanted) == []
+    made = account.make(SCHEDULE, "weekly", name="weekly", **wanted)
+    assert made.id == "default/weekly"
+    says = r"^ValidationException: .*must allow EventBridge Scheduler to assume the role"
+    with pytest.raises(RefusedError, match=says):
+        account.make(
+            SCHEDULE, "x", name="x", **{**wanted, "target": {"arn": ARN, "roleArn": other}}
+        )

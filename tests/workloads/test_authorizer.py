@@ -235,3 +235,11 @@ def test_where_a_rest_api_has_a_policy_the_token_alone_decides(
     monkeypatch.setenv("ALLOW_CIDRS", "203.0.113.0/24")
     (statement,) = handled(token_event(f"Bearer {issuer.token()}"))["policyDocument"]["Statement"]
     assert statement["Effect"] == "Allow"
+
+
+def test_a_call_that_keeps_the_function_active_lets_nobody_in_and_asks_nobody() -> None:
+    assert handled({"keep_active": True}) == {}
+
+
+def test_nothing_else_in_an_event_spares_the_token(issuer: Issuer) -> None:
+    assert_unauthorized({**token_event("Bearer x"), "keep_active": "true"})

@@ -8,7 +8,14 @@ from components.outputs import by_name
 from components.targets.aws_lambda.api import Api
 from components.targets.aws_lambda.apis import Apis
 from components.targets.aws_lambda.discovery import register_servers
+from components.targets.aws_lambda.function import Function
 from components.targets.aws_lambda.images import let_lambda_pull
+from components.targets.aws_lambda.keep_active import (
+    HEALTH,
+    LIST_TOOLS,
+    NO_REQUEST,
+    keep_active,
+)
 from components.targets.aws_lambda.log_role import log_role
 from components.targets.aws_lambda.observability import (
     api_alarm,
@@ -37,7 +44,8 @@ class LambdaTarget(pulumi.ComponentResource):
     Type token `mcp-platform:lambda:Target`. Creates a REST API as the gateway, and a second one for
     agents where the gateway is not for them; a `Workload` for every server and agent, but a
     `StateMachine` for agents that run as one; the `Routes` that lead to them; the function that
-    checks tokens, where they are; an HTTP namespace with an instance for every server; alarms.
+    checks tokens, where they are; schedules for functions that stay active; an HTTP namespace with
+    an instance for every server; alarms.
 
     Attributes:
         gateway_url: The way in, without a slash at the end.
@@ -102,6 +110,7 @@ class LambdaTarget(pulumi.ComponentResource):
         if apis.internal is not apis.gateway:
             apis.internal.admit_roles(self._roles_of_agents(), foundation)
         self._routes(apis)
+        keep_active(name, self._kept_active(apis), foundation=foundation, parent=self)
         self._alarms(apis)
         self.gateway_url = apis.gateway.url
         self.endpoint = apis.gateway.endpoint
@@ -219,6 +228,22 @@ class LambdaTarget(pulumi.ComponentResource):
                 stage_name=made.stage_name,
                 topic_arn=self._foundation.observability.topic_arn,
             )
+
+    def _kept_active(self, apis: Apis) -> dict[str, tuple[Function, str]]:
+        """The functions that a schedule invokes, each with what it is invoked with."""
+        wanted = [name for name, load in self._fleet.workloads() if load.concurrency.keep_active]
+        kept = {
+            name: (self._workloads[name].function, HEALTH)
+            for name in wanted
+            if name in self._workloads
+        } | {
+            name: (self._machines[name].tools, LIST_TOOLS)
+            for name in wanted
+            if name in self._machines
+        }
+        if kept and apis.tokens:
+            kept["gateway_tokens"] = (apis.tokens, NO_REQUEST)
+        return kept
 
     def _alarms(self, apis: Apis) -> None:
         loads = dict(self._fleet.workloads())

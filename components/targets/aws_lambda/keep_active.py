@@ -1,0 +1,92 @@
+"""Calls that keep functions active although nobody uses them."""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+import pulumi
+import pulumi_aws as aws
+
+from components.foundation import Foundation
+from components.foundation.identity import role
+from components.targets.aws_lambda.function import Function
+from core.iam import Statement, trust
+
+# AWS Lambda Developer Guide, "Invoking functions defined as container images": a function that is
+# not invoked for multiple weeks becomes inactive, and its next call is rejected.
+_EVERY = "rate(7 days)"
+_WINDOW_MINUTES = 60  # nobody waits for it
+
+LIST_TOOLS: Final = json.dumps({"list": True})
+"""What the function that calls tools does no harm with."""
+
+NO_REQUEST: Final = json.dumps({"keep_active": True})
+"""What the function that checks tokens answers without looking at a token."""
+
+HEALTH: Final = json.dumps(
+    {
+        "resource": "/health",
+        "path": "/health",
+        "httpMethod": "GET",
+        "headers": {},
+        "multiValueHeaders": {},
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "resourcePath": "/health",
+            "path": "/health",
+            "httpMethod": "GET",
+            "requestId": "keep-active",
+            "identity": {},
+        },
+        "body": None,
+        "isBase64Encoded": False,
+    }
+)
+"""What the web adapter takes for a request of API Gateway: `GET /health` at the workload."""
+
+
+def keep_active(
+    name: str,
+    events: Mapping[str, tuple[Function, str]],
+    *,
+    foundation: Foundation,
+    parent: pulumi.Resource,
+) -> None:
+    """Makes a schedule for each function, and the role that invokes them.
+
+    Args:
+        name: The stem of the logical names.
+        events: The functions, and what each is invoked with, by what they are called.
+        foundation: The foundation.
+        parent: The component that they belong to.
+    """
+    if not events:
+        return
+    keeper, ready = role(
+        f"{name}-keeper",
+        parent=parent,
+        trust=trust("scheduler.amazonaws.com", foundation.account.id),
+        description="Invokes functions once a week, so that they stay active",
+        statements=[
+            Statement(
+                sid="CallFunctions",
+                actions=("lambda:InvokeFunction",),
+                resources=tuple(function.alias_arn for function, _ in events.values()),
+            )
+        ],
+    )
+    for what, (function, event) in events.items():
+        aws.scheduler.Schedule(
+            f"{name}-{what}-active",
+            description=f"Keeps {what} active",
+            schedule_expression=_EVERY,
+            flexible_time_window={
+                "mode": "FLEXIBLE",
+                "maximum_window_in_minutes": _WINDOW_MINUTES,
+            },
+            target={"arn": function.alias_arn, "role_arn": keeper.arn, "input": event},
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=ready),
+        )
