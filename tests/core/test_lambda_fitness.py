@@ -685,7 +685,7 @@ def test_a_chat_is_answered_before_its_connection_is_closed(root: Path):
             got="536, with chat: websocket",
             allowed=(
                 "535 at most: API Gateway closes a connection that is silent for 600 s, and the "
-                "answer would find nobody; ecs and eks wait longer"
+                "answer would find nobody; ecs and eks can wait longer"
             ),
             mend=_set("agents.helper.max_request_seconds", 535),
         ),
@@ -720,7 +720,7 @@ def test_a_fleet_without_a_single_route_is_refused(
             got="false, as of all other workloads",
             allowed=(
                 "true for one workload at least: a REST API without routes cannot be deployed, and "
-                "nothing could be asked; ecs and eks run workloads that nobody outside calls"
+                "nothing could be asked; ecs and eks can run workloads that nobody outside calls"
             ),
             mend=_set(".".join((*wrong, "expose")), "true"),
         ),
