@@ -160,12 +160,14 @@ def function_name(label: str, workload: str, network_mark: str | None) -> str:
     return f"{names.fit(wanted, names.LAMBDA_FUNCTION - _MARK_LENGTH - 1)}_{network_mark}"
 
 
-def function_name_patterns(label: str, workload: str) -> list[str]:
-    """The names that a workload's function has outside of the network and in any, for policies.
+def function_name_patterns(label: str, workload: str, *, inside: bool) -> list[str]:
+    """The names that a workload's function has while its role is in use, for policies.
 
-    While a function joins or leaves the network, both are there.
+    A function that joins the network keeps the role, and its old name is in use until the new one
+    is; so is that of another network. One outside has a role of its own.
     """
-    return [function_name(label, workload, mark) for mark in (None, "?" * _MARK_LENGTH)]
+    marks = (None, "?" * _MARK_LENGTH) if inside else (None,)
+    return [function_name(label, workload, mark) for mark in marks]
 
 
 def environment_bytes(variables: Mapping[str, str]) -> int:

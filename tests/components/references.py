@@ -125,10 +125,18 @@ class Made:
                 if isinstance(text, str) and text.startswith("arn:"):
                     yield text
                     yield from (f"{text}{ending}" for ending in _INSIDE.get(made.kind, ()))
+        yield from self._functions()
         yield from self._executions()
         yield from self._rest_apis()
         yield from self._socket_apis()
         yield from self._clusters()
+
+    def _functions(self) -> Iterator[str]:
+        """The names that functions in the network had outside, while they join it."""
+        for function in self.recording.of("lambda.Function"):
+            outside, in_network = re.subn(r"_[0-9a-f]{7}$", "", function.state["arn"])
+            if in_network:
+                yield from (outside, f"{outside}:1")
 
     def _executions(self) -> Iterator[str]:
         for machine in self.recording.of("sfn.StateMachine"):

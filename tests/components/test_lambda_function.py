@@ -374,11 +374,15 @@ def test_variables_are_decrypted_for_the_function_that_they_belong_to():
             "kms:EncryptionContext:aws:lambda:FunctionArn": [
                 _arn("function:mcp-platform-dev-clock"),
                 _arn("function:mcp-platform-dev-clock:*"),
-                _arn("function:mcp-platform-dev-clock_???????"),
-                _arn("function:mcp-platform-dev-clock_???????:*"),
             ]
         }
     }
+    statement = _statements(run(LAMBDA_FULL), "notes")["ReadOwnVariables"]
+    (names,) = statement["Condition"]["StringLike"].values()
+    assert names == [
+        _arn(f"function:mcp-platform-dev-notes{ending}")
+        for ending in ("", ":*", "_???????", "_???????:*")
+    ]
 
 
 def test_lambda_takes_the_roles_of_functions_without_a_condition_that_it_does_not_send():

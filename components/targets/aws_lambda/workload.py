@@ -104,7 +104,7 @@ class Workload(pulumi.ComponentResource):
             name=aws_lambda.function_name(
                 self._stack.label, workload, egress.network_mark(self._fleet) if inside else None
             ),
-            known_as=aws_lambda.function_name_patterns(self._stack.label, workload),
+            known_as=aws_lambda.function_name_patterns(self._stack.label, workload, inside=inside),
             description=f"{workload} of {self._stack.label}",
             image_uri=foundation.images.uris[workload],
             memory_mib=aws_lambda.memory_mib(load.cpu, load.memory),
