@@ -453,7 +453,8 @@ class Authentication(_Model):
     )
     """Where the issuer publishes its keys."""
 
-    audience: str = Field(min_length=1, examples=["https://mcp.example.com"])
+    # Elastic Load Balancing API reference, JwtValidationActionAdditionalClaim, Values.
+    audience: str = Field(min_length=1, max_length=256, examples=["https://mcp.example.com"])
     """The audience, as in the token's `aud`."""
 
     scopes: tuple[str, ...] = Field(default=(), examples=[["mcp"]], strict=False)
@@ -484,9 +485,11 @@ class Gateway(_Model):
     """`private`: reached from the network it stands in; `public`: from the internet, with domain,
     zone and auth."""
 
+    # ACM API reference, RequestCertificate, DomainName: RFC 5280 allows no longer common name.
     domain: str | None = Field(
         default=None,
         pattern=_DOMAIN,
+        max_length=64,
         examples=["mcp.example.com"],
     )
     """The host name it answers to; with it comes TLS."""

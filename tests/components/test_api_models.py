@@ -72,6 +72,53 @@ def test_the_calls_take_every_input_of_a_fleet(fleet: str):
     assert refused == set()
 
 
+# The longest names and texts that the configuration takes, and the strangest signs.
+_LONG: dict[str, Any] = {
+    "servers": {
+        "s" * 32: {
+            "image": {"context": "workloads/clock"},
+            "storage": {"mount": "/data"},
+            "secrets": ["x" * 64],
+            "environment": {"A" * 64: "é “'\" {{ssm:a}} ${x}"},
+        }
+    },
+    "agents": {
+        "a" * 32: {
+            "image": {"context": "workloads/assistant"},
+            "uses": ["s" * 32],
+            "instructions": "é “'\"",
+        }
+    },
+    "secrets": {"x" * 64: {"source": "generated"}},
+    "gateway": {
+        **fleets.PUBLIC,
+        "domain": f"{'d' * 50}.mcp.example.com"[-64:],
+        "auth": {
+            "issuer": f"https://{'i' * 248}",
+            "jwks_uri": f"https://{'j' * 248}",
+            "audience": "a" * 256,
+        },
+    },
+    "observability": {"alarm_email": f"{'o' * 64}@example.com"},
+    "tags": {"k" * 128: "v" * 256, "é _.:/=+-@": "é _.:/=+-@"},
+}
+
+
+@pytest.mark.parametrize("target", ["ecs", "lambda", "eks"])
+@pytest.mark.parametrize("stack_name", ["s" * 100, "My_Stack.1"])
+def test_the_calls_take_the_longest_names_and_texts_that_the_configuration_takes(
+    target: str, stack_name: str
+):
+    recording = run({**_LONG, "target": target}, stack_name=stack_name)
+    refused = {
+        f"{each.type} {each.name}: {fault.path} {fault.reason}"
+        for each in recording.resources.values()
+        if each.type[:4] == "aws:"
+        for fault in faults(each, _LONG["tags"])
+    }
+    assert refused == set()
+
+
 def test_a_name_that_is_made_by_itself_is_judged_as_well():
     (alarm,) = [each for each in made("minimal") if each.type == "aws:sns/topic:Topic"][:1]
     assert re.fullmatch(r"fleet-observability-alarms-[0-9a-f]{7}", named(alarm)["name"])

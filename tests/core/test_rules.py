@@ -685,6 +685,27 @@ def test_a_public_gateway_has_domain_zone_and_authentication(root: Path):
     assert not before.faults(root)
 
 
+def test_an_audience_is_as_long_as_a_load_balancer_checks_it(root: Path):
+    def told(length: int) -> dict[str, Any]:
+        return SMALLEST | {"gateway": _PUBLIC | {"auth": _AUTH | {"audience": "a" * length}}}
+
+    assert not configuration(told(256)).faults(root)
+    fault = only_fault(told(257), root)
+    assert fault.path == ("gateway", "auth", "audience")
+    assert fault.allowed == "text of 256 characters at most"
+
+
+def test_a_domain_is_as_long_as_a_certificate_names_it(root: Path):
+    def told(domain: str) -> dict[str, Any]:
+        return SMALLEST | {"gateway": _PUBLIC | {"domain": domain}}
+
+    longest = f"{'a' * 50}.mcp.example.com"[-64:]
+    assert not configuration(told(longest)).faults(root)
+    fault = only_fault(told("a" + longest), root)
+    assert fault.path == ("gateway", "domain")
+    assert "64 characters at most" in str(fault.allowed)
+
+
 def test_a_private_gateway_needs_a_domain_only_for_tokens_and_a_zone_only_with_a_domain(root: Path):
     def missing(**gateway: Any) -> list[Any]:
         return [fault.path[1] for fault in configuration(own(gateway)).faults(root)]
