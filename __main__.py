@@ -10,8 +10,10 @@ from pulumi.runtime import is_config_secret
 from pulumi.runtime.config import CONFIG
 
 from components.deployment import deploy
+from components.foundation.origin import Memory
 from core.faults import ConfigurationError
-from core.fleet import SECRET_PREFIX, SecretSource
+from core.fleet import SECRET_PREFIX, Fleet, SecretSource
+from core.origin import Origin, moved, place
 from core.parse import parse
 from core.stack import Stack
 
@@ -22,10 +24,9 @@ async def main() -> pulumi.Inputs:
     encrypted = frozenset(filter(is_config_secret, bag))
     try:
         fleet, region = parse(bag, encrypted=encrypted, root=Path(__file__).parent)
+        stack = await _stack(fleet, region)
     except ConfigurationError as error:
         raise pulumi.RunError(str(error)) from None
-    project, name = pulumi.get_project(), pulumi.get_stack()
-    stack = Stack(project=project, name=name, region=region, production=fleet.production)
     values = {
         secret: pulumi.Config().require_secret(f"{SECRET_PREFIX}{secret}")
         for secret, declared in fleet.secrets.items()
@@ -36,6 +37,24 @@ async def main() -> pulumi.Inputs:
     # every output there is, which takes as long again (measured: docs/adr/0007). Let them begin.
     await asyncio.sleep(0)
     return outputs
+
+
+async def _stack(fleet: Fleet, region: str) -> Stack:
+    """The stack, unless the configuration moves it to another place.
+
+    Its name is the one that it was first deployed with: after `pulumi stack rename` the names in
+    AWS stay what they were, since a log group cannot be renamed, only replaced.
+    """
+    now = Origin(name=pulumi.get_stack(), region=region, network=place(fleet.network))
+    origin = await Memory("memory", now=now).origin()
+    if faults := moved(origin, region=region, network=fleet.network):
+        raise ConfigurationError(faults)
+    return Stack(
+        project=pulumi.get_project(),
+        name=origin.name,
+        region=region,
+        production=fleet.production,
+    )
 
 
 pulumi.run(main)

@@ -179,6 +179,7 @@ def run(
     stack_name: str = "dev",
     preview: bool = False,
     aws: Mapping[str, str] | None = None,
+    remembered: Mapping[str, str] | None = None,
 ) -> Recording:
     """Runs `__main__.py` for a fleet.
 
@@ -187,12 +188,14 @@ def run(
         stack_name: The stack's name.
         preview: Whether it is a preview.
         aws: Further configuration of the namespace `aws`.
+        remembered: What a living stack was first deployed with, by the name of its `Stash`.
     """
-    return _run(json.dumps(fleet), stack_name, preview, json.dumps(aws or {}))
+    texts = json.dumps(fleet), json.dumps(aws or {}), json.dumps(remembered or {})
+    return _run(*texts, stack_name=stack_name, preview=preview)
 
 
 @functools.cache
-def _run(fleet: str, stack_name: str, preview: bool, aws: str) -> Recording:
+def _run(fleet: str, aws: str, remembered: str, *, stack_name: str, preview: bool) -> Recording:
     bag, encrypted = configuration(json.loads(fleet))
     return record(
         lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
@@ -200,6 +203,7 @@ def _run(fleet: str, stack_name: str, preview: bool, aws: str) -> Recording:
         encrypted=encrypted,
         stack_name=stack_name,
         preview=preview,
+        remembered=json.loads(remembered),
     )
 
 
@@ -227,6 +231,7 @@ def record(
     encrypted: list[str],
     stack_name: str = "dev",
     preview: bool = False,
+    remembered: Mapping[str, str] | None = None,
 ) -> Recording:
     """Runs a program in the project's root.
 
@@ -236,6 +241,7 @@ def record(
         encrypted: Which of its keys are secret.
         stack_name: The stack's name.
         preview: Whether it is a preview.
+        remembered: What a living stack was first deployed with, by the name of its `Stash`.
 
     Returns:
         What it registered.
@@ -246,7 +252,7 @@ def record(
     recording = Recording()
 
     async def in_stack() -> None:
-        monitor = _Monitor(recording, preview=preview)
+        monitor = _Monitor(recording, preview=preview, remembered=remembered or {})
         settings.configure(
             mocks.MockSettings(
                 monitor=monitor,
@@ -297,9 +303,11 @@ class _Unasked(mocks.Mocks):
 class _Monitor(mocks.MockMonitor):
     """Records, and answers like an engine; the SDK's own loses duplicates, options and outputs."""
 
-    def __init__(self, recording: Recording, *, preview: bool) -> None:
+    def __init__(
+        self, recording: Recording, *, preview: bool, remembered: Mapping[str, str]
+    ) -> None:
         super().__init__(_Unasked())
-        self._recording, self._preview = recording, preview
+        self._recording, self._preview, self._remembered = recording, preview, remembered
         self._lock = threading.Lock()  # the SDK calls from several threads
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
@@ -311,6 +319,9 @@ class _Monitor(mocks.MockMonitor):
         provided = request.custom or request.remote
         if provided and not self._preview:
             id_, outputs = _made(request.type, request.name, urn, inputs)
+        if request.type == "pulumi:index:Stash":
+            # The engine itself keeps it, so that a preview knows it too.
+            outputs = {"output": self._remembered.get(request.name, inputs["input"])}
         hidden = {
             key: Secret(outputs[key]) for key in request.additionalSecretOutputs if key in outputs
         }

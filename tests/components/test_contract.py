@@ -16,6 +16,7 @@ from components.foundation.images import Images
 from components.foundation.keys import Key
 from components.foundation.network import Network
 from components.foundation.observability import Observability
+from components.foundation.origin import Memory
 from components.foundation.storage import Storage
 from components.foundation.vault import Vault
 from components.gateway.certificate import Certificate
@@ -39,6 +40,7 @@ from tests.components.recording import MARKER, ROOT, UNKNOWN, Recording, Resourc
 COMPONENTS: dict[str, type] = {
     "mcp-platform:foundation:Foundation": Foundation,
     "mcp-platform:foundation:Key": Key,
+    "mcp-platform:foundation:Memory": Memory,
     "mcp-platform:foundation:Network": Network,
     "mcp-platform:foundation:Vault": Vault,
     "mcp-platform:foundation:Observability": Observability,
@@ -88,7 +90,8 @@ def test_every_resource_stands_below_a_component_and_only_the_roots_below_the_st
     components = {made.urn for made in recording.components}
     outside = [made for made in recording.resources.values() if made.parent not in components]
     certificate = ["certificate"] if "domain" in fleet.get("gateway", {}) else []
-    roots = sorted([*ROOTS[fleet.get("target", "ecs")], "fleet", "published", *certificate])
+    always = ["fleet", "memory", "published"]
+    roots = sorted([*ROOTS[fleet.get("target", "ecs")], *always, *certificate])
     assert sorted(made.name for made in outside if made.urn in components) == roots
     # The target groups carry the name of the cluster that is made after them.
     own = fleet.get("target") == "eks" and "existing" not in fleet.get("cluster", {})
@@ -160,7 +163,7 @@ def test_ecs_and_eks_share_foundation_and_gateway_and_no_other_logical_name():
     )
     both = there.keys() & back.keys()
     assert {name for name in both if there[name] != back[name]} == set()
-    shared = ("fleet", "published", "certificate", "aws", "gateway")
+    shared = ("fleet", "memory", "published", "certificate", "aws", "gateway")
     assert all(name.startswith(shared) for name in both)
     assert {name for name in there if name.startswith("gateway")} <= both
     assert len(both) > 80
@@ -178,7 +181,8 @@ def test_two_targets_share_no_logical_name_but_of_what_they_both_have():
     )
     both = there.keys() & back.keys()
     assert {name for name in both if there[name] != back[name]} == set()
-    assert all(name.startswith(("fleet", "published", "certificate", "aws")) for name in both)
+    shared = ("fleet", "memory", "published", "certificate", "aws")
+    assert all(name.startswith(shared) for name in both)
     assert len(both) > 60
 
 

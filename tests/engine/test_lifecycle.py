@@ -129,6 +129,32 @@ def test_adding_a_zone_moves_no_subnet(deployed: Sandbox) -> None:
     }
 
 
+def test_a_living_stack_refuses_to_move_and_nothing_of_it_is_touched(deployed: Sandbox) -> None:
+    before = deployed.cloud.list()
+    deployed.configure("network.cidr", "10.7.0.0/16")
+    deployed.configure("aws:region", "eu-west-1")
+    for command in (("preview",), ("up", "--yes", "--skip-preview")):
+        refused = deployed.run(*command, "--stack", STACK)
+        assert refused.returncode != 0
+        said = refused.stdout + refused.stderr
+        assert "2 faults; nothing was created" in said
+        assert "us-east-1, where this stack is deployed" in said
+        assert "a VPC of its own, 10.0.0.0/16, which this stack is deployed in" in said
+    assert deployed.cloud.list() == before
+    deployed.configure("network.cidr", "10.0.0.0/16")
+    deployed.configure("aws:region", "us-east-1")
+    assert deployed.changes() == {"update": ["memory-network", "memory-region"]}
+
+
+def test_a_renamed_stack_changes_nothing_in_aws(deployed: Sandbox) -> None:
+    deployed.must("stack", "rename", "renamed", "--stack", STACK)
+    preview = deployed.must("preview", "--stack", "renamed", "--json")
+    steps = [step for step in json.loads(preview)["steps"] if step["op"] != "same"]
+    assert [(step["op"], step["urn"].split("::")[-1]) for step in steps] == [
+        ("update", "memory-stack")
+    ]
+
+
 def test_refresh_shows_what_somebody_changed_and_up_puts_it_right(deployed: Sandbox) -> None:
     groups = deployed.cloud.list("aws", "aws:cloudwatch/logGroup:LogGroup")
     clock = next(each for each in groups if each.id == "/mcp-platform/dev/clock")

@@ -1,0 +1,57 @@
+"""A living stack remembers what it was first deployed with."""
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from tests.components.fleets import ADOPTED_NETWORK, EKS_EXAMPLE, EXISTING_VPC, LAMBDA, MINIMAL
+from tests.components.recording import Recording, run
+
+targets = pytest.mark.parametrize(
+    "fleet", [MINIMAL, LAMBDA, EKS_EXAMPLE], ids=["ecs", "lambda", "eks"]
+)
+
+
+def _remembered(recording: Recording) -> dict[str, str]:
+    return {made.name: made.inputs["input"] for made in recording.of("pulumi.Stash")}
+
+
+def test_a_new_stack_remembers_its_name_its_region_and_its_network():
+    assert _remembered(run(MINIMAL)) == {
+        "memory-stack": "dev",
+        "memory-region": "us-east-1",
+        "memory-network": "10.0.0.0/16",
+    }
+    assert _remembered(run(ADOPTED_NETWORK))["memory-network"] == EXISTING_VPC["vpc"]["id"]
+
+
+@targets
+def test_a_renamed_stack_keeps_every_name_and_tag_in_aws(fleet: dict[str, Any]):
+    # In a preview, since ids that only AWS knows come from the URN in these tests.
+    before = run(fleet, stack_name="first", preview=True)
+    after = run(fleet, stack_name="second", preview=True, remembered={"memory-stack": "first"})
+    inputs = [
+        {
+            made.name: made.inputs
+            for made in recording.resources.values()
+            if made.kind != "pulumi.Stash"
+        }
+        for recording in (before, after)
+    ]
+    assert inputs[0] == inputs[1]
+    assert before.exports == after.exports
+
+
+@targets
+@pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
+def test_another_network_or_region_is_refused_before_anything_is_registered(
+    fleet: dict[str, Any], preview: bool
+):
+    remembered = {"memory-region": "eu-west-1", "memory-network": "10.9.0.0/16"}
+    with pytest.raises(pulumi.RunError) as refused:
+        run(fleet, preview=preview, remembered=remembered)
+    message = str(refused.value)
+    assert "2 faults; nothing was created" in message
+    assert "\n  aws:region\n" in message
+    assert "\n  mcp-platform:network.cidr\n" in message
