@@ -25,18 +25,24 @@ async def main() -> pulumi.Inputs:
     try:
         fleet, region = parse(bag, encrypted=encrypted, root=Path(__file__).parent)
         stack = await _stack(fleet, region)
+        outputs = await deploy(
+            fleet, stack, secret_values=_secrets(fleet), aws_config=pulumi.Config("aws")
+        )
     except ConfigurationError as error:
         raise pulumi.RunError(str(error)) from None
-    values = {
-        secret: pulumi.Config().require_secret(f"{SECRET_PREFIX}{secret}")
-        for secret, declared in fleet.secrets.items()
-        if declared.source is SecretSource.CONFIG
-    }
-    outputs = deploy(fleet, stack, secret_values=values, aws_config=pulumi.Config("aws"))
     # The SDK waits for registrations that have begun at once, but for all others in rounds over
     # every output there is, which takes as long again (measured: docs/adr/0007). Let them begin.
     await asyncio.sleep(0)
     return outputs
+
+
+def _secrets(fleet: Fleet) -> dict[str, pulumi.Output[str]]:
+    """The values of the secrets with `source: config`, by name."""
+    return {
+        secret: pulumi.Config().require_secret(f"{SECRET_PREFIX}{secret}")
+        for secret, declared in fleet.secrets.items()
+        if declared.source is SecretSource.CONFIG
+    }
 
 
 async def _stack(fleet: Fleet, region: str) -> Stack:

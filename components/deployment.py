@@ -6,14 +6,17 @@ import pulumi
 
 from components import targets
 from components.foundation import Foundation
+from components.foundation.existing_network import check
+from components.foundation.zones import Zones
 from components.gateway.certificate import Certificate
 from components.provider import aws_provider
 from components.publish import Published
-from core.fleet import Fleet
+from core.fleet import Fleet, Target
 from core.stack import Stack
+from core.zones import Placement
 
 
-def deploy(
+async def deploy(
     fleet: Fleet,
     stack: Stack,
     *,
@@ -30,10 +33,15 @@ def deploy(
 
     Returns:
         The stack's outputs.
+
+    Raises:
+        ConfigurationError: The account does not have what the configuration asks for.
     """
-    opts = pulumi.ResourceOptions(providers=[aws_provider(fleet, stack, aws_config)])
+    provider = aws_provider(fleet, stack, aws_config)
+    opts = pulumi.ResourceOptions(providers=[provider])
+    zones = await _zones(fleet, pulumi.InvokeOptions(provider=provider))
     foundation = Foundation(
-        "fleet", fleet=fleet, stack=stack, secret_values=secret_values, opts=opts
+        "fleet", fleet=fleet, stack=stack, zones=zones, secret_values=secret_values, opts=opts
     )
     gateway = fleet.gateway
     certificate_arn = None
@@ -47,3 +55,12 @@ def deploy(
         "published", fleet=fleet, stack=stack, foundation=foundation, target=target, opts=opts
     )
     return published.outputs
+
+
+async def _zones(fleet: Fleet, opts: pulumi.InvokeOptions) -> Placement:
+    """The zones of the network. An existing network is checked for what a fleet needs."""
+    zones = Zones("zones")
+    network = fleet.network
+    names = await (check(network.vpc, opts) if network.vpc else zones.choose(network, opts))
+    own_cluster = fleet.target is Target.EKS and not fleet.cluster.existing
+    return Placement(names=tuple(names), cluster=await zones.cluster(names) if own_cluster else ())

@@ -35,8 +35,8 @@ def usage(fleet: Fleet) -> Usage:
     """What a fleet has all the time: its fewest copies, and no traffic, logs or files yet."""
     network = fleet.network
     own = network.vpc is None
-    gateways = {Nat.NONE: 0, Nat.SINGLE: 1, Nat.PER_ZONE: network.zones}[egress.nat(fleet)]
-    endpoints = len(egress.endpoint_services(fleet)) * network.zones
+    gateways = {Nat.NONE: 0, Nat.SINGLE: 1, Nat.PER_ZONE: network.zone_count}[egress.nat(fleet)]
+    endpoints = len(egress.endpoint_services(fleet)) * network.zone_count
     made = [secret for secret in fleet.secrets.values() if not secret.arn]
     shared = Usage(
         nat_gateways=gateways if own else 0,

@@ -404,14 +404,14 @@ class Vpc(_Model):
         examples=[["subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60719"]],
         strict=False,
     )
-    """Private subnets in two zones or more (a load balancer needs two)."""
+    """Private subnets in two zones or more (a load balancer needs two), one in each."""
 
     public_subnets: tuple[SubnetId, ...] = Field(
         default=(),
         examples=[["subnet-0a1b2c3d4e5f60720", "subnet-0a1b2c3d4e5f60721"]],
         strict=False,
     )
-    """Public subnets, for a public gateway."""
+    """Public subnets, for a public gateway, one in each zone."""
 
 
 class Network(_Model):
@@ -422,6 +422,12 @@ class Network(_Model):
 
     zones: int = Field(default=2, ge=2, le=6, examples=[2])
     """Over how many availability zones it spreads (a load balancer needs two)."""
+
+    zone_names: tuple[str, ...] = Field(
+        default=(), examples=[["us-east-1a", "us-east-1b"]], strict=False
+    )
+    """The availability zones, by name, instead of `zones`. Without it, the stack takes the first
+    zones of the account in which every target can run, and keeps them."""
 
     nat: Nat = Field(default=Nat.SINGLE, examples=["single"], strict=False)
     """How private subnets reach the internet: one NAT gateway, one per zone, or none (then AWS's
@@ -438,6 +444,11 @@ class Network(_Model):
         ],
     )
     """A VPC that exists already, instead of all the above."""
+
+    @property
+    def zone_count(self) -> int:
+        """Over how many availability zones the stack's own network spreads."""
+        return len(self.zone_names) or self.zones
 
 
 class Authentication(_Model):

@@ -5,10 +5,12 @@ one target cannot do stands in `core.fitness`.
 """
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 from core import bedrock_models, cidrs, fitness
@@ -31,6 +33,9 @@ RETENTION_DAYS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
     3288, 3653,
 )  # fmt: skip
+
+# A load balancer needs two (Elastic Load Balancing User Guide, "Subnets for your load balancer").
+_LEAST_ZONES = 2
 
 # Tagging AWS Resources user guide, "Tag naming limits": 50 tags a resource (we add four of our
 # own and a name), 128 and 256 characters, and the prefix that is AWS's.
@@ -396,13 +401,16 @@ def _network(facts: Facts) -> Iterator[Fault]:
             )
         yield from _existing_vpc(network.vpc)
     else:
+        faults = [*_zone_names(facts)]
+        yield from faults
+        zones = network.zones if faults else network.zone_count
         try:
-            cidrs.plan(network.cidr, network.zones)
+            cidrs.plan(network.cidr, zones)
         except ValueError as error:
             yield Fault(
                 path=("network", "cidr"),
                 got=show(network.cidr),
-                allowed=f"a private block for {network.zones} zones ({error})",
+                allowed=f"a private block for {zones} zones ({error})",
                 mend=set_command(("network", "cidr"), Network().cidr),
             )
 
@@ -430,6 +438,42 @@ def _existing_vpc(vpc: Vpc) -> Iterator[Fault]:
                     mend=rm_command((*here, key, position)),
                 )
             seen.add(subnet)
+
+
+def _zone_names(facts: Facts) -> Iterator[Fault]:
+    """What `network.zone_names` shows by itself; which zones an account has, only AWS can say."""
+    network = facts.fleet.network
+    path: KeyPath = ("network", "zone_names")
+    names, letters = network.zone_names[: len(ascii_lowercase)], ascii_lowercase
+    if names and not _LEAST_ZONES <= len(names) <= cidrs.MAX_ZONES:
+        yield Fault(
+            path=path,
+            got=f"{len(names)} zones",
+            allowed=f"{_LEAST_ZONES} to {cidrs.MAX_ZONES} zones",
+            mend=rm_command(path),
+        )
+    if names and "zones" in network.model_fields_set and network.zones != len(names):
+        yield Fault(
+            path=("network", "zones"),
+            got=show(network.zones),
+            allowed=f"nothing beside zone_names, or the number of them, {len(names)}",
+            mend=rm_command(("network", "zones")),
+        )
+    for position, name in enumerate(names):
+        if not re.fullmatch(f"{re.escape(facts.region)}[a-z]", name) and facts.region:
+            yield Fault(
+                path=(*path, position),
+                got=show(name),
+                allowed=f"an availability zone of {facts.region}, such as {facts.region}a",
+                mend=set_command((*path, position), f"{facts.region}{letters[position]}"),
+            )
+        elif name in names[:position]:
+            yield Fault(
+                path=(*path, position),
+                got=f"{show(name)}, which is there already",
+                allowed="each zone once",
+                mend=rm_command((*path, position)),
+            )
 
 
 def _gateway(facts: Facts) -> Iterator[Fault]:

@@ -155,6 +155,9 @@ _FURTHER: Mapping[tuple[str, str], str] = {
     ),
     ("Cluster", "access"): _OWNERS,
     ("Cluster", "deletion_protection"): _OWNERS,
+    ("Network", "zone_names"): "2 to 6 availability zones of the region, each once; not those "
+    "where Fargate or EKS is missing (`core/zones.py`); in a living stack, the zones that it has "
+    "come first",
     ("Cluster", "existing"): "only with `network.vpc`",
     ("ManagedNodes", "instance_types"): "Graviton types of one size",
     ("ManagedNodes", "max"): "not less than `min`",

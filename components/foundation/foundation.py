@@ -14,6 +14,7 @@ from components.foundation.storage import Storage
 from components.foundation.vault import Vault
 from core.fleet import Fleet
 from core.stack import Stack
+from core.zones import Placement
 
 
 class Foundation(pulumi.ComponentResource):
@@ -36,6 +37,7 @@ class Foundation(pulumi.ComponentResource):
         *,
         fleet: Fleet,
         stack: Stack,
+        zones: Placement,
         secret_values: Mapping[str, pulumi.Output[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -45,6 +47,7 @@ class Foundation(pulumi.ComponentResource):
             name: The component's name.
             fleet: The fleet.
             stack: The stack.
+            zones: The availability zones of the network.
             secret_values: The values of the secrets with `source: config`, by name.
             opts: The component's options.
         """
@@ -56,6 +59,7 @@ class Foundation(pulumi.ComponentResource):
             f"{name}-network",
             fleet=fleet,
             stack=stack,
+            zones=zones,
             account=self.account,
             key_arn=self.key.arn,
             opts=child,

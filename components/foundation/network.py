@@ -13,6 +13,7 @@ from core import cidrs, iam
 from core.egress import endpoint_services, meets_gateway, nat
 from core.fleet import Fleet, Nat, Vpc
 from core.stack import Stack
+from core.zones import Placement
 
 HTTPS_PORT = 443
 
@@ -67,6 +68,7 @@ class Network(pulumi.ComponentResource):
         *,
         fleet: Fleet,
         stack: Stack,
+        zones: Placement,
         account: Account,
         key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
@@ -81,8 +83,12 @@ class Network(pulumi.ComponentResource):
         if fleet.network.vpc:
             self._adopt(fleet.network.vpc)
         else:
-            self._create(fleet, stack)
+            self._create(fleet, stack, zones.names)
             self._flow_logs(fleet, stack, account, key_arn)
+        self.cluster_subnet_ids = self.private_subnet_ids.apply(
+            lambda ids: [ids[position] for position in zones.cluster]
+        )
+        """The private subnets that the stack's own EKS cluster is in."""
         self.register_outputs(
             {
                 "vpc_id": self.vpc_id,
@@ -100,13 +106,12 @@ class Network(pulumi.ComponentResource):
         self.zones = len(vpc.private_subnets)
         self.https_destinations = [Destination(name="anywhere", cidr=cidrs.EVERYWHERE)]
 
-    def _create(self, fleet: Fleet, stack: Stack) -> None:
-        network = fleet.network
-        plan = cidrs.plan(network.cidr, network.zones)
+    def _create(self, fleet: Fleet, stack: Stack, zones: Sequence[str]) -> None:
+        plan = cidrs.plan(fleet.network.cidr, len(zones))
         vpc = awsx.ec2.Vpc(
             f"{self._name}-vpc",
             cidr_block=plan.block,
-            number_of_availability_zones=network.zones,
+            availability_zone_names=list(zones),
             enable_dns_hostnames=True,
             enable_dns_support=True,
             nat_gateways={"strategy": _NAT_STRATEGIES[nat(fleet)]},
@@ -116,13 +121,13 @@ class Network(pulumi.ComponentResource):
                 {"type": awsx.ec2.SubnetType.PUBLIC, "cidr_blocks": list(plan.public)},
             ],
             tags={"Name": stack.label},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, transforms=[_stay_in_zone]),
         )
         self.vpc_id = vpc.vpc_id
         self.cidr = plan.block
         self.private_subnet_ids = vpc.private_subnet_ids
         self.public_subnet_ids = vpc.public_subnet_ids
-        self.zones = network.zones
+        self.zones = len(zones)
         # A new VPC's default group lets its members reach one another and everything else. Taken
         # over without rules, it is empty; destroy leaves it, as AWS deletes it with the VPC.
         aws.ec2.DefaultSecurityGroup(
@@ -256,3 +261,17 @@ class Network(pulumi.ComponentResource):
             tags={"Name": stack.label},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
+
+
+def _stay_in_zone(
+    made: pulumi.ResourceTransformArgs,
+) -> pulumi.ResourceTransformResult | None:
+    """Keeps the subnets of a stack that was deployed before it remembered its zones.
+
+    It may be in a zone that is not chosen any more, and a subnet cannot move: its block is taken.
+    """
+    if made.type_ != "aws:ec2/subnet:Subnet":
+        return None
+    stay = pulumi.ResourceOptions(ignore_changes=["availabilityZone"])
+    opts = pulumi.ResourceOptions.merge(made.opts, stay)
+    return pulumi.ResourceTransformResult(props=made.props, opts=opts)

@@ -113,12 +113,16 @@ class Recording:
         resources: The resources, by URN and in the order of their registration.
         outputs: What components and the stack registered as outputs, by URN.
         invokes: The look-ups: token and provider.
+        asked: The look-ups: token and arguments.
         warnings: What the program, or an SDK about it, warned of.
     """
 
     resources: dict[str, Resource] = field(default_factory=dict[str, Resource])
     outputs: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     invokes: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    asked: list[tuple[str, dict[str, Any]]] = field(
+        default_factory=list[tuple[str, dict[str, Any]]]
+    )
     warnings: list[str] = field(default_factory=list[str])
 
     @property
@@ -180,6 +184,7 @@ def run(
     preview: bool = False,
     aws: Mapping[str, str] | None = None,
     remembered: Mapping[str, str] | None = None,
+    answers: Mapping[str, dict[str, Any]] | None = None,
 ) -> Recording:
     """Runs `__main__.py` for a fleet.
 
@@ -189,13 +194,16 @@ def run(
         preview: Whether it is a preview.
         aws: Further configuration of the namespace `aws`.
         remembered: What a living stack was first deployed with, by the name of its `Stash`.
+        answers: What look-ups give back instead of the usual, by token.
     """
-    texts = json.dumps(fleet), json.dumps(aws or {}), json.dumps(remembered or {})
+    texts = [json.dumps(each or {}) for each in (fleet, aws, remembered, answers)]
     return _run(*texts, stack_name=stack_name, preview=preview)
 
 
 @functools.cache
-def _run(fleet: str, aws: str, remembered: str, *, stack_name: str, preview: bool) -> Recording:
+def _run(
+    fleet: str, aws: str, remembered: str, answers: str, *, stack_name: str, preview: bool
+) -> Recording:
     bag, encrypted = configuration(json.loads(fleet))
     return record(
         lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__"),
@@ -204,6 +212,7 @@ def _run(fleet: str, aws: str, remembered: str, *, stack_name: str, preview: boo
         stack_name=stack_name,
         preview=preview,
         remembered=json.loads(remembered),
+        answers=json.loads(answers),
     )
 
 
@@ -232,6 +241,7 @@ def record(
     stack_name: str = "dev",
     preview: bool = False,
     remembered: Mapping[str, str] | None = None,
+    answers: Mapping[str, dict[str, Any]] | None = None,
 ) -> Recording:
     """Runs a program in the project's root.
 
@@ -242,6 +252,7 @@ def record(
         stack_name: The stack's name.
         preview: Whether it is a preview.
         remembered: What a living stack was first deployed with, by the name of its `Stash`.
+        answers: What look-ups give back instead of the usual, by token.
 
     Returns:
         What it registered.
@@ -252,7 +263,9 @@ def record(
     recording = Recording()
 
     async def in_stack() -> None:
-        monitor = _Monitor(recording, preview=preview, remembered=remembered or {})
+        monitor = _Monitor(
+            recording, preview=preview, remembered=remembered or {}, answers=answers or {}
+        )
         settings.configure(
             mocks.MockSettings(
                 monitor=monitor,
@@ -304,10 +317,16 @@ class _Monitor(mocks.MockMonitor):
     """Records, and answers like an engine; the SDK's own loses duplicates, options and outputs."""
 
     def __init__(
-        self, recording: Recording, *, preview: bool, remembered: Mapping[str, str]
+        self,
+        recording: Recording,
+        *,
+        preview: bool,
+        remembered: Mapping[str, str],
+        answers: Mapping[str, dict[str, Any]],
     ) -> None:
         super().__init__(_Unasked())
-        self._recording, self._preview, self._remembered = recording, preview, remembered
+        self._recording, self._preview = recording, preview
+        self._remembered, self._answers = remembered, answers
         self._lock = threading.Lock()  # the SDK calls from several threads
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
@@ -377,7 +396,8 @@ class _Monitor(mocks.MockMonitor):
         else:
             with self._lock:
                 self._recording.invokes.append((request.tok, request.provider))
-            answer = _answer(request.tok, args, self._recording)
+                self._recording.asked.append((request.tok, args))
+            answer = self._answers.get(request.tok) or _answer(request.tok, args, self._recording)
         getattr(response, "return").CopyFrom(_struct(answer))  # a keyword, but the field's name
         return response
 
@@ -425,7 +445,7 @@ def _made(type_: str, name: str, urn: str, inputs: Mapping[str, Any]) -> tuple[s
     texts = {key: text for key, text in inputs.items() if isinstance(text, str)}
     words = {**texts, "name": physical, "hex": digits[:17], "logical": name}
     if type_ == "awsx:ec2:Vpc":
-        return "", _vpc(int(inputs["numberOfAvailabilityZones"]), digits[:10])
+        return "", _vpc(len(inputs["availabilityZoneNames"]), digits[:10])
     if type_ == "eks:index:Cluster":
         inside = f"{urn.rpartition('::')[0]}{_CLUSTER}{name}"
         reference = {_SIGNATURE: _REFERENCE, "urn": inside, "id": inputs["name"]}
@@ -516,7 +536,11 @@ def _answer(token: str, args: Mapping[str, Any], recording: Recording) -> dict[s
     """What a look-up of the cloud gives back."""
     match token:
         case "aws:ec2/getSubnet:getSubnet":
-            return {"id": args["id"], "cidrBlock": _subnet_block(args["id"], recording)}
+            return {
+                "id": args["id"],
+                "cidrBlock": _subnet_block(args["id"], recording),
+                **EXISTING_PLACES.get(args["id"], {}),
+            }
         case "aws:route53/getZone:getZone":
             zone = str(args["zoneId"])
             return {"id": zone, "name": "example.com", "privateZone": "PRIVATE" in zone}
@@ -545,6 +569,16 @@ EXISTING_SUBNETS = {
     "subnet-0a1b2c3d4e5f60721": "10.1.48.0/20",
 }
 """The IPv4 blocks of the subnets of `fleets.EXISTING_VPC`."""
+
+EXISTING_PLACES = {
+    id_: {
+        "vpcId": "vpc-0a1b2c3d4e5f60718",
+        "availabilityZone": f"{REGION}{letter}",
+        "availabilityZoneId": f"use1-az{number}",
+    }
+    for id_, letter, number in zip(EXISTING_SUBNETS, "abab", (1, 2, 1, 2), strict=True)
+}
+"""Where those subnets are."""
 
 EXISTING_CLUSTER: Mapping[str, Any] = {
     "name": "shared",
@@ -658,9 +692,19 @@ _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
 
 _FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
+    "aws:index/getAvailabilityZones:getAvailabilityZones": {
+        # Not in order, and with a zone that no stack uses.
+        "names": [f"{REGION}{letter}" for letter in "bacdefg"],
+        "zoneIds": [f"use1-az{number}" for number in (2, 1, 3, 4, 5, 6, 7)],
+    },
     "aws:ecr/getAuthorizationToken:getAuthorizationToken": {
         "userName": "AWS",
         "password": f"{MARKER}-token",
     },
     "aws:eks/getCluster:getCluster": EXISTING_CLUSTER,
+    "aws:ec2/getVpc:getVpc": {
+        "enableDnsSupport": True,
+        "enableDnsHostnames": True,
+        "cidrBlockAssociations": [{"cidrBlock": "10.1.0.0/16"}, {"cidrBlock": "10.9.0.0/16"}],
+    },
 }

@@ -19,6 +19,7 @@ from components.foundation.observability import Observability
 from components.foundation.origin import Memory
 from components.foundation.storage import Storage
 from components.foundation.vault import Vault
+from components.foundation.zones import Zones
 from components.gateway.certificate import Certificate
 from components.gateway.gateway import Gateway
 from components.publish import Published
@@ -43,6 +44,7 @@ COMPONENTS: dict[str, type] = {
     "mcp-platform:foundation:Memory": Memory,
     "mcp-platform:foundation:Network": Network,
     "mcp-platform:foundation:Vault": Vault,
+    "mcp-platform:foundation:Zones": Zones,
     "mcp-platform:foundation:Observability": Observability,
     "mcp-platform:foundation:Discovery": Discovery,
     "mcp-platform:foundation:Images": Images,
@@ -90,7 +92,7 @@ def test_every_resource_stands_below_a_component_and_only_the_roots_below_the_st
     components = {made.urn for made in recording.components}
     outside = [made for made in recording.resources.values() if made.parent not in components]
     certificate = ["certificate"] if "domain" in fleet.get("gateway", {}) else []
-    always = ["fleet", "memory", "published"]
+    always = ["fleet", "memory", "published", "zones"]
     roots = sorted([*ROOTS[fleet.get("target", "ecs")], *always, *certificate])
     assert sorted(made.name for made in outside if made.urn in components) == roots
     # The target groups carry the name of the cluster that is made after them.
@@ -163,7 +165,7 @@ def test_ecs_and_eks_share_foundation_and_gateway_and_no_other_logical_name():
     )
     both = there.keys() & back.keys()
     assert {name for name in both if there[name] != back[name]} == set()
-    shared = ("fleet", "memory", "published", "certificate", "aws", "gateway")
+    shared = ("fleet", "memory", "zones", "published", "certificate", "aws", "gateway")
     assert all(name.startswith(shared) for name in both)
     assert {name for name in there if name.startswith("gateway")} <= both
     assert len(both) > 80
@@ -181,7 +183,7 @@ def test_two_targets_share_no_logical_name_but_of_what_they_both_have():
     )
     both = there.keys() & back.keys()
     assert {name for name in both if there[name] != back[name]} == set()
-    shared = ("fleet", "memory", "published", "certificate", "aws")
+    shared = ("fleet", "memory", "zones", "published", "certificate", "aws")
     assert all(name.startswith(shared) for name in both)
     assert len(both) > 60
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import pulumi
 import pytest
 
 from core import cidrs
-from tests.components.fleets import ADOPTED_NETWORK, EXISTING_VPC, FULL, MINIMAL, MODEL
+from tests.components.fleets import ADOPTED_NETWORK, EKS, EXISTING_VPC, FULL, MINIMAL, MODEL
 from tests.components.recording import run
 
 IMAGE = MINIMAL["servers"]["clock"]
@@ -27,7 +28,7 @@ def test_the_vpc_has_the_planned_subnets_and_the_nat_strategy_of_the_configurati
     assert vpc.name == "fleet-network-vpc"
     assert vpc.inputs == {
         "cidrBlock": "172.20.0.0/16",
-        "numberOfAvailabilityZones": zones,
+        "availabilityZoneNames": [f"us-east-1{letter}" for letter in "abdefg"[:zones]],
         "enableDnsHostnames": True,
         "enableDnsSupport": True,
         "natGateways": {"strategy": strategy},
@@ -53,6 +54,87 @@ def test_the_default_security_group_of_the_vpc_lets_nothing_through(target: str)
 
 def test_the_default_security_group_of_an_existing_vpc_is_its_owners():
     assert run(ADOPTED_NETWORK).of("ec2.DefaultSecurityGroup") == []
+
+
+def _zones(**network: object) -> list[str]:
+    return run(_with_network(**network)).one("awsx.Vpc").inputs["availabilityZoneNames"]
+
+
+def test_zones_are_looked_up_without_local_zones_and_those_that_need_an_opt_in():
+    (asked,) = (
+        args for token, args in run(MINIMAL).asked if token.endswith(":getAvailabilityZones")
+    )
+    assert asked == {
+        "filters": [
+            {"name": "opt-in-status", "values": ["opt-in-not-required"]},
+            {"name": "zone-type", "values": ["availability-zone"]},
+        ],
+    }
+
+
+def test_zones_can_be_chosen_by_name():
+    assert _zones(zone_names=["us-east-1f", "us-east-1b"]) == ["us-east-1f", "us-east-1b"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "reason"),
+    [
+        ("us-east-1c", "us-east-1c, which is use1-az3: Fargate has no ARM64 there"),
+        ("us-east-1z", "us-east-1z, which this account does not have"),
+    ],
+)
+def test_a_zone_that_the_account_does_not_have_or_no_stack_uses_is_refused(zone: str, reason: str):
+    with pytest.raises(pulumi.RunError) as refused:
+        _zones(zone_names=["us-east-1a", zone])
+    assert f"mcp-platform:network.zone_names[1]\n    got:     {reason}" in str(refused.value)
+
+
+LIVING = {"zones-1": "us-east-1d", "zones-2": "us-east-1a"}
+
+
+@pytest.mark.parametrize("zones", [2, 3])
+def test_a_living_stack_keeps_its_zones_and_a_further_one_is_none_of_them(zones: int):
+    vpc = run(_with_network(zones=zones), remembered=LIVING).one("awsx.Vpc")
+    expected = ["us-east-1d", "us-east-1a", "us-east-1b"][:zones]
+    assert vpc.inputs["availabilityZoneNames"] == expected
+
+
+def test_a_named_zone_that_would_move_subnets_is_refused():
+    moving = _with_network(zone_names=["us-east-1a", "us-east-1d"])
+    with pytest.raises(pulumi.RunError, match="us-east-1d, us-east-1a, in this order"):
+        run(moving, remembered=LIVING)
+    further = _with_network(zone_names=["us-east-1d", "us-east-1a", "us-east-1f"])
+    vpc = run(further, remembered=LIVING).one("awsx.Vpc")
+    assert vpc.inputs["availabilityZoneNames"] == ["us-east-1d", "us-east-1a", "us-east-1f"]
+
+
+def test_a_living_cluster_keeps_its_zones_when_the_network_gets_another():
+    three = {**EKS, "network": {"zones": 3}}
+    recording = run(three, remembered={"zones-cluster": "us-east-1a,us-east-1b"})
+    subnets = recording.one("awsx.Vpc").state["privateSubnetIds"]
+    assert len(subnets) == 3
+    assert recording.one("eks.Cluster").inputs["privateSubnetIds"] == subnets[:2]
+    fresh = run(three)
+    subnets = fresh.one("awsx.Vpc").state["privateSubnetIds"]
+    assert fresh.one("eks.Cluster").inputs["privateSubnetIds"] == subnets
+    assert fresh.one("pulumi.Stash", "zones-cluster").inputs["input"] == (
+        "us-east-1a,us-east-1b,us-east-1d"
+    )
+
+
+def test_a_zone_of_a_living_cluster_cannot_go():
+    remembered = {"zones-cluster": "us-east-1a,us-east-1b,us-east-1d"}
+    with pytest.raises(pulumi.RunError, match="no private subnet in us-east-1d"):
+        run(EKS, remembered=remembered)
+    moved = {"zones-cluster": "us-east-1a,us-east-1f"}
+    with pytest.raises(pulumi.RunError, match="no private subnet in us-east-1f"):
+        run({**EKS, "network": EXISTING_VPC}, remembered=moved)
+
+
+def test_more_zones_than_the_account_can_use_are_refused():
+    few = {"names": ["us-east-1a", "us-east-1c"], "zoneIds": ["use1-az1", "use1-az3"]}
+    with pytest.raises(pulumi.RunError, match="at most 1: this account can use us-east-1a here"):
+        run(MINIMAL, answers={"aws:index/getAvailabilityZones:getAvailabilityZones": few})
 
 
 @pytest.mark.parametrize("nat", ["none", "single", "per-zone"])
@@ -156,3 +238,25 @@ def test_an_existing_network_is_used_by_everything_that_stands_in_one():
     assert recording.one("lb.LoadBalancer").inputs["subnets"] == vpc["public_subnets"]
     mounted = [made.inputs["subnetId"] for made in recording.of("efs.MountTarget")]
     assert mounted == vpc["private_subnets"]
+
+
+def test_an_existing_network_is_checked_before_anything_is_made_in_it():
+    without = {
+        "enableDnsSupport": True,
+        "enableDnsHostnames": False,
+        "cidrBlockAssociations": [{"cidrBlock": "10.1.0.0/16"}],
+    }
+    subnet = {
+        "vpcId": "vpc-0a1b2c3d4e5f60718",
+        "availabilityZone": "us-east-1a",
+        "availabilityZoneId": "use1-az1",
+        "cidrBlock": "10.1.0.0/20",
+    }
+    answers = {"aws:ec2/getVpc:getVpc": without, "aws:ec2/getSubnet:getSubnet": subnet}
+    with pytest.raises(pulumi.RunError) as refused:
+        run(ADOPTED_NETWORK, preview=True, answers=answers)
+    message = str(refused.value)
+    assert "3 faults; nothing was created" in message
+    assert "without DNS host names" in message
+    assert "mcp-platform:network.vpc.private_subnets[1]" in message
+    assert "mcp-platform:network.vpc.public_subnets[1]" in message

@@ -30,6 +30,7 @@ from components.targets.eks.namespaces import Namespaces
 from components.targets.eks.workload import Workload as EksWorkload
 from core.parse import parse
 from core.stack import Stack
+from core.zones import Placement
 from tests.components.fleets import EKS_FULL, FULL
 from tests.components.recording import ROOT, Recording, Resource, configuration, record
 
@@ -66,10 +67,11 @@ def _everything_with_options() -> None:
     base, opts = _begun(FULL)
     fleet, stack = base["fleet"], base["stack"]
     values = {"notes-api-key": pulumi.Output.secret("value")}
-    foundation = Foundation("Foundation", **base, secret_values=values, opts=opts)
+    zones = Placement(names=("us-east-1a", "us-east-1b"))
+    foundation = Foundation("Foundation", **base, zones=zones, secret_values=values, opts=opts)
     account, network, key = foundation.account, foundation.network, foundation.key_arn
     Key("Key", stack=stack, account=account, opts=opts)
-    Network("Network", **base, account=account, key_arn=key, opts=opts)
+    Network("Network", **base, zones=zones, account=account, key_arn=key, opts=opts)
     Vault("Vault", **base, key_arn=key, values=values, opts=opts)
     Observability("Observability", **base, key_arn=key, opts=opts)
     Discovery("Discovery", stack=stack, vpc_id=network.vpc_id, opts=opts)

@@ -14,7 +14,8 @@ targets = pytest.mark.parametrize(
 
 
 def _remembered(recording: Recording) -> dict[str, str]:
-    return {made.name: made.inputs["input"] for made in recording.of("pulumi.Stash")}
+    stashes = recording.of("pulumi.Stash")
+    return {made.name: made.inputs["input"] for made in stashes if made.name[:6] == "memory"}
 
 
 def test_a_new_stack_remembers_its_name_its_region_and_its_network():

@@ -916,3 +916,54 @@ def test_what_is_no_certificate_of_acm_is_refused(root: Path, arn: str):
     fault = only_fault(SMALLEST | {"gateway": gateway}, root)
     assert fault.path == ("gateway", "certificate_arn")
     assert fault.allowed == "the ARN of a certificate of AWS Certificate Manager"
+
+
+def _named(*letters: str, **more: object) -> dict[str, Any]:
+    names = [f"us-east-1{letter}" for letter in letters]
+    return SMALLEST | {"network": {"zone_names": names, **more}}
+
+
+def test_zones_are_named_two_to_six_of_the_region_each_once(root: Path):
+    for letters in ("ab", "fedcba"):
+        assert not configuration(_named(*letters)).faults(root)
+        fleet, _ = configuration(_named(*letters)).read(root)
+        assert fleet.network.zone_count == len(letters)
+    assert not configuration(_named(*"abc", zones=3)).faults(root)
+    assert not configuration(_named(*"abcdef", cidr="10.0.0.0/22")).faults(root)
+
+
+@pytest.mark.parametrize("letters", ["a", "abcdefg"])
+def test_one_zone_and_seven_are_refused(root: Path, letters: str):
+    fault = only_fault(_named(*letters), root)
+    assert (fault.path, fault.got) == (("network", "zone_names"), f"{len(letters)} zones")
+    assert fault.allowed == "2 to 6 zones"
+    assert fault.mend == _rm("network.zone_names")
+
+
+def test_zones_and_zone_names_that_differ_are_refused(root: Path):
+    assert only_fault(_named(*"ab", zones=3), root) == Fault(
+        path=("network", "zones"),
+        got="3",
+        allowed="nothing beside zone_names, or the number of them, 2",
+        mend=_rm("network.zones"),
+    )
+
+
+@pytest.mark.parametrize("name", ["us-west-2b", "us-east-1", "us-east-1-atl-1a", "us-east-12b"])
+def test_a_zone_of_another_region_and_a_local_zone_are_refused(root: Path, name: str):
+    network = {"network": {"zone_names": ["us-east-1a", name]}}
+    assert only_fault(SMALLEST | network, root) == Fault(
+        path=("network", "zone_names", 1),
+        got=name,
+        allowed="an availability zone of us-east-1, such as us-east-1a",
+        mend=_set("network.zone_names[1]", "us-east-1b"),
+    )
+
+
+def test_a_zone_that_is_named_twice_is_refused(root: Path):
+    assert only_fault(_named(*"aba"), root) == Fault(
+        path=("network", "zone_names", 2),
+        got="us-east-1a, which is there already",
+        allowed="each zone once",
+        mend=_rm("network.zone_names[2]"),
+    )

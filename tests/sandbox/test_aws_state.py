@@ -651,7 +651,9 @@ def test_documents_that_mean_the_same_are_no_change(account: Any):
 
 def test_the_order_of_subnets_is_no_change(account: Any):
     vpc, one = make_network(account)
-    two = account.make(SUBNET, "b", vpcId=vpc.id, cidrBlock="10.0.2.0/24")
+    two = account.make(
+        SUBNET, "b", vpcId=vpc.id, cidrBlock="10.0.2.0/24", availabilityZone="us-east-1b"
+    )
     made = account.make(BALANCER, name="b", subnets=[one.id, two.id])
     assert account.diff(BALANCER, made, name="b", subnets=[two.id, one.id]).changes == {}
 
@@ -719,7 +721,8 @@ FUNCTIONS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("aws:index/getRegion:getRegion", {}, {"region": "us-east-1", "name": "us-east-1"}),
     ("aws:index/getPartition:getPartition", {},
      {"partition": "aws", "dnsSuffix": "amazonaws.com"}),
-    ("aws:index/getAvailabilityZones:getAvailabilityZones", {"state": "available"},
+    ("aws:index/getAvailabilityZones:getAvailabilityZones",
+     {"filters": [{"name": "zone-type", "values": ["availability-zone"]}]},
      {"names": [f"us-east-1{letter}" for letter in "abcdef"],
       "zoneIds": [f"use1-az{number}" for number in range(1, 7)]}),
     ("aws:index/getServicePrincipal:getServicePrincipal", {"serviceName": "logs"},

@@ -73,6 +73,7 @@ def test_a_demand_has_one_form_an_error_and_types_that_there_are(type_: str):
             "with",
             "of",
             "has",
+            "value",
             "each",
             "service",
             "actions",

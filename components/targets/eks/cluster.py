@@ -112,7 +112,8 @@ def create_cluster(
         name=called,
         version=version,
         vpc_id=foundation.vpc_id,
-        private_subnet_ids=network.private_subnet_ids,
+        # A living cluster takes no subnet of another zone.
+        private_subnet_ids=network.cluster_subnet_ids,
         kubernetes_service_ip_address_range=block,
         endpoint_private_access=True,
         endpoint_public_access=bool(wanted.public_access_cidrs),

@@ -5,6 +5,9 @@ Each demand has one of these forms, and the error that AWS answers with:
 - ``exists``: handles that something must answer to; ``with``: a property that it must have;
   ``as``: the property that then refers to it, for `held_by`;
 - ``same``: values that must be equal, as far as there are any;
+- ``distinct``: values no two of which may be equal;
+- ``stays``: values that must be the same set as they were ``before`` an update;
+- ``agrees``: a type; ``of``: what its resources refer to; ``value``: what all of them share;
 - ``limits``: JSON schema keywords for what a placeholder stands for;
 - ``at_most``: two placeholders, the first of which may not be above the second;
 - ``every``: a type; ``of``: what its resources refer to; each of them must ``has``, a handle that
@@ -12,6 +15,8 @@ Each demand has one of these forms, and the error that AWS answers with:
 - ``trusts``: a role, whose trust policy must let ``service`` do the ``actions``; ``session``: tags
   that the service sets, with their values; ``each``: the list whose items the role is of, each seen
   as ``item``. What is missing is added to the error.
+
+In an update, ``before`` has the properties of the resource as they were.
 
 With ``when``, a demand counts only where placeholders stand for what it says.
 """
@@ -99,6 +104,32 @@ def _same(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
     return "" if all(value == known[0] for value in known) else demand["error"]
 
 
+def _distinct(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
+    values = [value for value in _list(demand["distinct"], scope, cloud) if value is not None]
+    return "" if len(set(map(str, values))) == len(values) else demand["error"]
+
+
+def _stays(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
+    if "before" not in scope:
+        return ""
+    now, before = (
+        {str(value) for value in _list(demand["stays"], around, cloud) if value is not None}
+        for around in (scope, {**scope, **scope["before"]})
+    )
+    return "" if now == before or not before else demand["error"]
+
+
+def _agrees(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
+    users = _users(f"aws:{demand['agrees']}", str(scope.get(demand["of"])), cloud)
+    values = [
+        fill(demand["value"], {**user.properties, "->": user.type}, cloud)
+        for user in users
+        if user.id != scope.get("id")
+    ]
+    mine = fill(demand["value"], scope, cloud)
+    return "" if all(value == mine for value in values) else demand["error"]
+
+
 def _limits(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
     limits = cast("Mapping[str, Mapping[str, Json]]", demand["limits"])
     within = all(not breach(_at(name, scope, cloud), schema) for name, schema in limits.items())
@@ -179,6 +210,9 @@ def _users(type_: str, handle: str, cloud: Cloud) -> Iterator[Thing]:
 _FORMS: Mapping[str, Callable[[_Demand, _Scope, Cloud], str]] = {
     "exists": _exists,
     "same": _same,
+    "distinct": _distinct,
+    "stays": _stays,
+    "agrees": _agrees,
     "limits": _limits,
     "at_most": _at_most,
     "every": _every,

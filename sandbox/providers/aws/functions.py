@@ -9,14 +9,16 @@ from typing import Any, cast
 
 import yaml
 
+from sandbox.providers.aws import zones
 from sandbox.providers.aws.constraints import breach
-from sandbox.providers.aws.minting import fill, surroundings
+from sandbox.providers.aws.minting import fill, region_of, surroundings
 from sandbox.providers.aws.state import PROVIDER
 from sandbox.providers.aws.tables import tables
 from sandbox.providers.base import Context, RefusedError
 from sandbox.providers.wire import Json
 
 _POLICY_DOCUMENT = "aws:iam/getPolicyDocument:getPolicyDocument"
+_ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
 
 
 @cache
@@ -33,6 +35,8 @@ def invoke(context: Context, token: str, arguments: Mapping[str, Any]) -> Mappin
     """
     if token == _POLICY_DOCUMENT:
         return _policy_document(arguments)
+    if token == _ZONES:
+        return zones.describe(region_of(context, arguments), arguments)
     rule = _table().get(token)
     if rule is None:
         raise RefusedError(f"{token}: the sandbox does not know this function")

@@ -21,6 +21,7 @@ from functools import cache
 from typing import Any, cast
 
 from sandbox.cloud import Cloud
+from sandbox.providers.aws import zones
 from sandbox.providers.aws.nodes import plan
 from sandbox.providers.base import Context
 from sandbox.providers.wire import Json
@@ -28,8 +29,6 @@ from sandbox.providers.wire import Json
 ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-east-1"
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
-# Availability zones that a new account sees. Source: "AWS regions and availability zones".
-_ZONES = {"us-east-1": "abcdef", "us-west-1": "ac", "us-west-2": "abcd", "ap-northeast-1": "acd"}
 _PARTITIONS = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
 
 
@@ -48,21 +47,13 @@ def surroundings(context: Context, properties: Mapping[str, Any]) -> dict[str, A
 def _place(region: str) -> Mapping[str, Any]:
     starts = (name for start, name in _PARTITIONS.items() if region.startswith(f"{start}-"))
     partition = next(starts, "aws")
-    letters = _ZONES.get(region, "abc")
     return {
         "region": region,
         "account": ACCOUNT,
         "partition": partition,
         "suffix": "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
-        "zones": [f"{region}{letter}" for letter in letters],
-        "zoneIds": [f"{_short(region)}-az{n + 1}" for n in range(len(letters))],
+        "zones": [zone.name for zone in zones.zones(region)],
     }
-
-
-def _short(region: str) -> str:
-    """The short form of a region's name in the ids of its zones: us-east-1 is use1."""
-    area, *middle = region.split("-")
-    return area + "".join(part[:1] for part in middle)
 
 
 def _characters(alphabet: str) -> Callable[[str], str]:
@@ -84,6 +75,8 @@ _FILTERS: Mapping[str, Callable[[str, str], str]] = {
     "strip": lambda text, mark: text.strip(mark),
     "swap": lambda text, marks: text.replace(marks[0], marks[1]),
     "lower": lambda text, _: text.lower(),
+    # The id of an availability zone by its name.
+    "zoneid": lambda text, _: zones.zone_id(text),
     "when": lambda text, mark: mark if text == "true" else "",
     "end": lambda text, count: text[-int(count) :],
     "text": lambda text, _: text,

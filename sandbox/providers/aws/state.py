@@ -155,6 +155,7 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
             raise RefusedError(f"{call.type} {call.id} does not exist: it was deleted meanwhile")
         _must_exist(context, known, call)
         scope = {**_around(context, call), **kept, **given, "id": call.id}
+        scope["before"] = call.properties
         demands.must_be_met(known, call, scope, context.cloud)
         minted: dict[str, Json] = {}
         for name, template in templates.items():

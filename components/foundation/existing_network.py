@@ -1,0 +1,68 @@
+"""The look-ups that an existing VPC is checked with."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import pulumi
+import pulumi_aws as aws
+
+from core.existing_network import FoundSubnet, FoundVpc, faults
+from core.faults import ConfigurationError
+from core.fleet import Vpc
+
+_Found = TypeVar("_Found")
+
+
+async def check(vpc: Vpc, opts: pulumi.InvokeOptions) -> list[str]:
+    """Holds an existing VPC and its subnets against what a fleet needs, at the preview already.
+
+    Args:
+        vpc: The VPC, as it is configured.
+        opts: The options of the look-ups.
+
+    Returns:
+        The zone of each private subnet.
+
+    Raises:
+        ConfigurationError: With everything that is wrong.
+    """
+    ids = list(dict.fromkeys([*vpc.private_subnets, *vpc.public_subnets]))
+    found, answers = await asyncio.gather(
+        _or_reason(_vpc(vpc.id, opts)),
+        asyncio.gather(*(_or_reason(_subnet(id_, opts)) for id_ in ids)),
+    )
+    subnets = dict(zip(ids, answers, strict=True))
+    if wrong := faults(vpc, found=found, subnets=subnets):
+        raise ConfigurationError(wrong)
+    private = (subnets[id_] for id_ in vpc.private_subnets)
+    return [subnet.zone for subnet in private if isinstance(subnet, FoundSubnet)]
+
+
+async def _or_reason(look_up: Awaitable[_Found]) -> _Found | str:
+    """What a look-up finds, or the end of what it says when it fails."""
+    try:
+        return await look_up
+    except Exception as error:  # the SDK raises nothing more special
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        return lines[-1] if lines else type(error).__name__
+
+
+async def _vpc(id_: str, opts: pulumi.InvokeOptions) -> FoundVpc:
+    found = await aws.ec2.get_vpc_output(id=id_, opts=opts).future()
+    if found is None:
+        raise LookupError(f"nothing is known of {id_}")
+    return FoundVpc(
+        blocks=[block.cidr_block for block in found.cidr_block_associations],
+        dns_support=found.enable_dns_support,
+        dns_hostnames=found.enable_dns_hostnames,
+    )
+
+
+async def _subnet(id_: str, opts: pulumi.InvokeOptions) -> FoundSubnet:
+    found = await aws.ec2.get_subnet_output(id=id_, opts=opts).future()
+    if found is None:
+        raise LookupError(f"nothing is known of {id_}")
+    return FoundSubnet(
+        vpc_id=found.vpc_id, zone=found.availability_zone, zone_id=found.availability_zone_id
+    )

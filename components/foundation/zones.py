@@ -1,0 +1,83 @@
+"""The availability zones of the network."""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from components.foundation.origin import first_value, known
+from core import zones as rules
+from core.faults import ConfigurationError
+from core.fleet import Network
+
+
+class Zones(pulumi.ComponentResource):
+    """The zones of the stack's network and of its EKS cluster, kept in the stack's state.
+
+    Type token `mcp-platform:foundation:Zones`. Creates a `pulumi.Stash` for each zone of the
+    stack's own network, and one for all zones of its own EKS cluster: a living stack keeps its
+    subnets when the account gets more zones, and a living cluster its zones when the network does.
+    """
+
+    def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mcp-platform:foundation:Zones", name, None, opts)
+        self._name = name
+        self.register_outputs({})
+
+    async def cluster(self, names: Sequence[str]) -> tuple[int, ...]:
+        """The positions of the subnets that the stack's own EKS cluster is in.
+
+        Args:
+            names: The zone of each private subnet.
+
+        Raises:
+            ConfigurationError: A zone of the cluster has no subnet any more.
+        """
+        now = ",".join(names)
+        first = first_value(f"{self._name}-cluster", now, parent=self)
+        zones = (await known(first, now)).split(",")
+        if faults := rules.cluster_left(zones, names):
+            raise ConfigurationError(faults)
+        return tuple(position for position, name in enumerate(names) if name in zones)
+
+    async def choose(self, network: Network, opts: pulumi.InvokeOptions) -> list[str]:
+        """Chooses the zones: those that the stack has, then the named ones or the first ones.
+
+        Args:
+            network: The configured network.
+            opts: The options of the look-up.
+
+        Raises:
+            ConfigurationError: The account has not enough zones or not the named ones, or a named
+                zone would move subnets.
+        """
+        found = await available(opts)
+        if faults := rules.faults(network.zone_names, found):
+            raise ConfigurationError(faults)
+        candidates = network.zone_names or rules.usable(found)
+        chosen: list[str] = []
+        for position in range(network.zone_count):
+            # One after another: a new zone must be none that the others have.
+            now = next((name for name in candidates if name not in chosen), None)
+            if now is None:
+                raise ConfigurationError([rules.too_few(network.zone_count, found)])
+            first = first_value(f"{self._name}-{position + 1}", now, parent=self)
+            chosen.append(await known(first, now))
+        if faults := rules.moved(chosen, network.zone_names):
+            raise ConfigurationError(faults)
+        return chosen
+
+
+async def available(opts: pulumi.InvokeOptions) -> dict[str, str]:
+    """The region's availability zones, without Local and Wavelength Zones: names and ids.
+
+    They are asked for in any state: a zone that fails for an hour must not change the answer.
+    """
+    found = await aws.get_availability_zones_output(
+        filters=[
+            {"name": "opt-in-status", "values": ["opt-in-not-required"]},
+            {"name": "zone-type", "values": ["availability-zone"]},
+        ],
+        opts=opts,
+    ).future()
+    return dict(zip(found.names, found.zone_ids, strict=True)) if found else {}
