@@ -13,7 +13,6 @@ from components.deployment import deploy
 from components.foundation.origin import Memory
 from core.faults import ConfigurationError
 from core.fleet import SECRET_PREFIX, Fleet, SecretSource
-from core.origin import Origin, moved, place
 from core.parse import parse
 from core.stack import Stack
 
@@ -24,9 +23,21 @@ async def main() -> pulumi.Inputs:
     encrypted = frozenset(filter(is_config_secret, bag))
     try:
         fleet, region = parse(bag, encrypted=encrypted, root=Path(__file__).parent)
-        stack = await _stack(fleet, region)
+        memory = Memory("memory", stack_name=pulumi.get_stack(), region=region)
+        # After `pulumi stack rename` the names in AWS stay what they were: a log group cannot be
+        # renamed, only replaced.
+        stack = Stack(
+            project=pulumi.get_project(),
+            name=await memory.first_name(),
+            region=region,
+            production=fleet.production,
+        )
         outputs = await deploy(
-            fleet, stack, secret_values=_secrets(fleet), aws_config=pulumi.Config("aws")
+            fleet,
+            stack,
+            memory,
+            secret_values=_secrets(fleet),
+            aws_config=pulumi.Config("aws"),
         )
     except ConfigurationError as error:
         raise pulumi.RunError(str(error)) from None
@@ -43,24 +54,6 @@ def _secrets(fleet: Fleet) -> dict[str, pulumi.Output[str]]:
         for secret, declared in fleet.secrets.items()
         if declared.source is SecretSource.CONFIG
     }
-
-
-async def _stack(fleet: Fleet, region: str) -> Stack:
-    """The stack, unless the configuration moves it to another place.
-
-    Its name is the one that it was first deployed with: after `pulumi stack rename` the names in
-    AWS stay what they were, since a log group cannot be renamed, only replaced.
-    """
-    now = Origin(name=pulumi.get_stack(), region=region, network=place(fleet.network))
-    origin = await Memory("memory", now=now).origin()
-    if faults := moved(origin, region=region, network=fleet.network):
-        raise ConfigurationError(faults)
-    return Stack(
-        project=pulumi.get_project(),
-        name=origin.name,
-        region=region,
-        production=fleet.production,
-    )
 
 
 pulumi.run(main)

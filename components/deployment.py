@@ -7,6 +7,7 @@ import pulumi
 from components import targets
 from components.foundation import Foundation
 from components.foundation.existing_network import check
+from components.foundation.origin import Memory
 from components.foundation.zones import Zones
 from components.gateway.certificate import Certificate
 from components.provider import aws_provider
@@ -19,6 +20,7 @@ from core.zones import Placement
 async def deploy(
     fleet: Fleet,
     stack: Stack,
+    memory: Memory,
     *,
     secret_values: Mapping[str, pulumi.Output[str]],
     aws_config: pulumi.Config,
@@ -28,6 +30,7 @@ async def deploy(
     Args:
         fleet: The fleet.
         stack: The stack.
+        memory: What the stack was first deployed with.
         secret_values: The values of the secrets with `source: config`, by name.
         aws_config: The stack's `aws:` configuration.
 
@@ -39,7 +42,7 @@ async def deploy(
     """
     provider = aws_provider(fleet, stack, aws_config)
     opts = pulumi.ResourceOptions(providers=[provider])
-    zones = await _zones(fleet, pulumi.InvokeOptions(provider=provider))
+    zones = await _zones(fleet, memory, pulumi.InvokeOptions(provider=provider))
     foundation = Foundation(
         "fleet", fleet=fleet, stack=stack, zones=zones, secret_values=secret_values, opts=opts
     )
@@ -57,10 +60,14 @@ async def deploy(
     return published.outputs
 
 
-async def _zones(fleet: Fleet, opts: pulumi.InvokeOptions) -> Placement:
-    """The zones of the network. An existing network is checked for what a fleet needs."""
-    zones = Zones("zones")
-    network = fleet.network
-    names = await (check(network.vpc, opts) if network.vpc else zones.choose(network, opts))
+async def _zones(fleet: Fleet, memory: Memory, opts: pulumi.InvokeOptions) -> Placement:
+    """The zones of the network that the stack is in.
+
+    An existing network is checked first for what a fleet needs.
+    """
+    zones, network = Zones("zones"), fleet.network
+    existing = await check(network.vpc, opts) if network.vpc else []
+    await memory.stay_in(network)
+    names = existing or await zones.choose(network, opts)
     own_cluster = fleet.target is Target.EKS and not fleet.cluster.existing
     return Placement(names=tuple(names), cluster=await zones.cluster(names) if own_cluster else ())

@@ -1,74 +1,60 @@
-"""What a stack was first deployed with, and what of it a living stack cannot change."""
+"""What of its first deployment a living stack cannot change: its region and its network."""
 
-from dataclasses import dataclass
+from typing import Final
 
 from core.faults import Fault, rm_command, set_command
 from core.fleet import Network
 
-_NEW_STACK = (
+_NEW_STACK: Final = (
     "To move, deploy a second stack there, move the domain and the files, and destroy this one "
     "(docs/changes.md)"
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """What a stack was first deployed with.
-
-    Attributes:
-        name: The stack's name, which the names of everything in AWS begin with.
-        region: The AWS region.
-        network: The IPv4 block of the stack's own VPC, or the id of an existing VPC.
-    """
-
-    name: str
-    region: str
-    network: str
-
-
 def place(network: Network) -> str:
-    """The network as an `Origin` keeps it."""
+    """A network as the stack remembers it: its IPv4 block, or the id of an existing VPC."""
     return network.vpc.id if network.vpc else network.cidr
 
 
-def moved(origin: Origin, *, region: str, network: Network) -> list[Fault]:
-    """Finds what the configuration moves to another place, which a living stack cannot do.
-
-    AWS moves no load balancer, no cluster, no mount target and no namespace to another VPC or
-    region. All of them would have to be replaced, with the files and the addresses that depend on
-    them.
+def moved_region(first: str, now: str) -> list[Fault]:
+    """The fault of a configuration that moves a living stack to another region, if it does.
 
     Args:
-        origin: What the stack was first deployed with.
-        region: The configured region.
-        network: The configured network.
-
-    Returns:
-        One fault for the region and one for the network, as far as they differ.
+        first: The region that the stack is deployed in.
+        now: The configured region.
     """
-    faults: list[Fault] = []
-    if region != origin.region:
-        faults.append(
-            Fault(
-                path=("aws:region",),
-                got=region,
-                allowed=f"{origin.region}, where this stack is deployed. {_NEW_STACK}",
-                mend=set_command(("aws:region",), origin.region),
-            )
+    if now == first:
+        return []
+    return [
+        Fault(
+            path=("aws:region",),
+            got=now,
+            allowed=f"{first}, where this stack is deployed. {_NEW_STACK}",
+            mend=set_command(("aws:region",), first),
         )
-    now = place(network)
-    if now != origin.network:
-        path = ("network", "vpc", "id") if network.vpc else ("network", "cidr")
-        faults.append(
-            Fault(
-                path=path,
-                got=now,
-                allowed=f"{_described(origin.network)}, which this stack is deployed in. "
-                f"{_NEW_STACK}",
-                mend=_way_back(origin.network, network),
-            )
+    ]
+
+
+def moved_network(first: str, now: Network) -> list[Fault]:
+    """The fault of a configuration that moves a living stack to another network, if it does.
+
+    AWS moves no load balancer, no cluster, no mount target and no namespace to another VPC. All of
+    them would have to be replaced, with the files and the addresses that depend on them.
+
+    Args:
+        first: The network that the stack is deployed in, as `place` has it.
+        now: The configured network.
+    """
+    if place(now) == first:
+        return []
+    return [
+        Fault(
+            path=("network", "vpc", "id") if now.vpc else ("network", "cidr"),
+            got=place(now),
+            allowed=f"{_described(first)}, which this stack is deployed in. {_NEW_STACK}",
+            mend=_way_back(first, now),
         )
-    return faults
+    ]
 
 
 def _described(network: str) -> str:

@@ -1,10 +1,10 @@
 """The memory of the stack: what it was first deployed with."""
 
-import asyncio
-
 import pulumi
 
-from core.origin import Origin
+from core.faults import ConfigurationError
+from core.fleet import Network
+from core.origin import moved_network, moved_region, place
 
 
 class Memory(pulumi.ComponentResource):
@@ -17,40 +17,60 @@ class Memory(pulumi.ComponentResource):
     Attributes:
         stack_name: The stack's name, before any `pulumi stack rename`.
         region: The AWS region.
-        network: The IPv4 block of the stack's own VPC, or the id of an existing one.
     """
 
     stack_name: pulumi.Output[str]
     region: pulumi.Output[str]
-    network: pulumi.Output[str]
 
     def __init__(
-        self, name: str, *, now: Origin, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        stack_name: str,
+        region: str,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Makes the memory.
 
         Args:
             name: The component's name.
-            now: What the stack is deployed with now, for a stack that is new.
+            stack_name: The stack's name now.
+            region: The configured region.
             opts: The component's options.
         """
         super().__init__("mcp-platform:foundation:Memory", name, None, opts)
-        self._now = now
-        self.stack_name = first_value(f"{name}-stack", now.name, parent=self)
-        self.region = first_value(f"{name}-region", now.region, parent=self)
-        self.network = first_value(f"{name}-network", now.network, parent=self)
-        self.register_outputs(
-            {"stack_name": self.stack_name, "region": self.region, "network": self.network}
-        )
+        self._name, self._now = name, (stack_name, region)
+        self.stack_name = first_value(f"{name}-stack", stack_name, parent=self)
+        self.region = first_value(f"{name}-region", region, parent=self)
+        self.register_outputs({"stack_name": self.stack_name, "region": self.region})
 
-    async def origin(self) -> Origin:
-        """What the stack was first deployed with."""
-        name, region, network = await asyncio.gather(
-            known(self.stack_name, self._now.name),
-            known(self.region, self._now.region),
-            known(self.network, self._now.network),
-        )
-        return Origin(name=name, region=region, network=network)
+    async def first_name(self) -> str:
+        """The name that the stack was first deployed with, in the region where it still is.
+
+        Raises:
+            ConfigurationError: The configuration moves it to another region.
+        """
+        name, region = self._now
+        first_region = await known(self.region, region)
+        if faults := moved_region(first_region, region):
+            raise ConfigurationError(faults)
+        return await known(self.stack_name, name)
+
+    async def stay_in(self, network: Network) -> None:
+        """Remembers the network, and refuses another one.
+
+        An existing VPC is remembered once it is known to fit: nothing stays of a wrong id.
+
+        Args:
+            network: The configured network.
+
+        Raises:
+            ConfigurationError: The stack is in another network.
+        """
+        now = place(network)
+        first = await known(first_value(f"{self._name}-network", now, parent=self), now)
+        if faults := moved_network(first, network):
+            raise ConfigurationError(faults)
 
 
 def first_value(name: str, now: str, *, parent: pulumi.Resource) -> pulumi.Output[str]:

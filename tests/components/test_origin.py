@@ -46,13 +46,24 @@ def test_a_renamed_stack_keeps_every_name_and_tag_in_aws(fleet: dict[str, Any]):
 
 @targets
 @pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
-def test_another_network_or_region_is_refused_before_anything_is_registered(
-    fleet: dict[str, Any], preview: bool
+@pytest.mark.parametrize(
+    ("remembered", "path"),
+    [
+        ({"memory-region": "eu-west-1"}, "aws:region"),
+        ({"memory-network": "10.9.0.0/16"}, "mcp-platform:network.cidr"),
+        ({"memory-network": "vpc-0a1b2c3d4e5f60719"}, "mcp-platform:network.cidr"),
+    ],
+)
+def test_another_region_or_network_is_refused_before_anything_is_made_in_aws(
+    fleet: dict[str, Any], preview: bool, remembered: dict[str, str], path: str
 ):
-    remembered = {"memory-region": "eu-west-1", "memory-network": "10.9.0.0/16"}
     with pytest.raises(pulumi.RunError) as refused:
         run(fleet, preview=preview, remembered=remembered)
     message = str(refused.value)
-    assert "2 faults; nothing was created" in message
-    assert "\n  aws:region\n" in message
-    assert "\n  mcp-platform:network.cidr\n" in message
+    assert "1 fault; nothing was created" in message
+    assert f"\n  {path}\n" in message
+
+
+def test_a_move_into_an_existing_network_is_refused():
+    with pytest.raises(pulumi.RunError, match=r"mcp-platform:network\.vpc\.id"):
+        run(ADOPTED_NETWORK, remembered={"memory-network": "10.0.0.0/16"})

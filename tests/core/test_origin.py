@@ -4,20 +4,20 @@ import pytest
 
 from core.faults import ConfigurationError
 from core.fleet import Network, Vpc
-from core.origin import Origin, moved, place
+from core.origin import moved_network, moved_region, place
 
-OWN = Origin(name="dev", region="eu-west-1", network="10.0.0.0/16")
+OWN = "10.0.0.0/16"
 VPC = Vpc(
     id="vpc-0a1b2c3d4e5f60718",
     cidr="10.1.0.0/16",
     private_subnets=("subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60719"),
 )
 OTHER_VPC = VPC.model_copy(update={"id": "vpc-0a1b2c3d4e5f60719"})
-THERE = Origin(name="dev", region="eu-west-1", network=VPC.id)
+THERE = VPC.id
 
 
 @pytest.mark.parametrize(
-    ("origin", "network"),
+    ("first", "network"),
     [
         (OWN, Network()),
         (OWN, Network(zones=3)),
@@ -26,12 +26,12 @@ THERE = Origin(name="dev", region="eu-west-1", network=VPC.id)
     ],
     ids=["own", "more zones", "existing", "a block that is not used"],
 )
-def test_a_stack_that_stays_where_it_is_has_no_fault(origin: Origin, network: Network):
-    assert moved(origin, region="eu-west-1", network=network) == []
+def test_a_stack_that_stays_where_it_is_has_no_fault(first: str, network: Network):
+    assert moved_network(first, network) == []
 
 
 @pytest.mark.parametrize(
-    ("origin", "network", "path", "command"),
+    ("first", "network", "path", "command"),
     [
         (
             OWN,
@@ -62,19 +62,20 @@ def test_a_stack_that_stays_where_it_is_has_no_fault(origin: Origin, network: Ne
     ids=["another block", "into an existing", "into another", "out of an existing"],
 )
 def test_another_network_is_refused_with_the_command_that_undoes_it(
-    origin: Origin, network: Network, path: str, command: str
+    first: str, network: Network, path: str, command: str
 ):
-    (fault,) = moved(origin, region="eu-west-1", network=network)
+    (fault,) = moved_network(first, network)
     text = str(ConfigurationError([fault]))
     assert f"mcp-platform:{path}\n" in text
     assert f"got:     {place(network)}\n" in text
-    assert origin.network in fault.allowed
+    assert first in fault.allowed
     assert "docs/changes.md" in fault.allowed
     assert fault.mend == command
 
 
-def test_another_region_is_refused_together_with_another_network():
-    region, network = moved(OWN, region="us-east-1", network=Network(vpc=VPC))
-    assert region.path == ("aws:region",)
-    assert region.mend == "pulumi config set --path 'aws:region' eu-west-1"
-    assert network.path == ("network", "vpc", "id")
+def test_another_region_is_refused_with_the_command_that_undoes_it():
+    assert moved_region("eu-west-1", "eu-west-1") == []
+    (fault,) = moved_region("eu-west-1", "us-east-1")
+    assert (fault.path, fault.got) == (("aws:region",), "us-east-1")
+    assert fault.mend == "pulumi config set --path 'aws:region' eu-west-1"
+    assert "docs/changes.md" in fault.allowed

@@ -124,6 +124,23 @@ def test_a_broken_configuration_is_explained_and_creates_nothing(what: str, empt
     assert empty.cloud.list() == []
 
 
+def test_an_existing_network_that_is_not_there_is_told_at_the_preview(empty: Sandbox) -> None:
+    wrong = "vpc-0a1b2c3d4e5f60718"
+    subnets = ["subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60719"]
+    empty.configure("network.vpc", {"id": wrong, "cidr": "10.1.0.0/16", "private_subnets": subnets})
+    for command in (("preview",), ("up", "--yes", "--skip-preview")):
+        done = empty.run(*command, "--stack", STACK)
+        said = done.stdout + done.stderr
+        assert done.returncode != 0
+        assert "3 faults; nothing was created" in said
+        assert "a VPC of this account and region" in said
+        assert "Traceback" not in said
+    assert empty.cloud.list() == []
+    # A wrong id is not remembered.
+    empty.configure("network", {})
+    assert set(empty.changes()) == {"create"}
+
+
 def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     sandbox = create(tmp_path)
     for path, value in {
