@@ -215,7 +215,7 @@ def test_the_provider_works_as_whom_and_where_the_stack_says():
 
 
 @fleets
-def test_the_program_looks_up_nothing_but_account_partition_and_registry_tokens_and_for_eks(
+def test_the_program_looks_up_only_account_zones_registry_tokens_and_what_exists_already(
     fleet: Any,
 ):
     asked = {
@@ -223,6 +223,10 @@ def test_the_program_looks_up_nothing_but_account_partition_and_registry_tokens_
         "aws:index/getPartition:getPartition",
         "aws:ecr/getAuthorizationToken:getAuthorizationToken",
     }
+    if "vpc" in fleet.get("network", {}):
+        asked |= {"aws:ec2/getVpc:getVpc", "aws:ec2/getSubnet:getSubnet"}
+    else:
+        asked.add("aws:index/getAvailabilityZones:getAvailabilityZones")
     if fleet.get("target") == "eks":
         # Where the load balancer stands; and of the cluster, or of what there is for its version.
         existing = "existing" in fleet.get("cluster", {})

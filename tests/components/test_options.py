@@ -62,16 +62,18 @@ def _begun(configured: dict[str, Any]) -> tuple[dict[str, Any], pulumi.ResourceO
     return {"fleet": fleet, "stack": stack}, opts
 
 
+ZONES = Placement(names=("us-east-1a", "us-east-1b"), cluster=(0, 1))
+
+
 def _everything_with_options() -> None:
     """Makes one of each component but EKS's."""
     base, opts = _begun(FULL)
     fleet, stack = base["fleet"], base["stack"]
     values = {"notes-api-key": pulumi.Output.secret("value")}
-    zones = Placement(names=("us-east-1a", "us-east-1b"))
-    foundation = Foundation("Foundation", **base, zones=zones, secret_values=values, opts=opts)
+    foundation = Foundation("Foundation", **base, zones=ZONES, secret_values=values, opts=opts)
     account, network, key = foundation.account, foundation.network, foundation.key_arn
     Key("Key", stack=stack, account=account, opts=opts)
-    Network("Network", **base, zones=zones, account=account, key_arn=key, opts=opts)
+    Network("Network", **base, zones=ZONES, account=account, key_arn=key, opts=opts)
     Vault("Vault", **base, key_arn=key, values=values, opts=opts)
     Observability("Observability", **base, key_arn=key, opts=opts)
     Discovery("Discovery", stack=stack, vpc_id=network.vpc_id, opts=opts)
@@ -100,7 +102,8 @@ def _eks_with_options() -> None:
     base, opts = _begun(EKS_FULL)
     fleet = base["fleet"]
     values = {"notes-api-key": pulumi.Output.secret("value")}
-    base |= {"foundation": Foundation("Foundation", **base, secret_values=values)}
+    foundation = Foundation("Foundation", **base, zones=ZONES, secret_values=values)
+    base |= {"foundation": foundation}
     gateway = Gateway("Gateway", **base, certificate_arn=None)
     called = eks_cluster.name_cluster(fleet, base["stack"])
     target = EksTarget(
