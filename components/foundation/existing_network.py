@@ -49,9 +49,10 @@ async def _or_reason(look_up: Awaitable[_Found]) -> _Found | str:
 
 
 async def _vpc(id_: str, opts: pulumi.InvokeOptions) -> FoundVpc:
-    found = await aws.ec2.get_vpc_output(id=id_, opts=opts).future()
-    if found is None:
-        raise LookupError(f"nothing is known of {id_}")
+    # Not `get_vpc_output`: an output's look-up that fails ends the program by itself.
+    found: aws.ec2.GetVpcResult = await pulumi.runtime.invoke_async(
+        "aws:ec2/getVpc:getVpc", {"id": id_}, opts, aws.ec2.GetVpcResult
+    )
     return FoundVpc(
         blocks=[block.cidr_block for block in found.cidr_block_associations],
         dns_support=found.enable_dns_support,
@@ -60,9 +61,9 @@ async def _vpc(id_: str, opts: pulumi.InvokeOptions) -> FoundVpc:
 
 
 async def _subnet(id_: str, opts: pulumi.InvokeOptions) -> FoundSubnet:
-    found = await aws.ec2.get_subnet_output(id=id_, opts=opts).future()
-    if found is None:
-        raise LookupError(f"nothing is known of {id_}")
+    found: aws.ec2.GetSubnetResult = await pulumi.runtime.invoke_async(
+        "aws:ec2/getSubnet:getSubnet", {"id": id_}, opts, aws.ec2.GetSubnetResult
+    )
     return FoundSubnet(
         vpc_id=found.vpc_id, zone=found.availability_zone, zone_id=found.availability_zone_id
     )
