@@ -40,12 +40,13 @@ async def check(vpc: Vpc, opts: pulumi.InvokeOptions) -> list[str]:
 
 
 async def _or_reason(look_up: Awaitable[_Found]) -> _Found | str:
-    """What a look-up finds, or the end of what it says when it fails."""
+    """What a look-up finds, or what AWS says when it fails."""
     try:
         return await look_up
     except Exception as error:  # the SDK raises nothing more special
+        # What AWS says stands after what the SDK and the engine put before it.
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        return lines[-1] if lines else type(error).__name__
+        return lines[-1].rpartition("returned an error: ")[2] if lines else type(error).__name__
 
 
 async def _vpc(id_: str, opts: pulumi.InvokeOptions) -> FoundVpc:
