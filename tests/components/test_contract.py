@@ -227,6 +227,9 @@ def test_the_program_looks_up_only_account_zones_registry_tokens_and_what_exists
         asked |= {"aws:ec2/getVpc:getVpc", "aws:ec2/getSubnet:getSubnet"}
     else:
         asked.add("aws:index/getAvailabilityZones:getAvailabilityZones")
+    gateway = fleet.get("gateway", {})
+    if "domain" in gateway and "certificate_arn" not in gateway:
+        asked.add("aws:route53/getZone:getZone")
     if fleet.get("target") == "eks":
         # Where the load balancer stands; and of the cluster, or of what there is for its version.
         existing = "existing" in fleet.get("cluster", {})
