@@ -368,7 +368,8 @@ def _bounds(field: Mapping[str, Any]) -> str:
         return f"{field['minimum']} to {field['maximum']}"
     if "minimum" in field:
         return f"at least {field['minimum']}"
-    return "not empty" if "minLength" in field else _length(field)
+    least = "not empty" if "minLength" in field else ""
+    return "; ".join(filter(None, (least, _length(field))))
 
 
 def _length(field: Mapping[str, Any]) -> str:

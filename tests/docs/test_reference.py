@@ -85,7 +85,7 @@ def test_no_cell_of_the_tables_is_broken_and_only_what_is_allowed_may_be_empty()
             "(31536000 with `runs_as: state-machine`)",
         ],
         ["`max_request_mib`", "whole number", "none", "at least 1; at most 4 on `lambda`"],
-        ["`audience`", "text", "required", "not empty"],
+        ["`audience`", "text", "required", "not empty; 256 characters at most"],
         ["`target`", "text", "`ecs`", "`lambda`, `ecs`, `eks`"],
         [
             "`version`",
