@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from core import ecs_fitness, eks_fitness, lambda_fitness
+from core import ecs_fitness, eks_fitness, lambda_fitness, mounts
 from core.faults import Fault
 from core.fleet import Fleet, Target
 
 
 def check(fleet: Fleet, region: str) -> Iterator[Fault]:
     """Every reason why the fleet does not fit its target in a region."""
+    yield from mounts.check(fleet)
     yield from _FITS[fleet.target](fleet, region)
 
 

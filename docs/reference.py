@@ -111,7 +111,8 @@ _FURTHER: Mapping[tuple[str, str], str] = {
     ("Concurrency", "reserved"): "not less than `provisioned` and `provisioned_max`",
     ("Concurrency", "provisioned_max"): "not less than `provisioned`, and that 1 or more",
     ("Storage", "mount"): (
-        f"on `lambda` {aws_lambda.MAX_MOUNT_CHARACTERS} characters at most, `/mnt` included"
+        f"on `lambda` {aws_lambda.MAX_MOUNT_CHARACTERS} characters at most, `/mnt` included; not "
+        "where the target has something of its own, such as `/tmp` on `eks`"
     ),
     ("Secret", "arn"): "only with `source: external`",
     ("Network", "cidr"): (

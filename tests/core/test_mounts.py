@@ -1,0 +1,74 @@
+from typing import Any
+
+import pytest
+
+from core.fitness import check
+from core.fleet import Fleet, Target
+from core.mounts import TEMPORARY, VAULT, used
+
+_IMAGE = {"image": {"uri": f"123456789012.dkr.ecr.us-east-1.amazonaws.com/a@sha256:{'0' * 64}"}}
+
+
+def _faults(target: str, mount: str, **keys: Any) -> list[tuple[tuple[str | int, ...], str]]:
+    server = _IMAGE | {"storage": {"mount": mount}} | keys
+    fleet = Fleet.model_validate({"target": target, "servers": {"notes": server}})
+    return [
+        (fault.path, fault.allowed)
+        for fault in check(fleet, "us-east-1")
+        if fault.path[-1] == "mount"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "mount", "taken"),
+    [
+        ("eks", "/tmp", "/tmp has temporary files"),  # noqa: S108 - in a container
+        ("ecs", "/tmp", "/tmp has temporary files"),  # noqa: S108 - in a container
+        ("eks", VAULT, f"{VAULT} has the pod's secrets"),
+        ("eks", f"{VAULT}/files", f"{VAULT} has the pod's secrets"),
+        # It would hide what is mounted below.
+        ("eks", "/var/run", "/var/run/secrets has the tokens of the pod's service account"),
+        ("eks", "/var", "/var/run/secrets has the tokens of the pod's service account"),
+        ("eks", "/run", "/run/secrets has the tokens of the pod's service account"),
+        ("eks", "/var/run/secrets/eks.amazonaws.com", "/var/run/secrets has the tokens"),
+        ("eks", "/etc", "/etc has the container's name and its DNS servers"),
+        ("ecs", "/proc/files", "/proc has the container's processes"),
+        ("ecs", "/dev", "/dev has the container's devices"),
+        ("ecs", "/sys", "/sys has the kernel's settings"),
+        # What stands there would be taken for secrets.
+        ("ecs", "/mnt/secrets", "/mnt/secrets has secrets in files"),
+        ("eks", "/mnt", "/mnt/secrets has secrets in files"),
+        ("lambda", "/secrets", "/mnt/secrets has secrets in files"),
+    ],
+)
+def test_files_are_not_mounted_where_the_target_has_something(target: str, mount: str, taken: str):
+    ((path, allowed),) = _faults(target, mount)
+    assert path == ("servers", "notes", "storage", "mount")
+    assert allowed.startswith("a path of its own, such as /data: ")
+    assert taken in allowed
+    assert allowed.endswith(f"on {target}")
+
+
+@pytest.mark.parametrize(
+    ("target", "mount", "keys"),
+    [
+        ("eks", "/data", {}),
+        ("eks", "/tmp/files", {}),  # noqa: S108 - in a container
+        ("eks", "/temporary", {}),
+        ("eks", "/etc/notes", {}),
+        ("eks", "/var/audit", {}),
+        ("ecs", "/var", {}),
+        # The root is writable, and nothing is mounted there.
+        ("ecs", "/tmp", {"writable_root": True}),  # noqa: S108 - in a container
+        # It is at /mnt/tmp.
+        ("lambda", "/tmp", {}),  # noqa: S108 - in a container
+    ],
+)
+def test_files_are_mounted_anywhere_else(target: str, mount: str, keys: dict[str, Any]):
+    assert _faults(target, mount, **keys) == []
+
+
+def test_temporary_files_of_a_pod_have_a_volume_whatever_its_root():
+    fleet = Fleet.model_validate({"servers": {"notes": _IMAGE | {"writable_root": True}}})
+    assert TEMPORARY in used(Target.EKS, fleet.servers["notes"])
+    assert TEMPORARY not in used(Target.ECS, fleet.servers["notes"])
