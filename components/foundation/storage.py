@@ -14,8 +14,8 @@ from core.stack import Stack
 NFS_PORT = 2049
 
 OWNER = 10001
-"""The user of the images in `workloads`, above what a node's own users have: whatever user another
-image runs as, the access point makes it this one, in a folder of its own."""
+"""The user of every container on ECS and EKS, above what the own users of a node have. To an access
+point every caller is this one, also a function on Lambda, which has a user of its own."""
 
 
 class Storage(pulumi.ComponentResource):

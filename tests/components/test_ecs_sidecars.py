@@ -119,12 +119,21 @@ def test_a_sidecar_is_a_whole_container_of_its_agents_task():
             {"name": "NOTES_API_KEY", "valueFrom": version("secret-notes-api-key")},
             {"name": "REQUEST_STATE_KEY", "valueFrom": version("request-state-notes")},
         ],
+        "user": "10001:10001",
         "readonlyRootFilesystem": True,
         "mountPoints": [
-            {"sourceVolume": "notes-tmp", "containerPath": TMP, "readOnly": False},
             {"sourceVolume": "notes-files", "containerPath": "/data", "readOnly": False},
         ],
-        "linuxParameters": {"initProcessEnabled": True},
+        "linuxParameters": {
+            "initProcessEnabled": True,
+            "tmpfs": [
+                {
+                    "containerPath": TMP,
+                    "size": 128,
+                    "mountOptions": ["exec", "nodev", "nosuid"],
+                }
+            ],
+        },
         "stopTimeout": 120,
         "logConfiguration": {
             "logDriver": "awslogs",
@@ -224,16 +233,13 @@ def test_each_containers_volumes_are_its_own():
 
     volumes = _task(recording, "assistant").inputs["volumes"]
     assert volumes == [
-        {"name": "tmp"},
         files("files", "assistant"),
-        {"name": "notes-tmp"},
         files("notes-files", "notes"),
-        {"name": "clock-tmp"},
     ]
     mounted = [
         at["sourceVolume"]
         for each in _containers(recording, "assistant").values()
-        for at in each["mountPoints"]
+        for at in each.get("mountPoints", [])
     ]
     assert mounted == [volume["name"] for volume in volumes]
 

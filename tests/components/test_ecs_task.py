@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.components.fleets import FOREIGN_IMAGE, FULL, OLD_IMAGE, with_server
+from tests.components.fleets import EKS_FULL, FOREIGN_IMAGE, FULL, OLD_IMAGE, with_server
 from tests.components.recording import Recording, Resource, example, run
 
 TMP = "/tmp"  # noqa: S108 - inside the container
@@ -52,7 +52,6 @@ def test_the_task_definition_of_the_example_server_in_full():
         "taskRoleArn": recording.one("iam.Role", "ecs-notes-task").state["arn"],
         "executionRoleArn": recording.one("iam.Role", "ecs-notes-execution").state["arn"],
         "volumes": [
-            {"name": "tmp"},
             {
                 "name": "files",
                 "efsVolumeConfiguration": {
@@ -96,12 +95,21 @@ def test_the_task_definition_of_the_example_server_in_full():
                 "valueFrom": _value_from(recording, state_key),
             },
         ],
+        "user": "10001:10001",
         "readonlyRootFilesystem": True,
         "mountPoints": [
-            {"sourceVolume": "tmp", "containerPath": TMP, "readOnly": False},
             {"sourceVolume": "files", "containerPath": "/data", "readOnly": False},
         ],
-        "linuxParameters": {"initProcessEnabled": True},
+        "linuxParameters": {
+            "initProcessEnabled": True,
+            "tmpfs": [
+                {
+                    "containerPath": TMP,
+                    "size": 512,
+                    "mountOptions": ["exec", "nodev", "nosuid"],
+                }
+            ],
+        },
         "stopTimeout": 120,
         "logConfiguration": {
             "logDriver": "awslogs",
@@ -252,14 +260,35 @@ def test_the_root_is_read_only_with_a_writable_tmp_unless_the_image_needs_its_ro
         name: [at["containerPath"] for at in _container(recording, name).get("mountPoints", [])]
         for name in WORKLOADS
     }
-    assert mounts == {
-        "clock": [TMP],
-        "notes": [TMP, "/data"],
-        "quiet": [],
-        "old": [TMP],
-        "assistant": [TMP],
-        "auditor": [TMP, "/var/audit"],
+    temporary = {
+        name: [
+            (each["containerPath"], each["size"])
+            for each in _container(recording, name)["linuxParameters"].get("tmpfs", [])
+        ]
+        for name in WORKLOADS
     }
+    assert mounts == {
+        "clock": [],
+        "notes": ["/data"],
+        "quiet": [],
+        "old": [],
+        "assistant": [],
+        "auditor": ["/var/audit"],
+    }
+    # Half of the memory, since it is paid from there.
+    assert temporary == {
+        name: [] if name == "quiet" else [(TMP, int(_task(recording, name).inputs["memory"]) // 2)]
+        for name in WORKLOADS
+    }
+
+
+def test_every_container_runs_as_the_user_that_it_has_on_eks():
+    ecs, eks = run(FULL), run(EKS_FULL)
+    users = {_container(ecs, name)["user"] for name in WORKLOADS}
+    pods = [made.inputs["spec"]["template"]["spec"] for made in eks.of("kubernetes.Deployment")]
+    contexts = [pod["securityContext"] for pod in pods]
+    assert users == {f"{each['runAsUser']}:{each['runAsGroup']}" for each in contexts}
+    assert users == {"10001:10001"}
 
 
 def test_only_workloads_with_files_have_a_volume_of_the_file_system():

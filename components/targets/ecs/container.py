@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 import pulumi
 
+from components.foundation.storage import OWNER
 from core import timeouts
 from core.fleet import PORT, Agent, Server
+from core.mounts import TEMPORARY
 
-FILES_VOLUME, SCRATCH_VOLUME = "files", "tmp"
+FILES_VOLUME = "files"
 
 
 def container(
@@ -52,6 +54,8 @@ def container(
         "secrets": [
             {"name": variable, "valueFrom": source} for variable, source in sorted(secrets.items())
         ],
+        # Not as root, and not as whatever the image says: as on EKS (docs/adr/0017).
+        "user": f"{OWNER}:{OWNER}",
         "readonlyRootFilesystem": not load.writable_root,
         "mountPoints": [
             {
@@ -69,7 +73,7 @@ def container(
             for sidecar in sidecars
             if name == own
         ],
-        "linuxParameters": {"initProcessEnabled": True},
+        "linuxParameters": {"initProcessEnabled": True, **_temporary_files(load)},
         "stopTimeout": stop_seconds,
         "logConfiguration": {
             "logDriver": "awslogs",
@@ -99,14 +103,27 @@ def container(
 
 
 def mounts(load: Server | Agent) -> dict[str, str]:
-    """The volumes of a container, and where it sees each.
+    """The volumes of a container, and where it sees each."""
+    return {FILES_VOLUME: load.storage.mount} if load.storage else {}
 
-    A root that cannot be written to still needs somewhere for temporary files.
+
+def _temporary_files(load: Server | Agent) -> dict[str, object]:
+    """Room for temporary files, which a root that cannot be written to does not have.
+
+    In memory, since a volume of a task belongs to root, unless the image declares it (Amazon ECS
+    Developer Guide, "Use bind mounts with Amazon ECS"): others could not write to it.
     """
-    volumes = {} if load.writable_root else {SCRATCH_VOLUME: "/tmp"}  # noqa: S108 - in a container
-    if load.storage:
-        volumes[FILES_VOLUME] = load.storage.mount
-    return volumes
+    if load.writable_root:
+        return {}
+    return {
+        "tmpfs": [
+            {
+                "containerPath": TEMPORARY,
+                "size": -(-load.memory // 2),
+                "mountOptions": ["exec", "nodev", "nosuid"],
+            }
+        ]
+    }
 
 
 def volume_name(volume: str, container: str, workload: str) -> str:
