@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from core import aws_lambda, egress, sidecars
 from core.discovery import agents_have_an_api
-from core.eks_nodes import Size, room, size
+from core.eks_nodes import LARGEST_OF_AUTO_MODE, Size, room, size, smallest_node
 from core.fleet import Agent, Chat, Fleet, Nat, Nodes, Server, Target
 from core.prices import MIB_A_GIB, Tasks, Usage, monthly
 
@@ -22,10 +22,7 @@ _FUNCTION_METRICS, _MACHINE_METRICS, _API_METRICS, _CHAT_METRICS = 3, 2, 1, 1
 
 FIREWALL_RULES = 3
 
-# What EKS Auto Mode is reckoned to choose from; it takes the cheapest that its pods fit in.
-_AUTO_MODE_TYPES = tuple(
-    f"m7g.{each}" for each in ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge")
-)
+_LARGEST_TYPE = "r7g.8xlarge"
 
 # Amazon EKS User Guide, "Create a Node Class for EKS Auto Mode": ephemeralStorage, by default.
 _AUTO_MODE_DISK_GB = 80
@@ -79,11 +76,14 @@ def _on_eks(fleet: Fleet, shared: Usage) -> Usage:
         return shared
     shared = replace(shared, clusters=1)
     if fleet.cluster.nodes is Nodes.AUTO:
-        count, node = _auto_mode_nodes(fleet)
+        count, (name, node) = _auto_mode_nodes(fleet)
+        vcpus, large = count * node.vcpus, name.startswith("r")
         return replace(
             shared,
-            node_vcpus=count * node.vcpus,
-            auto_mode_vcpus=count * node.vcpus,
+            node_vcpus=0 if large else vcpus,
+            memory_node_vcpus=vcpus if large else 0,
+            auto_mode_vcpus=0 if large else vcpus,
+            auto_mode_memory_vcpus=vcpus if large else 0,
             disk_gb=count * _AUTO_MODE_DISK_GB,
         )
     wanted = fleet.cluster.managed_nodes
@@ -96,17 +96,18 @@ def _on_eks(fleet: Fleet, shared: Usage) -> Usage:
     )
 
 
-def _auto_mode_nodes(fleet: Fleet) -> tuple[int, Size]:
-    """How many nodes the fewest copies need, and of which size: the smallest that takes each."""
+def _auto_mode_nodes(fleet: Fleet) -> tuple[int, tuple[str, Size]]:
+    """How many nodes the fewest replicas need, and of which type: the smallest that takes each."""
     loads = [load for _, load in fleet.workloads()]
     cpu = max((load.cpu for load in loads), default=0)
     memory = max((load.memory for load in loads), default=0)
-    sizes = [known for each in _AUTO_MODE_TYPES if (known := size(each))]
-    fitting = (each for each in sizes if cpu <= room(each).cpu and memory <= room(each).memory_mib)
-    node = next(fitting, sizes[-1])
+    # What no node takes is refused (core.eks_fitness), and has no price.
+    found = smallest_node(cpu, memory) or (_LARGEST_TYPE, LARGEST_OF_AUTO_MODE)
+    _, node = found
     all_cpu = sum(load.replicas.min * load.cpu for load in loads)
     all_memory = sum(load.replicas.min * load.memory for load in loads)
-    return max(-(-all_cpu // room(node).cpu), -(-all_memory // room(node).memory_mib)), node
+    count = max(-(-all_cpu // room(node).cpu), -(-all_memory // room(node).memory_mib))
+    return count, found
 
 
 def _on_lambda(fleet: Fleet, shared: Usage) -> Usage:

@@ -23,6 +23,9 @@ from core.kubernetes import CPU_UNITS, MILLICORES, namespaces, needs
 # General Reference, "Amazon EKS endpoints and quotas": it cannot be raised.
 MAX_PUBLIC_BLOCKS = 40
 
+# The same: nodes of a managed node group, and the bound of the key.
+MAX_NODES = 450
+
 # Kubernetes, "Namespaces": kube- is its own. The others are those of AWS and of what is installed.
 RESERVED_NAMESPACES = (
     "default",
@@ -218,6 +221,7 @@ def _nodes(fleet: Fleet) -> Iterator[Fault]:
             mend=without_command(here, others),
         )
     yield from _fits(fleet, node, f"a node of {types[first]}")
+    yield from _enough(fleet, node, f"nodes of {types[first]}")
 
 
 def _fits(fleet: Fleet, node: Size, name: str) -> Iterator[Fault]:
@@ -235,6 +239,30 @@ def _fits(fleet: Fleet, node: Size, name: str) -> Iterator[Fault]:
                     "kubelet and its add-ons take",
                     mend=set_command((*path, key), limit),
                 )
+
+
+def _enough(fleet: Fleet, node: Size, name: str) -> Iterator[Fault]:
+    """Whether the fewest replicas fit on the most nodes.
+
+    It refuses what cannot fit in any case. What fits by the sum may still not fit node by node.
+    """
+    loads = [load for _, load in fleet.workloads()]
+    wanted, left = fleet.cluster.managed_nodes, room(node)
+    groups = 2 if any(load.spot for load in loads) else 1
+    cpu = sum(load.replicas.min * load.cpu for load in loads)
+    memory = sum(load.replicas.min * load.memory for load in loads)
+    nodes = max(-(-cpu // left.cpu), -(-memory // left.memory_mib))
+    least = -(-nodes // groups)
+    if wanted.max < least:
+        here = ("cluster", "managed_nodes", "max")
+        yield Fault(
+            path=here,
+            got=show(wanted.max),
+            allowed=f"{least} or more{' for each of two groups' if groups > 1 else ''}, or larger "
+            f"instance_types: the fewest replicas need {cpu} CPU units and {memory} MiB, which is "
+            f"{nodes} {name}",
+            mend=set_command(here, least) if least <= MAX_NODES else None,
+        )
 
 
 def _public_blocks(fleet: Fleet) -> Iterator[Fault]:

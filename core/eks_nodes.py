@@ -1,12 +1,21 @@
 """The nodes of a cluster: what Graviton instances have, and what of it is left for workloads."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from core.kubernetes import AUTO_MODE_MAX_MEMORY_GIB, AUTO_MODE_MAX_VCPUS, CPU_UNITS, MILLICORES
+from core.fleet import Agent, Fleet, Server
+from core.kubernetes import (
+    AUTO_MODE_MAX_MEMORY_GIB,
+    AUTO_MODE_MAX_VCPUS,
+    CPU_UNITS,
+    MILLICORES,
+    namespaces,
+    needs,
+    quota,
+)
 
 _MIB_A_GIB = 1024
 
@@ -87,6 +96,72 @@ LARGEST_OF_AUTO_MODE: Final = Size(
     vcpus=AUTO_MODE_MAX_VCPUS, memory_mib=AUTO_MODE_MAX_MEMORY_GIB * _MIB_A_GIB
 )
 """The largest node that EKS Auto Mode makes for a fleet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolLimit:
+    """The most that the nodes of a pool may have together.
+
+    Attributes:
+        vcpus: vCPU.
+        memory_gib: Memory in GiB.
+    """
+
+    vcpus: int
+    memory_gib: int
+
+
+def auto_mode_types() -> Iterator[tuple[str, Size]]:
+    """The instance types that EKS Auto Mode may choose for a fleet, the cheapest first.
+
+    Of one generation, as its sizes and price relations are those of the others. None is larger than
+    the node pools admit (`AUTO_MODE_MAX_VCPUS`).
+    """
+    for what, vcpus in _VCPUS.items():
+        for family in "mr":
+            if 1 < vcpus <= AUTO_MODE_MAX_VCPUS and (known := size(f"{family}7g.{what}")):
+                yield f"{family}7g.{what}", known
+
+
+def smallest_node(cpu: int, memory_mib: int) -> tuple[str, Size] | None:
+    """The cheapest instance type of EKS Auto Mode that takes a pod; None if none does.
+
+    Args:
+        cpu: What the pod asks for in CPU units, 1024 a vCPU.
+        memory_mib: What it asks for in MiB.
+    """
+    for name, node in auto_mode_types():
+        left = room(node)
+        if cpu <= left.cpu and memory_mib <= left.memory_mib:
+            return name, node
+    return None
+
+
+def pool_limit(fleet: Fleet) -> PoolLimit:
+    """What bounds a node pool, so that a mistake cannot add nodes without end.
+
+    It is more than the fleet can need. Each pod that a workload may have, with every replica twice
+    during an update, gets a node of its own, the smallest that takes it. Where the quota of a team
+    is larger than that, twice the quota counts, since a node is never full. One more node of the
+    largest size is for add-ons, and for nodes that are replaced.
+
+    Args:
+        fleet: The fleet.
+    """
+    vcpus, memory = AUTO_MODE_MAX_VCPUS, AUTO_MODE_MAX_MEMORY_GIB
+    for name, loads in namespaces(fleet).items():
+        alone = [_alone(load) for load in loads.values()]
+        most = quota(fleet, name)
+        vcpus += max(sum(each.vcpus for each in alone), 2 * -(-most.millicores // MILLICORES))
+        memory += max(sum(each.memory_gib for each in alone), 2 * -(-most.memory_mib // _MIB_A_GIB))
+    return PoolLimit(vcpus=vcpus, memory_gib=memory)
+
+
+def _alone(load: Server | Agent) -> PoolLimit:
+    """What the nodes of a workload have, with each of its pods alone on one."""
+    found = smallest_node(load.cpu, load.memory)
+    node, pods = found[1] if found else LARGEST_OF_AUTO_MODE, needs(load).pods
+    return PoolLimit(vcpus=pods * node.vcpus, memory_gib=pods * node.memory_mib // _MIB_A_GIB)
 
 
 def is_graviton(instance_type: str) -> bool:

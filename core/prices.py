@@ -150,11 +150,23 @@ NODE: Final = Price(
     unit="vCPU-hour",
     source="infracost instance_test (m7g.large)",
 )
+MEMORY_NODE: Final = Price(
+    item="EC2 node (r7g)",
+    usd=Decimal("0.1071") / 2,
+    unit="vCPU-hour",
+    source="infracost instance_test (r7g.large)",
+)
 AUTO_MODE: Final = Price(
     item="EKS Auto Mode, on top of its nodes",
     usd=NODE.usd * Decimal("0.12"),
     unit="vCPU-hour",
     source="factualminds.com, Amazon EKS pricing, 2026-06-13: about 12 % (secondary)",
+)
+AUTO_MODE_MEMORY: Final = Price(
+    item="EKS Auto Mode, on top of its r7g nodes",
+    usd=MEMORY_NODE.usd * Decimal("0.12"),
+    unit="vCPU-hour",
+    source=AUTO_MODE.source,
 )
 NODE_DISK: Final = Price(
     item="Disks of nodes (EBS gp3)",
@@ -169,8 +181,8 @@ NOT_COUNTED: Final = (
     "traffic: load balancer capacity units, NAT gateway and endpoint data, streams, transfer",
     "requests to KMS and Secrets Manager, log storage and log queries",
     "the models that agents call",
-    "on EKS: nodes beyond the fewest, what nodes of other types than m7g cost more or less (c7g "
-    "11 % less, r7g 31 % more), and Argo CD as a capability (price not found)",
+    "on EKS: nodes beyond the fewest, what nodes of other types than m7g and r7g cost more or less "
+    "(c7g 11 % less than m7g), and Argo CD as a capability (price not found)",
 )
 """What a bill has and this estimate has not."""
 
@@ -213,7 +225,9 @@ class Usage:
         file_gb: files kept on EFS, in GB.
         clusters: EKS clusters.
         node_vcpus: vCPU of their nodes.
-        auto_mode_vcpus: those of them that EKS Auto Mode looks after.
+        memory_node_vcpus: vCPU of those nodes that have more memory for each (r7g).
+        auto_mode_vcpus: those of `node_vcpus` that EKS Auto Mode looks after.
+        auto_mode_memory_vcpus: those of `memory_node_vcpus` that it looks after.
         disk_gb: disks of nodes, in GB.
     """
 
@@ -235,7 +249,9 @@ class Usage:
     file_gb: Decimal = Decimal(0)
     clusters: int = 0
     node_vcpus: int = 0
+    memory_node_vcpus: int = 0
     auto_mode_vcpus: int = 0
+    auto_mode_memory_vcpus: int = 0
     disk_gb: int = 0
 
 
@@ -308,7 +324,9 @@ def monthly(usage: Usage) -> Bill:
         (FILE_STORAGE, usage.file_gb),
         (CLUSTER, Decimal(usage.clusters * HOURS_A_MONTH)),
         (NODE, Decimal(usage.node_vcpus * HOURS_A_MONTH)),
+        (MEMORY_NODE, Decimal(usage.memory_node_vcpus * HOURS_A_MONTH)),
         (AUTO_MODE, Decimal(usage.auto_mode_vcpus * HOURS_A_MONTH)),
+        (AUTO_MODE_MEMORY, Decimal(usage.auto_mode_memory_vcpus * HOURS_A_MONTH)),
         (NODE_DISK, Decimal(usage.disk_gb)),
     )
     for price, quantity in quantities:

@@ -168,9 +168,7 @@ def test_the_smallest_fleet_on_eks_has_a_cluster_and_a_node_instead_of_a_task():
         ({"cpu": 697, "replicas": {"min": 2}}, 4, 160),
         ({"memory": 3256, "replicas": {"min": 2}}, 4, 160),
         ({"cpu": 1393}, 4, 80),
-        ({"memory": 6511}, 4, 80),
         ({"cpu": 1393, "replicas": {"min": 3}}, 8, 160),
-        ({"memory": 239_161}, 128, 160),
     ],
 )
 def test_auto_mode_has_as_many_nodes_as_the_fewest_copies_need(
@@ -178,6 +176,25 @@ def test_auto_mode_has_as_many_nodes_as_the_fewest_copies_need(
 ):
     has = usage(_on_eks({}, servers={"clock": _IMAGE | server}))
     assert (has.node_vcpus, has.auto_mode_vcpus, has.disk_gb) == (vcpus, vcpus, disk_gb)
+
+
+@pytest.mark.parametrize(
+    ("server", "vcpus", "disk_gb"),
+    [
+        # An r7g.large has room for 14 087 MiB, and costs less than an m7g.xlarge.
+        ({"memory": 6511}, 2, 80),
+        # 150 GiB fit in no m7g of 32 vCPU, and larger ones Auto Mode does not make.
+        ({"memory": 150 * 1024}, 32, 80),
+        ({"memory": 150 * 1024, "replicas": {"min": 2}}, 64, 160),
+    ],
+)
+def test_auto_mode_takes_nodes_with_more_memory_where_others_are_too_small_or_cost_more(
+    server: dict[str, Any], vcpus: int, disk_gb: int
+):
+    has = usage(_on_eks({}, servers={"clock": _IMAGE | server}))
+    assert (has.node_vcpus, has.auto_mode_vcpus) == (0, 0)
+    assert (has.memory_node_vcpus, has.auto_mode_memory_vcpus) == (vcpus, vcpus)
+    assert has.disk_gb == disk_gb
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,23 @@
+from typing import Any
+
 import pytest
 
-from core.eks_nodes import LARGEST_OF_AUTO_MODE, Room, Size, is_graviton, room, size
+from core.costs import usage
+from core.eks_fitness import check
+from core.eks_nodes import (
+    LARGEST_OF_AUTO_MODE,
+    PoolLimit,
+    Room,
+    Size,
+    auto_mode_types,
+    is_graviton,
+    pool_limit,
+    room,
+    size,
+    smallest_node,
+)
+from core.fleet import Fleet
+from core.kubernetes import AUTO_MODE_MAX_MEMORY_GIB, AUTO_MODE_MAX_VCPUS
 
 
 @pytest.mark.parametrize(
@@ -80,3 +97,80 @@ def test_a_larger_node_has_more_room_and_the_smallest_has_some(family: str):
 
 def test_the_largest_node_of_auto_mode_is_an_r8g_8xlarge():
     assert size("r8g.8xlarge") == LARGEST_OF_AUTO_MODE
+
+
+def test_auto_mode_chooses_from_what_its_node_pools_admit_the_cheapest_first():
+    types = list(auto_mode_types())
+    assert [name for name, _ in types[:4]] == ["m7g.large", "r7g.large", "m7g.xlarge", "r7g.xlarge"]
+    for _, node in types:
+        assert node.vcpus <= AUTO_MODE_MAX_VCPUS
+        assert node.memory_mib <= AUTO_MODE_MAX_MEMORY_GIB * 1024
+    assert types[-1] == ("r7g.8xlarge", LARGEST_OF_AUTO_MODE)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "expected"),
+    [
+        (256, 512, "m7g.large"),
+        (256, 8192, "r7g.large"),
+        (4096, 16_384, "m7g.2xlarge"),
+        (256, 150 * 1024, "r7g.8xlarge"),
+        (32_768, 512, None),
+        (256, 256 * 1024, None),
+    ],
+)
+def test_a_pod_is_on_the_cheapest_node_that_takes_it(cpu: int, memory: int, expected: str | None):
+    found = smallest_node(cpu, memory)
+    assert (found and found[0]) == expected
+
+
+def _fleet(server: dict[str, Any], **keys: Any) -> Fleet:
+    image = {"uri": f"public.ecr.aws/docker/library/clock@sha256:{'0' * 64}"}
+    return Fleet.model_validate(
+        {"target": "eks", "servers": {"clock": {"image": image} | server}} | keys
+    )
+
+
+@pytest.mark.parametrize("memory", [512, 8192, 150 * 1024, room(LARGEST_OF_AUTO_MODE).memory_mib])
+def test_what_passes_the_checks_is_paid_on_nodes_that_the_pools_admit(memory: int):
+    fleet = _fleet({"memory": memory})
+    assert list(check(fleet, "us-east-1")) == []
+    has = usage(fleet)
+    limit = pool_limit(fleet)
+    assert 0 < has.node_vcpus + has.memory_node_vcpus <= min(limit.vcpus, AUTO_MODE_MAX_VCPUS)
+
+
+def test_a_pool_has_room_for_every_pod_alone_on_a_node_and_for_one_more_node():
+    fleet = _fleet({"replicas": {"min": 2, "max": 3}})
+    # 6 pods while new replicas start beside the old ones, on nodes of 2 vCPU and 8 GiB.
+    assert pool_limit(fleet) == PoolLimit(vcpus=32 + 6 * 2, memory_gib=256 + 6 * 8)
+
+
+def test_a_pool_follows_the_quota_of_a_team_that_is_larger():
+    teams = {"tools": {"cpu": 40_960, "memory": 102_400}}
+    fleet = _fleet({"team": "tools"}, teams=teams)
+    assert pool_limit(fleet) == PoolLimit(vcpus=32 + 2 * 40, memory_gib=256 + 2 * 100)
+
+
+@pytest.mark.parametrize(
+    ("server", "nodes", "faults"),
+    [
+        # A node of m7g.large has room for 1392 CPU units and 6510 MiB.
+        ({"cpu": 1392, "replicas": {"min": 6}}, {}, []),
+        ({"cpu": 1392, "replicas": {"min": 7}}, {}, ["7 or more, or larger"]),
+        ({"memory": 6510, "replicas": {"min": 7}}, {}, ["7 or more, or larger"]),
+        ({"cpu": 1392, "replicas": {"min": 7}}, {"max": 7}, []),
+        ({"cpu": 1392, "replicas": {"min": 13}, "spot": True}, {}, ["7 or more for each of two"]),
+        ({"cpu": 1392, "replicas": {"min": 12}, "spot": True}, {}, []),
+    ],
+)
+def test_managed_nodes_are_enough_for_the_fewest_replicas(
+    server: dict[str, Any], nodes: dict[str, Any], faults: list[str]
+):
+    cluster = {"nodes": "managed", "managed_nodes": nodes}
+    replicas = server.get("replicas", {"min": 1})
+    server = server | {"replicas": replicas | {"max": replicas["min"]}}
+    found = list(check(_fleet(server, cluster=cluster), "us-east-1"))
+    assert [each.path for each in found] == [("cluster", "managed_nodes", "max")] * len(faults)
+    for fault, words in zip(found, faults, strict=True):
+        assert fault.allowed.startswith(words)

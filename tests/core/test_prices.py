@@ -29,7 +29,9 @@ _EXAMPLE = Usage(
     file_gb=Decimal("1.5"),
     clusters=1,
     node_vcpus=4,
+    memory_node_vcpus=8,
     auto_mode_vcpus=2,
+    auto_mode_memory_vcpus=8,
     disk_gb=160,
 )
 
@@ -58,10 +60,12 @@ def test_a_worked_example_comes_to_this_sum():
         ("EFS, standard storage", Decimal("1.5"), Decimal("0.45")),
         ("EKS cluster, standard support", Decimal(730), Decimal("73.00")),
         ("EC2 node (m7g)", Decimal(2920), Decimal("119.136")),
+        ("EC2 node (r7g)", Decimal(5840), Decimal("312.732")),
         ("EKS Auto Mode, on top of its nodes", Decimal(1460), Decimal("7.14816")),
+        ("EKS Auto Mode, on top of its r7g nodes", Decimal(5840), Decimal("37.52784")),
         ("Disks of nodes (EBS gp3)", Decimal(160), Decimal("12.80")),
     ]
-    assert bill.total_usd == Decimal("384.33")
+    assert bill.total_usd == Decimal("734.59")
 
 
 def test_the_example_uses_every_price_of_the_table_once_and_in_order():
