@@ -63,6 +63,7 @@ class Resource:
         id: Its id, empty in a preview.
         state: Its outputs, as the program sees them.
         protect: The option of that name.
+        retain_on_delete: The option of that name.
         aliases: The names that it had, or its whole URN where it had another parent; of an alias
             that says anything else, all of it as text.
         ignore_changes: The option of that name.
@@ -84,6 +85,7 @@ class Resource:
     id: str
     state: dict[str, Any]
     protect: bool
+    retain_on_delete: bool
     aliases: list[str]
     ignore_changes: list[str]
     replacement_trigger: Any
@@ -355,6 +357,7 @@ class _Monitor(mocks.MockMonitor):
             # The inputs of a component are not among its outputs.
             state={**(inputs if request.custom else {}), **outputs, **hidden},
             protect=request.protect,
+            retain_on_delete=request.retainOnDelete,
             aliases=[_former(alias.spec, request.type) for alias in request.aliases],
             ignore_changes=list(request.ignoreChanges),
             replacement_trigger=json_format.MessageToDict(request.replacement_trigger)

@@ -186,7 +186,7 @@ def test_the_services_have_a_block_that_is_not_the_networks(vpc: str, services: 
     inputs = recording.one("eks.Cluster").inputs
     assert inputs["kubernetesServiceIpAddressRange"] == services
     way_out = recording.one("kubernetes.NetworkPolicy", "eks-namespaces-mcp-way-out")
-    assert way_out.inputs["spec"]["egress"][0]["to"] == [{"ipBlock": {"cidr": services}}]
+    assert way_out.inputs["spec"]["egress"][0]["to"][0] == {"ipBlock": {"cidr": services}}
 
 
 def test_the_control_plane_logs_to_a_group_with_retention_that_is_there_before():
@@ -287,7 +287,39 @@ def test_the_provider_reaches_the_cluster_with_a_token_of_the_moment(
     ]
     assert command["interactiveMode"] == "Never"
     # Another cluster is another address; all else that changes makes no object anew.
-    assert provider == {"clusterIdentifier": endpoint, "enableConfigMapMutable": "true"}
+    assert provider == {"clusterIdentifier": endpoint, **SWITCHES}
+
+
+SWITCHES = {
+    "deleteUnreachable": "false",
+    "enableConfigMapMutable": "true",
+    "enablePatchForce": "false",
+    "enableSecretMutable": "false",
+    "enableServerSideApply": "true",
+    "skipUpdateUnreachable": "false",
+    "upsertExistingObjects": "false",
+}
+
+
+def test_no_variable_of_the_environment_changes_what_happens_to_objects(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    for variable, value in {
+        "DELETE_UNREACHABLE": "true",
+        "ENABLE_CONFIGMAP_MUTABLE": "false",
+        "ENABLE_PATCH_FORCE": "true",
+        "ENABLE_SECRET_MUTABLE": "true",
+        "ENABLE_SERVER_SIDE_APPLY": "false",
+        "SKIP_UPDATE_UNREACHABLE": "true",
+        "UPSERT_EXISTING_OBJECTS": "true",
+    }.items():
+        monkeypatch.setenv(f"PULUMI_K8S_{variable}", value)
+    # A retention as no other fleet has: a run of a fleet is done once.
+    fleet = {**EKS_FLUX, "observability": {"retention_days": 3653}}
+    providers = run(fleet).of("pulumi.kubernetes")
+    assert [made.name for made in providers] == ["eks-kubernetes", "eks-manifests"]
+    for made in providers:
+        assert made.inputs.items() >= SWITCHES.items()
 
 
 @pytest.mark.parametrize(
@@ -323,7 +355,7 @@ def test_with_gitops_only_the_engine_and_what_the_fleet_needs_go_to_the_cluster(
         engine = {"Namespace", "GitRepository", "Kustomization", "Release"}
         if fleet is EKS_ARGOCD:
             engine = {"Namespace", "Application", "Secret"}
-        assert applied == {f"kubernetes.{kind}" for kind in {"NodePool", "ConfigMap"} | engine}
+        assert applied == {f"kubernetes.{kind}" for kind in {"NodePool", "ConfigMapPatch"} | engine}
         base = recording.one("mcp-platform.Base").urn
         parents = {
             made.parent for made in _in_cluster(recording) if "::eks-kubernetes::" in made.provider
@@ -376,13 +408,29 @@ def test_there_is_spare_capacity_only_where_a_workload_asks_for_it():
 
 def test_auto_mode_is_told_that_network_policies_hold():
     recording = run(EKS)
-    switch = recording.one("kubernetes.ConfigMap", "eks-base-network-policies").inputs
-    assert switch["metadata"] == {"name": "amazon-vpc-cni", "namespace": "kube-system"}
-    assert switch["data"] == {"enable-network-policy-controller": "true"}
+    made = recording.one("kubernetes.ConfigMapPatch", "eks-base-network-policies")
+    # The ConfigMap may be there, with other keys and another value: this key is set all the same.
+    assert made.inputs["metadata"] == {
+        "name": "amazon-vpc-cni",
+        "namespace": "kube-system",
+        "annotations": {"pulumi.com/patchForce": "true"},
+    }
+    assert made.inputs["data"] == {"enable-network-policy-controller": "true"}
+    # It was the object itself: it is not deleted, and made again, in a stack that has it.
+    (former,) = made.aliases
+    assert "kubernetes:core/v1:ConfigMap" in former
     deployment = recording.one("kubernetes.Deployment")
-    assert recording.one("kubernetes.ConfigMap", "eks-base-network-policies").urn in (
-        deployment.dependencies
-    )
+    assert made.urn in deployment.dependencies
+
+
+def test_a_node_pool_is_bounded_above_what_the_fleet_can_need():
+    assert run(EKS).one("kubernetes.NodePool").inputs["spec"]["limits"] == {
+        "cpu": "48",
+        "memory": "320Gi",
+    }
+    pools = run(EKS_FULL).of("kubernetes.NodePool")
+    assert len(pools) == 2
+    assert len({json.dumps(pool.inputs["spec"]["limits"]) for pool in pools}) == 1
 
 
 def test_managed_nodes_are_graviton_encrypted_and_keep_their_credentials_from_pods():
@@ -477,8 +525,9 @@ def test_a_cluster_has_the_add_ons_that_its_fleet_needs(fleet: Any, expected: se
         assert addon.inputs["clusterName"] == NAME
         pinned = ADDON_VERSIONS[name]
         assert addon.inputs["addonVersion"] == (pinned or f"{name}-for-{NEWEST}")
-        for moment in ("Create", "Update"):
-            assert addon.inputs[f"resolveConflictsOn{moment}"] == "OVERWRITE"
+        # What somebody else has installed is not taken over.
+        assert addon.inputs["resolveConflictsOnCreate"] == "NONE"
+        assert addon.inputs["resolveConflictsOnUpdate"] == "OVERWRITE"
 
 
 def test_an_add_on_has_the_version_that_the_table_pins(monkeypatch: pytest.MonkeyPatch):
@@ -809,6 +858,8 @@ def test_flux_follows_the_branch_and_the_path_of_the_rendered_manifests():
     }
     assert recording.one("kubernetes.Release").urn in repository.dependencies
     assert repository.urn in manifests.dependencies
+    # Before it goes, so do the pods that it made: those of notes have 335 s.
+    assert manifests.timeouts["delete"] == f"{900 + 335}s"
 
 
 @pytest.mark.parametrize(
@@ -908,8 +959,12 @@ def test_argo_cd_follows_the_branch_and_the_path_and_takes_away_what_it_made():
             "directory": {"recurse": True},
         },
         "destination": {"name": LABEL},
-        "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+        "syncPolicy": {
+            "automated": {"prune": True, "selfHeal": True},
+            "syncOptions": ["PruneLast=true"],
+        },
     }
+    assert application.timeouts["delete"] == f"{900 + 335}s"
     access = recording.one("eks.AccessPolicyAssociation")
     assert {access.urn, here.urn} <= set(application.dependencies)
 
@@ -926,3 +981,20 @@ def test_a_workload_waits_for_nodes_and_add_ons():
     deployment = recording.one("kubernetes.Deployment", "eks-notes-deployment")
     assert needed - before <= set(deployment.dependencies)
     assert len(needed - before) == 9
+
+
+@pytest.mark.parametrize("production", [False, True])
+def test_the_logs_of_the_cluster_outlive_it_in_production(production: bool):
+    groups = {
+        made.name: made
+        for made in run({**EKS, "production": production}).of("cloudwatch.LogGroup")
+        if made.name.startswith("eks")
+    }
+    assert groups.keys() == {
+        "eks-control-plane-logs",
+        *(f"eks-base-{what}-logs" for what in ("application", "dataplane", "host", "performance")),
+    }
+    for made in groups.values():
+        assert made.retain_on_delete is production
+        # Or the fleet could not leave EKS.
+        assert not made.protect

@@ -113,7 +113,7 @@ def test_the_pod_of_the_example_server_in_full():
                     "volumeAttributes": {"secretProviderClass": _vault(recording, "notes")},
                 },
             },
-            {"name": "files", "persistentVolumeClaim": {"claimName": "notes"}},
+            {"name": "files", "persistentVolumeClaim": {"claimName": "files.notes"}},
         ],
     }
     variables = container.pop("env")
@@ -186,7 +186,8 @@ def test_the_deployment_of_the_example_server_but_for_its_pod():
     assert template["metadata"]["labels"] == labels
     assert spec == {
         "replicas": 1,
-        "revisionHistoryLimit": 3,
+        # An old ReplicaSet would keep the Secret of its pods.
+        "revisionHistoryLimit": 0,
         # As long as it may take to start a copy, and before that to end an older one.
         "progressDeadlineSeconds": 900 + 335,
         "strategy": {
@@ -570,8 +571,11 @@ def test_a_workload_has_its_own_access_point_as_a_volume_that_outlives_it():
     ]
     for name, namespace in (("notes", "records"), ("auditor", "mcp")):
         point = recording.one("efs.AccessPoint", f"fleet-storage-{name}").id
-        volume = recording.one("kubernetes.PersistentVolume", f"eks-{name}-volume").inputs
-        assert volume["metadata"]["name"] == f"mcp-platform-dev-{name}"
+        made = recording.one("kubernetes.PersistentVolume", f"eks-{name}-volume")
+        volume = made.inputs
+        assert volume["metadata"]["name"] == f"mcp-platform-dev.{namespace}.{name}"
+        # One of another name is there before the old one goes.
+        assert not made.delete_before_replace
         assert volume["spec"] == {
             "capacity": {"storage": "1Gi"},
             "volumeMode": "Filesystem",
@@ -579,15 +583,18 @@ def test_a_workload_has_its_own_access_point_as_a_volume_that_outlives_it():
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": "",
             "mountOptions": ["iam"],
-            "claimRef": {"namespace": namespace, "name": name},
+            "claimRef": {"namespace": namespace, "name": f"files.{name}"},
             "csi": {"driver": "efs.csi.aws.com", "volumeHandle": f"{system}::{point}"},
         }
-        claim = recording.one("kubernetes.PersistentVolumeClaim", f"eks-{name}-claim").inputs
-        assert (claim["metadata"]["name"], claim["metadata"]["namespace"]) == (name, namespace)
+        made = recording.one("kubernetes.PersistentVolumeClaim", f"eks-{name}-claim")
+        assert not made.delete_before_replace
+        claim = made.inputs
+        assert claim["metadata"]["name"] == f"files.{name}"
+        assert claim["metadata"]["namespace"] == namespace
         assert claim["spec"] == {
             "accessModes": ["ReadWriteMany"],
             "storageClassName": "",
-            "volumeName": f"mcp-platform-dev-{name}",
+            "volumeName": f"mcp-platform-dev.{namespace}.{name}",
             "resources": {"requests": {"storage": "1Gi"}},
         }
 
@@ -761,7 +768,7 @@ def test_a_pod_starts_once_its_role_is_in_force_its_secrets_are_described_and_it
         ("kubernetes.SecretProviderClass", "eks-notes-vault"),
         ("kubernetes.PersistentVolumeClaim", "eks-notes-claim"),
         ("kubernetes.Service", "eks-notes-service"),
-        ("kubernetes.TargetGroupBinding", "eks-notes-binding"),
+        ("kubernetes.TargetGroupBinding", "eks-notes-binding_records"),
         ("kubernetes.NetworkPolicy", "eks-notes-gateway"),
         ("kubernetes.NetworkPolicy", "eks-namespaces-records-deny"),
         ("kubernetes.ResourceQuota", "eks-namespaces-records-quota"),

@@ -38,6 +38,8 @@ EVERYWHERE = "0.0.0.0/0"
 DNS = (("UDP", 53), ("TCP", 53))
 PROBES = "169.254.7.127/32"
 CREDENTIALS = "169.254.170.23/32"
+# For a CNI that judges after the address of the service was replaced, and for NodeLocal DNSCache.
+DNS_SERVERS = ("169.254.20.10/32", "kube-system/kube-dns")
 
 
 def _loads(fleet: dict[str, Any]) -> dict[str, Any]:
@@ -59,6 +61,8 @@ def _pods(namespace: str, selector: dict[str, Any]) -> str:
     assert selector in ({}, {"matchLabels": labels})
     if not labels:
         return f"{namespace}/*"
+    if labels == {"k8s-app": "kube-dns"}:
+        return f"{namespace}/kube-dns"
     assert labels.pop("app.kubernetes.io/instance") == "mcp-platform-dev"
     workload = labels.pop("app.kubernetes.io/name")
     assert labels == {}
@@ -119,7 +123,7 @@ def _expected(
             opened += [(_at(fleet, name), "from", block, TCP_PORT) for block in gateway]
     for namespace in {_namespace(fleet, name) for name in _loads(fleet)}:
         everybody = f"{namespace}/*"
-        opened.append((everybody, "to", services, DNS))
+        opened += [(everybody, "to", server, DNS) for server in (services, *DNS_SERVERS)]
         opened += [(everybody, "to", block, (("TCP", 443),)) for block in https]
         opened.append((everybody, "to", CREDENTIALS, (("TCP", 80),)))
         if meshed:
@@ -195,12 +199,12 @@ def test_every_edge_has_exactly_two_policies_each_where_the_pods_are_that_it_is_
         if made.name.startswith("eks-namespaces-use-")
     )
     assert found == [
-        ("mcp", "used-by.clock.assistant"),
-        ("mcp", "uses.auditor.quiet"),
-        ("payments", "uses.assistant.clock"),
-        ("payments", "uses.assistant.notes"),
-        ("records", "used-by.notes.assistant"),
-        ("records", "used-by.quiet.auditor"),
+        ("mcp", "used-by.clock.assistant.payments"),
+        ("mcp", "uses.auditor.quiet.records"),
+        ("payments", "uses.assistant.clock.mcp"),
+        ("payments", "uses.assistant.notes.records"),
+        ("records", "used-by.notes.assistant.payments"),
+        ("records", "used-by.quiet.auditor.mcp"),
     ]
 
 
@@ -251,6 +255,25 @@ def test_whatever_the_graph_its_edges_are_what_is_allowed(fleet: dict[str, Any])
     assert sorted(_opened(recording)) == _expected(fleet, gateway=blocks)
     if fleet["mesh"] == "istio":
         assert _let_in_by_mesh(recording) == _expected_of_mesh(fleet, blocks)
+
+
+def test_what_a_move_to_another_namespace_takes_away_is_made_a_second_time_first():
+    # What would be deleted first, or changed in place, under one logical name.
+    kinds = ("TargetGroupBinding", "NetworkPolicy")
+    before: dict[str, Any] = {**EKS_FULL, "mesh": "none"}
+    servers = {**before["servers"], "notes": {**before["servers"]["notes"], "team": "payments"}}
+    teams = {name: team for name, team in before.get("teams", {}).items() if name != "records"}
+    after = {**before, "servers": servers, "teams": teams}
+
+    def named(fleet: Any) -> set[str]:
+        recording = run(fleet)
+        return {made.name for kind in kinds for made in recording.of(f"kubernetes.{kind}")}
+
+    moved = {name for name in named(before) - named(after) if "notes" in name}
+    assert moved == {
+        "eks-notes-binding_records",
+        "eks-namespaces-use-assistant_notes-out_records",
+    }
 
 
 # Security groups
@@ -325,7 +348,9 @@ def test_pods_are_bound_to_the_target_groups_of_the_gateway(fleet: Any, version:
     recording = run(fleet)
     routed = ["assistant", "clock", "notes", "old"]
     bindings = recording.of("kubernetes.TargetGroupBinding")
-    assert [made.name for made in bindings] == [f"eks-{name}-binding" for name in routed]
+    assert [made.name for made in bindings] == [
+        f"eks-{name}-binding_{_namespace(fleet, name)}" for name in routed
+    ]
     for name, made in zip(routed, bindings, strict=True):
         group = recording.one("lb.TargetGroup", f"gateway-{name}")
         metadata = made.inputs["metadata"]
@@ -338,6 +363,7 @@ def test_pods_are_bound_to_the_target_groups_of_the_gateway(fleet: Any, version:
             # While a fleet moves, tasks of ECS are targets of the same group.
             "multiClusterTargetGroup": True,
         }
+        assert made.aliases == [f"eks-{name}-binding"]
         # Whose targets a binding registers cannot be changed.
         assert made.replace_on_changes == ["spec.targetGroupARN"]
         assert made.delete_before_replace

@@ -82,6 +82,8 @@ def test_every_selector_matches_pods_or_namespaces_that_are_made(fleet: str):
         for each in objects(fleet)
         if each.type.endswith(":Namespace")
     ]
+    pods += TABLE["labels"]["pods"]
+    namespaces += TABLE["labels"]["namespaces"]
     for made in objects(fleet):
         for path, wanted in selectors(made.inputs):
             candidates = namespaces if "namespaceSelector" in path else pods

@@ -356,11 +356,44 @@ def test_a_mesh_is_installed_before_anything_is_in_it(full: Sandbox) -> None:
     ]
     assert len(deployments) == 3
     assert max(releases) < min(deployments)
-    assert _objects(full, "AuthorizationPolicy").keys() == {
-        "mcp/assistant",
-        "mcp/clock",
-        "records/notes",
-    }
+    # Behind the name stands who may call: in which namespaces.
+    policies = {id_.partition(".")[0] for id_ in _objects(full, "AuthorizationPolicy")}
+    assert policies == {"mcp/assistant", "mcp/clock", "records/notes"}
+
+
+def test_a_workload_that_moves_stays_where_it_was_until_it_is_ready_where_it_goes(
+    full: Sandbox, tmp_path: Path
+) -> None:
+    copy = full.copy(tmp_path / "moved")
+    fault = {"type": "kubernetes:apps/v1:Deployment", "operation": "create", "count": 1}
+    (tmp_path / "faults.yaml").write_text(yaml.safe_dump([{**fault, "fail": "no node"}]))
+    moved = Sandbox(copy.folder, {"SANDBOX_FAULTS": str(tmp_path / "faults.yaml")})
+    moved.configure("teams", {"books": {"pods": 40}})
+    moved.configure("servers.notes.team", "books")
+    kinds = ("Service", "TargetGroupBinding")
+    assert "no node" in _refused(moved, "up", "--skip-preview")
+    meanwhile = _objects(moved)
+    for kind in kinds:
+        assert {f"{kind} records/notes", f"{kind} books/notes"} <= meanwhile.keys()
+    assert "Deployment records/notes" in meanwhile
+    claims = {"records/files.notes", "books/files.notes"}
+    assert _objects(moved, "PersistentVolumeClaim").keys() == claims
+    for namespace in ("records", "books"):
+        assert f"NetworkPolicy mcp/uses.assistant.notes.{namespace}" in meanwhile
+    moved.up()
+    found = _objects(moved)
+    assert [each for each in found if "records" in each] == []
+    for kind in ("Deployment", *kinds):
+        assert f"{kind} books/notes" in found
+    (volume,) = _objects(moved, "PersistentVolume").values()
+    assert volume.id == "mcp-platform-dev.books.notes"
+    assert volume.properties["status"] == {"phase": "Bound"}
+    assert moved.changes() == {}
+    # And back, under the names that it had.
+    moved.configure("teams", {"records": {"pods": 40}})
+    moved.configure("servers.notes.team", "records")
+    moved.up()
+    assert _objects(moved).keys() == _objects(full).keys()
 
 
 def test_a_full_fleet_is_destroyed_to_nothing(full: Sandbox, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from components.foundation.storage import Storage
 from components.targets.eks.cloudwatch import observability
 from components.targets.eks.cluster import Cluster
 from components.targets.eks.identities import Identity, identify, identity_role
+from components.targets.eks.logs import cluster_log_group
 from core.eks_versions import ADDON_VERSIONS
 from core.fleet import AddOn, Fleet, Nodes
 from core.stack import Stack
@@ -81,12 +82,13 @@ def create_addons(
         needed: The nodes that they run on.
     """
     groups = [
-        aws.cloudwatch.LogGroup(
+        cluster_log_group(
             f"{name}-{what}-logs",
-            name=pulumi.Output.concat("/aws/containerinsights/", cluster.name, "/", what),
-            retention_in_days=fleet.observability.retention_days,
-            kms_key_id=foundation.key_arn,
-            opts=pulumi.ResourceOptions(parent=parent),
+            pulumi.Output.concat("/aws/containerinsights/", cluster.name, "/", what),
+            fleet=fleet,
+            stack=stack,
+            foundation=foundation,
+            parent=parent,
         )
         for what in _NODE_LOGS
     ]
@@ -174,8 +176,9 @@ def _addons(
                 addon_version=_version(addon, cluster, parent),
                 configuration_values=json.dumps(each.configuration) if each.configuration else None,
                 pod_identity_associations=associations or None,
-                # What somebody changed in the cluster by hand is put back.
-                resolve_conflicts_on_create="OVERWRITE",
+                # What somebody else has installed is not taken over, and not deleted at the end.
+                resolve_conflicts_on_create="NONE",
+                # What somebody changed in the add-on by hand is put back.
                 resolve_conflicts_on_update="OVERWRITE",
                 opts=pulumi.ResourceOptions(parent=parent, depends_on=[*needed, *ready]),
             )

@@ -11,6 +11,7 @@ import pulumi_random as random
 
 from components.foundation import Foundation
 from components.foundation.network import HTTPS_PORT
+from components.targets.eks.logs import cluster_log_group
 from core.eks_versions import NEWEST, support_warning
 from core.fleet import AccessPolicy, Fleet, Nodes
 from core.kubernetes import service_block
@@ -95,13 +96,14 @@ def create_cluster(
     # The only clock of the program: it reaches no resource, just who looks at a preview.
     if warning := support_warning(version, datetime.now(UTC).date()):
         pulumi.log.warn(warning, parent)
-    logs = aws.cloudwatch.LogGroup(
+    logs = cluster_log_group(
         f"{name}-control-plane-logs",
         # EKS makes it without retention where it is not there yet.
-        name=pulumi.Output.concat("/aws/eks/", called, "/cluster"),
-        retention_in_days=fleet.observability.retention_days,
-        kms_key_id=foundation.key_arn,
-        opts=pulumi.ResourceOptions(parent=parent),
+        pulumi.Output.concat("/aws/eks/", called, "/cluster"),
+        fleet=fleet,
+        stack=stack,
+        foundation=foundation,
+        parent=parent,
     )
     auto = wanted.nodes is Nodes.AUTO
     block = service_block(network.cidr)

@@ -11,6 +11,15 @@ from core.stack import Stack
 VOLUME = "files"
 
 
+def claim_name(workload: str) -> str:
+    """What a workload's claim to its volume is called.
+
+    Not by the workload's own name, which it had before: one claim cannot take the place of another
+    of the same name without an end of the pods in between.
+    """
+    return f"files.{workload}"
+
+
 def volume_claim(
     name: str,
     workload: str,
@@ -23,9 +32,14 @@ def volume_claim(
 ) -> k8s.core.v1.PersistentVolumeClaim:
     """Makes the volume of a workload, and its claim to it; the files outlive both.
 
+    A volume belongs to one claim for good: Kubernetes notes the claim's uid in it, and does not
+    bind it again when that claim is gone. So each namespace has a volume of its own, named after
+    it, for the same files. Where one takes the place of another, Pulumi makes the new one first,
+    and deletes the old one when no pod uses it any more.
+
     Args:
         name: The stem of the logical names.
-        workload: The workload, of which the claim has the name.
+        workload: The workload.
         namespace: Its namespace.
         labels: Its labels.
         stack: The stack: volumes are in no namespace.
@@ -36,7 +50,8 @@ def volume_claim(
     size = {"storage": "1Gi"}
     volume = k8s.core.v1.PersistentVolume(
         f"{name}-volume",
-        metadata={"name": f"{stack.label}-{workload}", "labels": labels},
+        # Dots, which none of the three has, so that no two volumes come to the same name.
+        metadata={"name": f"{stack.label}.{namespace}.{workload}", "labels": labels},
         spec={
             "capacity": size,
             "volume_mode": "Filesystem",
@@ -44,7 +59,7 @@ def volume_claim(
             "persistent_volume_reclaim_policy": "Retain",
             "storage_class_name": "",
             "mount_options": ["iam"],  # TLS is the driver's default
-            "claim_ref": {"namespace": namespace, "name": workload},
+            "claim_ref": {"namespace": namespace, "name": claim_name(workload)},
             "csi": {
                 "driver": "efs.csi.aws.com",
                 "volume_handle": pulumi.Output.concat(
@@ -56,7 +71,7 @@ def volume_claim(
     )
     return k8s.core.v1.PersistentVolumeClaim(
         f"{name}-claim",
-        metadata={"name": workload, "namespace": namespace, "labels": labels},
+        metadata={"name": claim_name(workload), "namespace": namespace, "labels": labels},
         spec={
             "access_modes": ["ReadWriteMany"],
             "storage_class_name": "",

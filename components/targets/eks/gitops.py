@@ -9,12 +9,16 @@ import pulumi_kubernetes as k8s
 from components.foundation import Foundation
 from components.targets.eks.cluster import Cluster
 from core.eks_versions import CHARTS
-from core.fleet import GitOps, GitOpsEngine, IdentityCenter
+from core.fleet import Agent, GitOps, GitOpsEngine, IdentityCenter, Server
 from core.iam import capability_trust
+from core.kubernetes import grace_period_seconds, timeouts_of
 from core.stack import Stack
 
 _FLUX_NAMESPACE, _ARGOCD_NAMESPACE = "flux-system", "argocd"
 _INTERVAL = "5m"
+
+# What an engine takes to notice that it has to delete, and to do so, beside the end of the pods.
+_PRUNE_SECONDS = 15 * 60
 
 
 def follow(
@@ -22,6 +26,7 @@ def follow(
     *,
     gitops: GitOps,
     stack: Stack,
+    loads: Sequence[Server | Agent],
     foundation: Foundation,
     cluster: Cluster,
     parent: pulumi.Resource,
@@ -36,6 +41,7 @@ def follow(
         name: The stem of the logical names.
         gitops: Which engine, and where the manifests are.
         stack: The stack, of which the object that points there has the name.
+        loads: The workloads that it applies.
         foundation: The foundation.
         cluster: The cluster.
         parent: The component that it belongs to.
@@ -44,9 +50,19 @@ def follow(
     match gitops.engine, gitops.identity_center:
         case GitOpsEngine.FLUX, _:
             engine = [] if cluster.component is None else [_flux(name, parent, needed)]
-            _flux_follows(name, gitops, stack, parent, engine)
+            _flux_follows(name, gitops, stack, loads, parent, engine)
         case GitOpsEngine.ARGOCD, IdentityCenter() as center:
-            _argocd(name, gitops, center, stack, foundation, cluster, parent, needed)
+            _argocd(
+                name,
+                gitops=gitops,
+                center=center,
+                stack=stack,
+                loads=loads,
+                foundation=foundation,
+                cluster=cluster,
+                parent=parent,
+                needed=needed,
+            )
         case _:
             raise ValueError("core.eks_fitness refuses Argo CD without IAM Identity Center")
 
@@ -86,6 +102,7 @@ def _flux_follows(
     name: str,
     gitops: GitOps,
     stack: Stack,
+    loads: Sequence[Server | Agent],
     parent: pulumi.Resource,
     engine: Sequence[pulumi.Resource],
 ) -> None:
@@ -119,15 +136,19 @@ def _flux_follows(
             "wait": True,
             "sourceRef": {"kind": "GitRepository", "name": stack.label},
         },
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[repository]),
+        opts=pulumi.ResourceOptions(
+            parent=parent, depends_on=[repository], custom_timeouts=_until_pods_are_gone(loads)
+        ),
     )
 
 
 def _argocd(
     name: str,
+    *,
     gitops: GitOps,
     center: IdentityCenter,
     stack: Stack,
+    loads: Sequence[Server | Agent],
     foundation: Foundation,
     cluster: Cluster,
     parent: pulumi.Resource,
@@ -220,10 +241,27 @@ def _argocd(
                 "directory": {"recurse": True},
             },
             "destination": {"name": stack.label},
-            "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+            "syncPolicy": {
+                "automated": {"prune": True, "selfHeal": True},
+                # A workload that moves to another namespace stays in the old one until it is ready
+                # in the new one.
+                "syncOptions": ["PruneLast=true"],
+            },
         },
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[access, here]),
+        opts=pulumi.ResourceOptions(
+            parent=parent, depends_on=[access, here], custom_timeouts=_until_pods_are_gone(loads)
+        ),
     )
+
+
+def _until_pods_are_gone(loads: Sequence[Server | Agent]) -> pulumi.CustomTimeouts:
+    """How long the object may take to go that has made the workloads.
+
+    Its finalizer deletes them first. Pulumi gives up after ten minutes, which is less than a pod
+    may take to end its longest request.
+    """
+    longest = max((grace_period_seconds(timeouts_of(load)) for load in loads), default=0)
+    return pulumi.CustomTimeouts(delete=f"{_PRUNE_SECONDS + longest}s")
 
 
 def _wants_key(gitops: GitOps) -> bool:

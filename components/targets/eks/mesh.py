@@ -6,9 +6,11 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.targets.eks.labels import selector
+from components.targets.eks.moves import per_namespace
 from core.eks_versions import CHARTS
 from core.fleet import PORT, Fleet
 from core.kubernetes import callers, namespace, namespaces
+from core.names import short_hash
 from core.stack import Stack
 
 _NAMESPACE = "istio-system"
@@ -98,9 +100,9 @@ def close(
         here = namespace(fleet, load)
         matched = {"selector": {"matchLabels": selector(workload, stack)}}
         rules: list[pulumi.Input[dict[str, object]]] = []
+        calling = list(callers(fleet, workload))
         principals = [
-            f"cluster.local/ns/{namespace(fleet, agent)}/sa/{caller}"
-            for caller, agent in callers(fleet, workload)
+            f"cluster.local/ns/{namespace(fleet, agent)}/sa/{caller}" for caller, agent in calling
         ]
         if principals:
             rules.append({"from": [{"source": {"principals": principals}}]})
@@ -123,12 +125,18 @@ def close(
                     "to": [{"operation": {"ports": [str(PORT)]}}],
                 }
             )
+        # While a caller moves to another namespace, its old pods go on calling: what one policy
+        # allows, another does not forbid.
+        homes = short_hash(",".join(sorted({namespace(fleet, each) for _, each in calling})))
+        logical, options = per_namespace(
+            f"{name}-mesh-callers-{workload}", homes, opts, keeps=["metadata.name"]
+        )
         k8s.apiextensions.CustomResource(
-            f"{name}-mesh-callers-{workload}",
+            logical,
             api_version=_SECURITY,
             kind="AuthorizationPolicy",
-            metadata={"name": workload, "namespace": here},
+            metadata={"name": f"{workload}.{homes}", "namespace": here},
             # Without a rule, nobody is let in.
             spec={**matched, "action": "ALLOW", "rules": rules},
-            opts=opts,
+            opts=options,
         )

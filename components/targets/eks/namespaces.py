@@ -12,6 +12,7 @@ from components.targets.eks.cluster import Cluster
 from components.targets.eks.policies import (
     CREDENTIALS,
     DNS_PORT,
+    dns_servers,
     gateway_blocks,
     open_edges,
     open_to_probes,
@@ -200,7 +201,7 @@ def _namespace(
                 "policy_types": ["Egress"],
                 "egress": [
                     {
-                        "to": [peer_block(cluster.service_block)],
+                        "to": dns_servers(cluster.service_block),
                         "ports": [
                             {"protocol": protocol, "port": DNS_PORT} for protocol in ("UDP", "TCP")
                         ],

@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 
 from components.foundation import Foundation
 from components.targets.eks.cluster import Cluster
+from core.eks_nodes import pool_limit
 from core.fleet import Fleet, Nodes
 from core.iam import trust
 from core.kubernetes import AUTO_MODE_MAX_MEMORY_GIB, AUTO_MODE_MAX_VCPUS
@@ -46,6 +47,7 @@ def node_pools(
         What must be there before a pod finds a node.
     """
     capacities = ["on-demand", *(["spot"] if has_spot(fleet) else [])]
+    most = pool_limit(fleet)
     pools = [
         k8s.apiextensions.CustomResource(
             f"{name}-nodes-{capacity}",
@@ -72,6 +74,7 @@ def node_pools(
                         ],
                     }
                 },
+                "limits": {"cpu": str(most.vcpus), "memory": f"{most.memory_gib}Gi"},
                 # What may run on either runs on what is cheaper.
                 **({"weight": 10} if capacity == "spot" else {}),
                 # Nodes are packed anew where that is cheaper, one at a time: pods end in peace.
@@ -85,12 +88,23 @@ def node_pools(
         )
         for capacity in capacities
     ]
-    # Amazon EKS User Guide, "Use Network Policies with EKS Auto Mode": off unless this says so.
-    policies = k8s.core.v1.ConfigMap(
+    # Amazon EKS User Guide, "Use Network Policies with EKS Auto Mode": off unless this says so. A
+    # patch, since the ConfigMap may exist already, and then has other keys that are not ours.
+    policies = k8s.core.v1.ConfigMapPatch(
         f"{name}-network-policies",
-        metadata={"name": "amazon-vpc-cni", "namespace": "kube-system"},
+        metadata={
+            "name": "amazon-vpc-cni",
+            "namespace": "kube-system",
+            # Without network policies every pod reaches every other: this key is set whoever has
+            # set it before.
+            "annotations": {"pulumi.com/patchForce": "true"},
+        },
         data={"enable-network-policy-controller": "true"},
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=cluster.ready),
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=cluster.ready,
+            aliases=[pulumi.Alias(type_="kubernetes:core/v1:ConfigMap")],
+        ),
     )
     return [*pools, policies]
 

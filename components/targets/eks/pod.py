@@ -12,6 +12,7 @@ from components.targets.eks.nodes import CAPACITY_LABELS, has_spot
 from core import timeouts
 from core.fleet import PORT, Agent, Fleet, Server
 from core.kubernetes import PRE_STOP_SECONDS, grace_period_seconds, millicores
+from core.mounts import TEMPORARY, VAULT
 from core.stack import Stack
 
 _TEMPORARY = "tmp"
@@ -50,9 +51,7 @@ def pod_spec(
     volumes: list[k8s.core.v1.VolumeArgsDict] = [
         {"name": _TEMPORARY, "empty_dir": {"size_limit": _TEMPORARY_SIZE}}
     ]
-    mounts: list[k8s.core.v1.VolumeMountArgsDict] = [
-        {"name": _TEMPORARY, "mount_path": "/tmp"}  # noqa: S108 - in a container
-    ]
+    mounts: list[k8s.core.v1.VolumeMountArgsDict] = [{"name": _TEMPORARY, "mount_path": TEMPORARY}]
     if secrets:
         volumes.append(
             {
@@ -64,11 +63,10 @@ def pod_spec(
                 },
             }
         )
-        mounts.append(
-            {"name": vault.VOLUME, "mount_path": "/var/run/mcp-platform/vault", "read_only": True}
-        )
+        mounts.append({"name": vault.VOLUME, "mount_path": VAULT, "read_only": True})
     if load.storage:
-        volumes.append({"name": files.VOLUME, "persistent_volume_claim": {"claim_name": workload}})
+        claim = files.claim_name(workload)
+        volumes.append({"name": files.VOLUME, "persistent_volume_claim": {"claim_name": claim}})
         mounts.append({"name": files.VOLUME, "mount_path": load.storage.mount})
     # What it asks for is what it gets, as on the other targets: a neighbour's load slows nobody.
     size = {"cpu": f"{millicores(load.cpu)}m", "memory": f"{load.memory}Mi"}

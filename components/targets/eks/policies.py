@@ -9,6 +9,7 @@ import pulumi_kubernetes as k8s
 
 from components.foundation import Foundation
 from components.targets.eks.labels import selector
+from components.targets.eks.moves import per_namespace
 from core.fleet import PORT, Exposure, Fleet, Mesh
 from core.kubernetes import namespace
 from core.stack import Stack
@@ -26,6 +27,16 @@ CREDENTIALS = _Address(block="169.254.170.23/32", port=80)
 """Where a pod gets its credentials from (Amazon EKS User Guide, "EKS Pod Identity", considerations:
 the agent's link-local address and port)."""
 
+_NODE_LOCAL_DNS = "169.254.20.10/32"
+"""Where NodeLocal DNSCache answers on every node, if it is installed (Kubernetes, "Using NodeLocal
+DNSCache in Kubernetes Clusters")."""
+
+_DNS_PODS: k8s.networking.v1.NetworkPolicyPeerArgsDict = {
+    "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}},
+    "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
+}
+"""The pods of the cluster's DNS: CoreDNS has this label in every cluster, for compatibility."""
+
 _MESH_PORT = 15008
 _MESH_PROBES = "169.254.7.127/32"
 """What meets a pod of an ambient mesh: everything from other pods in a tunnel to this port, and the
@@ -35,6 +46,20 @@ kubelet's probes from this address (Istio, "Ambient and Kubernetes NetworkPolicy
 def peer_block(block: pulumi.Input[str]) -> k8s.networking.v1.NetworkPolicyPeerArgsDict:
     """Whatever has an address in an IPv4 block."""
     return {"ip_block": {"cidr": block}}
+
+
+def dns_servers(
+    service_block: pulumi.Input[str],
+) -> list[k8s.networking.v1.NetworkPolicyPeerArgsDict]:
+    """Where pods ask for names, whatever enforces the policies.
+
+    The VPC CNI judges a packet by the address of the service. Cilium and Calico judge it after that
+    has become the address of a pod. With NodeLocal DNSCache, it goes to the node itself.
+
+    Args:
+        service_block: The IPv4 block of the services' addresses.
+    """
+    return [peer_block(service_block), peer_block(_NODE_LOCAL_DNS), _DNS_PODS]
 
 
 def open_edges(name: str, *, fleet: Fleet, stack: Stack, opts: pulumi.ResourceOptions) -> None:
@@ -68,14 +93,21 @@ def open_edges(name: str, *, fleet: Fleet, stack: Stack, opts: pulumi.ResourceOp
                 spec["egress"] = [{"to": [peer], "ports": [_tcp(port)]}]
             else:
                 spec["ingress"] = [{"from_": [peer], "ports": [_tcp(port)]}]
-            k8s.networking.v1.NetworkPolicy(
+            # While one end moves to another namespace, its old pods go on calling, or being called.
+            logical, options = per_namespace(
                 f"{name}-use-{agent}_{server}-{'out' if out else 'in'}",
+                ends[there],
+                opts,
+                keeps=["metadata.name"],
+            )
+            k8s.networking.v1.NetworkPolicy(
+                logical,
                 metadata={
-                    "name": f"{'uses' if out else 'used-by'}.{here}.{there}",
+                    "name": f"{'uses' if out else 'used-by'}.{here}.{there}.{ends[there]}",
                     "namespace": ends[here],
                 },
                 spec=spec,
-                opts=opts,
+                opts=options,
             )
 
 

@@ -1,9 +1,12 @@
 """The way from the gateway's target groups to the pods."""
 
+from collections.abc import Mapping
+
 import pulumi
 import pulumi_kubernetes as k8s
 
 from components.gateway.gateway import Route
+from components.targets.eks.moves import per_namespace
 from core.fleet import PORT, Nodes
 
 _API_VERSIONS = {
@@ -28,7 +31,8 @@ def bind(
     name: str,
     workload: str,
     *,
-    metadata: k8s.meta.v1.ObjectMetaArgsDict,
+    namespace: str,
+    labels: Mapping[str, str],
     nodes: Nodes,
     route: Route,
     opts: pulumi.ResourceOptions,
@@ -36,26 +40,30 @@ def bind(
     """Makes the binding by which the controller registers a workload's pods in its target group.
 
     It leaves targets alone that it did not register: while a fleet moves from ECS or to it, both
-    answer through the same load balancer.
+    answer through the same load balancer. And while a workload moves to another namespace, the
+    bindings of both are there, which the controller admits in this mode alone (AWS Load Balancer
+    Controller, webhooks, checkExistingTargetGroups).
 
     Args:
         name: The stem of the logical name.
         workload: The workload, of which the service has the name.
-        metadata: What its objects are called, and where they are.
+        namespace: Its namespace.
+        labels: Its labels.
         nodes: Who looks after the cluster's nodes.
         route: The way from the gateway.
         opts: The options of the object.
     """
+    logical, options = per_namespace(f"{name}-binding", namespace, opts)
     return k8s.apiextensions.CustomResource(
-        f"{name}-binding",
+        logical,
         api_version=_API_VERSIONS[nodes],
         kind="TargetGroupBinding",
-        metadata=metadata,
+        metadata={"name": workload, "namespace": namespace, "labels": labels},
         spec={
             "targetGroupARN": route.target_group.arn,
             "targetType": "ip",
             "serviceRef": {"name": workload, "port": PORT},
             "multiClusterTargetGroup": True,
         },
-        opts=opts,
+        opts=options,
     )

@@ -1,7 +1,6 @@
 """The EKS target as a whole."""
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from components.foundation import Foundation
 from components.foundation.storage import NFS_PORT
@@ -13,6 +12,7 @@ from components.targets.eks.cluster import Cluster, create_cluster, existing_clu
 from components.targets.eks.kubeconfig import kubeconfig
 from components.targets.eks.namespaces import Namespaces
 from components.targets.eks.observability import alarms, dashboard
+from components.targets.eks.provider import kubernetes_provider
 from components.targets.eks.workload import Workload
 from components.traffic import allow
 from core.discovery import chat_address, server_addresses
@@ -79,14 +79,13 @@ class EksTarget(pulumi.ComponentResource):
             )
         )
         self._let_in(name, foundation, gateway, cluster)
-        applying = k8s.Provider(
+        applying = kubernetes_provider(
             f"{name}-kubernetes",
             kubeconfig=kubeconfig(cluster, stack.region, aws_config),
             # Another cluster is another address; whatever else changes in how it is reached is no
             # reason to make every object anew.
             cluster_identifier=cluster.endpoint,
-            enable_config_map_mutable=True,
-            opts=pulumi.ResourceOptions(parent=self),
+            parent=self,
         )
         base = Base(
             f"{name}-base",
@@ -97,12 +96,8 @@ class EksTarget(pulumi.ComponentResource):
             cluster=cluster,
             opts=pulumi.ResourceOptions(parent=self, providers=[applying]),
         )
-        rendering = fleet.gitops and k8s.Provider(
-            f"{name}-manifests",
-            render_yaml_to_directory=fleet.gitops.path,
-            # Not left out: the SDK would take it from the environment, and the provider refuses it.
-            kubeconfig="",
-            opts=pulumi.ResourceOptions(parent=self),
+        rendering = fleet.gitops and kubernetes_provider(
+            f"{name}-manifests", kubeconfig="", render_to=fleet.gitops.path, parent=self
         )
         described = pulumi.ResourceOptions(parent=self, providers=[rendering or applying])
         namespaces = Namespaces(
@@ -141,6 +136,7 @@ class EksTarget(pulumi.ComponentResource):
                 f"{name}-base",
                 gitops=fleet.gitops,
                 stack=stack,
+                loads=[load for _, load in fleet.workloads()],
                 foundation=foundation,
                 cluster=cluster,
                 parent=base,

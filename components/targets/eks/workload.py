@@ -121,7 +121,8 @@ class Workload(pulumi.ComponentResource):
                 bind(
                     name,
                     workload,
-                    metadata=self._metadata,
+                    namespace=self._namespace,
+                    labels=self._labels,
                     nodes=fleet.cluster.nodes,
                     route=route,
                     opts=after_service,
@@ -141,7 +142,9 @@ class Workload(pulumi.ComponentResource):
         ending = grace_period_seconds(chain)
         patience = f"{_ROLLOUT_SECONDS + ending}s"
         spec: k8s.apps.v1.DeploymentSpecArgsDict = {
-            "revision_history_limit": 3,
+            # Each old ReplicaSet would keep the Secret of its pods, with values that were rotated
+            # since (the driver makes it the Secret's owner). A release is undone by Pulumi.
+            "revision_history_limit": 0,
             # Copies of the last rollout that still end may hold the quota that new ones need.
             "progress_deadline_seconds": _ROLLOUT_SECONDS + ending,
             "strategy": {

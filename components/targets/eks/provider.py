@@ -1,0 +1,43 @@
+"""The Kubernetes providers of the target."""
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+
+def kubernetes_provider(
+    name: str,
+    *,
+    kubeconfig: pulumi.Input[str],
+    cluster_identifier: pulumi.Input[str] | None = None,
+    render_to: str | None = None,
+    parent: pulumi.Resource,
+) -> k8s.Provider:
+    """Makes a provider that behaves the same wherever the program runs.
+
+    The SDK takes each of these switches from an environment variable where it is not set. So all of
+    those that decide what happens to objects are set.
+
+    Args:
+        name: The logical name.
+        kubeconfig: How the cluster is reached; empty where objects are rendered to files.
+        cluster_identifier: What stays the same as long as the cluster does.
+        render_to: The folder that objects are rendered to, instead of being applied.
+        parent: The component that it belongs to.
+    """
+    return k8s.Provider(
+        name,
+        kubeconfig=kubeconfig,
+        cluster_identifier=cluster_identifier,
+        render_yaml_to_directory=render_to,
+        # An object that exists already is somebody else's. The stack neither changes it nor, when
+        # it is destroyed, deletes it: the create fails.
+        upsert_existing_objects=False,
+        enable_patch_force=False,
+        enable_server_side_apply=True,
+        enable_config_map_mutable=True,
+        enable_secret_mutable=False,
+        # A cluster that does not answer is an error. It does not mean that its objects are gone.
+        delete_unreachable=False,
+        skip_update_unreachable=False,
+        opts=pulumi.ResourceOptions(parent=parent),
+    )
