@@ -300,9 +300,13 @@ def _refusal(
 
 def _has_policies(cloud: Cloud, cluster: Cluster) -> bool:
     """Whether something in the cluster holds network policies: Auto Mode's CNI, or the add-on's."""
-    config = cloud.get(cluster.owner, "kubernetes:core/v1:ConfigMap", "kube-system/amazon-vpc-cni")
-    if config and part(config.properties, "data").get("enable-network-policy-controller") == "true":
-        return True
+    for kind in ("ConfigMap", "ConfigMapPatch"):
+        config = cloud.get(
+            cluster.owner, f"kubernetes:core/v1:{kind}", "kube-system/amazon-vpc-cni"
+        )
+        switch = part(config.properties if config else {}, "data")
+        if switch.get("enable-network-policy-controller") == "true":
+            return True
     for thing in cloud.list("aws", _ADDON):
         addon = thing.properties
         if (addon.get("clusterName"), addon.get("addonName")) == (cluster.eks_name, "vpc-cni"):

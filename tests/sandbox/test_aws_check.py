@@ -323,6 +323,17 @@ CONTAINERS: list[tuple[list[Any], str]] = [
     ([{"name": "a", "image": "b", "essential": False}], "no container is essential"),
     ([{"name": "a", "image": "b"}] * 2, "the container name 'a' is there more than once"),
     (
+        [
+            {
+                "name": "a",
+                "image": "b",
+                "mountPoints": [{"sourceVolume": "files", "containerPath": "/scratch"}],
+                "linuxParameters": {"tmpfs": [{"containerPath": "/scratch/", "size": 64}]},
+            }
+        ],
+        "the mount path '/scratch' is there more than once",
+    ),
+    (
         [{"name": "a", "image": "b", "logConfiguration": {"logDriver": "stdout"}}],
         "[0].logConfiguration.logDriver 'stdout' is not allowed",
     ),

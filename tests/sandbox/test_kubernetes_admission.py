@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.cloud import Cloud
-from sandbox.providers.base import RefusedError
+from sandbox.providers.base import Made, RefusedError
 from sandbox.providers.kubernetes import pod_security
 from sandbox.providers.kubernetes.quantities import amount
 from tests.sandbox.clusters import LABELS, NAME, Cluster, changed, put
@@ -738,6 +738,66 @@ def test_a_claim_is_bound_to_the_volume_that_it_names(cluster: Cluster) -> None:
     assert cluster.make(CLAIM, CLAIM_SPEC).properties["status"] == {"phase": "Bound"}
     unnamed = changed(changed(CLAIM_SPEC, "spec.volumeName", None), "metadata.name", "other")
     assert cluster.make(CLAIM, unnamed).id == "fleet/other"
+
+
+def test_a_volume_belongs_to_the_first_claim_for_good(cluster: Cluster) -> None:
+    volume = cluster.make(VOLUME, VOLUME_SPEC)
+    claim = cluster.make(CLAIM, CLAIM_SPEC)
+    cluster.delete(CLAIM, claim)
+    found = says(cluster, CLAIM, CLAIM_SPEC)
+    assert 'volume "files" already bound to a different claim: fleet/clock of uid' in found
+    assert "spec.claimRef.uid" in found
+    # To apply the volume again takes nothing out that the controller noted.
+    cluster.change(VOLUME, volume, changed(VOLUME_SPEC, "metadata.labels", {"a": "b"}))
+    assert "already bound to a different claim" in says(cluster, CLAIM, CLAIM_SPEC)
+    cluster.delete(VOLUME, volume)
+    cluster.make(VOLUME, VOLUME_SPEC)
+    assert cluster.make(CLAIM, CLAIM_SPEC).id == "fleet/clock"
+
+
+def test_a_namespace_that_goes_leaves_the_volume_of_its_claim_behind(cluster: Cluster) -> None:
+    cluster.make(VOLUME, VOLUME_SPEC)
+    cluster.make(CLAIM, CLAIM_SPEC)
+    (namespace,) = (one for one in cluster.cloud.list() if one.type == f"kubernetes:{NAMESPACE}")
+    cluster.delete(NAMESPACE, Made(id=namespace.id, properties={}))
+    (left,) = (one for one in cluster.cloud.list() if one.type == f"kubernetes:{VOLUME}")
+    assert left.properties["status"] == {"phase": "Released"}
+
+
+def test_a_bound_volume_and_a_claim_in_use_are_not_deleted(cluster: Cluster) -> None:
+    volume = cluster.make(VOLUME, VOLUME_SPEC)
+    claim = cluster.make(CLAIM, CLAIM_SPEC)
+    with pytest.raises(RefusedError, match=r"kubernetes\.io/pv-protection waits until the claim"):
+        cluster.delete(VOLUME, volume)
+    driver = "aws-efs-csi-driver"
+    put(cluster.cloud, "eks/addon:Addon", driver, clusterName=NAME, addonName=driver)
+    put(cluster.cloud, "efs/fileSystem:FileSystem", "fs-0a")
+    put(cluster.cloud, "efs/accessPoint:AccessPoint", "fsap-0b")
+    user = cluster.make(DEPLOYMENT, WITH_FILES)
+    with pytest.raises(RefusedError, match=r"pvc-protection .* fleet/clock are gone"):
+        cluster.delete(CLAIM, claim)
+    cluster.delete(DEPLOYMENT, user)
+    cluster.delete(CLAIM, claim)
+    cluster.delete(VOLUME, volume)
+
+
+def test_a_path_of_a_container_is_mounted_once(cluster: Cluster) -> None:
+    twice = [{"name": "a", "mountPath": "/tmp"}, {"name": "b", "mountPath": "/tmp/"}]  # noqa: S108
+    mounted = changed(WORKLOAD, f"{SPEC}.containers.0.volumeMounts", twice)
+    assert cluster.faults(DEPLOYMENT, mounted) == {
+        "spec.template.spec.containers[0].volumeMounts[1].mountPath": "'/tmp' must be unique"
+    }
+
+
+def test_secrets_that_outlive_their_pods_are_told(cluster: Cluster) -> None:
+    install(cluster.cloud)
+    cluster.make(VAULT, vault())
+    cluster.make(DEPLOYMENT, changed(MOUNTED, "spec.revisionHistoryLimit", 0))
+    assert cluster.warnings == []
+    other = changed(MOUNTED, "metadata.name", "other")
+    cluster.make(DEPLOYMENT, other)
+    (warning,) = cluster.warnings
+    assert "its 10 old ReplicaSets own the Secrets of their pods" in warning
 
 
 def test_files_need_their_driver_and_their_file_system(cluster: Cluster) -> None:

@@ -93,9 +93,19 @@ def test_a_target_group_is_bound_once(cloud: Cloud) -> None:
     cluster.make(AUTO, BINDING)
     second = changed(BINDING, "metadata.name", "again")
     for kind in (AUTO, INSTALLED):
-        assert f"{ARN} is already bound to TargetGroupBinding default/clock" in says(
+        assert f"{ARN} is already bound to following TargetGroupBindings default/clock" in says(
             cluster, kind, second
         )
+
+
+def test_bindings_in_multi_cluster_mode_share_a_target_group(cloud: Cloud) -> None:
+    cluster = make_cluster(cloud)
+    shared = changed(BINDING, "spec.multiClusterTargetGroup", True)
+    cluster.make(AUTO, shared)
+    second = changed(shared, "metadata.name", "again")
+    assert cluster.make(AUTO, second).id == "default/again"
+    third = changed(BINDING, "metadata.name", "alone")
+    assert "Please enable MultiCluster mode" in says(cluster, AUTO, third)
 
 
 def test_a_bound_target_group_cannot_be_changed_for_another(cloud: Cloud) -> None:

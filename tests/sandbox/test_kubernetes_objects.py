@@ -563,6 +563,55 @@ def test_a_patch_changes_what_it_names_and_needs_a_name(api: Api) -> None:
     assert list(api.faults(patch, {**named, "spec": {"temple": {}}})) == ["spec.temple"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "namespace"),
+    [
+        (CONFIG_MAP, "amazon-vpc-cni", "kube-system"),
+        (CONFIG_MAP, "kube-root-ca.crt", "default"),
+        (NAMESPACE, "kube-system", None),
+    ],
+)
+def test_what_a_cluster_has_of_itself_is_not_made_again(
+    api: Api, kind: str, name: str, namespace: str | None
+) -> None:
+    metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
+    with pytest.raises(RefusedError, match=f'"{name}" already exists'):
+        api.create(kind, {"metadata": metadata})
+
+
+def test_a_patch_may_be_of_what_is_there(api: Api) -> None:
+    named = {"metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system"}}
+    assert api.create(f"{CONFIG_MAP}Patch", {**named, "data": {"a": "b"}}).id
+
+
+def test_a_patch_may_take_the_place_of_the_object_that_it_was_before(api: Api) -> None:
+    named = {"metadata": {"name": "a", "namespace": "default"}}
+    made = api.create(CONFIG_MAP, {**named, "data": {"a": "b"}})
+    patch = f"{CONFIG_MAP}Patch"
+    wanted = api.check(patch, {**named, "data": {"a": "c"}})
+    call = Call(type=patch, urn="", name="a", inputs=wanted, old_inputs=made.properties, id=made.id)
+    assert PROVIDER.read(api.context, call) is not None
+    assert PROVIDER.update(api.context, call)["data"] == {"a": "c"}
+    assert [thing.type for thing in api.cloud.list()] == [patch]
+
+
+def test_a_provider_that_is_told_to_adopts_what_is_somebody_elses_and_deletes_it(api: Api) -> None:
+    made = api.create(NAMESPACE, {"metadata": {"name": "theirs"}})
+    told = api.with_config(upsertExistingObjects="true")
+    adopted = told.create(NAMESPACE, {"metadata": {"name": "theirs", "labels": {"a": "b"}}})
+    assert adopted.properties["metadata"]["uid"] == made.properties["metadata"]["uid"]
+    PROVIDER.delete(told.context, Call(type=NAMESPACE, urn="", name="", inputs={}, id="theirs"))
+    assert api.cloud.list() == []
+
+
+def test_only_the_providers_own_replacement_deletes_first(api: Api) -> None:
+    named: Mapping[str, Any] = {"metadata": {"name": "a", "namespace": "default"}}
+    old, new = ({**named, "data": {"a": value}} for value in "bc")
+    assert api.changes(CONFIG_MAP, old, new)[1]
+    mutable = api.with_config(enableConfigMapMutable="true")
+    assert not mutable.changes(CONFIG_MAP, old, new)[1]
+
+
 def kubeconfig(server: str, cluster: str) -> dict[str, Any]:
     login = {"command": "aws", "args": ["eks", "get-token", "--cluster-name", cluster]}
     return {

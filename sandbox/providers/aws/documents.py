@@ -244,7 +244,17 @@ def _containers(document: Json) -> Iterator[Fault]:
         lists = [_as_list(container.get(key, [])) for key in ("environment", "secrets")]
         for name in _doubles([item.get("name") for items in lists for item in _objects(items)]):
             yield f"[{index}]", f"the variable {name!r} is there more than once"
+        for path in _doubles(list(_mounted_at(container))):
+            yield f"[{index}]", f"the mount path {path!r} is there more than once"
         yield from _container_limits(container, f"[{index}]")
+
+
+def _mounted_at(container: Mapping[str, Json]) -> Iterator[Json]:
+    """Where volumes and memory are mounted in a container: the runtime takes a path once."""
+    mounts = _objects(_as_list(container.get("mountPoints", [])))
+    memory = _objects(_as_list(look(container, "linuxParameters.tmpfs") or []))
+    for each in (*mounts, *memory):
+        yield str(each.get("containerPath")).rstrip("/")
 
 
 def _container_limits(container: Mapping[str, Json], path: str) -> Iterator[Fault]:

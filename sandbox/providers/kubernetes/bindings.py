@@ -82,8 +82,19 @@ def _group_faults(place: Place, kind: Kind, obj: Mapping[str, Any]) -> Iterator[
             for other in place.cloud.list(place.cluster.owner, type_):
                 metadata = other.properties["metadata"]
                 same = (metadata["namespace"], metadata["name"]) == mine
-                if not same and other.properties["spec"].get("targetGroupARN") == arn:
-                    yield f"TargetGroup {arn} is already bound to TargetGroupBinding {other.id}"
+                bound: Mapping[str, Any] = other.properties["spec"]
+                shared = _shares(spec) and _shares(bound)
+                if not same and bound.get("targetGroupARN") == arn and not shared:
+                    yield (
+                        f"TargetGroup {arn} is already bound to following TargetGroupBindings "
+                        f"{other.id}. Please enable MultiCluster mode on all TargetGroupBindings "
+                        "referencing it or choose a different Target Group ARN."
+                    )
+
+
+def _shares(spec: Mapping[str, Any]) -> bool:
+    """Whether a binding leaves targets alone that another one registered."""
+    return spec.get("multiClusterTargetGroup") is True
 
 
 def _service_faults(place: Place, spec: Mapping[str, Any]) -> Iterator[str]:

@@ -19,7 +19,8 @@ from sandbox.providers.base import (
 )
 from sandbox.providers.kubernetes import clusters, custom, rendering
 from sandbox.providers.kubernetes.clusters import Cluster
-from sandbox.providers.kubernetes.objects import BUILT_IN_NAMESPACES, NAMESPACE, object_id
+from sandbox.providers.kubernetes.existing import BUILT_IN_NAMESPACES
+from sandbox.providers.kubernetes.objects import NAMESPACE, object_id
 from sandbox.providers.wire import Path, hexes
 
 TOKEN = custom.RELEASE

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from sandbox.cloud import TakenError, Thing
 from sandbox.providers.base import (
+    REPLACING,
     Call,
     Checked,
     Context,
@@ -19,7 +20,18 @@ from sandbox.providers.base import (
     compare,
     computed,
 )
-from sandbox.providers.kubernetes import admission, clusters, custom, kinds, rendering, validate
+from sandbox.providers.kubernetes import (
+    admission,
+    clusters,
+    custom,
+    existing,
+    kinds,
+    quotas,
+    rendering,
+    validate,
+    vault,
+    volumes,
+)
 from sandbox.providers.kubernetes.clusters import Cluster
 from sandbox.providers.kubernetes.kinds import Kind
 from sandbox.providers.kubernetes.place import Place
@@ -29,8 +41,7 @@ from sandbox.providers.wire import Json, Path, Unknown, hexes
 AUTONAMED = "pulumi.com/autonamed"
 NAMESPACE = "kubernetes:core/v1:Namespace"
 SECRET = "kubernetes:core/v1:Secret"
-BUILT_IN_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
-"""Namespaces that every cluster begins with (source: "Initial namespaces" of the documentation)."""
+CLAIM = f"kubernetes:{volumes.CLAIM}"
 _SUFFIX_LENGTH = 8
 _GENERATED_LENGTH = 5
 _MUTABLE_SWITCHES = {"ConfigMap": "enableConfigMapMutable", "Secret": "enableSecretMutable"}
@@ -110,9 +121,12 @@ def diff(context: Context, call: Call) -> Difference:
 
     old, new = _metadata(call.old_inputs), _metadata(call.inputs)
     same = all(old.get(key) == new.get(key) for key in ("name", "namespace"))
+    changes = compare(call.old_inputs, call.inputs, replaces)
+    # It speaks for its own replacements alone, not for those of the option `replaceOnChanges`.
+    replaced = not REPLACING.isdisjoint(changes.values())
     return Difference(
-        changes=compare(call.old_inputs, call.inputs, replaces),
-        delete_first=same and not _is_autonamed(new),
+        changes=changes,
+        delete_first=same and replaced and not _is_autonamed(new),
         anyway=rendering.renders_always(context.config),
     )
 
@@ -148,10 +162,9 @@ def create(context: Context, call: Call) -> Made:
         id_ = object_id(metadata)
         custom.must_be_served(context.cloud, cluster, kind, id_)
         _must_have_namespace(context, cluster, metadata)
-        if not kind.patch and context.cloud.get(cluster.owner, call.type, id_) is not None:
-            raise RefusedError(_taken(kind, id_))
-        _admit(context, cluster, kind, call, obj)
-        made = completed(kind, obj, context.cloud)
+        before = None if kind.patch else _before(context, cluster, kind, call.type, metadata)
+        _admit(context, cluster, kind, call, obj, before)
+        made = completed(kind, obj, context.cloud, before)
         _put(
             context,
             cluster,
@@ -160,6 +173,8 @@ def create(context: Context, call: Call) -> Made:
             obj,
             made,
         )
+        if kind.kind == "PersistentVolumeClaim":
+            volumes.bind(_place(context, cluster, made), made)
     return Made(id=id_, properties=made)
 
 
@@ -176,7 +191,7 @@ def read(context: Context, call: Call) -> Made | None:
     if rendering.folder_of(context.config):
         return rendering.read(call)
     cluster = clusters.cluster_of(context.config)
-    thing = context.cloud.get(cluster.owner, call.type, call.id)
+    thing = _found(context, cluster, call)
     if thing is None:
         return None
     if call.old_inputs:
@@ -207,11 +222,15 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
         return computed(call.inputs, unknown_properties(kind))
     clusters.must_be_reachable(context.cloud, cluster)
     with context.cloud.transaction():
-        thing = context.cloud.get(cluster.owner, call.type, call.id)
+        thing = _found(context, cluster, call)
         if thing is None:
             raise RefusedError(f'{kind.kind} "{call.id}" not found: it was deleted meanwhile')
+        if thing.type != call.type:
+            context.cloud.delete(thing.provider, thing.type, thing.id)
         _admit(context, cluster, kind, call, call.inputs, thing.properties)
         made = completed(kind, call.inputs, context.cloud, thing.properties)
+        if kind.kind == "PersistentVolume":
+            volumes.noted(made, thing.properties)
         _put(context, cluster, kind, call, call.inputs, made)
     return made
 
@@ -228,7 +247,8 @@ def delete(context: Context, call: Call) -> None:
         return
     cluster = clusters.cluster_of(context.config)
     with context.cloud.transaction():
-        context.cloud.delete(cluster.owner, call.type, call.id)
+        if thing := context.cloud.get(cluster.owner, call.type, call.id):
+            _delete(context, cluster, thing)
         if call.type != NAMESPACE:
             return
         for thing in context.cloud.list(cluster.owner):
@@ -236,6 +256,31 @@ def delete(context: Context, call: Call) -> None:
             place = _metadata(thing.properties) or thing.properties
             if place.get("namespace") == call.id:
                 context.cloud.delete(thing.provider, thing.type, thing.id)
+                _after_delete(context, cluster, thing)
+
+
+def _found(context: Context, cluster: Cluster, call: Call) -> Thing | None:
+    """What a resource stands for: of a patch, which may have been the object itself before.
+
+    A program may say so with an alias of the other type. Both are the same object in a cluster.
+    """
+    if thing := context.cloud.get(cluster.owner, call.type, call.id):
+        return thing
+    plain = call.type.removesuffix("Patch")
+    return context.cloud.get(cluster.owner, plain, call.id) if plain != call.type else None
+
+
+def _delete(context: Context, cluster: Cluster, thing: Thing) -> None:
+    if not thing.type.endswith("Patch"):
+        place = _place(context, cluster, thing.properties)
+        volumes.must_not_be_used(place, thing.type, thing.properties)
+    context.cloud.delete(thing.provider, thing.type, thing.id)
+    _after_delete(context, cluster, thing)
+
+
+def _after_delete(context: Context, cluster: Cluster, thing: Thing) -> None:
+    if thing.type == CLAIM:
+        volumes.release(_place(context, cluster, thing.properties), thing.properties)
 
 
 def object_id(metadata: Mapping[str, Any]) -> str:
@@ -259,10 +304,32 @@ def _admit(
     obj: Mapping[str, Any],
     before: Mapping[str, Any] | None = None,
 ) -> None:
-    namespace = str(_metadata(obj).get("namespace") or "")
-    place = Place(cloud=context.cloud, cluster=cluster, namespace=namespace)
+    place = _place(context, cluster, obj)
     if found := admission.must_be_admitted(place, kind, obj, before):
         context.warn(call.urn, f"{call.name} does not get ready, which nobody waits for: {found}")
+    if kind.kind == "Deployment" and (kept := vault.outlived(place, obj, quotas.pod_of(obj))):
+        context.warn(call.urn, f"{call.name}: {kept}")
+
+
+def _place(context: Context, cluster: Cluster, obj: Mapping[str, Any]) -> Place:
+    namespace = str(_metadata(obj).get("namespace") or "")
+    return Place(cloud=context.cloud, cluster=cluster, namespace=namespace)
+
+
+def _before(
+    context: Context, cluster: Cluster, kind: Kind, type_: str, metadata: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """What is there under the name of an object that is to be made: mostly nothing, or a refusal.
+
+    A provider that is told to takes it over, and is from then on the one that deletes it.
+    """
+    id_ = object_id(metadata)
+    thing = context.cloud.get(cluster.owner, type_, id_)
+    if existing.adopts(context.config):
+        return thing.properties if thing else None
+    if thing or existing.is_there(kind, metadata):
+        raise RefusedError(_taken(kind, id_))
+    return None
 
 
 def _put(
@@ -296,7 +363,7 @@ def _taken(kind: Kind, id_: str) -> str:
 
 def _must_have_namespace(context: Context, cluster: Cluster, metadata: Mapping[str, Any]) -> None:
     namespace = metadata.get("namespace")
-    if namespace is None or namespace in BUILT_IN_NAMESPACES:
+    if namespace is None or namespace in existing.BUILT_IN_NAMESPACES:
         return
     if context.cloud.get(cluster.owner, NAMESPACE, str(namespace)) is None:
         raise RefusedError(f'namespaces "{namespace}" not found')

@@ -6,12 +6,12 @@ The messages are those of the API server's admission, of the scheduler and of th
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.providers.kubernetes import custom, vault
+from sandbox.providers.kubernetes import custom, vault, volumes
 from sandbox.providers.kubernetes.place import Place
 from sandbox.providers.kubernetes.pod_security import containers
 from sandbox.providers.kubernetes.tree import part, parts
+from sandbox.providers.kubernetes.volumes import CLAIM, VOLUME
 
-CLAIM, VOLUME = "core/v1:PersistentVolumeClaim", "core/v1:PersistentVolume"
 _ACCOUNT = "core/v1:ServiceAccount"
 _PRIORITY = "scheduling.k8s.io/v1:PriorityClass"
 # What every cluster, and every namespace, has by itself.
@@ -102,6 +102,8 @@ def claim_faults(place: Place, claim: Mapping[str, Any]) -> Iterator[str]:
             f'volume "{name}" already bound to a different claim: '
             f"{owner.get('namespace')}/{owner.get('name')}"
         )
+    else:
+        yield from volumes.binding_faults(volume, claim)
     if spec.get("storageClassName", "") != offered.get("storageClassName", ""):
         yield (
             f'storageClassName does not match: the claim has "{spec.get("storageClassName", "")}", '

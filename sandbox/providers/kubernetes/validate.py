@@ -233,11 +233,26 @@ def _rule_faults(kind: Kind, obj: Mapping[str, Any]) -> Iterator[Failure]:
     given = cast("dict[str, Any]", spec)
     if kind.kind in _WITH_TEMPLATE:
         yield from _selector_faults(given)
+    yield from _mount_faults(kind, given)
     if kind.kind == "HorizontalPodAutoscaler":
         low, high = given.get("minReplicas", 1), given.get("maxReplicas")
         if isinstance(low, int) and isinstance(high, int) and low > high:
             reason = f"maxReplicas {high} is less than minReplicas {low}"
             yield Failure(path=("spec", "maxReplicas"), reason=reason)
+
+
+def _mount_faults(kind: Kind, spec: Mapping[str, Any]) -> Iterator[Failure]:
+    """Two volumes at one path of a container (kubernetes/pkg/apis/core/validation)."""
+    here: Path = ("spec",) if kind.kind == "Pod" else ("spec", "template", "spec")
+    pod = spec if kind.kind == "Pod" else part(spec, "template", "spec")
+    for index, container in enumerate(parts(pod, "containers")):
+        seen: set[str] = set()
+        for position, mount in enumerate(parts(container, "volumeMounts")):
+            path = str(mount.get("mountPath")).rstrip("/")
+            if path in seen:
+                at = (*here, "containers", index, "volumeMounts", position, "mountPath")
+                yield Failure(path=at, reason=f"{path!r} must be unique")
+            seen.add(path)
 
 
 def _node_pool_faults(obj: Mapping[str, Any]) -> Iterator[Failure]:

@@ -24,6 +24,8 @@ _TYPES: Mapping[str, str] = {
     "secretsmanager": "aws:secretsmanager/secret:Secret",
     "ssmparameter": "aws:ssm/parameter:Parameter",
 }
+_REVISIONS = 10
+"""How many old ReplicaSets a Deployment keeps by default (Kubernetes API, DeploymentSpec)."""
 
 
 def mount_faults(place: Place, volume: Mapping[str, Any], account: str) -> Iterator[str]:
@@ -74,6 +76,29 @@ def synced(place: Place, pod: Mapping[str, Any]) -> dict[str, frozenset[str]]:
             keys = frozenset(str(item.get("key")) for item in parts(one, "data"))
             secrets[str(one.get("secretName"))] = keys
     return secrets
+
+
+def outlived(place: Place, deployment: Mapping[str, Any], pod: Mapping[str, Any]) -> str:
+    """What is wrong with a Deployment whose old ReplicaSets keep Secrets that the driver made.
+
+    The driver makes the ReplicaSet of the pods the owner of their Secret. So values that have been
+    rotated since stay readable for as many revisions as the Deployment keeps.
+
+    Args:
+        place: its namespace.
+        deployment: the Deployment.
+        pod: the spec of its pods.
+
+    Returns:
+        The fault, or nothing.
+    """
+    kept = part(deployment, "spec").get("revisionHistoryLimit", _REVISIONS)
+    if not kept or not synced(place, pod):
+        return ""
+    return (
+        f"its {kept} old ReplicaSets own the Secrets of their pods, in which values stay that have "
+        "been rotated since (spec.revisionHistoryLimit)"
+    )
 
 
 def _class_name(volume: Mapping[str, Any]) -> str:

@@ -1,0 +1,48 @@
+"""What is in a cluster before anybody makes something, and what happens to what exists already.
+
+Facts from pulumi-kubernetes 4.34 (provider/pkg/await/await.go): an object is created plainly, and
+the API server refuses a name that is taken, unless `upsertExistingObjects` is set.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sandbox.providers.kubernetes.kinds import Kind
+
+BUILT_IN_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
+"""Namespaces that every cluster begins with (source: "Initial namespaces" of the documentation)."""
+
+_UPSERT = "upsertExistingObjects"
+
+# Some of these are in each cluster of EKS, others as soon as an add-on, or a person, makes them.
+# Whoever creates one plainly fails in some clusters, and so always here. The first two: Amazon EKS
+# User Guide, "Configure your cluster for Kubernetes network policies" and "Grant IAM users access
+# to Kubernetes with a ConfigMap".
+_CONFIG_MAPS = frozenset(
+    {"amazon-vpc-cni", "aws-auth", "coredns", "extension-apiserver-authentication", "kube-proxy"}
+)
+_IN_EVERY_NAMESPACE = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
+
+
+def adopts(config: Mapping[str, Any]) -> bool:
+    """Whether a provider takes objects over that exist already.
+
+    Args:
+        config: the provider's configuration.
+    """
+    return str(config.get(_UPSERT)).lower() == "true"
+
+
+def is_there(kind: Kind, metadata: Mapping[str, Any]) -> bool:
+    """Whether an object exists that nobody made.
+
+    Args:
+        kind: its kind.
+        metadata: its metadata.
+    """
+    name, namespace = metadata.get("name"), metadata.get("namespace")
+    if kind.kind == "Namespace":
+        return name in BUILT_IN_NAMESPACES
+    if namespace == "kube-system" and kind.kind == "ConfigMap" and name in _CONFIG_MAPS:
+        return True
+    return (kind.kind, name) in _IN_EVERY_NAMESPACE
