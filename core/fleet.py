@@ -539,7 +539,8 @@ class Gateway(_Model):
     """How many requests it lets through; on Lambda."""
 
     firewall: Firewall | None = Field(default=None, examples=[{"requests_per_five_minutes": 2000}])
-    """A web ACL (AWS WAF) before it; none unless asked for."""
+    """A web ACL (AWS WAF) before it; none unless asked for. It logs every request to a log group of
+    its own, without tokens, cookies and queries; CloudWatch charges for what is logged."""
 
     sets_log_role: bool = Field(default=True, examples=[True])
     """Whether this stack sets the role that API Gateway writes its logs with; on Lambda. An account

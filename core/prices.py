@@ -179,7 +179,7 @@ NOT_COUNTED: Final = (
     "Container Insights (its price a metric and the number of metrics were not found)",
     "public IPv4 addresses, Cloud Map and image storage (prices not found)",
     "traffic: load balancer capacity units, NAT gateway and endpoint data, streams, transfer",
-    "requests to KMS and Secrets Manager, log storage and log queries",
+    "requests to KMS and Secrets Manager, logs (a web ACL logs every request) and log queries",
     "the models that agents call",
     "on EKS: nodes beyond the fewest, what nodes of other types than m7g and r7g cost more or less "
     "(c7g 11 % less than m7g), and Argo CD as a capability (price not found)",

@@ -48,6 +48,11 @@ class Stack:
         return f"/aws/vendedlogs/states{self.path}"
 
     @property
+    def firewall_logs(self) -> str:
+        """The path of what the web ACL logs: `aws-waf-logs-mcp-platform-dev`."""
+        return f"aws-waf-logs-{self.label}"
+
+    @property
     def namespace(self) -> str:
         """The private DNS namespace of the stack: `mcp-platform-dev.internal`."""
         return f"{self.label}.internal"

@@ -121,6 +121,7 @@ def _policy(stack: Stack, account: Account) -> list[Statement]:
                         for path in (
                             stack.path,
                             stack.executions_path,
+                            stack.firewall_logs,
                             # What AWS calls the logs of a cluster, whose name begins with this.
                             f"/aws/eks/{stack.label}-*",
                             f"/aws/containerinsights/{stack.label}-*",

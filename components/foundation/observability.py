@@ -18,7 +18,8 @@ class Observability(pulumi.ComponentResource):
     subscription where an address is configured), per workload a log group, a metric filter that
     counts its error lines, and an alarm on that count, and a log group for the gateway (REST APIs
     log every request to it; a load balancer cannot, but a switch of target is to keep the log). An
-    agent that can run as a state machine has another log group, for its executions.
+    agent that can run as a state machine has another log group, for its executions, and the
+    gateway's web ACL has one too.
 
     Attributes:
         topic_arn: The topic that alarms notify.
@@ -77,6 +78,22 @@ class Observability(pulumi.ComponentResource):
             key_arn=key_arn,
             parent=self,
         )
+        # Here, so that a switch of target keeps it. Web ACLs log to groups of such names only (AWS
+        # WAF Developer Guide, "Sending web ACL traffic logs to a CloudWatch Logs log group").
+        self.firewall_log_group = (
+            log_group(
+                f"{name}-firewall-log",
+                "requests",
+                fleet,
+                stack,
+                key_arn=key_arn,
+                parent=self,
+                path=stack.firewall_logs,
+            )
+            if fleet.gateway.firewall
+            else None
+        )
+        """Where the gateway's web ACL logs, if it has one."""
         self.gateway_log_group_name = gateway.name
         self.gateway_log_group_arn = gateway.arn
         self.log_group_names = {workload: group.name for workload, group in groups.items()}

@@ -3,24 +3,39 @@
 import pulumi
 import pulumi_aws as aws
 
-from core.fleet import Firewall
+from components.foundation import Foundation
+from core.fleet import Fleet
 
 # AWS WAF Developer Guide, "AWS Managed Rules rule groups list". The core rule set is left out: it
 # blocks bodies over 8 KB and whatever looks like HTML or a path, as the arguments of tools do.
 _MANAGED = ("AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet")
 
 
+# What may hold a token or a signature is not logged: a browser's WebSocket has its token in the
+# query, and so have signed addresses.
+_REDACTED_HEADERS = ("authorization", "cookie", "x-amz-security-token")
+
+
 def firewall(
-    name: str, config: Firewall, *, resource_arn: pulumi.Input[str], parent: pulumi.Resource
+    name: str,
+    *,
+    fleet: Fleet,
+    foundation: Foundation,
+    resource_arn: pulumi.Input[str],
+    parent: pulumi.Resource,
 ) -> None:
-    """Makes a web ACL and puts it before a load balancer or the stage of a REST API.
+    """Makes a web ACL with a log, and puts it before a load balancer or the stage of a REST API.
 
     Args:
         name: The stem of the logical names.
-        config: What it lets through.
+        fleet: The fleet; without a firewall, nothing is made.
+        foundation: The foundation, which has the log group.
         resource_arn: What it stands before.
         parent: The component that it belongs to.
     """
+    config, log = fleet.gateway.firewall, foundation.observability.firewall_log_group
+    if config is None or log is None:
+        return
     child = pulumi.ResourceOptions(parent=parent)
     managed: list[aws.wafv2.WebAclRuleArgsDict] = [
         {
@@ -58,6 +73,16 @@ def firewall(
     )
     aws.wafv2.WebAclAssociation(
         f"{name}-firewall-association", web_acl_arn=acl.arn, resource_arn=resource_arn, opts=child
+    )
+    aws.wafv2.WebAclLoggingConfiguration(
+        f"{name}-firewall-logging",
+        resource_arn=acl.arn,
+        log_destination_configs=[log.arn],
+        redacted_fields=[
+            *({"single_header": {"name": header}} for header in _REDACTED_HEADERS),
+            {"query_string": {}},
+        ],
+        opts=child,
     )
 
 

@@ -112,8 +112,13 @@ class Gateway(pulumi.ComponentResource):
             has_health=True,
         )
         """What a domain leads to."""
-        if fleet.gateway.firewall:
-            firewall(name, fleet.gateway.firewall, resource_arn=self.load_balancer.arn, parent=self)
+        firewall(
+            name,
+            fleet=fleet,
+            foundation=foundation,
+            resource_arn=self.load_balancer.arn,
+            parent=self,
+        )
         listener = self._listener(certificate_arn)
         self.url, self.host = self._address()
         self.routes = {

@@ -54,6 +54,7 @@ def test_the_key_policy_lets_logs_use_it_for_the_log_groups_of_the_stack_and_its
                 for path in (
                     "/mcp-platform/dev",
                     "/aws/vendedlogs/states/mcp-platform/dev",
+                    "aws-waf-logs-mcp-platform-dev",
                     "/aws/eks/mcp-platform-dev-*",
                     "/aws/containerinsights/mcp-platform-dev-*",
                 )

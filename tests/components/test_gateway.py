@@ -224,6 +224,25 @@ def test_a_firewall_keeps_no_samples_of_requests_since_tokens_are_in_them():
     assert len(metrics) == len(set(metrics))
 
 
+@pytest.mark.parametrize("target", ["ecs", "eks", "lambda"])
+def test_a_firewall_logs_every_request_without_tokens(target: str):
+    fleet = {**MINIMAL, "target": target, "gateway": {"firewall": {}}}
+    recording = run(fleet)
+    group = recording.one("cloudwatch.LogGroup", "fleet-observability-firewall-log")
+    # AWS WAF Developer Guide: the name begins so, or the web ACL cannot log there.
+    assert group.inputs["name"] == "aws-waf-logs-mcp-platform-dev/requests"
+    assert group.inputs["kmsKeyId"] == recording.one("kms.Key").state["arn"]
+    logging = recording.one("wafv2.WebAclLoggingConfiguration").inputs
+    assert logging["resourceArn"] == recording.one("wafv2.WebAcl").state["arn"]
+    assert logging["logDestinationConfigs"] == [group.state["arn"]]
+    assert logging["redactedFields"] == [
+        {"singleHeader": {"name": "authorization"}},
+        {"singleHeader": {"name": "cookie"}},
+        {"singleHeader": {"name": "x-amz-security-token"}},
+        {"queryString": {}},
+    ]
+
+
 def _chatting(gateway: dict[str, Any], **fields: Any) -> Recording:
     image = {"image": {"context": "workloads/assistant"}}
     agents = {

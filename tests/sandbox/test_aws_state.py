@@ -799,3 +799,21 @@ def test_a_zone_that_the_stack_did_not_make_is_public_unless_its_id_says_private
 def test_a_zone_that_is_no_zone_is_not_found(account: Any):
     with pytest.raises(RefusedError, match="0 objects of the cloud match"):
         account.invoke("aws:route53/getZone:getZone", zoneId="mcp.example.com")
+
+
+_ACL = "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/fleet/1"
+
+
+@pytest.mark.parametrize(
+    ("group", "taken"),
+    [("aws-waf-logs-dev/requests", True), ("/mcp-platform/dev/firewall", False)],
+)
+def test_a_web_acl_logs_to_groups_of_its_names_only(account: Any, group: str, taken: bool):
+    logging = {
+        "resourceArn": _ACL,
+        "logDestinationConfigs": [f"arn:aws:logs:us-east-1:123456789012:log-group:{group}"],
+        "redactedFields": [{"singleHeader": {"name": "authorization"}}, {"queryString": {}}],
+    }
+    type_ = "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration"
+    assert (account.reasons(type_, logging) == []) is taken
+    assert account.warnings == []

@@ -109,6 +109,7 @@ class Routes(pulumi.ComponentResource):
         super().__init__("mcp-platform:lambda:Routes", name, None, opts)
         self._name, self._api, self._fleet, self._stack = name, api, fleet, stack
         self._functions, self._machines = functions, machines
+        self._foundation = foundation
         self._child = pulumi.ResourceOptions(parent=self)
         self._made: list[pulumi.Resource] = [resource for resource, _ in api.settings]
         self._said: list[pulumi.Input[object]] = [said for _, said in api.settings]
@@ -395,8 +396,14 @@ class Routes(pulumi.ComponentResource):
                 stage_name=stage.stage_name,
                 opts=self._child,
             )
-        if self._fleet.gateway.firewall and self._api.is_gateway:
-            firewall(self._name, self._fleet.gateway.firewall, resource_arn=stage.arn, parent=self)
+        if self._api.is_gateway:
+            firewall(
+                self._name,
+                fleet=self._fleet,
+                foundation=self._foundation,
+                resource_arn=stage.arn,
+                parent=self,
+            )
         return stage
 
 
