@@ -31,7 +31,8 @@ def network_mark(fleet: Fleet) -> str:
     network = fleet.network
     if network.vpc:
         return short_hash(" ".join([network.vpc.id, *sorted(network.vpc.private_subnets)]))
-    return short_hash(f"{network.cidr} {network.zones}")
+    zones = " ".join(network.zone_names) or network.zones
+    return short_hash(f"{network.cidr} {zones}")
 
 
 def nat(fleet: Fleet) -> Nat:

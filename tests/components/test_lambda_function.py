@@ -177,6 +177,10 @@ INSIDE: dict[str, Any] = {**LAMBDA, "servers": {"clock": PRIVATE}}
 MOVES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "out of the network": (INSIDE, LAMBDA),
     "to fewer zones": ({**INSIDE, "network": {"zones": 3}}, {**INSIDE, "network": {"zones": 2}}),
+    "to other zones": (
+        {**INSIDE, "network": {"zone_names": ["us-east-1a", "us-east-1b"]}},
+        {**INSIDE, "network": {"zone_names": ["us-east-1f", "us-east-1b"]}},
+    ),
     "to other addresses": (INSIDE, {**INSIDE, "network": {"cidr": "10.9.0.0/16"}}),
     "to another network": (INSIDE, {**INSIDE, "network": EXISTING_VPC}),
 }
