@@ -9,19 +9,14 @@ import pulumi_awsx as awsx
 
 from components.account import Account
 from components.foundation.logs import log_group
+from components.foundation.nat import nat_routes
 from core import cidrs, iam
 from core.egress import endpoint_services, meets_gateway, nat
-from core.fleet import Fleet, Nat, Vpc
+from core.fleet import Fleet, Vpc
 from core.stack import Stack
 from core.zones import Placement
 
 HTTPS_PORT = 443
-
-_NAT_STRATEGIES = {
-    Nat.NONE: awsx.ec2.NatGatewayStrategy.NONE,
-    Nat.SINGLE: awsx.ec2.NatGatewayStrategy.SINGLE,
-    Nat.PER_ZONE: awsx.ec2.NatGatewayStrategy.ONE_PER_AZ,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +40,11 @@ class Network(pulumi.ComponentResource):
     """The VPC of the fleet, with a private and a public subnet in every zone.
 
     Type token `mcp-platform:foundation:Network`. Creates, with `awsx.ec2.Vpc`, a VPC, its subnets
-    (see `core.cidrs` for the plan), route tables, an internet gateway and NAT gateways by strategy;
-    then a gateway endpoint for S3, interface endpoints for the services that workloads need where
-    there is no NAT, and flow logs in the stack's log groups. The VPC's default security group loses
-    its rules. Of a VPC that exists already it only passes on the ids.
+    (see `core.cidrs` for the plan), route tables and an internet gateway; then NAT gateways by
+    strategy with their default routes, a gateway endpoint for S3, interface endpoints for the
+    services that workloads need where there is no NAT, and flow logs in the stack's log groups. The
+    VPC's default security group loses its rules. Of a VPC that exists already it only passes on the
+    ids.
 
     Attributes:
         vpc_id: The VPC's id.
@@ -78,8 +74,9 @@ class Network(pulumi.ComponentResource):
         self.https_destinations: list[Destination] = []
         """Where workloads may go over HTTPS: anywhere; not into the network where they would meet a
         gateway that asks for no token; or only to AWS where there is no NAT."""
-        self.way_out: pulumi.Output[list[pulumi.Resource]] | list[pulumi.Resource] = []
-        """What must be there before a workload starts, and goes after it: routes and endpoints."""
+        self.egress: list[pulumi.Resource] = []
+        """The routes or endpoints that must exist before anything pulls an image or calls AWS from
+        the network, and that are deleted after it."""
         if fleet.network.vpc:
             self._adopt(fleet.network.vpc)
         else:
@@ -108,13 +105,14 @@ class Network(pulumi.ComponentResource):
 
     def _create(self, fleet: Fleet, stack: Stack, zones: Sequence[str]) -> None:
         plan = cidrs.plan(fleet.network.cidr, len(zones))
+        vpc_name = f"{self._name}-vpc"
         vpc = awsx.ec2.Vpc(
-            f"{self._name}-vpc",
+            vpc_name,
             cidr_block=plan.block,
             availability_zone_names=list(zones),
             enable_dns_hostnames=True,
             enable_dns_support=True,
-            nat_gateways={"strategy": _NAT_STRATEGIES[nat(fleet)]},
+            nat_gateways={"strategy": awsx.ec2.NatGatewayStrategy.NONE},
             subnet_strategy=awsx.ec2.SubnetAllocationStrategy.AUTO,
             subnet_specs=[
                 {"type": awsx.ec2.SubnetType.PRIVATE, "cidr_blocks": list(plan.private)},
@@ -151,14 +149,20 @@ class Network(pulumi.ComponentResource):
         services = endpoint_services(fleet)
         if services:
             group, endpoints = self._interface_endpoints(services, stack)
-            self.way_out = [s3, *endpoints]
+            self.egress = [s3, *endpoints]
             self.https_destinations = [
                 Destination(name="endpoints", security_group_id=group.id),
                 Destination(name="s3", prefix_list_id=s3.prefix_list_id),
             ]
         else:
-            # Of a route, its NAT gateway is a part: without it, no image could be pulled yet.
-            self.way_out = vpc.routes.apply(lambda routes: [*(routes or ())])
+            self.egress = nat_routes(
+                self._name,
+                nat=nat(fleet),
+                zones=len(zones),
+                vpc=vpc,
+                vpc_name=vpc_name,
+                parent=self,
+            )
             self.https_destinations = (
                 [
                     Destination(name=f"outside-{block.replace('/', '-')}", cidr=block)
@@ -170,8 +174,13 @@ class Network(pulumi.ComponentResource):
 
     def _interface_endpoints(
         self, services: Sequence[str], stack: Stack
-    ) -> tuple[aws.ec2.SecurityGroup, list[aws.ec2.VpcEndpoint]]:
-        """Makes the ways to AWS's services that workloads need where nothing else leads out."""
+    ) -> tuple[aws.ec2.SecurityGroup, list[pulumi.Resource]]:
+        """Makes the endpoints of the AWS services that workloads use where there is no NAT.
+
+        Returns:
+            Their security group, and what must exist before a workload can call them: the endpoints
+            and the rule that admits HTTPS.
+        """
         group = aws.ec2.SecurityGroup(
             f"{self._name}-endpoints",
             description="Interface endpoints, reached from the VPC",
@@ -179,7 +188,7 @@ class Network(pulumi.ComponentResource):
             tags={"Name": f"{stack.label}-endpoints"},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        aws.vpc.SecurityGroupIngressRule(
+        admitted = aws.vpc.SecurityGroupIngressRule(
             f"{self._name}-endpoints-https",
             security_group_id=group.id,
             description="HTTPS from the VPC",
@@ -203,13 +212,7 @@ class Network(pulumi.ComponentResource):
             )
             for service in services
         ]
-        return group, endpoints
-
-    def before(self, needed: Sequence[pulumi.Resource]) -> pulumi.Input[list[pulumi.Resource]]:
-        """What a workload in the network waits for: its own needs, and the way out."""
-        if isinstance(self.way_out, pulumi.Output):
-            return self.way_out.apply(lambda ways: [*needed, *ways])
-        return [*needed, *self.way_out]
+        return group, [*endpoints, admitted]
 
     def _flow_logs(
         self, fleet: Fleet, stack: Stack, account: Account, key_arn: pulumi.Input[str]

@@ -496,14 +496,6 @@ def _vpc(zones: int, digits: str) -> dict[str, Any]:
             }
             for table in tables
         ],
-        "routes": [
-            {
-                _SIGNATURE: _REFERENCE,
-                "urn": f"urn:pulumi:s::p::aws:ec2/route:Route::{table}",
-                "id": table,
-            }
-            for table in tables
-        ],
     }
 
 
@@ -637,6 +629,7 @@ _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
         "executionArn": _arn("execute-api", "{hex}"),
     },
     "aws:cloudwatch/logGroup:LogGroup": {"arn": _arn("logs", "log-group:{name}")},
+    "aws:ec2/eip:Eip": {"allocationId": "eipalloc-{hex}"},
     "aws:ec2/launchTemplate:LaunchTemplate": {"id": "lt-{hex}", "latestVersion": 1},
     "aws:ec2/securityGroup:SecurityGroup": {"id": "sg-{hex}"},
     "aws:ec2/vpcEndpoint:VpcEndpoint": {"id": "vpce-{hex}", "prefixListId": "pl-63a5400a"},

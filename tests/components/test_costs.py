@@ -60,7 +60,7 @@ def test_the_estimate_counts_what_is_made(configuration: dict[str, Any]):
 
 # What costs by the hour, in this program: it stands there and waits.
 HOURLY: dict[str, Callable[[dict[str, Any]], bool]] = {
-    "awsx.Vpc": lambda inputs: inputs["natGateways"]["strategy"] != "None",
+    "ec2.NatGateway": lambda _: True,
     "ec2.VpcEndpoint": lambda inputs: inputs["vpcEndpointType"] == "Interface",
     "ecs.Service": lambda _: True,
     "lambda.ProvisionedConcurrencyConfig": lambda _: True,
@@ -74,7 +74,7 @@ def _hourly(configuration: dict[str, Any]) -> list[str]:
 
 
 def test_the_least_fleet_on_lambda_has_nothing_that_is_paid_by_the_hour():
-    assert sorted(_hourly(MINIMAL)) == ["awsx.Vpc", "ecs.Service", "lb.LoadBalancer"]
+    assert sorted(_hourly(MINIMAL)) == ["ec2.NatGateway", "ecs.Service", "lb.LoadBalancer"]
     assert _hourly(LAMBDA) == []
     bill = monthly(usage(Fleet.model_validate(LAMBDA)))
     assert [line.price.item for line in bill.lines if "hour" in line.price.unit] == []

@@ -140,13 +140,17 @@ def test_a_service_waits_for_everything_that_its_tasks_need_to_start():
     )
 
 
-def test_a_service_waits_for_the_way_out_of_the_network_and_goes_before_it():
-    with_nat = run(MINIMAL).one("ecs.Service").dependencies
-    assert len([urn for urn in with_nat if "ec2/route:Route" in urn]) == 4
+def test_a_service_waits_for_egress_and_is_deleted_before_it():
+    with_nat = run(MINIMAL)
+    routes = {made.urn for made in with_nat.of("ec2.Route")}
+    assert len(routes) == 2
+    assert routes <= set(with_nat.one("ecs.Service").dependencies)
     without = run(FULL)
     endpoints = {made.urn for made in without.of("ec2.VpcEndpoint")}
     assert len(endpoints) == 7
-    assert endpoints <= set(without.one("ecs.Service", "ecs-clock-service").dependencies)
+    admitted = without.one("vpc.SecurityGroupIngressRule", "fleet-network-endpoints-https").urn
+    waits = set(without.one("ecs.Service", "ecs-clock-service").dependencies)
+    assert endpoints | {admitted} <= waits
 
 
 def test_a_task_definition_waits_for_its_own_secrets_values_and_for_none_that_are_set_outside():

@@ -16,13 +16,9 @@ def _with_network(**network: object) -> dict[str, Any]:
     return {**MINIMAL, "network": network}
 
 
-@pytest.mark.parametrize(
-    ("nat", "strategy"), [("none", "None"), ("single", "Single"), ("per-zone", "OnePerAz")]
-)
+@pytest.mark.parametrize("nat", ["none", "single", "per-zone"])
 @pytest.mark.parametrize("zones", [2, 6])
-def test_the_vpc_has_the_planned_subnets_and_the_nat_strategy_of_the_configuration(
-    nat: str, strategy: str, zones: int
-):
+def test_the_vpc_has_the_planned_subnets_and_no_nat_gateway_of_its_own(nat: str, zones: int):
     plan = cidrs.plan("172.20.0.0/16", zones)
     vpc = run(_with_network(cidr="172.20.0.0/16", zones=zones, nat=nat)).one("awsx.Vpc")
     assert vpc.name == "fleet-network-vpc"
@@ -31,7 +27,7 @@ def test_the_vpc_has_the_planned_subnets_and_the_nat_strategy_of_the_configurati
         "availabilityZoneNames": [f"us-east-1{letter}" for letter in "abdefg"[:zones]],
         "enableDnsHostnames": True,
         "enableDnsSupport": True,
-        "natGateways": {"strategy": strategy},
+        "natGateways": {"strategy": "None"},
         "subnetStrategy": "Auto",
         "subnetSpecs": [
             {"type": "Private", "cidrBlocks": list(plan.private)},
@@ -135,6 +131,65 @@ def test_more_zones_than_the_account_can_use_are_refused():
     few = {"names": ["us-east-1a", "us-east-1c"], "zoneIds": ["use1-az1", "use1-az3"]}
     with pytest.raises(pulumi.RunError, match="at most 1: this account can use us-east-1a here"):
         run(MINIMAL, answers={"aws:index/getAvailabilityZones:getAvailabilityZones": few})
+
+
+_SUBNET = "$aws:ec2/vpc:Vpc$aws:ec2/subnet:Subnet"
+"""What the URN of a child of one of awsx's subnets has behind the types of the component."""
+
+
+@pytest.mark.parametrize(("nat", "gateways"), [("none", 0), ("single", 1), ("per-zone", 3)])
+def test_nat_gateways_are_those_of_the_strategy_and_keep_what_awsx_made(nat: str, gateways: int):
+    recording = run(_with_network(nat=nat, zones=3))
+    public = recording.one("awsx.Vpc").state["publicSubnetIds"]
+    made = recording.of("ec2.NatGateway")
+    addresses = recording.of("ec2.Eip")
+    zones = range(1, gateways + 1)
+    # The same inputs as awsx's: a stack that has them is not changed.
+    assert [each.inputs for each in made] == [
+        {
+            "subnetId": public[zone - 1],
+            "allocationId": address.state["allocationId"],
+            "tags": {"Name": f"fleet-network-vpc-{zone}"},
+        }
+        for zone, address in zip(zones, addresses, strict=True)
+    ]
+    assert [each.inputs for each in addresses] == [
+        {"tags": {"Name": f"fleet-network-vpc-{zone}"}} for zone in zones
+    ]
+    above = recording.one("awsx.Vpc").urn.rpartition("::")[0] + _SUBNET
+    assert [each.aliases for each in made] == [
+        [f"{above}$aws:ec2/natGateway:NatGateway::fleet-network-vpc-{zone}"] for zone in zones
+    ]
+    assert [each.aliases for each in addresses] == [
+        [f"{above}$aws:ec2/eip:Eip::fleet-network-vpc-{zone}"] for zone in zones
+    ]
+
+
+@pytest.mark.parametrize(("nat", "through"), [("single", [0, 0, 0]), ("per-zone", [0, 1, 2])])
+def test_every_private_subnet_has_a_default_route_through_a_nat_gateway(
+    nat: str, through: list[int]
+):
+    recording = run(_with_network(nat=nat, zones=3))
+    tables = [table["id"] for table in recording.one("awsx.Vpc").state["routeTables"]]
+    gateways = [made.id for made in recording.of("ec2.NatGateway")]
+    routes = recording.of("ec2.Route")
+    above = recording.one("awsx.Vpc").urn.rpartition("::")[0] + _SUBNET
+    # awsx makes route tables zone by zone, for the public subnet first.
+    assert [route.inputs for route in routes] == [
+        {
+            "routeTableId": table,
+            "destinationCidrBlock": "0.0.0.0/0",
+            "natGatewayId": gateways[gateway],
+        }
+        for table, gateway in zip(tables[1::2], through, strict=True)
+    ]
+    assert [route.aliases for route in routes] == [
+        [
+            f"{above}$aws:ec2/routeTable:RouteTable$aws:ec2/route:Route"
+            f"::fleet-network-vpc-private-{zone}"
+        ]
+        for zone in (1, 2, 3)
+    ]
 
 
 @pytest.mark.parametrize("nat", ["none", "single", "per-zone"])

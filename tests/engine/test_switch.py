@@ -263,39 +263,71 @@ def test_a_domain_keeps_its_certificate_and_its_record_is_turned(tmp_path: Path)
     assert sandbox.outputs()["gateway_url"] == before == "https://mcp.example.com"
 
 
+_STACK_URN = f"urn:pulumi:{STACK}::mcp-platform::"
+GATEWAY = "mcp-platform:gateway:Gateway"
 MOVED = {
-    "certificate-acm": "gateway-certificate",
-    "certificate-record": "gateway-certificate-record",
-    "certificate-validation": "gateway-certificate-validation",
-    "published-address": "gateway-address",
+    "certificate-acm": (GATEWAY, "gateway", "gateway-certificate"),
+    "certificate-record": (GATEWAY, "gateway", "gateway-certificate-record"),
+    "certificate-validation": (GATEWAY, "gateway", "gateway-certificate-validation"),
+    "published-address": (GATEWAY, "gateway", "gateway-address"),
 }
-"""What a stack of the first release has as children of the load balancer's component."""
+"""What a stack of the first release has as children of the load balancer's component: the types of
+the parent, its name, and the name that each had."""
+
+_SUBNET = (
+    "mcp-platform:foundation:Foundation$mcp-platform:foundation:Network"
+    "$awsx:ec2:Vpc$aws:ec2/vpc:Vpc$aws:ec2/subnet:Subnet"
+)
+_ROUTE_TABLE = f"{_SUBNET}$aws:ec2/routeTable:RouteTable"
+_PUBLIC, _PRIVATE = "fleet-network-vpc-public", "fleet-network-vpc-private"
+MOVED_FROM_VPC = {
+    "fleet-network-nat-1": (_SUBNET, f"{_PUBLIC}-1", "fleet-network-vpc-1"),
+    "fleet-network-nat-1-address": (_SUBNET, f"{_PUBLIC}-1", "fleet-network-vpc-1"),
+    "fleet-network-egress-1": (_ROUTE_TABLE, f"{_PRIVATE}-1", f"{_PRIVATE}-1"),
+    "fleet-network-egress-2": (_ROUTE_TABLE, f"{_PRIVATE}-2", f"{_PRIVATE}-2"),
+}
+"""The same of a stack whose NAT gateway was made by awsx."""
+
+
+def _move_back(sandbox: Sandbox, moved: dict[str, tuple[str, str, str]], file: Path) -> None:
+    """Gives resources the URNs and the parents that they had before they were moved."""
+    text = sandbox.must("stack", "export", "--stack", STACK)
+    parents: dict[str, str] = {}
+    for each in json.loads(text)["deployment"]["resources"]:
+        *_, types, name = each["urn"].split("::")
+        if name in moved:
+            above, parent, former = moved[name]
+            was = f"{_STACK_URN}{above}${types.split('$')[-1]}::{former}"
+            parents[was] = f"{_STACK_URN}{above}::{parent}"
+            text = text.replace(f'"{each["urn"]}"', f'"{was}"')
+    assert len(parents) == len(moved)
+    state = json.loads(text)
+    resources = state["deployment"]["resources"]
+    for each in resources:
+        each["parent"] = parents.get(each["urn"], each.get("parent"))
+    # A parent comes before its children; only the stack is before them all.
+    for parent in (
+        each for each in [*resources] if each["urn"] == f"{_STACK_URN}{GATEWAY}::gateway"
+    ):
+        resources.remove(parent)
+        resources.insert(1, parent)
+    file.write_text(json.dumps(state))
+    sandbox.must("stack", "import", "--stack", STACK, "--file", str(file))
 
 
 def test_a_stack_of_the_first_release_replaces_neither_certificate_nor_address(
     tmp_path: Path,
 ) -> None:
     sandbox = _with_domain(tmp_path / "moved")
-    text = sandbox.must("stack", "export", "--stack", STACK)
-    state = json.loads(text)
-    gateway = f"urn:pulumi:{STACK}::mcp-platform::mcp-platform:gateway:Gateway"
-    for each in state["deployment"]["resources"]:
-        *_, type_, name = each["urn"].split("::")
-        if name in MOVED:
-            was = f"{gateway}${type_.split('$')[-1]}::{MOVED[name]}"
-            text = text.replace(f'"{each["urn"]}"', f'"{was}"')
-    state = json.loads(text)
-    for each in state["deployment"]["resources"]:
-        if each["urn"].split("::")[-1] in MOVED.values():
-            each["parent"] = f"{gateway}::gateway"
-    resources = state["deployment"]["resources"]
-    # A parent stands before its children; only the stack is before them all.
-    parent = next(each for each in resources if each["urn"] == f"{gateway}::gateway")
-    resources.remove(parent)
-    resources.insert(1, parent)
-    (tmp_path / "state.json").write_text(json.dumps(state))
-    sandbox.must("stack", "import", "--stack", STACK, "--file", str(tmp_path / "state.json"))
+    _move_back(sandbox, MOVED, tmp_path / "state.json")
     assert sandbox.changes() == {}
+
+
+def test_a_stack_whose_nat_gateway_was_made_by_awsx_keeps_it(
+    deployed: Sandbox, tmp_path: Path
+) -> None:
+    _move_back(deployed, MOVED_FROM_VPC, tmp_path / "state.json")
+    assert deployed.changes() == {}
 
 
 @pytest.mark.parametrize(

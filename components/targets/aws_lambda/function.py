@@ -199,9 +199,11 @@ def create_function(
         else None,
         opts=pulumi.ResourceOptions(
             parent=parent,
-            depends_on=foundation.network.before([*ready, *needed, *inside.needed])
-            if inside
-            else [*ready, *needed],
+            depends_on=[
+                *ready,
+                *needed,
+                *([*inside.needed, *foundation.network.egress] if inside else []),
+            ],
         ),
     )
     alias = aws.lambda_.Alias(

@@ -234,9 +234,11 @@ class Workload(pulumi.ComponentResource):
             else None,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=self._foundation.network.before(
-                    [*needed, *([route.rule] if route else [])]
-                ),
+                depends_on=[
+                    *needed,
+                    *([route.rule] if route else []),
+                    *self._foundation.network.egress,
+                ],
                 ignore_changes=["desiredCount"] if scales else None,
                 custom_timeouts=pulumi.CustomTimeouts(
                     create=patience, update=patience, delete=patience

@@ -45,7 +45,8 @@ class Base(pulumi.ComponentResource):
                 foundation=foundation,
                 cluster=cluster,
                 parent=self,
-                needed=nodes,
+                # Their pods pull images.
+                needed=[*nodes, *foundation.network.egress],
             )
             self.ready = [*cluster.ready, *nodes, *addons]
             if fleet.cluster.nodes is Nodes.MANAGED:
@@ -73,5 +74,9 @@ class Base(pulumi.ComponentResource):
             foundation=foundation,
             cluster=cluster,
             parent=self,
-            needed=network_addons(name, foundation=foundation, cluster=cluster, parent=self),
+            needed=[
+                *network_addons(name, foundation=foundation, cluster=cluster, parent=self),
+                # A node joins the cluster only once it has pulled images and called AWS.
+                *foundation.network.egress,
+            ],
         )

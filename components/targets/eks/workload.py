@@ -190,7 +190,7 @@ class Workload(pulumi.ComponentResource):
             spec=spec,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=foundation.network.before([*needed, *ready, service]),
+                depends_on=[*needed, *ready, service, *foundation.network.egress],
                 ignore_changes=["spec.replicas"] if scaled else None,
                 custom_timeouts=pulumi.CustomTimeouts(
                     create=patience, update=patience, delete=patience
