@@ -16,7 +16,7 @@ def allow(
     destination: pulumi.Input[str],
     port: int,
     description: str,
-) -> None:
+) -> list[pulumi.Resource]:
     """Opens one port from what carries one security group to what carries another, at both ends.
 
     Args:
@@ -26,9 +26,13 @@ def allow(
         destination: The security group that is called.
         port: The TCP port.
         description: Why, as operators read it.
+
+    Returns:
+        The rules. Whatever carries one of the groups depends on them, so that they exist before it
+        starts and until it has ended.
     """
     child = pulumi.ResourceOptions(parent=parent)
-    aws.vpc.SecurityGroupEgressRule(
+    egress = aws.vpc.SecurityGroupEgressRule(
         f"{name}-out",
         security_group_id=source,
         referenced_security_group_id=destination,
@@ -38,7 +42,7 @@ def allow(
         description=description,
         opts=child,
     )
-    aws.vpc.SecurityGroupIngressRule(
+    ingress = aws.vpc.SecurityGroupIngressRule(
         f"{name}-in",
         security_group_id=destination,
         referenced_security_group_id=source,
@@ -48,6 +52,7 @@ def allow(
         description=description,
         opts=child,
     )
+    return [egress, ingress]
 
 
 def let_out(
@@ -56,9 +61,13 @@ def let_out(
     parent: pulumi.Resource,
     group: aws.ec2.SecurityGroup,
     destinations: Sequence[Destination],
-) -> None:
-    """Lets what carries a security group out to these destinations, over HTTPS."""
-    for destination in destinations:
+) -> list[pulumi.Resource]:
+    """Lets what carries a security group out to these destinations, over HTTPS.
+
+    Returns:
+        The rules. Whatever carries the group depends on them, as with `allow`.
+    """
+    return [
         aws.vpc.SecurityGroupEgressRule(
             f"{name}-{destination.name}",
             security_group_id=group.id,
@@ -71,3 +80,5 @@ def let_out(
             referenced_security_group_id=destination.security_group_id,
             opts=pulumi.ResourceOptions(parent=parent),
         )
+        for destination in destinations
+    ]

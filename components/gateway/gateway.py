@@ -88,6 +88,8 @@ class Gateway(pulumi.ComponentResource):
         public = fleet.gateway.exposure is Exposure.PUBLIC
         network = foundation.network
 
+        self.rules: list[pulumi.Resource] = []
+        """The rules of its security group that admit callers and reach the issuer of tokens."""
         group = self._security_group()
         self.idle_seconds = timeouts.alb_idle_seconds(
             load.max_request_seconds for _, load in fleet.workloads() if load.expose
@@ -149,7 +151,7 @@ class Gateway(pulumi.ComponentResource):
         )
         for port in (HTTP_PORT, HTTPS_PORT) if gateway.domain else (HTTP_PORT,):
             for block in dict.fromkeys(callers(self._fleet)):
-                aws.vpc.SecurityGroupIngressRule(
+                admitted = aws.vpc.SecurityGroupIngressRule(
                     f"{self._name}-from-{block.replace('/', '-')}-{port}",
                     security_group_id=group.id,
                     description=f"Callers from {block}",
@@ -159,8 +161,9 @@ class Gateway(pulumi.ComponentResource):
                     cidr_ipv4=block,
                     opts=pulumi.ResourceOptions(parent=self),
                 )
+                self.rules.append(admitted)
         if gateway.auth:
-            aws.vpc.SecurityGroupEgressRule(
+            to_issuer = aws.vpc.SecurityGroupEgressRule(
                 f"{self._name}-to-issuer",
                 security_group_id=group.id,
                 description="Keys of the token issuer, to check tokens with",
@@ -170,6 +173,7 @@ class Gateway(pulumi.ComponentResource):
                 cidr_ipv4=EVERYWHERE,
                 opts=pulumi.ResourceOptions(parent=self),
             )
+            self.rules.append(to_issuer)
         return group
 
     def _listener(self, certificate_arn: pulumi.Input[str] | None) -> aws.lb.Listener:

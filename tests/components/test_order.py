@@ -2,7 +2,15 @@
 
 import pytest
 
-from tests.components.fleets import EKS, EKS_FULL, EKS_MANAGED, FULL, LAMBDA_FULL, MINIMAL
+from tests.components.fleets import (
+    EKS,
+    EKS_EXISTING,
+    EKS_FULL,
+    EKS_MANAGED,
+    FULL,
+    LAMBDA_FULL,
+    MINIMAL,
+)
 from tests.components.recording import Recording, Resource, run
 
 WITH_NAT = {**FULL, "network": {"nat": "per-zone"}}
@@ -79,3 +87,81 @@ def test_only_functions_in_the_network_wait_for_nat_gateways():
         made.name for made in recording.of("lambda.Function") if _awaited(recording, made) & NAT
     ]
     assert waiting == ["lambda-notes-function", "lambda-search-function"]
+
+
+RULES = ("vpc.SecurityGroupIngressRule", "vpc.SecurityGroupEgressRule")
+
+
+def _rules_of(recording: Recording, group_ids: set[str]) -> set[str]:
+    """The URNs of all rules that name one of these security groups, at either end."""
+    return {
+        made.urn
+        for kind in RULES
+        for made in recording.of(kind)
+        if {made.inputs["securityGroupId"], made.inputs.get("referencedSecurityGroupId")}
+        & group_ids
+    }
+
+
+@pytest.mark.parametrize("fleet", [MINIMAL, FULL, WITH_NAT])
+def test_a_service_starts_after_every_rule_of_its_groups_and_ends_before_them(
+    fleet: dict[str, object],
+):
+    recording = run(fleet)
+    gateway = recording.one("ec2.SecurityGroup", "gateway-group").id
+    assert recording.of("ecs.Service") != []
+    for service in recording.of("ecs.Service"):
+        groups = set(service.inputs["networkConfiguration"]["securityGroups"])
+        behind_gateway = {gateway} if "loadBalancers" in service.inputs else set[str]()
+        rules = _rules_of(recording, groups | behind_gateway)
+        assert len(rules) > 1
+        assert rules <= set(service.dependencies)
+
+
+def test_a_function_in_the_network_starts_after_every_rule_of_its_group():
+    recording = run(LAMBDA_FULL)
+    inside = [made for made in recording.of("lambda.Function") if "vpcConfig" in made.inputs]
+    assert len(inside) == 2
+    for function in inside:
+        rules = _rules_of(recording, set(function.inputs["vpcConfig"]["securityGroupIds"]))
+        assert rules != set()
+        assert rules <= set(function.dependencies)
+
+
+@pytest.mark.parametrize("fleet", [EKS, EKS_FULL, EKS_MANAGED, EKS_EXISTING])
+def test_a_pod_starts_after_the_rules_and_policies_that_concern_it(fleet: dict[str, object]):
+    recording = run(fleet)
+    rules = {
+        made.urn
+        for kind in RULES
+        for made in recording.of(kind)
+        if made.name.startswith(("gateway-", "eks-gateway-", "eks-files-"))
+    }
+    policies = recording.of("kubernetes.NetworkPolicy")
+    mesh = [
+        made
+        for made in recording.resources.values()
+        if made.type.startswith("kubernetes:security.istio.io")
+    ]
+    for pod in recording.of("kubernetes.Deployment"):
+        labels = pod.inputs["spec"]["template"]["metadata"]["labels"]
+        concerning = {
+            each.urn
+            for each in [*policies, *mesh]
+            if each.inputs["metadata"]["namespace"] == pod.inputs["metadata"]["namespace"]
+            and _selected(each).items() <= labels.items()
+        }
+        may_discover = {
+            made.urn
+            for made in recording.of("kubernetes.RoleBinding")
+            if made.inputs["subjects"][0]["name"] == pod.inputs["metadata"]["name"]
+        }
+        assert len(rules) > 1
+        assert len(concerning) > 1
+        assert rules | concerning | may_discover <= set(pod.dependencies)
+
+
+def _selected(policy: Resource) -> dict[str, str]:
+    """The labels of the pods that a policy of Kubernetes or of the mesh is for."""
+    spec = policy.inputs["spec"]
+    return (spec.get("podSelector") or spec.get("selector") or {}).get("matchLabels", {})

@@ -26,7 +26,8 @@ class Inside:
         security_group_id: What it carries there.
         access_point_arn: The files that it mounts, if any.
         mount_path: Where it sees them.
-        needed: What must be there before it starts, besides a way out.
+        needed: What must exist before it starts, besides the network's routes or endpoints: the
+            rules of its security group, its mount targets.
     """
 
     subnet_ids: pulumi.Output[Sequence[str]]

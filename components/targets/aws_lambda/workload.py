@@ -136,7 +136,7 @@ class Workload(pulumi.ComponentResource):
             tags={"Name": f"{self._stack.label}-{self._workload}"},
             opts=pulumi.ResourceOptions(parent=self),
         )
-        let_out(
+        rules = let_out(
             f"{name}-to",
             parent=self,
             group=group,
@@ -144,7 +144,7 @@ class Workload(pulumi.ComponentResource):
         )
         mounted = storage if self._load.storage else None
         if mounted:
-            allow(
+            rules += allow(
                 f"{name}-files",
                 parent=self,
                 source=group.id,
@@ -157,5 +157,5 @@ class Workload(pulumi.ComponentResource):
             security_group_id=group.id,
             access_point_arn=mounted.access_point_arns[self._workload] if mounted else None,
             mount_path=files_dir(self._fleet, self._load.storage) if self._load.storage else "",
-            needed=mounted.mount_targets if mounted else [],
+            needed=[*rules, *(mounted.mount_targets if mounted else [])],
         )

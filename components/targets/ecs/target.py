@@ -3,17 +3,16 @@
 import pulumi
 
 from components.foundation import Foundation
-from components.foundation.storage import NFS_PORT
 from components.gateway.gateway import Gateway
 from components.outputs import by_name
-from components.targets.ecs.cluster import Cluster, create_cluster
+from components.targets.ecs.cluster import create_cluster
 from components.targets.ecs.observability import alarms, dashboard
 from components.targets.ecs.scaling import scale
+from components.targets.ecs.traffic import open_traffic
 from components.targets.ecs.workload import Workload
-from components.traffic import allow
 from core.discovery import chat_address, server_addresses
-from core.fleet import PORT, Chat, Fleet
-from core.sidecars import containers, network_edges, services
+from core.fleet import Chat, Fleet
+from core.sidecars import services
 from core.stack import Stack
 
 
@@ -51,7 +50,10 @@ class EcsTarget(pulumi.ComponentResource):
     ) -> None:
         super().__init__("mcp-platform:ecs:Target", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        cluster = create_cluster(name, stack=stack, foundation=foundation, parent=self)
+        cluster = create_cluster(name, parent=self)
+        traffic = open_traffic(
+            name, fleet=fleet, stack=stack, foundation=foundation, gateway=gateway, parent=self
+        )
         running = services(fleet)
         workloads = {
             workload: Workload(
@@ -63,11 +65,11 @@ class EcsTarget(pulumi.ComponentResource):
                 foundation=foundation,
                 gateway=gateway,
                 cluster=cluster,
+                traffic=traffic[workload],
                 opts=child,
             )
             for workload, load in running.items()
         }
-        self._open(name, fleet, foundation, gateway, cluster, workloads)
         for workload, load in running.items():
             service_name = workloads[workload].service_name
             if load.replicas.min < load.replicas.max:
@@ -116,48 +118,3 @@ class EcsTarget(pulumi.ComponentResource):
                 "chat": self.chat,
             }
         )
-
-    def _open(
-        self,
-        name: str,
-        fleet: Fleet,
-        foundation: Foundation,
-        gateway: Gateway,
-        cluster: Cluster,
-        workloads: dict[str, Workload],
-    ) -> None:
-        """Opens the ways of the graph.
-
-        What they are leads their names, and an underscore, which no workload's name has, parts the
-        two ends: so no two ways have the same name.
-        """
-        if gateway.routes:
-            allow(
-                f"{name}-gateway-to-routed",
-                parent=self,
-                source=gateway.security_group_id,
-                destination=cluster.routed_group_id,
-                port=PORT,
-                description="The gateway to the workloads behind it",
-            )
-        for agent, server in network_edges(fleet):
-            allow(
-                f"{name}-use-{agent}_{server}",
-                parent=self,
-                source=workloads[agent].security_group_id,
-                destination=workloads[server].security_group_id,
-                port=PORT,
-                description=f"{agent} uses {server}",
-            )
-        if foundation.storage:
-            for workload, load in services(fleet).items():
-                if not any(each.storage for each in containers(fleet, workload, load).values()):
-                    continue
-                allow(
-                    f"{name}-files-{workload}",
-                    parent=self,
-                    source=workloads[workload].security_group_id,
-                    destination=foundation.storage.security_group_id,
-                    port=NFS_PORT,
-                    description=f"{workload} mounts its files",
-                )

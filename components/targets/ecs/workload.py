@@ -11,6 +11,7 @@ from components.gateway.gateway import Gateway
 from components.targets.ecs.cluster import Cluster
 from components.targets.ecs.container import FILES_VOLUME, container, mounts, volume_name
 from components.targets.ecs.permissions import execution_permissions, task_permissions
+from components.targets.ecs.traffic import Traffic
 from components.targets.ecs.variables import (
     plain_variables,
     sidecar_ports,
@@ -37,7 +38,7 @@ class Workload(pulumi.ComponentResource):
     """A server or an agent on Fargate.
 
     Type token `mcp-platform:ecs:Workload`. Creates a task role and an execution role with their
-    policies, a security group, for a server its entry in the discovery namespace, a task definition
+    policies, for a server its entry in the discovery namespace, a task definition
     (of one container, and one for each sidecar) and a service.
 
     The service keeps its desired count while it deploys, rolls a failed deployment back, spreads
@@ -45,11 +46,9 @@ class Workload(pulumi.ComponentResource):
 
     Attributes:
         service_name: The service's name.
-        security_group_id: What its tasks carry, for the rules of the graph.
     """
 
     service_name: pulumi.Output[str]
-    security_group_id: pulumi.Output[str]
 
     def __init__(
         self,
@@ -62,13 +61,13 @@ class Workload(pulumi.ComponentResource):
         foundation: Foundation,
         gateway: Gateway,
         cluster: Cluster,
+        traffic: Traffic,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mcp-platform:ecs:Workload", name, None, opts)
         self._name, self._workload, self._load = name, workload, load
         self._stack, self._foundation, self._cluster = stack, foundation, cluster
         self._task = containers(fleet, workload, load)
-        child = pulumi.ResourceOptions(parent=self)
 
         chains = {
             name: timeouts.chain(each.max_request_seconds) for name, each in self._task.items()
@@ -77,13 +76,6 @@ class Workload(pulumi.ComponentResource):
             chains[workload] = timeouts.chain(
                 load.max_request_seconds, alb_idle=gateway.idle_seconds
             )
-        group = aws.ec2.SecurityGroup(
-            f"{name}-group",
-            description=f"Tasks of {workload}",
-            vpc_id=foundation.vpc_id,
-            tags={"Name": f"{stack.label}-{workload}"},
-            opts=child,
-        )
         variables = {
             name: sidecar_variables(
                 name, fleet.servers[name], port=port, fleet=fleet, timeouts=chains[name]
@@ -95,13 +87,13 @@ class Workload(pulumi.ComponentResource):
             )
         }
         definition, permissions = self._task_definition(chains, variables)
-        needed = [*permissions, *self._mountable()]
-        service = self._service(definition, group, gateway, chains, needed)
-        self.service_name = service.name
-        self.security_group_id = group.id
-        self.register_outputs(
-            {"service_name": self.service_name, "security_group_id": self.security_group_id}
+        needed = [*permissions, *self._mountable(), *traffic.rules]
+        self.service = self._service(
+            definition, traffic.security_group_ids, gateway, chains, needed
         )
+        """The service, which exists once its tasks are steady."""
+        self.service_name = self.service.name
+        self.register_outputs({"service_name": self.service_name})
 
     def _task_definition(
         self,
@@ -184,7 +176,7 @@ class Workload(pulumi.ComponentResource):
     def _service(
         self,
         definition: aws.ecs.TaskDefinition,
-        group: aws.ec2.SecurityGroup,
+        security_group_ids: list[pulumi.Output[str]],
         gateway: Gateway,
         chains: Mapping[str, timeouts.Chain],
         needed: list[pulumi.Resource],
@@ -197,7 +189,6 @@ class Workload(pulumi.ComponentResource):
         patience = f"{_DEPLOYMENT_SECONDS + chain.deregistration_seconds + stop}s"
         scales = load.replicas.min < load.replicas.max
         route = gateway.routes.get(self._workload)
-        groups = [group.id, self._cluster.outbound_group_id]
         return aws.ecs.Service(
             f"{self._name}-service",
             cluster=self._cluster.arn,
@@ -216,7 +207,7 @@ class Workload(pulumi.ComponentResource):
             wait_for_steady_state=True,
             network_configuration={
                 "subnets": self._foundation.network.private_subnet_ids,
-                "security_groups": [*groups, self._cluster.routed_group_id] if route else groups,
+                "security_groups": security_group_ids,
                 "assign_public_ip": False,
             },
             load_balancers=[

@@ -73,7 +73,7 @@ def close(
     stack: Stack,
     gateway_blocks: pulumi.Output[list[str]],
     opts: pulumi.ResourceOptions,
-) -> None:
+) -> list[pulumi.Resource]:
     """Demands mutual TLS of all pods, and lets each be reached by its callers alone.
 
     Who calls is known by the certificate of its service account, and no more by its address. The
@@ -86,8 +86,11 @@ def close(
         stack: The stack.
         gateway_blocks: The blocks of those subnets.
         opts: The options of all objects.
+
+    Returns:
+        The objects, which exist before the pods that they protect, and until after them.
     """
-    for each in namespaces(fleet):
+    made: list[pulumi.Resource] = [
         k8s.apiextensions.CustomResource(
             f"{name}-mesh-strict-{each}",
             api_version=_SECURITY,
@@ -96,6 +99,8 @@ def close(
             spec={"mtls": {"mode": "STRICT"}},
             opts=opts,
         )
+        for each in namespaces(fleet)
+    ]
     for workload, load in fleet.workloads():
         here = namespace(fleet, load)
         matched = {"selector": {"matchLabels": selector(workload, stack)}}
@@ -107,7 +112,7 @@ def close(
         if principals:
             rules.append({"from": [{"source": {"principals": principals}}]})
         if load.expose:
-            k8s.apiextensions.CustomResource(
+            permissive = k8s.apiextensions.CustomResource(
                 f"{name}-mesh-gateway-{workload}",
                 api_version=_SECURITY,
                 kind="PeerAuthentication",
@@ -119,6 +124,7 @@ def close(
                 },
                 opts=opts,
             )
+            made.append(permissive)
             rules.append(
                 {
                     "from": [{"source": {"ipBlocks": gateway_blocks, "notPrincipals": ["*"]}}],
@@ -131,7 +137,7 @@ def close(
         logical, options = per_namespace(
             f"{name}-mesh-callers-{workload}", homes, opts, keeps=["metadata.name"]
         )
-        k8s.apiextensions.CustomResource(
+        admitted = k8s.apiextensions.CustomResource(
             logical,
             api_version=_SECURITY,
             kind="AuthorizationPolicy",
@@ -140,3 +146,5 @@ def close(
             spec={**matched, "action": "ALLOW", "rules": rules},
             opts=options,
         )
+        made.append(admitted)
+    return made

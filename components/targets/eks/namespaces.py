@@ -106,12 +106,19 @@ class Namespaces(pulumi.ComponentResource):
             )
         ]
         inside = pulumi.ResourceOptions(parent=self, depends_on=made)
-        open_edges(name, fleet=fleet, stack=stack, opts=inside)
+        self.edges = open_edges(name, fleet=fleet, stack=stack, opts=inside)
+        """The network policies of a workload's edges, by workload. They exist before its first pod
+        starts, and until its last has ended."""
         if fleet.mesh is Mesh.ISTIO:
-            open_to_probes(name, namespaces(fleet), opts=inside)
-            mesh.close(
-                name, fleet=fleet, stack=stack, gateway_blocks=self.gateway_blocks, opts=inside
-            )
+            meshed = [
+                *open_to_probes(name, namespaces(fleet), opts=inside),
+                *mesh.close(
+                    name, fleet=fleet, stack=stack, gateway_blocks=self.gateway_blocks, opts=inside
+                ),
+            ]
+            self.edges = {
+                workload: [*policies, *meshed] for workload, policies in self.edges.items()
+            }
         self.priority_class = priority.metadata.name
         self.ready = [*needed, priority, *made]
         """What must be there before a workload."""

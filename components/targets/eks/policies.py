@@ -62,7 +62,9 @@ def dns_servers(
     return [peer_block(service_block), peer_block(_NODE_LOCAL_DNS), _DNS_PODS]
 
 
-def open_edges(name: str, *, fleet: Fleet, stack: Stack, opts: pulumi.ResourceOptions) -> None:
+def open_edges(
+    name: str, *, fleet: Fleet, stack: Stack, opts: pulumi.ResourceOptions
+) -> dict[str, list[pulumi.Resource]]:
     """Opens every edge of the graph: out of the agent, and into the server.
 
     Args:
@@ -70,8 +72,12 @@ def open_edges(name: str, *, fleet: Fleet, stack: Stack, opts: pulumi.ResourceOp
         fleet: The fleet.
         stack: The stack.
         opts: The options of all of them.
+
+    Returns:
+        The policies of the edges that begin or end at each workload, by workload.
     """
     loads = dict(fleet.workloads())
+    made: dict[str, list[pulumi.Resource]] = {workload: [] for workload in loads}
     port = _MESH_PORT if fleet.mesh is Mesh.ISTIO else PORT
     for agent, server in fleet.edges():
         ends = {end: namespace(fleet, loads[end]) for end in (agent, server)}
@@ -100,7 +106,7 @@ def open_edges(name: str, *, fleet: Fleet, stack: Stack, opts: pulumi.ResourceOp
                 opts,
                 keeps=["metadata.name"],
             )
-            k8s.networking.v1.NetworkPolicy(
+            policy = k8s.networking.v1.NetworkPolicy(
                 logical,
                 metadata={
                     "name": f"{'uses' if out else 'used-by'}.{here}.{there}.{ends[there]}",
@@ -109,6 +115,9 @@ def open_edges(name: str, *, fleet: Fleet, stack: Stack, opts: pulumi.ResourceOp
                 spec=spec,
                 opts=options,
             )
+            made[agent].append(policy)
+            made[server].append(policy)
+    return made
 
 
 def open_to_gateway(
@@ -150,7 +159,9 @@ def open_to_gateway(
     )
 
 
-def open_to_probes(name: str, namespaces: Iterable[str], *, opts: pulumi.ResourceOptions) -> None:
+def open_to_probes(
+    name: str, namespaces: Iterable[str], *, opts: pulumi.ResourceOptions
+) -> list[pulumi.Resource]:
     """Lets the kubelet's probes reach the pods of an ambient mesh.
 
     Args:
@@ -158,7 +169,7 @@ def open_to_probes(name: str, namespaces: Iterable[str], *, opts: pulumi.Resourc
         namespaces: The namespaces.
         opts: The options of all of them.
     """
-    for each in namespaces:
+    return [
         k8s.networking.v1.NetworkPolicy(
             f"{name}-{each}-probes",
             metadata={"name": "mesh-probes", "namespace": each},
@@ -169,6 +180,8 @@ def open_to_probes(name: str, namespaces: Iterable[str], *, opts: pulumi.Resourc
             },
             opts=opts,
         )
+        for each in namespaces
+    ]
 
 
 def gateway_blocks(

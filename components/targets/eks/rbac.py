@@ -18,7 +18,7 @@ def let_discover(
     fleet: Fleet,
     labels: Mapping[str, str],
     opts: pulumi.ResourceOptions,
-) -> None:
+) -> list[pulumi.Resource]:
     """Makes a Role and its binding in the agent's namespace, and in each one of its servers.
 
     The agent may get, by name, the discovery document and the services of the servers that it uses.
@@ -30,9 +30,13 @@ def let_discover(
         fleet: The fleet.
         labels: Its labels.
         opts: The options of all of them.
+
+    Returns:
+        The objects, without which the agent's first pod finds no server.
     """
     home = namespace(fleet, load)
     services: dict[str, list[str]] = {home: []}
+    made: list[pulumi.Resource] = []
     for server in load.uses:
         services.setdefault(namespace(fleet, fleet.servers[server]), []).append(server)
     for where, servers in services.items():
@@ -43,19 +47,21 @@ def let_discover(
             rules.append(_get("services", servers))
         # A dot, which no agent's name has: no two agents share a role.
         called = f"discover.{agent}"
-        k8s.rbac.v1.Role(
+        role = k8s.rbac.v1.Role(
             f"{name}-role-{where}",
             metadata={"name": called, "namespace": where, "labels": labels},
             rules=rules,
             opts=opts,
         )
-        k8s.rbac.v1.RoleBinding(
+        binding = k8s.rbac.v1.RoleBinding(
             f"{name}-role-binding-{where}",
             metadata={"name": called, "namespace": where, "labels": labels},
             role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": called},
             subjects=[{"kind": "ServiceAccount", "name": agent, "namespace": home}],
             opts=opts,
         )
+        made += [role, binding]
+    return made
 
 
 def _get(resource: str, names: list[str]) -> k8s.rbac.v1.PolicyRuleArgsDict:

@@ -78,7 +78,7 @@ class EksTarget(pulumi.ComponentResource):
                 name, cluster_name, fleet=fleet, stack=stack, foundation=foundation, parent=self
             )
         )
-        self._let_in(name, foundation, gateway, cluster)
+        rules = self._let_in(name, foundation, gateway, cluster)
         applying = kubernetes_provider(
             f"{name}-kubernetes",
             kubeconfig=kubeconfig(cluster, stack.region, aws_config),
@@ -119,6 +119,7 @@ class EksTarget(pulumi.ComponentResource):
                 foundation=foundation,
                 gateway=gateway,
                 namespaces=namespaces,
+                rules=rules,
                 opts=described,
             )
             alarms(
@@ -169,14 +170,18 @@ class EksTarget(pulumi.ComponentResource):
 
     def _let_in(
         self, name: str, foundation: Foundation, gateway: Gateway, cluster: Cluster
-    ) -> None:
+    ) -> list[pulumi.Resource]:
         """Opens the ways to the nodes, and from them to the files.
 
         Pods have the addresses and the security group of their nodes: which pod may reach which is
         for network policies to say.
+
+        Returns:
+            The rules, those of the gateway's callers included. All pods depend on them.
         """
+        rules = [*gateway.rules]
         if gateway.routes:
-            allow(
+            rules += allow(
                 f"{name}-gateway-to-routed",
                 parent=self,
                 source=gateway.security_group_id,
@@ -185,7 +190,7 @@ class EksTarget(pulumi.ComponentResource):
                 description="The gateway to the workloads behind it",
             )
         if foundation.storage:
-            allow(
+            rules += allow(
                 f"{name}-files",
                 parent=self,
                 source=cluster.security_group_id,
@@ -193,3 +198,4 @@ class EksTarget(pulumi.ComponentResource):
                 port=NFS_PORT,
                 description="Nodes mount the files of the workloads",
             )
+        return rules

@@ -1,5 +1,7 @@
 """One workload as a Deployment."""
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as k8s
@@ -53,6 +55,7 @@ class Workload(pulumi.ComponentResource):
         foundation: Foundation,
         gateway: Gateway,
         namespaces: Namespaces,
+        rules: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Makes the workload.
@@ -66,6 +69,8 @@ class Workload(pulumi.ComponentResource):
             foundation: The foundation.
             gateway: The gateway.
             namespaces: The namespaces; its own is one of them.
+            rules: The rules of security groups that its pods need: they exist before the first
+                starts, and until the last has ended.
             opts: The component's options.
         """
         super().__init__("mcp-platform:eks:Workload", name, None, opts)
@@ -81,9 +86,13 @@ class Workload(pulumi.ComponentResource):
         here = pulumi.ResourceOptions(parent=self, depends_on=needed)
         secrets = foundation.vault.read_by(workload, load)
         secrets_from = vault.vault_name(workload, secrets)
-        ready: list[pulumi.Resource] = [*self._identity(namespaces, foundation, here)]
+        ready = [
+            *rules,
+            *namespaces.edges[workload],
+            *self._identity(namespaces, foundation, here),
+        ]
         if isinstance(load, Agent):
-            let_discover(name, workload, load, fleet=fleet, labels=self._labels, opts=here)
+            ready += let_discover(name, workload, load, fleet=fleet, labels=self._labels, opts=here)
         if secrets:
             ready.append(
                 vault.provider_class(
