@@ -1,5 +1,7 @@
 """The order of creation and deletion: what waits for what, and what does not."""
 
+from typing import Any
+
 import pytest
 
 from tests.components.fleets import (
@@ -163,5 +165,6 @@ def test_a_pod_starts_after_the_rules_and_policies_that_concern_it(fleet: dict[s
 
 def _selected(policy: Resource) -> dict[str, str]:
     """The labels of the pods that a policy of Kubernetes or of the mesh is for."""
-    spec = policy.inputs["spec"]
-    return (spec.get("podSelector") or spec.get("selector") or {}).get("matchLabels", {})
+    spec: dict[str, Any] = policy.inputs["spec"]
+    selector: dict[str, dict[str, str]] = spec.get("podSelector") or spec.get("selector") or {}
+    return selector.get("matchLabels", {})
