@@ -15,6 +15,10 @@ from core.stack import Stack
 class Published(pulumi.ComponentResource):
     """The parameters and the dashboard that are found by the stack's name, whatever the target.
 
+    The discovery document and the record change only after everything in the target exists: the
+    services are steady, the routes deployed, the pods registered. If something fails before, they
+    lead to the old target, which is deleted last.
+
     Type token `mcp-platform:index:Published`. Creates the discovery document as a parameter (see
     `core.discovery.documents` for its form), the dashboard and, with a domain, the record that
     leads to the gateway.
@@ -37,6 +41,7 @@ class Published(pulumi.ComponentResource):
     ) -> None:
         super().__init__("mcp-platform:index:Published", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        leads = pulumi.ResourceOptions(parent=self, depends_on=target.parts)
         # How many parts there are follows from what is known before the addresses are.
         parts = len(discovery.documents(fleet, stack, discovery.server_addresses(fleet, stack)))
         documents = target.server_addresses.apply(
@@ -49,7 +54,7 @@ class Published(pulumi.ComponentResource):
                 description=f"Servers and agents of {stack.label}",
                 type="String",
                 value=documents[number - 1],
-                opts=child,
+                opts=leads,
             )
         dashboard = aws.cloudwatch.Dashboard(
             f"{name}-dashboard",
@@ -64,6 +69,7 @@ class Published(pulumi.ComponentResource):
                 zone=fleet.gateway.zone,
                 endpoint=target.endpoint,
                 parent=self,
+                needed=target.parts,
             )
         url = target.gateway_url
         servers = by_name(

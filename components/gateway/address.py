@@ -1,5 +1,6 @@
 """Where the gateway's domain leads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -24,11 +25,25 @@ class Endpoint:
 
 
 def address(
-    name: str, *, domain: str, zone: str, endpoint: Endpoint, parent: pulumi.Resource
+    name: str,
+    *,
+    domain: str,
+    zone: str,
+    endpoint: Endpoint,
+    parent: pulumi.Resource,
+    needed: Sequence[pulumi.Resource],
 ) -> None:
     """Makes the record that leads from the domain to the gateway.
 
-    It is the same record on every target: at a switch it is turned once the new gateway is there.
+    It is the same record on every target: a switch updates it.
+
+    Args:
+        name: The stem of the logical name.
+        domain: The domain.
+        zone: Its zone.
+        endpoint: What it leads to.
+        parent: The component that it belongs to.
+        needed: What must exist before it leads there.
     """
     aws.route53.Record(
         f"{name}-address",
@@ -42,5 +57,7 @@ def address(
                 "evaluate_target_health": endpoint.has_health,
             }
         ],
-        opts=pulumi.ResourceOptions(parent=parent, aliases=[from_gateway("address")]),
+        opts=pulumi.ResourceOptions(
+            parent=parent, depends_on=needed, aliases=[from_gateway("address")]
+        ),
     )

@@ -23,7 +23,7 @@ def firewall(
     foundation: Foundation,
     resource_arn: pulumi.Input[str],
     parent: pulumi.Resource,
-) -> None:
+) -> list[pulumi.Resource]:
     """Makes a web ACL with a log, and puts it before a load balancer or the stage of a REST API.
 
     Args:
@@ -32,10 +32,13 @@ def firewall(
         foundation: The foundation, which has the log group.
         resource_arn: What it stands before.
         parent: The component that it belongs to.
+
+    Returns:
+        What must exist before callers are let in: nothing without a firewall.
     """
     config, log = fleet.gateway.firewall, foundation.observability.firewall_log_group
     if config is None or log is None:
-        return
+        return []
     child = pulumi.ResourceOptions(parent=parent)
     managed: list[aws.wafv2.WebAclRuleArgsDict] = [
         {
@@ -71,10 +74,10 @@ def firewall(
         visibility_config=_seen("firewall"),
         opts=child,
     )
-    aws.wafv2.WebAclAssociation(
+    association = aws.wafv2.WebAclAssociation(
         f"{name}-firewall-association", web_acl_arn=acl.arn, resource_arn=resource_arn, opts=child
     )
-    aws.wafv2.WebAclLoggingConfiguration(
+    logging = aws.wafv2.WebAclLoggingConfiguration(
         f"{name}-firewall-logging",
         resource_arn=acl.arn,
         log_destination_configs=[log.arn],
@@ -84,6 +87,7 @@ def firewall(
         ],
         opts=child,
     )
+    return [association, logging]
 
 
 def _seen(metric: str) -> aws.wafv2.WebAclVisibilityConfigArgsDict:

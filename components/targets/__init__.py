@@ -20,6 +20,8 @@ class Deployed(Protocol):
         namespace: The Cloud Map namespace that servers are found in.
         server_addresses: Where agents reach each server, by name.
         chat: Where people chat with each agent that does (`chat: websocket`), by name.
+        parts: The components that answer requests. The domain's record and the discovery document
+            lead to the target only once everything in them exists.
     """
 
     @property
@@ -32,6 +34,8 @@ class Deployed(Protocol):
     def namespace(self) -> pulumi.Output[str]: ...  # noqa: D102 - above
     @property
     def server_addresses(self) -> pulumi.Output[dict[str, str]]: ...  # noqa: D102 - above
+    @property
+    def parts(self) -> list[pulumi.Resource]: ...  # noqa: D102 - above
     @property
     def chat(self) -> pulumi.Output[dict[str, str]]: ...  # noqa: D102 - above
 

@@ -12,6 +12,7 @@ from tests.components.fleets import (
     FULL,
     LAMBDA_FULL,
     MINIMAL,
+    PUBLIC,
 )
 from tests.components.recording import Recording, Resource, run
 
@@ -168,3 +169,43 @@ def _selected(policy: Resource) -> dict[str, str]:
     spec: dict[str, Any] = policy.inputs["spec"]
     selector: dict[str, dict[str, str]] = spec.get("podSelector") or spec.get("selector") or {}
     return selector.get("matchLabels", {})
+
+
+TARGETS = ("ecs", "eks", "lambda", "gateway")
+"""What the logical names of the parts of a target begin with."""
+
+
+@pytest.mark.parametrize("fleet", [{**MINIMAL, "gateway": PUBLIC}, FULL, LAMBDA_FULL, EKS_FULL])
+def test_the_record_and_the_discovery_document_wait_for_everything_in_the_target(
+    fleet: dict[str, object],
+):
+    recording = run(fleet)
+    parts = {
+        f"{made.kind} {made.name}"
+        for made in recording.resources.values()
+        if made.name.split("-")[0] in TARGETS and made.custom
+    }
+    assert len(parts) > 10
+    leading = [
+        made
+        for made in [*recording.of("route53.Record"), *recording.of("ssm.Parameter")]
+        if made.name.startswith("published-")
+    ]
+    assert len(leading) == 2
+    for made in leading:
+        assert parts - _awaited(recording, made) == set()
+
+
+def test_the_domain_of_an_api_leads_to_a_stage_that_is_limited_and_guarded():
+    recording = run(LAMBDA_FULL)
+    mapping = _awaited(recording, recording.one("apigateway.BasePathMapping"))
+    assert {
+        "apigateway.MethodSettings lambda-gateway-routes-settings",
+        "wafv2.WebAclAssociation lambda-gateway-routes-firewall-association",
+    } <= mapping
+
+
+def test_a_server_is_registered_once_the_routes_to_it_are_deployed():
+    recording = run(LAMBDA_FULL)
+    for instance in recording.of("servicediscovery.Instance"):
+        assert "apigateway.Stage lambda-internal-routes-stage" in _awaited(recording, instance)

@@ -223,9 +223,10 @@ def test_a_switched_stack_is_destroyed_to_nothing_but_the_log_role(
     assert {thing.type for thing in sandbox.cloud.list()} == LOG_ROLE
 
 
-def _with_domain(folder: Path) -> Sandbox:
-    """The example fleet behind a domain whose zone is there."""
-    sandbox = create(folder)
+@pytest.fixture(scope="module")
+def with_domain(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
+    """The example fleet behind a domain whose zone is there; copy it to change."""
+    sandbox = create(tmp_path_factory.mktemp("switch") / "domain")
     name = {"name": "example.com", "zoneId": DOMAIN["zone"]}
     sandbox.cloud.put(
         Thing(
@@ -241,26 +242,104 @@ def _with_domain(folder: Path) -> Sandbox:
     return sandbox
 
 
-def test_a_domain_keeps_its_certificate_and_its_record_is_turned(tmp_path: Path) -> None:
-    sandbox = _with_domain(tmp_path / "domain")
-    before = sandbox.outputs()["gateway_url"]
-    kept = {
-        each["urn"]: each["id"]
-        for each in sandbox.resources()
-        if each["urn"].split("::")[-1]
-        in {"certificate-acm", "certificate-record", "certificate-validation", "published-address"}
-    }
-    assert len(kept) == 4
-    names = {urn.split("::")[-1] for urn in kept}
-    sandbox.configure("target", "eks")
-    assert not names & {name for changed in sandbox.changes().values() for name in changed}
-    sandbox.configure("target", "lambda")
-    changes = sandbox.changes()
-    assert "published-address" in changes["update"]
-    sandbox.up()
-    after = {each["urn"]: each.get("id") for each in sandbox.resources() if each["urn"] in kept}
-    assert after == kept
-    assert sandbox.outputs()["gateway_url"] == before == "https://mcp.example.com"
+@pytest.mark.parametrize("target", ["eks", "lambda"])
+def test_a_domain_keeps_its_certificate_and_its_record_changes_only_with_the_gateway(
+    with_domain: Sandbox, tmp_path: Path, target: str
+) -> None:
+    sandbox = with_domain.copy(tmp_path / "domain")
+    sandbox.configure("target", target)
+    changed = {name for names in sandbox.changes().values() for name in names}
+    kept = {"certificate-acm", "certificate-record", "certificate-validation"}
+    assert not kept & changed
+    assert ("published-address" in changed) == (target == "lambda")
+
+
+SLOW = (
+    "aws:apigateway/stage:Stage",
+    "aws:ecs/service:Service",
+    "aws:lambda/alias:Alias",
+    "aws:lambda/permission:Permission",
+    "kubernetes:apps/v1:Deployment",
+)
+"""What a target answers by: the record and the discovery document are not to change before it."""
+
+LAST = {"lambda": "aws:lambda/permission:Permission", "ecs": "aws:ecs/service:Service"}
+
+
+def _leads_to(sandbox: Sandbox) -> tuple[str, str]:
+    """Where the domain and the discovery document lead."""
+    (record,) = (
+        thing
+        for thing in sandbox.cloud.list("aws", "aws:route53/record:Record")
+        if thing.properties["type"] == "A"
+    )
+    (parameter,) = sandbox.cloud.list("aws", "aws:ssm/parameter:Parameter")
+    return record.properties["aliases"][0]["name"], parameter.properties["value"]
+
+
+@pytest.mark.parametrize(("left", "target"), [("ecs", "lambda"), ("lambda", "ecs")])
+def test_a_domain_leads_to_the_old_target_until_all_of_the_new_one_answers(
+    walk_of_domain: dict[str, Sandbox], tmp_path: Path, left: str, target: str
+) -> None:
+    sandbox = walk_of_domain[left].copy(tmp_path / "fleet")
+    before, old = _leads_to(sandbox), _things(sandbox)
+    faults = tmp_path / "faults.yaml"
+    failure = {"type": LAST[target], "operation": "create", "skip": 1, "fail": "out of capacity"}
+    faults.write_text(yaml.safe_dump([failure]))
+    sandbox.configure("target", target)
+    failed = sandbox.run(
+        "up", "--yes", "--skip-preview", "--stack", STACK, SANDBOX_FAULTS=str(faults)
+    )
+    assert failed.returncode != 0
+    assert _leads_to(sandbox) == before
+    assert {each for each in old if each[0].startswith(OF_TARGET[left])} <= _things(sandbox)
+
+    late = [{"type": each, "operation": "create", "latency": 2} for each in SLOW]
+    faults.write_text(yaml.safe_dump(late))
+    log = sandbox.up(SANDBOX_FAULTS=str(faults))
+    assert _leads_to(sandbox) != before
+    told = [
+        (name, done) for name, done in re.findall(r"^ [-+~]+ +\S+ (\S+) (\w+) ", log, re.MULTILINE)
+    ]
+    answers = [
+        place
+        for place, (name, done) in enumerate(told)
+        if done == "created" and name.startswith((f"{target}-", "gateway-"))
+    ]
+    gone = [
+        place
+        for place, (name, done) in enumerate(told)
+        if done == "deleting" and name.startswith((f"{left}-", "gateway-"))
+    ]
+    assert answers != []
+    for name in ("published-address", "published-discovery"):
+        assert max(answers) < told.index((name, "updating"))
+        assert told.index((name, "updated")) < min(gone)
+
+
+@pytest.fixture(scope="module")
+def walk_of_domain(
+    with_domain: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Sandbox]:
+    """The fleet behind a domain, by its target."""
+    serverless = with_domain.copy(tmp_path_factory.mktemp("switch") / "serverless")
+    serverless.configure("target", "lambda")
+    kept = {"certificate-acm", "certificate-record", "certificate-validation", "published-address"}
+    before = {each["urn"]: each["id"] for each in with_domain.resources() if _name(each) in kept}
+    serverless.up()
+    after = {each["urn"]: each["id"] for each in serverless.resources() if _name(each) in kept}
+    assert len(before) == len(kept)
+    assert after == before
+    assert (
+        serverless.outputs()["gateway_url"]
+        == with_domain.outputs()["gateway_url"]
+        == "https://mcp.example.com"
+    )
+    return {"ecs": with_domain, "lambda": serverless}
+
+
+def _name(resource: dict[str, Any]) -> str:
+    return resource["urn"].split("::")[-1]
 
 
 _STACK_URN = f"urn:pulumi:{STACK}::mcp-platform::"
@@ -316,9 +395,9 @@ def _move_back(sandbox: Sandbox, moved: dict[str, tuple[str, str, str]], file: P
 
 
 def test_a_stack_of_the_first_release_replaces_neither_certificate_nor_address(
-    tmp_path: Path,
+    with_domain: Sandbox, tmp_path: Path
 ) -> None:
-    sandbox = _with_domain(tmp_path / "moved")
+    sandbox = with_domain.copy(tmp_path / "moved")
     _move_back(sandbox, MOVED, tmp_path / "state.json")
     assert sandbox.changes() == {}
 

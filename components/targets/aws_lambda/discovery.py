@@ -1,5 +1,7 @@
 """The servers in AWS Cloud Map, for whoever looks for them there."""
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
@@ -14,11 +16,13 @@ def register_servers(
     addresses: pulumi.Output[dict[str, str]],
     stack: Stack,
     parent: pulumi.Resource,
+    needed: Sequence[pulumi.Resource],
 ) -> pulumi.Output[str]:
     """Makes an HTTP namespace with a service for every server, and an instance of each.
 
     Functions have no address of their own that a DNS name could lead to: an instance has the URL of
-    the server, as the discovery document has it, and the ARN of its function.
+    the server, as the discovery document has it, and the ARN of its function. It is registered when
+    the routes to it are deployed (`needed`).
 
     Returns:
         The namespace's name.
@@ -47,6 +51,6 @@ def register_servers(
             instance_id=server,
             service_id=service.id,
             attributes={"url": addresses[server], "function": workload.alias_arn},
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=needed),
         )
     return namespace.name

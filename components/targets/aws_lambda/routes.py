@@ -374,7 +374,7 @@ class Routes(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=logged),
         )
         throttle = self._fleet.gateway.throttle
-        aws.apigateway.MethodSettings(
+        settings = aws.apigateway.MethodSettings(
             f"{self._name}-settings",
             rest_api=self._api.id,
             stage_name=stage.stage_name,
@@ -388,21 +388,23 @@ class Routes(pulumi.ComponentResource):
             },
             opts=self._child,
         )
+        guards: list[pulumi.Resource] = [settings]
+        if self._api.is_gateway:
+            guards += firewall(
+                self._name,
+                fleet=self._fleet,
+                foundation=self._foundation,
+                resource_arn=stage.arn,
+                parent=self,
+            )
         if self._api.domain_name is not None:
             aws.apigateway.BasePathMapping(
                 f"{self._name}-mapping",
                 domain_name=self._api.domain_name,
                 rest_api=self._api.id,
                 stage_name=stage.stage_name,
-                opts=self._child,
-            )
-        if self._api.is_gateway:
-            firewall(
-                self._name,
-                fleet=self._fleet,
-                foundation=self._foundation,
-                resource_arn=stage.arn,
-                parent=self,
+                # The domain leads to the stage only once it is limited and guarded.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=guards),
             )
         return stage
 

@@ -109,10 +109,12 @@ class LambdaTarget(pulumi.ComponentResource):
         }
         if apis.internal is not apis.gateway:
             apis.internal.admit_roles(self._roles_of_agents(), foundation)
-        self._routes(apis)
+        routes = self._routes(apis)
         keep_active(name, self._kept_active(apis), foundation=foundation, parent=self)
         self._alarms(apis)
         self.gateway_url = apis.gateway.url
+        self.parts: list[pulumi.Resource] = [self]
+        """The components that answer requests."""
         self.endpoint = apis.gateway.endpoint
         """What the fleet's domain leads to."""
         self.dashboard = dashboard(
@@ -130,6 +132,7 @@ class LambdaTarget(pulumi.ComponentResource):
             addresses=self.server_addresses,
             stack=stack,
             parent=self,
+            needed=routes,
         )
         self.chat = by_name(
             {key: made.chat_url for key, made in self._workloads.items() if made.chat_url}
@@ -203,8 +206,9 @@ class LambdaTarget(pulumi.ComponentResource):
         functions |= {key: made.tools for key, made in self._machines.items()}
         return [functions[name].role_arn for name, one in self._fleet.agents.items() if one.uses]
 
-    def _routes(self, apis: Apis) -> None:
-        fleet = self._fleet
+    def _routes(self, apis: Apis) -> list[pulumi.Resource]:
+        """Makes the routes of each API, and gives them."""
+        fleet, deployed = self._fleet, list[pulumi.Resource]()
         plans = [(apis.gateway, rest_api.gateway_routes(fleet))]
         if apis.internal is not apis.gateway:
             plans.append((apis.internal, rest_api.internal_routes(fleet)))
@@ -221,6 +225,7 @@ class LambdaTarget(pulumi.ComponentResource):
                 foundation=self._foundation,
                 opts=self._child,
             )
+            deployed.append(made)
             api_alarm(
                 f"{self._name}-{api.what}",
                 parent=self,
@@ -228,6 +233,7 @@ class LambdaTarget(pulumi.ComponentResource):
                 stage_name=made.stage_name,
                 topic_arn=self._foundation.observability.topic_arn,
             )
+        return deployed
 
     def _kept_active(self, apis: Apis) -> dict[str, tuple[Function, str]]:
         """The functions that a schedule invokes, each with what it is invoked with."""

@@ -98,6 +98,8 @@ class EcsTarget(pulumi.ComponentResource):
             service_names={key: made.service_name for key, made in workloads.items()},
             gateway=gateway,
         )
+        self.parts: list[pulumi.Resource] = [gateway, self]
+        """The components that answer requests."""
         self.endpoint = gateway.endpoint
         """What the fleet's domain leads to."""
         self.namespace = foundation.discovery.namespace

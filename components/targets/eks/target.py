@@ -147,6 +147,8 @@ class EksTarget(pulumi.ComponentResource):
         self.dashboard = dashboard(
             region=stack.region, cluster_name=cluster.name, fleet=fleet, gateway=gateway
         )
+        self.parts: list[pulumi.Resource] = [gateway, self]
+        """The components that answer requests."""
         self.endpoint = gateway.endpoint
         """What the fleet's domain leads to."""
         self.namespace = pulumi.Output.from_input(CLUSTER_DOMAIN)
