@@ -22,6 +22,7 @@ from components.gateway.gateway import Gateway
 from components.publish import Published
 from components.targets.ecs import EcsTarget
 from components.targets.ecs.cluster import create_cluster
+from components.targets.ecs.traffic import open_traffic
 from components.targets.ecs.workload import Workload
 from components.targets.eks import EksTarget
 from components.targets.eks import cluster as eks_cluster
@@ -91,7 +92,8 @@ def _everything_with_options() -> None:
         load=fleet.servers["notes"],
         **base,
         gateway=gateway,
-        cluster=create_cluster("shared", stack=stack, foundation=foundation, parent=target),
+        cluster=create_cluster("shared", parent=target),
+        traffic=open_traffic("shared", **base, gateway=gateway, parent=target)["notes"],
         opts=opts,
     )
     Published("Published", **base, target=target, opts=opts)
@@ -124,6 +126,7 @@ def _eks_with_options() -> None:
         **base,
         gateway=gateway,
         namespaces=namespaces,
+        rules=[],
         opts=opts,
     )
 
