@@ -33,7 +33,7 @@ from core.parse import parse
 from core.stack import Stack
 from core.zones import Placement
 from tests.components.fleets import EKS_FULL, FULL
-from tests.components.recording import ROOT, Recording, Resource, configuration, record
+from tests.components.recording import REGION, ROOT, Recording, Resource, configuration, record
 
 OWNER, OTHER_PROVIDER, NEEDED, FORMER = "owner", "other", "needed", "former-name"
 OTHER_CLUSTER = "other-cluster"
@@ -136,7 +136,7 @@ _PROGRAMS = {"eks": _eks_with_options, "rest": _everything_with_options}
 
 @functools.cache
 def _recorded(program: str) -> Recording:
-    return record(_PROGRAMS[program], configuration={}, encrypted=[])
+    return record(_PROGRAMS[program], configuration={"aws:region": REGION}, encrypted=[])
 
 
 def _component(program: str, name: str) -> Resource:
