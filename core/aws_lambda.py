@@ -32,6 +32,9 @@ MAX_RESPONSE_MIB: Final = 200
 MAX_ENVIRONMENT_BYTES: Final = 4096
 """Names and values of all variables together."""
 
+MIN_VARIABLE_NAME: Final = 2
+"""Characters of a variable's name (AWS Lambda API reference, Environment, Variables)."""
+
 MAX_MOUNT_CHARACTERS: Final = 160
 """FileSystemConfig, LocalMountPath."""
 

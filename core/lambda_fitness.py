@@ -203,6 +203,14 @@ def _variables(
     fleet: Fleet, region: str, path: tuple[str, str], load: Server | Agent
 ) -> Iterator[Fault]:
     for name in load.environment:
+        if len(name) < aws_lambda.MIN_VARIABLE_NAME:
+            yield Fault(
+                path=(*path, "environment", name),
+                got=show(name),
+                allowed=f"names of {aws_lambda.MIN_VARIABLE_NAME} characters or more; {_ELSEWHERE} "
+                "set this one",
+                mend=rm_command((*path, "environment", name)),
+            )
         if name in aws_lambda.RESERVED_VARIABLES or name.startswith(aws_lambda.ADAPTER_PREFIX):
             yield Fault(
                 path=(*path, "environment", name),

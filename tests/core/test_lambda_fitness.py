@@ -222,6 +222,22 @@ def test_a_variable_that_only_looks_like_one_of_lambda_is_free(root: Path, name:
     _assert_fits(_clock(environment={name: "x"}), root)
 
 
+def test_a_variable_has_a_name_of_two_characters(root: Path):
+    own = _clock(environment={"A": "x"})
+    _assert_refused(
+        own,
+        root,
+        Fault(
+            path=("servers", "clock", "environment", "A"),
+            got="A",
+            allowed="names of 2 characters or more; ecs and eks can set this one",
+            mend=_rm("servers.clock.environment.A"),
+        ),
+    )
+    _assert_fits(_clock(environment={"AB": "x"}), root)
+    _assert_fits(own | {"target": "ecs"}, root)
+
+
 def _takes(own: dict[str, Any], section: str, name: str) -> int:
     fleet = Fleet.model_validate(own)
     load = getattr(fleet, section)[name]
@@ -229,10 +245,10 @@ def _takes(own: dict[str, Any], section: str, name: str) -> int:
 
 
 def test_an_environment_has_4096_bytes_with_what_the_platform_tells(root: Path):
-    room = 4096 - _takes(_clock(environment={"A": ""}), "servers", "clock")
+    room = 4096 - _takes(_clock(environment={"AA": ""}), "servers", "clock")
     assert room > 2500
-    _assert_fits(_clock(environment={"A": "x" * room}), root)
-    own = _clock(environment={"A": "x" * (room + 1)})
+    _assert_fits(_clock(environment={"AA": "x" * room}), root)
+    own = _clock(environment={"AA": "x" * (room + 1)})
     assert configuration(own).faults(root) == (
         Fault(
             path=("servers", "clock"),
@@ -638,7 +654,7 @@ def test_hidden_servers_are_counted_in_the_api_that_has_them(root: Path):
         _clock(exec=True),
         _clock(storage={"mount": "/" + "a" * 156}),
         _clock(environment={"AWS_REGION": "x"}),
-        _clock(environment={"A": "x" * 4096}),
+        _clock(environment={"AA": "x" * 4096}),
         _clock(sessions="legacy-stateful"),
         _clock(subscriptions=True),
         _clock(image={"uri": DIGEST_URI}),
