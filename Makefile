@@ -41,7 +41,8 @@ conformance: setup ## run the official conformance suite and Inspector, here and
 	@$(python) -m tests.conformance.run
 	@$(python) -m tests.conformance.deployed
 
-bench: setup ## measure previews at 1, 10, 100 and 500 servers, and a server under load
+bench: setup ## measure previews, first deployments against their longest chain, and a server under load
 	@bin/setup conformance
 	@$(python) -m tests.load
 	@PATH="$$(bin/setup):$(CURDIR)/.venv/bin:$$PATH" $(python) -m tests.bench
+	@PATH="$$(bin/setup):$(CURDIR)/.venv/bin:$$PATH" $(python) -m tests.first_up
