@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.cloud import Thing
 from sandbox.serve import ecs, eks
 from sandbox.serve.plan import GATEWAY, OPERATOR, Deployed, DeployedError, Process
 from tests.engine.sandbox_run import Sandbox, create
@@ -24,11 +25,24 @@ MODEL = f"arn:aws:bedrock:us-west-2::foundation-model/{CLAUDE}"
 AGENTS, SERVERS = ("assistant", "clerk"), ("clock", "notes")
 
 
+def _give_domain(sandbox: Sandbox) -> None:
+    """A domain in a zone of somebody else's, and no authentication."""
+    zone = Thing(
+        provider="aws",
+        type="aws:route53/zone:Zone",
+        id="Z0123456789ABCDEFGHIJ",
+        inputs={"name": "example.com"},
+        properties={"name": "example.com", "zoneId": "Z0123456789ABCDEFGHIJ"},
+    )
+    sandbox.cloud.put(zone)
+    sandbox.configure("gateway", {"domain": "mcp.example.com", "zone": zone.id})
+
+
 @pytest.fixture(scope="module")
 def with_clerk(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     sandbox = create(tmp_path_factory.mktemp("clerk"))
     sandbox.configure("agents.clerk", CLERK)
-    sandbox.configure("gateway", {"domain": "mcp.example.com", "zone": "Z0123456789ABCDEFGHIJ"})
+    _give_domain(sandbox)
     sandbox.up()
     return sandbox
 
@@ -39,7 +53,7 @@ def with_teams(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     sandbox = create(tmp_path_factory.mktemp("teams"))
     sandbox.configure("target", "eks")
     sandbox.configure("agents.clerk", CLERK)
-    sandbox.configure("gateway", {"domain": "mcp.example.com", "zone": "Z0123456789ABCDEFGHIJ"})
+    _give_domain(sandbox)
     sandbox.configure("teams.records.pods", 40)
     sandbox.configure("servers.notes.team", "records")
     sandbox.up()
@@ -200,7 +214,7 @@ def test_in_a_mesh_the_same_calls_get_through(tmp_path: Path) -> None:
     sandbox = create(tmp_path / "meshed")
     sandbox.configure("target", "eks")
     sandbox.configure("agents.clerk", CLERK)
-    sandbox.configure("gateway", {"domain": "mcp.example.com", "zone": "Z0123456789ABCDEFGHIJ"})
+    _give_domain(sandbox)
     sandbox.configure("mesh", "istio")
     sandbox.up()
     deployed = eks.read(sandbox.cloud)
