@@ -6,6 +6,10 @@ The file that SANDBOX_FAULTS names is a YAML list; each entry is one rule:
       operation: create           # check, diff, create, read, update, delete, invoke or *
       latency: 1.5                # seconds that the call takes longer
       fail: "no capacity"         # message that the call fails with
+      after: kept                 # create, update: the call is carried out before it fails, and the
+                                  # provider leaves the new state behind, as it does when what it
+                                  # waits for does not come; the cloud has what was made (kept), or
+                                  # after an update what was there before it (undone)
       throttle: 3                 # throttled replies before the call goes through
       count: 1                    # how many calls the rule touches; absent: all
       skip: 0                     # how many calls it lets pass first
@@ -26,12 +30,27 @@ from sandbox.cloud import Cloud
 
 # The AWS provider gives a throttled call up after 25 attempts (its `maxRetries` default).
 MAX_ATTEMPTS = 25
+FAILED = "sandboxFailed"
+"""The property of what the cloud has made and a fault then made fail: it does not work."""
+_AFTER = ("kept", "undone")
 _FIRST_BACKOFF_SECONDS = 0.05
 _LONGEST_BACKOFF_SECONDS = 2.0
 
 
 class FaultError(Exception):
     """A failure that was asked for."""
+
+
+class AfterwardsError(FaultError):
+    """A failure that comes after the call is carried out.
+
+    Attributes:
+        undone: whether the cloud then has what was there before.
+    """
+
+    def __init__(self, message: str, *, undone: bool) -> None:
+        super().__init__(message)
+        self.undone = undone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +61,7 @@ class Fault:
     operation: str = "*"
     latency: float = 0.0
     fail: str = ""
+    after: str = ""
     throttle: int = 0
     count: int | None = None
     skip: int = 0
@@ -66,6 +86,8 @@ def load(path: str | Path | None) -> tuple[Fault, ...]:
             raise ValueError(
                 f"{path}: rule {number} has unknown key {unknown[0]!r}; known: {sorted(known)}"
             )
+        if rule.get("after") not in (None, *_AFTER):
+            raise ValueError(f"{path}: rule {number}: after {rule['after']!r}; known: {_AFTER}")
         rules.append(Fault(**rule))
     return tuple(rules)
 
@@ -88,6 +110,7 @@ def inject(
 
     Raises:
         FaultError: a rule asks for a failure, or for more throttling than the provider bears.
+        AfterwardsError: a rule asks for a failure after the call.
     """
     for number, rule in enumerate(rules):
         if not fnmatchcase(type_, rule.type) or not fnmatchcase(operation, rule.operation):
@@ -105,6 +128,10 @@ def inject(
             raise FaultError(
                 f"{operation} {type_}: ThrottlingException: Rate exceeded"
                 f" (gave up after {MAX_ATTEMPTS} attempts)"
+            )
+        if rule.fail and rule.after and operation in ("create", "update"):
+            raise AfterwardsError(
+                f"{operation} {type_}: {rule.fail}", undone=rule.after == "undone"
             )
         if rule.fail:
             raise FaultError(f"{operation} {type_}: {rule.fail}")

@@ -17,13 +17,14 @@ from enum import IntEnum
 from typing import Any, cast
 
 import grpc
-from google.protobuf import empty_pb2, struct_pb2
+from google.protobuf import any_pb2, empty_pb2, struct_pb2
 from google.protobuf.message import Message
 from pulumi.runtime.proto import (
     engine_pb2,
     engine_pb2_grpc,
     plugin_pb2,
     provider_pb2,
+    status_pb2,
 )
 
 from sandbox import faults
@@ -39,6 +40,18 @@ _GRPC_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_messag
 
 class RefusedError(Exception):
     """What the cloud answers to a request that it does not accept; the message is the answer."""
+
+
+class UnsettledError(Exception):
+    """A call that was carried out and failed: the engine keeps the state that comes with it.
+
+    Attributes:
+        left: the state.
+    """
+
+    def __init__(self, message: str, left: provider_pb2.ErrorResourceInitFailed) -> None:
+        super().__init__(message)
+        self.left = left
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -315,6 +328,32 @@ class Service:
     def _inject(self, type_: str, operation: str) -> None:
         faults.inject(self._rules, self._cloud, type_, operation)
 
+    @contextmanager
+    def _afterwards(self, type_: str, id_: str, operation: str) -> Generator["_Outcome"]:
+        """Inject the faults of a call; one that comes afterwards leaves the new state behind."""
+        outcome, late = _Outcome(id=id_), None
+        before = self._cloud.get(self._provider.name, type_, id_)
+        try:
+            self._inject(type_, operation)
+        except faults.AfterwardsError as fault:
+            late = fault
+        yield outcome
+        if late is None:
+            return
+        now = self._cloud.get(self._provider.name, type_, outcome.id)
+        if now is not None:
+            earlier = before.properties if before and late.undone else now.properties
+            mark = {} if late.undone else {faults.FAILED: str(late)}
+            changes = {**dict.fromkeys(now.properties), **earlier, **mark}
+            self._cloud.edit(self._provider.name, type_, now.id, changes)
+        left = provider_pb2.ErrorResourceInitFailed(
+            id=outcome.id,
+            properties=outcome.properties,
+            inputs=outcome.inputs,
+            reasons=[str(late)],
+        )
+        raise UnsettledError(str(late), left)
+
     def handshake(
         self, request: provider_pb2.ProviderHandshakeRequest
     ) -> provider_pb2.ProviderHandshakeResponse:
@@ -413,15 +452,21 @@ class Service:
         """Make a resource, or in a preview tell what is known of it."""
         inputs, secrets = decode(request.properties)
         name, type_ = _name_and_type(request.urn)
-        if not request.preview:
-            self._inject(type_, "create")
         call = Call(type=type_, urn=request.urn, name=name, inputs=inputs, preview=request.preview)
-        with _hiding(hide(inputs, secrets)):
-            made = self._provider.create(self._context(), call)
-        return provider_pb2.CreateResponse(
-            id="" if request.preview else made.id,
-            properties=self._state(type_, made.properties, secrets),
-        )
+        if request.preview:
+            made = self._create(call, secrets)
+            return provider_pb2.CreateResponse(
+                properties=self._state(type_, made.properties, secrets)
+            )
+        with self._afterwards(type_, "", "create") as outcome:
+            made = self._create(call, secrets)
+            outcome.id, outcome.inputs = made.id, request.properties
+            outcome.properties = self._state(type_, made.properties, secrets)
+        return provider_pb2.CreateResponse(id=made.id, properties=outcome.properties)
+
+    def _create(self, call: Call, secrets: frozenset[Path]) -> Made:
+        with _hiding(hide(call.inputs, secrets)):
+            return self._provider.create(self._context(), call)
 
     def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse:
         """Look a resource up; an empty id says that it is gone."""
@@ -450,8 +495,6 @@ class Service:
         """Change a resource in place."""
         news, secrets = decode(request.news)
         name, type_ = _name_and_type(request.urn)
-        if not request.preview:
-            self._inject(type_, "update")
         call = Call(
             type=type_,
             urn=request.urn,
@@ -462,9 +505,20 @@ class Service:
             properties=decode(request.olds)[0],
             preview=request.preview,
         )
-        with _hiding(hide(news, secrets)):
-            properties = self._provider.update(self._context(), call)
-        return provider_pb2.UpdateResponse(properties=self._state(type_, properties, secrets))
+        if request.preview:
+            properties = self._update(call, secrets)
+            return provider_pb2.UpdateResponse(properties=self._state(type_, properties, secrets))
+        with self._afterwards(type_, request.id, "update") as outcome:
+            properties = self._update(call, secrets)
+            outcome.inputs, outcome.properties = (
+                request.news,
+                self._state(type_, properties, secrets),
+            )
+        return provider_pb2.UpdateResponse(properties=outcome.properties)
+
+    def _update(self, call: Call, secrets: frozenset[Path]) -> Mapping[str, Any]:
+        with _hiding(hide(call.inputs, secrets)):
+            return self._provider.update(self._context(), call)
 
     def delete(self, request: provider_pb2.DeleteRequest) -> empty_pb2.Empty:
         """Take a resource away."""
@@ -496,6 +550,15 @@ class Service:
     ) -> struct_pb2.Struct:
         always = {(name,) for name in self._provider.secret_outputs(type_)}
         return encode(properties, secrets | always)
+
+
+@dataclass(kw_only=True)
+class _Outcome:
+    """What a create or an update has made, for the failure that may come after it."""
+
+    id: str
+    properties: struct_pb2.Struct = field(default_factory=struct_pb2.Struct)
+    inputs: struct_pb2.Struct = field(default_factory=struct_pb2.Struct)
 
 
 def hide(values: Mapping[str, Any], secrets: Iterable[Path]) -> Callable[[str], str]:
@@ -564,6 +627,16 @@ def _handler(
     def run(message: Json, context: grpc.ServicerContext) -> Json:
         try:
             return method(message)
+        except UnsettledError as error:
+            details = any_pb2.Any()
+            details.Pack(error.left)
+            status = status_pb2.Status(
+                code=grpc.StatusCode.UNKNOWN.value[0], message=str(error), details=[details]
+            )
+            # Where gRPC puts what comes with an error (grpc-status, rpc_status.py).
+            metadata = ("grpc-status-details-bin", status.SerializeToString())
+            context.set_trailing_metadata((metadata,))
+            return context.abort(grpc.StatusCode.UNKNOWN, str(error))
         except (RefusedError, faults.FaultError) as refusal:
             return context.abort(grpc.StatusCode.UNKNOWN, str(refusal))
 

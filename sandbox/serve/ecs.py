@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sandbox.cloud import Cloud
+from sandbox.faults import FAILED
 from sandbox.providers.kubernetes.tree import part, parts
 from sandbox.serve import entries, mounts, permissions, secret_store, security_groups
 from sandbox.serve.permissions import Context
@@ -218,7 +219,9 @@ def _port(container: Mapping[str, Any], environment: Mapping[str, str]) -> int |
 
 
 def _copies(cloud: Cloud, service: Mapping[str, Any]) -> int:
-    """The desired count, which autoscaling brings between its bounds."""
+    """The desired count, which autoscaling brings between its bounds; none after a failure."""
+    if FAILED in service:
+        return 0
     cluster = str(service.get("cluster")).rpartition("/")[2]
     resource = f"service/{cluster}/{service.get('name')}"
     desired = int(service.get("desiredCount") or 0)

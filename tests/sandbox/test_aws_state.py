@@ -31,6 +31,7 @@ LISTENER = "aws:lb/listener:Listener"
 RULE = "aws:lb/listenerRule:ListenerRule"
 REPOSITORY = "aws:ecr/repository:Repository"
 NAMESPACE = "aws:servicediscovery/privateDnsNamespace:PrivateDnsNamespace"
+HTTP_NAMESPACE = "aws:servicediscovery/httpNamespace:HttpNamespace"
 REGISTRY = "aws:servicediscovery/service:Service"
 KUBERNETES = "aws:eks/cluster:Cluster"
 CERTIFICATE = "aws:acm/certificate:Certificate"
@@ -373,6 +374,80 @@ def test_a_cluster_with_services_cannot_be_deleted(account: Any):
         account.delete(CLUSTER, cluster)
     account.delete(SERVICE, service)
     account.delete(CLUSTER, cluster)
+
+
+def test_a_secret_has_no_version_until_somebody_sets_its_value(account: Any):
+    token = "aws:secretsmanager/getSecretVersions:getSecretVersions"
+    secret = account.make(SECRET, name="s")
+    assert account.invoke(token, secretId=secret.id)["versions"] == []
+    version = account.make(VERSION, secretId=secret.id, secretString="hush")
+    assert account.invoke(token, secretId=secret.id)["versions"] == [
+        {"versionId": version.properties["versionId"], "versionStages": ["AWSCURRENT"]}
+    ]
+    with pytest.raises(RefusedError, match="ResourceNotFoundException"):
+        account.invoke(token, secretId="gone")
+
+
+def test_a_service_gets_a_load_balancer_and_its_grace_period_in_two_updates(account: Any):
+    vpc, subnet = make_network(account)
+    targets = account.make(TARGETS, port=80, protocol="HTTP", vpcId=vpc.id, targetType="ip")
+    balancer = account.make(BALANCER, subnets=[subnet.id])
+    forward = [{"type": "forward", "targetGroupArn": targets.id}]
+    listening = {"loadBalancerArn": balancer.id, "port": 80}
+    account.make(LISTENER, **listening, defaultActions=forward)
+    cluster = account.make(CLUSTER, name="c")
+    task = make_task(account)
+    inputs = {
+        "name": "s",
+        "cluster": cluster.properties["arn"],
+        "taskDefinition": task.properties["arn"],
+        "networkConfiguration": {"subnets": [subnet.id]},
+    }
+    grace = {"healthCheckGracePeriodSeconds": 60}
+    routed = {
+        "loadBalancers": [
+            {"targetGroupArn": targets.id, "containerName": "app", "containerPort": 80}
+        ]
+    }
+    service = account.make(SERVICE, **inputs)
+    with pytest.raises(RefusedError, match="only valid for services configured to use load bal"):
+        account.update(SERVICE, service, **inputs, **routed, **grace)
+    with pytest.raises(RefusedError, match="only valid for services configured to use load bal"):
+        account.update(SERVICE, service, **inputs, **grace)
+    properties = account.update(SERVICE, service, **inputs, **routed)
+    now = Made(id=service.id, properties=properties, inputs={**inputs, **routed})
+    assert account.update(SERVICE, now, **inputs, **routed, **grace)["loadBalancers"]
+
+
+def test_another_strategy_of_a_service_needs_a_new_deployment(account: Any):
+    spot = {"capacityProviderStrategies": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}
+    _, service = make_service(account)
+    inputs = {key: value for key, value in service.inputs.items() if key != "launchType"}
+    with pytest.raises(RefusedError, match="you must force a new deployment"):
+        account.update(SERVICE, service, **inputs, **spot)
+    assert account.update(SERVICE, service, **inputs, **spot, forceNewDeployment=True)
+
+
+def test_a_registry_of_an_http_namespace_cannot_be_updated(account: Any):
+    namespace = account.make(HTTP_NAMESPACE, name="fleet")
+    inputs = {"name": "clock", "namespaceId": namespace.id}
+    made = account.make(REGISTRY, **inputs, description="a")
+    with pytest.raises(RefusedError, match="a service in an HTTP namespace cannot be updated"):
+        account.update(REGISTRY, made, **inputs, description="b")
+
+
+@pytest.mark.parametrize("mode", ["API_AND_CONFIG_MAP", "CONFIG_MAP"])
+def test_a_cluster_that_knows_access_entries_alone_goes_on_so(account: Any, mode: str):
+    _, subnet = make_network(account)
+    role = account.make(ROLE, name="r", assumeRolePolicy=TRUST)
+    inputs = {
+        "name": "k",
+        "roleArn": role.properties["arn"],
+        "vpcConfig": {"subnetIds": [subnet.id]},
+    }
+    made = account.make(KUBERNETES, **inputs, accessConfig={"authenticationMode": "API"})
+    with pytest.raises(RefusedError, match="Unsupported authentication mode update"):
+        account.update(KUBERNETES, made, **inputs, accessConfig={"authenticationMode": mode})
 
 
 def test_a_service_on_a_target_group_without_a_listener_is_refused(account: Any):

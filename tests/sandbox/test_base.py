@@ -8,11 +8,11 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import empty_pb2
-from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2
+from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
 from sandbox.cloud import Cloud
-from sandbox.faults import Fault
+from sandbox.faults import FAILED, Fault
 from sandbox.providers import randomness
 from sandbox.providers.aws.provider import PROVIDER, VERSION
 from sandbox.providers.base import (
@@ -22,6 +22,7 @@ from sandbox.providers.base import (
     Context,
     Difference,
     Service,
+    UnsettledError,
     compare,
     start,
 )
@@ -149,6 +150,35 @@ def test_a_preview_creates_nothing_and_gives_no_id(cloud: Cloud):
     assert properties["arn"] is UNKNOWN
     assert properties["kmsKeyId"] is UNKNOWN
     assert cloud.list() == []
+
+
+@pytest.mark.parametrize("after", ["kept", "undone"])
+def test_a_call_that_fails_after_it_was_carried_out_leaves_its_new_state(cloud: Cloud, after: str):
+    service = configured(Service(PROVIDER, cloud))
+    inputs = encode({"name": "/logs", "retentionInDays": 1})
+    made = create(service, LOG_GROUP, inputs)
+    fault = Fault(operation="update", fail="it does not settle", after=after)
+    failing = configured(Service(PROVIDER, cloud, [fault]))
+    news = encode({"name": "/logs", "retentionInDays": 3})
+    request = provider_pb2.UpdateRequest(
+        urn=urn(LOG_GROUP), id=made.id, olds=made.properties, old_inputs=inputs, news=news
+    )
+    with pytest.raises(UnsettledError, match="it does not settle") as error:
+        failing.update(request)
+    left = error.value.left
+    assert (left.id, list(left.reasons)) == ("/logs", [f"update {LOG_GROUP}: it does not settle"])
+    assert decode(left.properties)[0]["retentionInDays"] == 3
+    now = cloud.get("aws", LOG_GROUP, "/logs")
+    assert now is not None
+    assert now.properties["retentionInDays"] == {"kept": 3, "undone": 1}[after]
+    assert (FAILED in now.properties) is (after == "kept")
+    # The engine tries again with the state that was left, in which nothing is to change.
+    request.olds.CopyFrom(left.properties)
+    request.old_inputs.CopyFrom(news)
+    service.update(request)
+    now = cloud.get("aws", LOG_GROUP, "/logs")
+    assert now is not None
+    assert now.properties["retentionInDays"] == {"kept": 3, "undone": 1}[after]
 
 
 def test_a_diff_tells_the_engine_paths_kinds_and_replacements(cloud: Cloud):
@@ -279,6 +309,27 @@ def test_a_resource_lives_its_life_over_a_real_channel(
 
 
 @pytest.mark.enable_socket
+def test_what_is_left_of_a_failure_comes_with_the_error_over_a_real_channel(cloud: Cloud):
+    fault = Fault(type=LOG_GROUP, operation="create", fail="it does not settle", after="kept")
+    server, port = start(configured(Service(PROVIDER, cloud, [fault])))
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            provider: Any = ResourceProviderStub(channel)
+            request = provider_pb2.CreateRequest(
+                urn=urn(LOG_GROUP), properties=encode({"name": "/logs"})
+            )
+            with pytest.raises(grpc.RpcError) as error:
+                provider.Create(request)
+    finally:
+        server.stop(None)
+    failed: Any = error.value
+    details = dict(failed.trailing_metadata())["grpc-status-details-bin"]
+    (packed,) = status_pb2.Status.FromString(details).details
+    left = provider_pb2.ErrorResourceInitFailed()
+    assert packed.Unpack(left)
+    assert (left.id, decode(left.properties)[0]["name"]) == ("/logs", "/logs")
+
+
 def test_a_warning_reaches_the_engine_once(stub: Any, engine: tuple[_Engine, str]):
     log, address = engine
     stub.Handshake(provider_pb2.ProviderHandshakeRequest(engine_address=address))

@@ -29,6 +29,7 @@ def test_rules_are_read_as_written(tmp_path: Path):
         ("type: x", "expected a list of rules"),
         ("- x", "expected a list of rules"),
         ("- {kind: x}", "rule 0 has unknown key 'kind'; known: "),
+        ("- {after: lost}", r"rule 0: after 'lost'; known: \('kept', 'undone'\)"),
     ],
 )
 def test_a_file_that_is_no_list_of_rules_is_refused(tmp_path: Path, text: str, says: str):

@@ -61,6 +61,29 @@ def must_be_met(known: Plan, call: Call, scope: _Scope, cloud: Cloud) -> None:
             raise RefusedError(f"{code}: {call.type} {call.name}: {text}")
 
 
+def must_be_allowed(known: Plan, call: Call, scope: _Scope, cloud: Cloud) -> None:
+    """Refuse an update that AWS does not take in place, by the table's `refuses`.
+
+    Args:
+        known: what is known of the resource's type.
+        call: the request.
+        scope: its new properties and surroundings.
+        cloud: the cloud.
+
+    Raises:
+        RefusedError: AWS does not take it.
+    """
+    for refused in known.table.refuses:
+        was = cast("Mapping[str, Json]", refused.get("was", {}))
+        changes = any(
+            look(call.old_inputs, path) != look(call.inputs, path) for path in refused["of"]
+        )
+        before = all(holds(look(call.properties, name), wanted) for name, wanted in was.items())
+        if changes and before and _counts(refused, scope, cloud):
+            code, _, text = str(refused["error"]).partition(": ")
+            raise RefusedError(f"{code}: {call.type} {call.name}: {text}")
+
+
 def links(known: Plan, scope: _Scope, cloud: Cloud) -> Iterator[tuple[str, str]]:
     """(property path, handle) of what a resource refers to by its demands."""
     for demand in known.table.demands:

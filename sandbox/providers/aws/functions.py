@@ -21,6 +21,13 @@ _POLICY_DOCUMENT = "aws:iam/getPolicyDocument:getPolicyDocument"
 _ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
 
 
+_SECRET_VERSIONS = "aws:secretsmanager/getSecretVersions:getSecretVersions"
+_SECRET, _VERSION = (
+    "aws:secretsmanager/secret:Secret",
+    "aws:secretsmanager/secretVersion:SecretVersion",
+)
+
+
 @cache
 def _table() -> Mapping[str, Mapping[str, Any]]:
     text = Path(__file__).with_name("functions.yaml").read_text(encoding="utf-8")
@@ -37,6 +44,8 @@ def invoke(context: Context, token: str, arguments: Mapping[str, Any]) -> Mappin
         return _policy_document(arguments)
     if token == _ZONES:
         return zones.describe(region_of(context, arguments), arguments)
+    if token == _SECRET_VERSIONS:
+        return _secret_versions(context, token, arguments)
     rule = _table().get(token)
     if rule is None:
         raise RefusedError(f"{token}: the sandbox does not know this function")
@@ -84,6 +93,24 @@ def _find(
         for name, template in cast("Mapping[str, Json]", rule.get("add", {})).items()
     }
     return {**arguments, **properties, **added}
+
+
+def _secret_versions(
+    context: Context, token: str, arguments: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The versions of a secret; none where nobody has set a value yet."""
+    secret = next(
+        (one for one in context.cloud.find(arguments["secretId"]) if one.type == _SECRET), None
+    )
+    if secret is None:
+        raise RefusedError(f"{token}: ResourceNotFoundException: {arguments['secretId']}")
+    versions = [
+        {"versionId": one.properties["versionId"], "versionStages": ["AWSCURRENT"]}
+        for path, one in context.cloud.users(secret.provider, secret.type, secret.id)
+        if (path, one.type) == ("secretId", _VERSION)
+    ]
+    known = {"arn": secret.properties["arn"], "name": secret.properties["name"], "id": secret.id}
+    return {**arguments, **known, "versions": versions}
 
 
 # A statement's keys in Terraform's words and in a policy's.

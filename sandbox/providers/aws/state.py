@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from sandbox.cloud import TakenError, Thing
+from sandbox.faults import FAILED
 from sandbox.providers.aws import demands, deployments
 from sandbox.providers.aws.check import DEFAULTS
 from sandbox.providers.aws.constraints import holds, pattern, shown
@@ -140,11 +141,16 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
     kept = {
         name: value
         for name, value in call.properties.items()
-        if name not in gone or _is_computed(known, name)
+        if name != FAILED and (name not in gone or _is_computed(known, name))
     }
+    changed = _changed(known, call)
+    if not changed and not call.preview:
+        # As Terraform's providers do it: nothing is sent, and what is there is read.
+        found = read(context, call)
+        return found.properties if found else call.properties
     given = _with_what_aws_keeps(known, _stored(call.inputs), call.properties)
     templates = {name: known.table.outputs[name] for name in known.table.volatile}
-    if _changed(known, call) - set(known.table.publishes.get("unless_only", ())):
+    if changed - set(known.table.publishes.get("unless_only", ())):
         templates |= _publication(known, call.inputs)
     if call.preview:
         changing = dict.fromkeys(templates, UNKNOWN)
@@ -157,6 +163,7 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
         scope = {**_around(context, call), **kept, **given, "id": call.id}
         scope["before"] = call.properties
         demands.must_be_met(known, call, scope, context.cloud)
+        demands.must_be_allowed(known, call, scope, context.cloud)
         minted: dict[str, Json] = {}
         for name, template in templates.items():
             minted[name] = scope[name] = fill(template, scope, context.cloud)

@@ -46,6 +46,7 @@ class Entry:
     handles: tuple[Any, ...] = ()
     replace: tuple[str, ...] = ()
     update: tuple[str, ...] = ()
+    refuses: tuple[Mapping[str, Any], ...] = ()
     unordered: tuple[str, ...] = ()
     rules: tuple[Mapping[str, Any], ...] = ()
     inside: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.cloud import Cloud
+from sandbox.faults import FAILED
 from sandbox.serve import ecs
 from sandbox.serve.plan import GATEWAY, OPERATOR, DeployedError, Process
 from tests.sandbox.clusters import put
@@ -130,6 +131,12 @@ def test_the_deployed_revision_is_the_one_that_runs(cloud: Cloud) -> None:
     for wanted, image in ((f"{arn}1", "old"), (f"{arn}2", "new"), ("clock:1", "old")):
         _service(cloud, "clock", wanted)
         assert [one.image for one in ecs.read(cloud).processes] == [image]
+
+
+def test_a_service_whose_deployment_failed_runs_nothing(cloud: Cloud) -> None:
+    assert _only(cloud).copies == 1
+    cloud.edit("aws", f"aws:{SERVICE}", "clock-service", {FAILED: "no capacity"})
+    assert [one.copies for one in ecs.read(cloud).processes] == [0]
 
 
 def test_a_definition_that_is_gone_is_said(cloud: Cloud) -> None:
