@@ -204,9 +204,20 @@ def _invoke(
     ]
 
 
-def open_shell() -> list[Statement]:
-    """Letting operators open a shell in the container (ECS Exec)."""
+def open_shell(log_group_arn: pulumi.Output[str]) -> list[Statement]:
+    """Letting operators open a shell in the container (ECS Exec), whose session is logged."""
     return [
+        Statement(
+            sid="LogShell",
+            actions=("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
+            resources=(pulumi.Output.concat(log_group_arn, ":*"),),
+        ),
+        Statement(
+            sid="FindShellLog",
+            actions=("logs:DescribeLogGroups",),
+            resources=("*",),
+            why_star="DescribeLogGroups lists all of an account (ECS Exec guide)",
+        ),
         Statement(
             sid="OpenShell",
             actions=(
@@ -217,7 +228,7 @@ def open_shell() -> list[Statement]:
             ),
             resources=("*",),
             why_star="Session Manager's channels have no resource to name (ECS Exec guide)",
-        )
+        ),
     ]
 
 

@@ -19,7 +19,7 @@ class Observability(pulumi.ComponentResource):
     counts its error lines, and an alarm on that count, and a log group for the gateway (REST APIs
     log every request to it; a load balancer cannot, but a switch of target is to keep the log). An
     agent that can run as a state machine has another log group, for its executions, and the
-    gateway's web ACL has one too.
+    gateway's web ACL has one too. One more has the sessions of shells in containers.
 
     Attributes:
         topic_arn: The topic that alarms notify.
@@ -28,11 +28,15 @@ class Observability(pulumi.ComponentResource):
         execution_log_group_arns: The log groups of executions, by the agent's name.
         gateway_log_group_name: The gateway's log group.
         gateway_log_group_arn: Its ARN.
+        shell_log_group_name: What operators do in the shells that they open in containers.
+        shell_log_group_arn: Its ARN.
     """
 
     topic_arn: pulumi.Output[str]
     gateway_log_group_name: pulumi.Output[str]
     gateway_log_group_arn: pulumi.Output[str]
+    shell_log_group_name: pulumi.Output[str]
+    shell_log_group_arn: pulumi.Output[str]
     log_group_names: Mapping[str, pulumi.Output[str]]
     log_group_arns: Mapping[str, pulumi.Output[str]]
     execution_log_group_arns: Mapping[str, pulumi.Output[str]]
@@ -94,6 +98,12 @@ class Observability(pulumi.ComponentResource):
             else None
         )
         """Where the gateway's web ACL logs, if it has one."""
+        # There whether a workload has a shell or not: the record outlives the permission.
+        shells = log_group(
+            f"{name}-shell-log", "shells/sessions", fleet, stack, key_arn=key_arn, parent=self
+        )
+        self.shell_log_group_name = shells.name
+        self.shell_log_group_arn = shells.arn
         self.gateway_log_group_name = gateway.name
         self.gateway_log_group_arn = gateway.arn
         self.log_group_names = {workload: group.name for workload, group in groups.items()}
@@ -119,6 +129,8 @@ class Observability(pulumi.ComponentResource):
                 "execution_log_group_arns": self.execution_log_group_arns,
                 "gateway_log_group_name": self.gateway_log_group_name,
                 "gateway_log_group_arn": self.gateway_log_group_arn,
+                "shell_log_group_name": self.shell_log_group_name,
+                "shell_log_group_arn": self.shell_log_group_arn,
             }
         )
 

@@ -111,6 +111,7 @@ def test_the_statements_on_every_resource_are_those_that_aws_offers_nothing_narr
         ("kms.Key", "AlarmsNotify"),
         ("iam.RolePolicy", "LogInToRegistry"),
         ("iam.RolePolicy", "OpenShell"),
+        ("iam.RolePolicy", "FindShellLog"),
         ("iam.RolePolicy", "SendTraces"),
         ("iam.RolePolicy", "LambdaJoinsNetwork"),
         ("iam.RolePolicy", "FunctionDoesNot"),
@@ -284,7 +285,13 @@ def test_a_workload_mounts_its_own_files_and_opens_a_shell_only_where_asked():
             [files],
         ),
     }
+    log = recording.one("cloudwatch.LogGroup", "fleet-observability-shell-log").state["arn"]
     assert _permissions("quiet-task") == {
+        "LogShell": (
+            ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
+            [f"{log}:*"],
+        ),
+        "FindShellLog": (["logs:DescribeLogGroups"], ["*"]),
         "OpenShell": (
             [
                 "ssmmessages:CreateControlChannel",

@@ -25,6 +25,16 @@ def create_cluster(name: str, *, parent: pulumi.Resource) -> Cluster:
     cluster = aws.ecs.Cluster(
         f"{name}-cluster",
         settings=[{"name": "containerInsights", "value": "enhanced"}],
+        # What an operator does in a shell is kept apart from what the workload logs.
+        configuration={
+            "execute_command_configuration": {
+                "logging": "OVERRIDE",
+                "log_configuration": {
+                    "cloud_watch_log_group_name": foundation.observability.shell_log_group_name,
+                    "cloud_watch_encryption_enabled": True,
+                },
+            }
+        },
         opts=child,
     )
     providers = aws.ecs.ClusterCapacityProviders(

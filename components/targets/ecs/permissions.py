@@ -31,7 +31,7 @@ def task_permissions(
     if points and storage:
         statements += mount_files(storage.file_system_arn, *points)
     if load.exec:
-        statements += open_shell()
+        statements += open_shell(foundation.observability.shell_log_group_arn)
     return statements
 
 
