@@ -22,7 +22,16 @@ def _service(recording: Recording, workload: str) -> dict[str, Any]:
 def test_the_cluster_has_enhanced_insights_and_both_kinds_of_capacity():
     recording = run(FULL)
     cluster = recording.one("ecs.Cluster")
-    assert cluster.inputs == {"settings": [{"name": "containerInsights", "value": "enhanced"}]}
+    assert cluster.inputs["settings"] == [{"name": "containerInsights", "value": "enhanced"}]
+    log = recording.one("cloudwatch.LogGroup", "fleet-observability-shell-log")
+    assert log.inputs["name"] == "/mcp-platform/dev/shells/sessions"
+    assert cluster.inputs["configuration"]["executeCommandConfiguration"] == {
+        "logging": "OVERRIDE",
+        "logConfiguration": {
+            "cloudWatchLogGroupName": log.state["name"],
+            "cloudWatchEncryptionEnabled": True,
+        },
+    }
     assert recording.one("ecs.ClusterCapacityProviders").inputs == {
         "clusterName": cluster.state["name"],
         "capacityProviders": ["FARGATE", "FARGATE_SPOT"],
@@ -197,6 +206,24 @@ def test_the_count_is_left_to_autoscaling_exactly_where_there_is_room_to_scale()
     assert recording.names("appautoscaling.Target") == [f"ecs-{name}-scaling" for name in SCALING]
     counts = {name: _service(recording, name)["desiredCount"] for name in WORKLOADS}
     assert counts == dict.fromkeys(WORKLOADS, 1) | {"quiet": 2}
+
+
+def test_a_service_is_replaced_where_ecs_cannot_update_it():
+    recording = run(FULL)
+    triggers = {
+        name: recording.one("ecs.Service", f"ecs-{name}-service").replacement_trigger
+        for name in WORKLOADS
+    }
+    assert triggers == {
+        name: f"{'gateway' if name in BEHIND_GATEWAY else 'private'}"
+        f" {'autoscaled' if name in SCALING else 'fixed'}"
+        for name in WORKLOADS
+    }
+
+
+def test_a_service_whose_deployment_failed_is_replaced_by_the_next_up():
+    for made in run(FULL).of("ecs.Service"):
+        assert made.replace_on_changes == ["#initerror"]
 
 
 @pytest.mark.parametrize(("replicas", "scales"), [((2, 2), False), ((2, 3), True)])

@@ -181,7 +181,10 @@ def test_the_deployment_of_the_example_server_but_for_its_pod():
         "namespace": "mcp",
         "labels": labels,
         # Who scales it changes with the configuration.
-        "annotations": {"pulumi.com/patchForce": "true"},
+        "annotations": {
+            "pulumi.com/patchForce": "true",
+            "mcp-platform/scaling": "autoscaled",
+        },
     }
     assert template["metadata"]["labels"] == labels
     assert spec == {
@@ -196,6 +199,14 @@ def test_the_deployment_of_the_example_server_but_for_its_pod():
         },
         "selector": {"matchLabels": _selected("notes")},
     }
+
+
+def test_a_deployment_with_a_fixed_number_of_replicas_differs_from_an_autoscaled_one():
+    """So that there is something to update when autoscaling ends, which sets the number."""
+    fixed = {**with_server(replicas={"min": 1, "max": 1}), "target": "eks"}
+    clock = _deployment(run(fixed), "clock").inputs
+    assert clock["metadata"]["annotations"] == {"pulumi.com/patchForce": "true"}
+    assert clock["spec"]["replicas"] == 1
 
 
 @fleets

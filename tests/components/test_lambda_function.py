@@ -137,6 +137,14 @@ def test_concurrency_is_reserved_and_kept_warm_only_where_asked():
         "lambda-clock-warm": (2, ["provisionedConcurrentExecutions"]),
         "lambda-notes-warm": (1, []),
     }
+    triggers = {
+        made.name: (made.replacement_trigger, made.replace_on_changes, made.delete_before_replace)
+        for made in recording.of("lambda.ProvisionedConcurrencyConfig")
+    }
+    assert triggers == {
+        "lambda-clock-warm": ("autoscaled", ["#initerror"], True),
+        "lambda-notes-warm": ("fixed", ["#initerror"], True),
+    }
 
 
 def test_what_is_kept_warm_follows_the_use_between_its_bounds():

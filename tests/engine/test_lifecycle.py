@@ -3,15 +3,23 @@
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from sandbox.faults import FAILED
 from tests.engine.sandbox_run import STACK, Sandbox
 
 pytestmark = pytest.mark.engine
 
 SECRET = "example-api-key"
+SECOND = {
+    "image": {
+        "context": "workloads/clock",
+        "additional_contexts": {"common": "workloads/common"},
+    }
+}
 
 
 def test_up_creates_the_example_fleet_and_gives_the_contract_outputs(example: Sandbox) -> None:
@@ -103,15 +111,7 @@ def test_a_count_that_autoscaling_changed_is_left_alone(deployed: Sandbox) -> No
 
 
 def test_a_new_server_touches_no_other(deployed: Sandbox) -> None:
-    deployed.configure(
-        "servers.second",
-        {
-            "image": {
-                "context": "workloads/clock",
-                "additional_contexts": {"common": "workloads/common"},
-            }
-        },
-    )
+    deployed.configure("servers.second", SECOND)
     changes = deployed.changes()
     assert set(changes) == {"create", "update"}
     assert all("second" in name for name in changes["create"])
@@ -227,12 +227,77 @@ def test_a_failed_create_is_finished_by_a_second_up(empty: Sandbox, tmp_path: Pa
     assert empty.changes() == {}
 
 
+def test_a_living_service_changes_its_exposure_its_capacity_and_its_scaling(
+    deployed: Sandbox,
+) -> None:
+    type_ = "aws:ecs/service:Service"
+
+    def services() -> dict[str, dict[str, Any]]:
+        made = deployed.cloud.list("aws", type_)
+        return {each.properties["name"].split("-")[1]: dict(each.properties) for each in made}
+
+    deployed.cloud.edit("aws", type_, services()["notes"]["arn"], {"desiredCount": 4})
+    deployed.configure("servers.clock.expose", False)
+    deployed.configure("agents.assistant.spot", True)
+    deployed.configure("servers.notes.replicas", {"min": 1, "max": 1})
+    changes = deployed.changes()
+    assert {"ecs-clock-service", "ecs-notes-service"} <= set(changes["replace"])
+    assert "ecs-assistant-service" in changes["update"]
+    deployed.up()
+    assert services()["notes"]["desiredCount"] == 1
+    assert not services()["clock"].get("loadBalancers")
+    assert len(services()["assistant"]["capacityProviderStrategies"]) == 2
+    deployed.configure("servers.clock.expose", True)
+    deployed.up()
+    assert services()["clock"]["healthCheckGracePeriodSeconds"]
+    assert len(deployed.cloud.list("aws", type_)) == 3
+    assert deployed.changes() == {}
+
+
+def test_the_next_up_deploys_again_what_ecs_gave_up_or_rolled_back(
+    deployed: Sandbox, tmp_path: Path
+) -> None:
+    """First the tasks of a new server cannot start; then ECS rolls a changed one back."""
+    service, definition = "aws:ecs/service:Service", "aws:ecs/taskDefinition:TaskDefinition"
+
+    def fails(operation: str, after: str) -> None:
+        faults = tmp_path / f"{after}.yaml"
+        fault = {"type": service, "operation": operation, "after": after, "count": 1}
+        faults.write_text(yaml.safe_dump([fault | {"fail": "tasks failed to start"}]))
+        failed = deployed.run(
+            "up", "--yes", "--skip-preview", "--stack", STACK, SANDBOX_FAULTS=str(faults)
+        )
+        assert failed.returncode != 0
+        assert "tasks failed to start" in failed.stdout + failed.stderr
+
+    def running() -> dict[str, dict[str, Any]]:
+        services = [each.properties for each in deployed.cloud.list("aws", service)]
+        there = {each.properties["arn"] for each in deployed.cloud.list("aws", definition)}
+        assert {each["taskDefinition"] for each in services} <= there
+        return {each["name"].split("-")[1]: dict(each) for each in services}
+
+    deployed.configure("servers.second", SECOND)
+    fails("create", "kept")
+    assert [name for name, each in running().items() if FAILED in each] == ["second"]
+    before = running()["clock"]
+    deployed.configure("servers.clock.memory", 1024)
+    fails("update", "undone")
+    # What ECS went back to is not deregistered.
+    assert running()["clock"]["taskDefinition"] == before["taskDefinition"]
+    deployed.up()
+    assert [name for name, each in running().items() if FAILED in each] == []
+    wanted = {each["outputs"]["arn"] for each in deployed.resources() if each["type"] == definition}
+    assert {each["taskDefinition"] for each in running().values()} == wanted
+    assert len(deployed.cloud.list("aws", service)) == len(wanted)
+    assert deployed.changes() == {}
+
+
 def test_a_production_stack_protects_what_holds_data(empty: Sandbox) -> None:
     empty.configure("production", True)
     empty.up()
     protected = Counter(each["type"] for each in empty.resources() if each.get("protect"))
     assert protected == {
-        "aws:cloudwatch/logGroup:LogGroup": 5,
+        "aws:cloudwatch/logGroup:LogGroup": 6,
         "aws:ecr/repository:Repository": 3,
         "aws:efs/accessPoint:AccessPoint": 1,
         "aws:efs/fileSystem:FileSystem": 1,

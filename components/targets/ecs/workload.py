@@ -231,6 +231,9 @@ class Workload(pulumi.ComponentResource):
                     *self._foundation.network.egress,
                 ],
                 ignore_changes=["desiredCount"] if scales else None,
+                # A deployment that failed is in the state as if it had not: docs/adr/0018.
+                replace_on_changes=["#initerror"],
+                replacement_trigger=_shape(routed=route is not None, scales=scales),
                 custom_timeouts=pulumi.CustomTimeouts(
                     create=patience, update=patience, delete=patience
                 ),
@@ -255,6 +258,16 @@ class Workload(pulumi.ComponentResource):
             # A namespace has a name once: the old one must be gone before the new one can have it.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
+
+
+def _shape(*, routed: bool, scales: bool) -> str:
+    """What of a service cannot change in place: another value replaces the service.
+
+    ECS takes no load balancer and its grace period in one update, as the provider sends them. And
+    an update to a fixed number of replicas has no count in it: the state does not know how many
+    there are, as autoscaling has changed that. The new service serves before the old one goes.
+    """
+    return f"{'gateway' if routed else 'private'} {'autoscaled' if scales else 'fixed'}"
 
 
 def capacity(*, spot: bool) -> list[aws.ecs.ServiceCapacityProviderStrategyArgsDict]:

@@ -27,6 +27,8 @@ from core.stack import Stack
 # How long a new copy may take: a node that is made for it, its image, its start.
 _ROLLOUT_SECONDS = 15 * 60
 
+_SCALING = "mcp-platform/scaling"
+
 
 class Workload(pulumi.ComponentResource):
     """A server or an agent in the cluster.
@@ -193,8 +195,13 @@ class Workload(pulumi.ComponentResource):
             f"{name}-deployment",
             metadata={
                 **self._metadata,
-                # Who scales it changes with the configuration, and leaves its mark on the field.
-                "annotations": {"pulumi.com/patchForce": "true"},
+                "annotations": {
+                    # Who scales it changes with the configuration, and owns the field then.
+                    "pulumi.com/patchForce": "true",
+                    # The state does not know to what number it was scaled: without this, there
+                    # would be nothing to update when the number is fixed again.
+                    **({_SCALING: "autoscaled"} if scaled else {}),
+                },
             },
             spec=spec,
             opts=pulumi.ResourceOptions(
