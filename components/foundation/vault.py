@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -109,12 +110,29 @@ class Vault(pulumi.ComponentResource):
             case SecretSource.CONFIG:
                 return self._with_value(name, self._container(name, description), value)
             case SecretSource.EXTERNAL:
-                arn = (
-                    pulumi.Output.from_input(declared.arn)
-                    if declared.arn
-                    else self._container(name, description).arn
+                if declared.arn:
+                    return Stored(arn=pulumi.Output.from_input(declared.arn))
+                container = self._container(name, description)
+                self._tell_of_no_value(secret, container)
+                return Stored(arn=container.arn)
+
+    def _tell_of_no_value(self, secret: str, container: aws.secretsmanager.Secret) -> None:
+        """Warns, as soon as the secret exists, as long as nobody has set its value."""
+        found = aws.secretsmanager.get_secret_versions_output(
+            secret_id=container.id, opts=pulumi.InvokeOutputOptions(parent=self)
+        )
+
+        def tell(told: list[Any]) -> None:
+            arn, versions = told
+            if not versions:
+                pulumi.log.warn(
+                    f"the secret {secret} has no value: what reads it cannot start. Set one (aws "
+                    f"secretsmanager put-secret-value --secret-id {arn} --secret-string …), and "
+                    "run up again",
+                    container,
                 )
-                return Stored(arn=arn)
+
+        pulumi.Output.all(container.arn, found.versions).apply(tell)
 
     def _generated(self, name: str, description: str) -> Stored:
         container = self._container(name, description)

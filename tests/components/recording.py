@@ -543,6 +543,9 @@ def _answer(token: str, args: Mapping[str, Any], recording: Recording) -> dict[s
             return {"version": f"{args['addonName']}-for-{args['kubernetesVersion']}"}
         case "aws:index/getPartition:getPartition":
             return {"partition": partition_of(CONFIG.get()["aws:region"]).name}
+        case "aws:secretsmanager/getSecretVersions:getSecretVersions":
+            # As long as nobody sets a value, a secret has no version.
+            return {"versions": [] if "unset" in args["secretId"] else [{"versionId": "v1"}]}
         case _:
             return dict(_FUNCTIONS[token])
 

@@ -230,6 +230,11 @@ def test_the_program_looks_up_only_account_zones_registry_tokens_and_what_exists
     gateway = fleet.get("gateway", {})
     if "domain" in gateway and "certificate_arn" not in gateway:
         asked.add("aws:route53/getZone:getZone")
+    if any(
+        each["source"] == "external" and "arn" not in each
+        for each in fleet.get("secrets", {}).values()
+    ):
+        asked.add("aws:secretsmanager/getSecretVersions:getSecretVersions")
     if fleet.get("target") == "eks":
         # Where the load balancer stands; and of the cluster, or of what there is for its version.
         existing = "existing" in fleet.get("cluster", {})
@@ -383,7 +388,7 @@ def test_names_that_run_together_give_every_resource_a_urn_of_its_own():
     recording = run(_looking_alike())
     assert len(recording.names("ecs.Service")) == 9
     groups = [made.inputs["name"] for made in recording.of("cloudwatch.LogGroup")]
-    assert len(groups) == len(set(groups)) == 11
+    assert len(groups) == len(set(groups)) == 12
 
 
 @pytest.mark.parametrize("mesh", ["none", "istio"])

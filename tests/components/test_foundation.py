@@ -79,6 +79,7 @@ def test_every_log_group_has_a_name_that_the_key_policy_covers():
         "/mcp-platform/Team_A--x/network/flow-logs",
         "/mcp-platform/Team_A--x/clock",
         "/mcp-platform/Team_A--x/gateway/requests",
+        "/mcp-platform/Team_A--x/shells/sessions",
     ]
     condition = odd.one("kms.Key").json("policy")["Statement"][1]["Condition"]["ArnLike"]
     ((own, *_),) = condition.values()
@@ -153,6 +154,16 @@ def test_a_secret_gets_its_value_by_its_source_and_an_external_one_none():
     assert {
         json.dumps(made.inputs, sort_keys=True) for made in recording.of("random.RandomPassword")
     } == {'{"length": 64, "special": false}'}
+
+
+def test_an_external_secret_without_a_value_is_told_of_with_the_command_that_sets_it():
+    external = {"source": "external"}
+    secrets = {"unset-key": external, "set-key": external}
+    fleet = with_server(secrets=[*secrets]) | {"secrets": secrets}
+    (warning,) = run(fleet).warnings
+    assert warning.startswith("the secret unset-key has no value: what reads it cannot start.")
+    assert "put-secret-value --secret-id arn:aws:secretsmanager:" in warning
+    assert run(fleet, preview=True).warnings == []
 
 
 def test_a_secret_that_exists_already_is_passed_on_as_it_is():
