@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.foundation import Foundation
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
@@ -19,7 +21,7 @@ class Cluster:
     name: pulumi.Output[str]
 
 
-def create_cluster(name: str, *, parent: pulumi.Resource) -> Cluster:
+def create_cluster(name: str, *, foundation: Foundation, parent: pulumi.Resource) -> Cluster:
     """Makes the cluster with Container Insights (enhanced), and its capacity."""
     child = pulumi.ResourceOptions(parent=parent)
     cluster = aws.ecs.Cluster(

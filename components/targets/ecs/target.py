@@ -50,7 +50,7 @@ class EcsTarget(pulumi.ComponentResource):
     ) -> None:
         super().__init__("mcp-platform:ecs:Target", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        cluster = create_cluster(name, parent=self)
+        cluster = create_cluster(name, foundation=foundation, parent=self)
         traffic = open_traffic(
             name, fleet=fleet, stack=stack, foundation=foundation, gateway=gateway, parent=self
         )
