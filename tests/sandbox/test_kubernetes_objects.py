@@ -733,6 +733,13 @@ def test_a_release_needs_its_namespace_or_makes_it_and_a_free_name(api: Api) -> 
         api.create(RELEASE, {**release, "createNamespace": True})
 
 
+def test_a_release_can_be_deleted(api: Api) -> None:
+    made = api.create(RELEASE, {"chart": "flux", "name": "flux", "namespace": "default"})
+    call = Call(type=RELEASE, urn="", name="", inputs={}, id=made.id)
+    PROVIDER.delete(api.context, call)
+    assert api.cloud.list() == []
+
+
 def test_a_release_of_another_name_replaces_the_old_one(api: Api) -> None:
     old = {"chart": "a", "name": "x"}
     assert api.changes(RELEASE, old, {**old, "name": "y"})[0] == {"name": True}

@@ -103,7 +103,8 @@ def must_not_be_used(place: Place, type_: str, obj: Mapping[str, Any]) -> None:
     Raises:
         RefusedError: it is in use.
     """
-    name = obj["metadata"]["name"]
+    # A Helm release has no metadata.
+    name = part(obj, "metadata").get("name")
     if type_ == _PREFIX + VOLUME and part(obj, "status").get("phase") == "Bound":
         owner = part(obj, "spec", "claimRef")
         raise RefusedError(
@@ -111,7 +112,7 @@ def must_not_be_used(place: Place, type_: str, obj: Mapping[str, Any]) -> None:
             f"waits until the claim {owner['namespace']}/{owner['name']} is gone"
         )
     if type_ == _PREFIX + CLAIM:
-        for user in _users(place, name):
+        for user in _users(place, str(name)):
             raise RefusedError(
                 f"timed out waiting for the deletion of {place.namespace}/{name}: finalizer "
                 f"kubernetes.io/pvc-protection waits until the pods of {user} are gone"
