@@ -228,6 +228,11 @@ def _name_and_type(urn: str) -> tuple[str, str]:
     return name, types.rsplit("$", 1)[-1]
 
 
+def _is_at_or_below(path: str, other: str) -> bool:
+    """Whether one path is another, or leads into it: `a.b` and `a.b.c` do for `a.b`, not `a.bc`."""
+    return path == other or path.startswith((f"{other}.", f"{other}["))
+
+
 def compare(
     olds: Mapping[str, Any], news: Mapping[str, Any], replacing: Callable[[Path], bool]
 ) -> dict[Path, Change]:
@@ -440,11 +445,10 @@ class Service:
             properties=decode(request.olds)[0],
         )
         difference = self._provider.diff(self._context(), call)
-        ignored = tuple(request.ignoreChanges)
         kept = {
             path: change
             for path, change in difference.changes.items()
-            if not ignored or not dotted(path).startswith(ignored)
+            if not any(_is_at_or_below(dotted(path), one) for one in request.ignoreChanges)
         }
         return _diff_response(kept, difference.delete_first, anyway=difference.anyway)
 

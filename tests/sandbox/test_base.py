@@ -195,7 +195,10 @@ def test_a_diff_tells_the_engine_paths_kinds_and_replacements(cloud: Cloud):
     assert list(response.replaces) == ["name"]
     assert sorted(response.detailedDiff) == ["name", "retentionInDays"]
     assert response.detailedDiff["retentionInDays"].kind == provider_pb2.PropertyDiff.UPDATE
-    request.ignoreChanges.extend(["name", "retentionInDays"])
+    # A property that only begins like an ignored one is another.
+    request.ignoreChanges.extend(["name", "retention"])
+    assert sorted(service.diff(request).detailedDiff) == ["retentionInDays"]
+    request.ignoreChanges.extend(["retentionInDays"])
     assert service.diff(request).changes == provider_pb2.DiffResponse.DIFF_NONE
 
 

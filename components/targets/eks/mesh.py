@@ -6,7 +6,6 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.targets.eks.labels import selector
-from components.targets.eks.moves import per_namespace
 from core.eks_versions import CHARTS
 from core.fleet import PORT, Fleet
 from core.kubernetes import callers, namespace, namespaces
@@ -131,20 +130,17 @@ def close(
                     "to": [{"operation": {"ports": [str(PORT)]}}],
                 }
             )
-        # While a caller moves to another namespace, its old pods go on calling: what one policy
-        # allows, another does not forbid.
+        # While a caller moves to another namespace, its old pods go on calling: a policy of another
+        # name is made before the old one goes, and what one allows, another does not forbid.
         homes = short_hash(",".join(sorted({namespace(fleet, each) for _, each in calling})))
-        logical, options = per_namespace(
-            f"{name}-mesh-callers-{workload}", homes, opts, keeps=["metadata.name"]
-        )
         admitted = k8s.apiextensions.CustomResource(
-            logical,
+            f"{name}-mesh-callers-{workload}",
             api_version=_SECURITY,
             kind="AuthorizationPolicy",
             metadata={"name": f"{workload}.{homes}", "namespace": here},
             # Without a rule, nobody is let in.
             spec={**matched, "action": "ALLOW", "rules": rules},
-            opts=options,
+            opts=opts,
         )
         made.append(admitted)
     return made

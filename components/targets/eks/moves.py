@@ -1,31 +1,24 @@
 """What keeps a workload up while it moves from one namespace to another."""
 
-from collections.abc import Sequence
-
 import pulumi
 
 
 def per_namespace(
-    name: str, namespace: str, opts: pulumi.ResourceOptions, *, keeps: Sequence[str] = ()
+    name: str, namespace: str, opts: pulumi.ResourceOptions
 ) -> tuple[str, pulumi.ResourceOptions]:
-    """The logical name and the options of an object of which each namespace has one of its own.
+    """The logical name and the options of an object that is not to be replaced when it moves.
 
-    When a workload moves, such an object is not replaced, but made a second time. The first one
-    stays until everything of the new namespace is ready: Pulumi deletes what has left the program
-    at the end of an update.
+    Most objects are replaced by one of another name or namespace, which Pulumi makes first. One
+    whose options say that the old one goes first is made a second time instead, under another
+    logical name: Pulumi deletes what has left the program at the end of an update.
 
     Args:
         name: The logical name without the namespace, which stacks made before this one have.
         namespace: The namespace.
         opts: The options of the object.
-        keeps: What an object that was made under the former name keeps, as it cannot change in
-            place.
     """
     options = pulumi.ResourceOptions.merge(
-        opts,
-        pulumi.ResourceOptions(
-            aliases=[pulumi.Alias(name=name)], ignore_changes=list(keeps) or None
-        ),
+        opts, pulumi.ResourceOptions(aliases=[pulumi.Alias(name=name)])
     )
     # An underscore, which no workload and no namespace has, so that no two come to the same name.
     return f"{name}_{namespace}", options

@@ -9,7 +9,6 @@ import pulumi_kubernetes as k8s
 
 from components.foundation import Foundation
 from components.targets.eks.labels import selector
-from components.targets.eks.moves import per_namespace
 from core.fleet import PORT, Exposure, Fleet, Mesh
 from core.kubernetes import namespace
 from core.stack import Stack
@@ -99,21 +98,16 @@ def open_edges(
                 spec["egress"] = [{"to": [peer], "ports": [_tcp(port)]}]
             else:
                 spec["ingress"] = [{"from_": [peer], "ports": [_tcp(port)]}]
-            # While one end moves to another namespace, its old pods go on calling, or being called.
-            logical, options = per_namespace(
-                f"{name}-use-{agent}_{server}-{'out' if out else 'in'}",
-                ends[there],
-                opts,
-                keeps=["metadata.name"],
-            )
             policy = k8s.networking.v1.NetworkPolicy(
-                logical,
+                f"{name}-use-{agent}_{server}-{'out' if out else 'in'}",
+                # While one end moves to another namespace, its old pods go on calling, or being
+                # called: a policy of another name is made before the old one goes.
                 metadata={
                     "name": f"{'uses' if out else 'used-by'}.{here}.{there}.{ends[there]}",
                     "namespace": ends[here],
                 },
                 spec=spec,
-                opts=options,
+                opts=opts,
             )
             made[agent].append(policy)
             made[server].append(policy)
