@@ -226,8 +226,7 @@ def test_a_firewall_keeps_no_samples_of_requests_since_tokens_are_in_them():
 
 @pytest.mark.parametrize("target", ["ecs", "eks", "lambda"])
 def test_a_firewall_logs_every_request_without_tokens(target: str):
-    fleet = {**MINIMAL, "target": target, "gateway": {"firewall": {}}}
-    recording = run(fleet)
+    recording = run({**MINIMAL, "target": target, "gateway": {"firewall": {}}})
     group = recording.one("cloudwatch.LogGroup", "fleet-observability-firewall-log")
     # AWS WAF Developer Guide: the name begins so, or the web ACL cannot log there.
     assert group.inputs["name"] == "aws-waf-logs-mcp-platform-dev/requests"

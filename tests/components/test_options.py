@@ -92,7 +92,7 @@ def _everything_with_options() -> None:
         load=fleet.servers["notes"],
         **base,
         gateway=gateway,
-        cluster=create_cluster("shared", parent=target),
+        cluster=create_cluster("shared", foundation=foundation, parent=target),
         traffic=open_traffic("shared", **base, gateway=gateway, parent=target)["notes"],
         opts=opts,
     )

@@ -884,7 +884,7 @@ _ACL = "arn:aws:wafv2:us-east-1:123456789012:regional/webacl/fleet/1"
     [("aws-waf-logs-dev/requests", True), ("/mcp-platform/dev/firewall", False)],
 )
 def test_a_web_acl_logs_to_groups_of_its_names_only(account: Any, group: str, taken: bool):
-    logging = {
+    logging: dict[str, Any] = {
         "resourceArn": _ACL,
         "logDestinationConfigs": [f"arn:aws:logs:us-east-1:123456789012:log-group:{group}"],
         "redactedFields": [{"singleHeader": {"name": "authorization"}}, {"queryString": {}}],

@@ -56,7 +56,7 @@ async def bedrock() -> AsyncGenerator[str]:
         processes=(),
         resolve=lambda _source, _host, _port: None,
         refusal=lambda _source, _process, _port: None,
-        allows=lambda _source, _action, _resource: True,
+        allows=lambda _source, _action, _resource, _context=None: True,
     )
     apis = aws_apis.applications(Cloud(":memory:"), deployed)
     application = apis["bedrock-runtime.us-east-1.amazonaws.com"]
