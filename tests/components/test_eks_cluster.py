@@ -230,6 +230,8 @@ def test_the_key_encrypts_the_logs_of_the_stack_and_of_its_clusters():
                 f"{account}:log-group:{path}/*"
                 for path in (
                     "/mcp-platform/dev",
+                    "/aws/vendedlogs/states/mcp-platform/dev",
+                    "aws-waf-logs-mcp-platform-dev",
                     f"/aws/eks/{LABEL}-*",
                     f"/aws/containerinsights/{LABEL}-*",
                 )
