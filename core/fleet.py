@@ -546,6 +546,11 @@ class Gateway(_Model):
     """Whether this stack sets the role that API Gateway writes its logs with; on Lambda. An account
     has one in a region: where several stacks are, all but one say `false`."""
 
+    deletion_protection: bool = Field(default=False, examples=[True])
+    """Whether AWS and Pulumi refuse to delete the load balancer; on ECS and EKS. Off by default,
+    also in production: a switch to Lambda, and another `exposure`, delete it. Set it to `false` and
+    run `pulumi up` before them."""
+
 
 class Observability(_Model):
     """Logs and alarms."""

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from string import ascii_lowercase
-from typing import Any
+from typing import Any, cast
+
+from pydantic import BaseModel
 
 from core import bedrock_models, cidrs, fitness
 from core.environment import RESERVED, variable
@@ -46,6 +48,11 @@ _TAG_SIGNS = frozenset(" _.:/=+-@")
 
 
 _VPC_BLOCK = "10.1.0.0/16"
+
+# The lists that nothing else here holds to be without repetition.
+_DISTINCT = frozenset(
+    {"addons", "admin_groups", "instance_types", "models", "namespaces", "scopes"}
+)
 
 # What a message may propose; any other region is taken too.
 _COMMON_REGIONS = (
@@ -331,6 +338,35 @@ def _refer(facts: Facts, path: KeyPath, used: tuple[str, ...], section: str) -> 
                 allowed="every name once",
                 mend=rm_command(here),
             )
+
+
+def _repeated(facts: Facts) -> Iterator[Fault]:
+    """Entries of a list that stand in it twice, where AWS refuses that or it means nothing."""
+    for path, values in _lists((), facts.fleet):
+        for position, value in enumerate(values):
+            if path[-1] in _DISTINCT and value in values[:position]:
+                here = (*path, position)
+                yield Fault(
+                    path=here,
+                    got=f"{value} a second time",
+                    allowed="every entry once",
+                    mend=rm_command(here),
+                )
+
+
+def _lists(path: KeyPath, value: object) -> Iterator[tuple[KeyPath, tuple[object, ...]]]:
+    """Every list in a part of the configuration, with its path."""
+    match value:
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from _lists((*path, name), getattr(value, name))
+        case Mapping():
+            for key, item in cast("Mapping[str, object]", value).items():
+                yield from _lists((*path, key), item)
+        case tuple():
+            yield path, cast("tuple[object, ...]", value)
+        case _:
+            pass
 
 
 def _variables(facts: Facts) -> Iterator[Fault]:
@@ -649,6 +685,7 @@ _RULES = (
     _replicas,
     _concurrency,
     _references,
+    _repeated,
     _models,
     _variables,
     _secrets,

@@ -84,7 +84,6 @@ class Gateway(pulumi.ComponentResource):
         super().__init__("mcp-platform:gateway:Gateway", name, None, opts)
         self._name, self._fleet, self._stack, self._foundation = name, fleet, stack, foundation
         self._target_group_tags = target_group_tags or {}
-        child = pulumi.ResourceOptions(parent=self)
         public = fleet.gateway.exposure is Exposure.PUBLIC
         network = foundation.network
 
@@ -106,7 +105,9 @@ class Gateway(pulumi.ComponentResource):
                 1, alb_idle=self.idle_seconds
             ).alb_client_keep_alive_seconds,
             drop_invalid_header_fields=True,
-            opts=child,
+            enable_deletion_protection=fleet.gateway.deletion_protection,
+            # Pulumi is the first to refuse: AWS would only once the new target is there.
+            opts=pulumi.ResourceOptions(parent=self, protect=fleet.gateway.deletion_protection),
         )
         self.endpoint = Endpoint(
             dns_name=self.load_balancer.dns_name,

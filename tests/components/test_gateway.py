@@ -215,6 +215,19 @@ def test_a_firewall_blocks_bad_addresses_known_attacks_and_too_many_requests_and
     }
 
 
+@pytest.mark.parametrize("target", ["ecs", "eks"])
+@pytest.mark.parametrize(
+    ("section", "protected"), [({}, False), ({"deletion_protection": True}, True)]
+)
+def test_the_load_balancer_is_protected_only_where_asked(
+    target: str, section: dict[str, bool], protected: bool
+):
+    recording = run({**MINIMAL, "target": target, "production": True, "gateway": section})
+    load_balancer = recording.one("lb.LoadBalancer")
+    assert load_balancer.inputs["enableDeletionProtection"] is protected
+    assert load_balancer.protect is protected
+
+
 def test_a_firewall_keeps_no_samples_of_requests_since_tokens_are_in_them():
     recording = run({**MINIMAL, "gateway": {"firewall": {}}})
     acl = recording.one("wafv2.WebAcl").inputs

@@ -91,6 +91,7 @@ def test_a_server_of_two_lines_gets_every_default(root: Path):
         throttle=Throttle(requests_per_second=100, burst=200),
         firewall=None,
         sets_log_role=True,
+        deletion_protection=False,
     )
     assert fleet.observability == Observability(retention_days=30, alarm_email=None)
     assert (fleet.agents, fleet.secrets, fleet.tags, fleet.production) == ({}, {}, {}, False)

@@ -419,6 +419,23 @@ def test_a_name_is_referred_to_once(root: Path, section: str, field: str):
     )
 
 
+@pytest.mark.parametrize("names", [["m7g.large", "m7g.large"], ["m7g.large", "m6g.large"] * 2])
+def test_an_entry_of_a_list_stands_in_it_once(root: Path, names: list[str]):
+    nodes = {"nodes": "managed", "managed_nodes": {"instance_types": names}}
+    own = {"target": "eks", "servers": {"clock": _IMAGE}, "cluster": nodes}
+    path = ("cluster", "managed_nodes", "instance_types")
+    assert configuration(own).faults(root) == tuple(
+        Fault(
+            path=(*path, position),
+            got=f"{name} a second time",
+            allowed="every entry once",
+            mend=_rm(f"cluster.managed_nodes.instance_types[{position}]"),
+        )
+        for position, name in enumerate(names)
+        if name in names[:position]
+    )
+
+
 @pytest.mark.parametrize("name", sorted(RESERVED))
 def test_a_variable_of_the_platform_is_nobodys(root: Path, name: str):
     assert only_fault(clock("environment", value={name: "x"}), root) == Fault(

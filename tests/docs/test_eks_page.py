@@ -158,4 +158,4 @@ def test_every_link_leads_to_a_file_and_its_heading():
 
 def test_every_decision_on_eks_has_its_page_and_is_linked_to():
     linked = set(re.findall(r"\]\(adr/(00\d\d)-", _TEXT))
-    assert linked == {"0006", "0011", "0012", "0013", "0014", "0015", "0017"}
+    assert linked == {"0006", "0011", "0012", "0013", "0014", "0015", "0020"}

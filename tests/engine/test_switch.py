@@ -432,8 +432,20 @@ def test_the_way_out_goes_after_what_uses_it(tmp_path: Path, target: str, user: 
     assert not sandbox.cloud.list("aws", "aws:ec2/natGateway:NatGateway")
 
 
-def test_a_production_stack_can_be_switched(empty: Sandbox) -> None:
+def test_a_production_stack_can_be_switched_once_its_load_balancer_may_be_deleted(
+    empty: Sandbox,
+) -> None:
     empty.configure("production", True)
+    empty.configure("gateway.deletion_protection", True)
+    empty.up()
+    before = _things(empty)
+    empty.configure("target", "lambda")
+    refused = empty.run("up", "--yes", "--stack", STACK)
+    assert refused.returncode != 0
+    assert re.search(r"::gateway-alb\" cannot be deleted\s+because it is protected", refused.stdout)
+    assert _things(empty) == before
+    empty.configure("target", "ecs")
+    empty.configure("gateway.deletion_protection", False)
     empty.up()
     assert _switch(empty, "lambda") != []
     assert _switch(empty, "ecs") != []
