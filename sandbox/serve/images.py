@@ -129,7 +129,7 @@ def lay_out(cloud: Cloud, process: Process, home: Path) -> Image:
         now = content_hash(built)
     except OSError:
         now = ""
-    if now != built["contextHash"]:
+    if built["digest"] != f"sha256:{now}":
         raise DeployedError(
             f"{process.name}: the files in {context}, from which its image is built, have changed "
             "since it was deployed; run bin/sandbox up, or bring them back"

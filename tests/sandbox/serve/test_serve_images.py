@@ -11,7 +11,7 @@ import pytest
 
 from sandbox.cli import ROOT
 from sandbox.cloud import Cloud, Thing
-from sandbox.providers.docker_build import IMAGE, content_hash
+from sandbox.providers.docker_build import IMAGE, content_hash, context_hash
 from sandbox.serve.images import Image, lay_out
 from sandbox.serve.plan import DeployedError, Process
 
@@ -45,7 +45,7 @@ def build(cloud: Cloud, context: Path, text: str, **inputs: Any) -> str:
 
 def put(cloud: Cloud, built: dict[str, Any], content: str) -> None:
     digest = f"sha256:{content}"
-    properties = {**built, "contextHash": content, "digest": digest}
+    properties = {**built, "contextHash": context_hash(built), "digest": digest}
     cloud.put(
         Thing(provider="docker-build", type=IMAGE, id=digest, inputs=built, properties=properties)
     )

@@ -18,7 +18,7 @@ import pytest
 
 from sandbox.cli import ROOT
 from sandbox.cloud import Cloud, Thing
-from sandbox.providers.docker_build import IMAGE, content_hash
+from sandbox.providers.docker_build import IMAGE, content_hash, context_hash
 from sandbox.serve import processes
 from sandbox.serve.images import Image, lay_out
 from sandbox.serve.plan import DeployedError, Process
@@ -847,7 +847,7 @@ def clock(cloud: Cloud) -> Process:
         "dockerfile": {"location": "workloads/clock/Dockerfile"},
     }
     content = content_hash(built)
-    properties = {**built, "contextHash": content, "digest": f"sha256:{content}"}
+    properties = {**built, "contextHash": context_hash(built), "digest": f"sha256:{content}"}
     cloud.put(
         Thing(provider="docker-build", type=IMAGE, id=content, inputs=built, properties=properties)
     )
