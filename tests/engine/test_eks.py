@@ -74,6 +74,7 @@ def test_up_gives_the_contract_outputs(clustered: Sandbox) -> None:
         name: f"/mcp-platform/dev/{name}" for name in ("assistant", "clock", "notes")
     }
     assert json.loads(outputs["mcp_json"])["mcpServers"]["clock"] == {
+        "timeout": 90_000,
         "type": "http",
         "url": f"{url}/servers/clock/mcp",
     }
@@ -168,8 +169,9 @@ def test_a_new_server_touches_no_other(changed: Sandbox) -> None:
     changes = changed.changes()
     assert all("second" in name for name in changes.pop("create"))
     assert {key: sorted(names) for key, names in changes.items()} == {
-        # What says who is there, shows it, and bounds it all together.
+        # What says who is there, shows it, and bounds it all together, with its nodes.
         "update": [
+            "eks-base-nodes-on-demand",
             "eks-namespaces-mcp-discovery",
             "eks-namespaces-mcp-quota",
             "published-dashboard",
@@ -186,6 +188,7 @@ def test_a_removed_agent_goes_with_all_that_it_had(changed: Sandbox) -> None:
     assert all("assistant" in name for name in changes.pop("delete"))
     assert {key: sorted(names) for key, names in changes.items()} == {
         "update": [
+            "eks-base-nodes-on-demand",
             "eks-namespaces-mcp-discovery",
             "eks-namespaces-mcp-quota",
             "published-dashboard",

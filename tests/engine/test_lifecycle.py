@@ -36,6 +36,7 @@ def test_up_creates_the_example_fleet_and_gives_the_contract_outputs(example: Sa
         "parameter": "/mcp-platform/dev/discovery",
     }
     assert json.loads(outputs["mcp_json"])["mcpServers"]["clock"] == {
+        "timeout": 90_000,
         "type": "http",
         "url": f"{url}/servers/clock/mcp",
     }
