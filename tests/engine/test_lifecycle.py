@@ -134,7 +134,7 @@ def test_adding_a_zone_moves_no_subnet(deployed: Sandbox) -> None:
     ("key", "value", "back", "says"),
     [
         ("network.cidr", "10.7.0.0/16", "10.0.0.0/16", "a VPC of its own, 10.0.0.0/16, which"),
-        ("aws:region", "eu-west-1", "us-east-1", "us-east-1, where this stack is deployed"),
+        ("aws:region", "us-west-2", "us-east-1", "us-east-1, where this stack is deployed"),
     ],
 )
 def test_a_living_stack_refuses_to_move_and_nothing_of_it_is_touched(

@@ -232,7 +232,7 @@ def test_in_a_mesh_the_same_calls_get_through(tmp_path: Path) -> None:
     for one in sandbox.cloud.list(owner, "kubernetes:networking.k8s.io/v1:NetworkPolicy"):
         sandbox.cloud.delete(owner, one.type, one.id)
     assert eks.read(sandbox.cloud).refusal("clerk", "clock", 8080) == (
-        "the authorization policies of clock (clock) do not let clerk "
+        "the authorization policies of clock (clock.10182ab) do not let clerk "
         "(cluster.local/ns/mcp/sa/clerk) reach TCP port 8080"
     )
     assert eks.read(sandbox.cloud).refusal("assistant", "clock", 8080) is None
