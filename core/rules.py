@@ -332,12 +332,12 @@ def _refer(facts: Facts, path: KeyPath, used: tuple[str, ...], section: str) -> 
                 mend=set_command(here, near[0]) if near else rm_command(here),
             )
         elif name in used[:position]:
-            yield Fault(
-                path=here,
-                got=f"{name} a second time",
-                allowed="every name once",
-                mend=rm_command(here),
-            )
+            yield _second(here, name, "every name once")
+
+
+def _second(path: KeyPath, value: object, allowed: str) -> Fault:
+    """The fault of an entry that a list has already."""
+    return Fault(path=path, got=f"{value} a second time", allowed=allowed, mend=rm_command(path))
 
 
 def _repeated(facts: Facts) -> Iterator[Fault]:
@@ -345,13 +345,7 @@ def _repeated(facts: Facts) -> Iterator[Fault]:
     for path, values in _lists((), facts.fleet):
         for position, value in enumerate(values):
             if path[-1] in _DISTINCT and value in values[:position]:
-                here = (*path, position)
-                yield Fault(
-                    path=here,
-                    got=f"{value} a second time",
-                    allowed="every entry once",
-                    mend=rm_command(here),
-                )
+                yield _second((*path, position), value, "every entry once")
 
 
 def _lists(path: KeyPath, value: object) -> Iterator[tuple[KeyPath, tuple[object, ...]]]:
@@ -467,12 +461,8 @@ def _existing_vpc(vpc: Vpc) -> Iterator[Fault]:
     for key in ("private_subnets", "public_subnets"):
         for position, subnet in enumerate(getattr(vpc, key)):
             if subnet in seen:
-                yield Fault(
-                    path=(*here, key, position),
-                    got=f"{subnet} a second time",
-                    allowed="every subnet once, as a private or as a public one",
-                    mend=rm_command((*here, key, position)),
-                )
+                allowed = "every subnet once, as a private or as a public one"
+                yield _second((*here, key, position), subnet, allowed)
             seen.add(subnet)
 
 

@@ -11,7 +11,7 @@ class Memory(pulumi.ComponentResource):
     """What the stack was first deployed with, kept in its state.
 
     Type token `mcp-platform:foundation:Memory`. Creates a `pulumi.Stash` for each value: its output
-    stays what it was first given, whatever the program gives it later, until the stack is
+    keeps the first value, also when the program gives it another one later, until the stack is
     destroyed. (See docs/adr/0017.)
 
     Attributes:

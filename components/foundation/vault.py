@@ -117,7 +117,7 @@ class Vault(pulumi.ComponentResource):
                 return Stored(arn=container.arn)
 
     def _tell_of_no_value(self, secret: str, container: aws.secretsmanager.Secret) -> None:
-        """Warns, as soon as the secret exists, as long as nobody has set its value."""
+        """Warns, as soon as the secret exists, as long as its value is not set."""
         found = aws.secretsmanager.get_secret_versions_output(
             secret_id=container.id, opts=pulumi.InvokeOutputOptions(parent=self)
         )

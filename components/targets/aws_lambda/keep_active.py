@@ -1,4 +1,4 @@
-"""Calls that keep functions active although nobody uses them."""
+"""Scheduled calls that keep unused functions active."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from core.iam import Statement, trust
 # AWS Lambda Developer Guide, "Invoking functions defined as container images": a function that is
 # not invoked for multiple weeks becomes inactive, and its next call is rejected.
 _EVERY = "rate(7 days)"
-_WINDOW_MINUTES = 60  # nobody waits for it
+_WINDOW_MINUTES = 60  # the minute of the call does not matter
 
 LIST_TOOLS: Final = json.dumps({"list": True})
 """What the function that calls tools does no harm with."""

@@ -54,7 +54,7 @@ def container(
         "secrets": [
             {"name": variable, "valueFrom": source} for variable, source in sorted(secrets.items())
         ],
-        # Not as root, and not as whatever the image says: as on EKS (docs/adr/0020).
+        # Not as root, and not as the image's own user: as on EKS (docs/adr/0020).
         "user": f"{OWNER}:{OWNER}",
         "readonlyRootFilesystem": not load.writable_root,
         "mountPoints": [
