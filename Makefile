@@ -2,6 +2,8 @@
 STACK ?= dev
 export SANDBOX_TARGET = $(TARGET)
 python = .venv/bin/python
+# A file's tests share engine runs, so each file stays on one worker; slow files come first as listed.
+pytest_workers = --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up demo test conformance lint format docs bench
@@ -21,7 +23,7 @@ demo: setup ## create the fleet, bring it to life here, ask its agent, and end i
 
 test: setup ## run every test
 	@bin/setup checkov
-	@$(python) -m pytest
+	@$(python) -m pytest $(pytest_workers) --durations 20
 
 lint: setup ## check style, types and the direction of imports
 	@$(python) -m ruff check .
