@@ -99,6 +99,40 @@ def test_a_cluster_in_standard_support_alone_needs_a_version_that_is(account: An
     assert "a cluster that is not to enter extended support needs a version in standard" in reason
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("1.33", "1.34"), ("1.34", "1.35"), ("1.35", "1.36")]
+)
+def test_a_cluster_is_upgraded_one_minor_version_at_a_time(account: Any, before: str, after: str):
+    inputs = cluster_inputs(account)
+    made = account.make(CLUSTER, **inputs, version=before)
+    assert account.update(CLUSTER, made, **inputs, version=after)["version"] == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("1.33", "1.35"), ("1.34", "1.36"), ("1.34", "1.33"), ("1.36", "1.35"), ("1.36", "1.33")],
+)
+def test_a_cluster_skips_no_version_and_is_not_rolled_back(account: Any, before: str, after: str):
+    inputs = cluster_inputs(account)
+    made = account.make(CLUSTER, **inputs, version=before)
+    with pytest.raises(RefusedError, match="Unsupported Kubernetes minor version update"):
+        account.update(CLUSTER, made, **inputs, version=after)
+
+
+@pytest.mark.parametrize("version", ["1.33", "1.34"])
+def test_nodes_are_at_most_of_the_version_of_their_cluster(account: Any, version: str):
+    made = make_cluster(account, version="1.34")
+    assert make_nodes(account, made, version=version).properties["version"] == version
+
+
+def test_nodes_of_a_newer_version_than_their_cluster_are_refused(account: Any):
+    made = make_cluster(account, version="1.34")
+    with pytest.raises(
+        RefusedError, match=r"version 1\.35 must not be newer than .* version 1\.34"
+    ):
+        make_nodes(account, made, version="1.35")
+
+
 def test_a_protected_cluster_is_not_deleted(account: Any):
     made = make_cluster(account, deletionProtection=True)
     with pytest.raises(RefusedError, match="protected against deletion by deletionProtection"):
