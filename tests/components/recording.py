@@ -393,17 +393,20 @@ class _Monitor(mocks.MockMonitor):
     def Invoke(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
         response = resource_pb2.ResourceInvokeResponse()
         args = json_format.MessageToDict(request.args)
-        if request.tok == "pulumi:pulumi:getResource":
-            # The only references here are to what is inside of the opaque VPC and cluster.
-            urn = args["urn"]
-            id_ = urn.split("::")[-1]
-            state = _cluster(self._recording, id_) if _CLUSTER in urn else {"id": id_}
-            answer: dict[str, Any] = {"urn": urn, "id": id_, "state": state}
-        else:
-            with self._lock:
+        # Other threads register resources, among which an answer is looked for.
+        with self._lock:
+            if request.tok == "pulumi:pulumi:getResource":
+                # The only references here are to what is inside of the opaque VPC and cluster.
+                urn = args["urn"]
+                id_ = urn.split("::")[-1]
+                state = _cluster(self._recording, id_) if _CLUSTER in urn else {"id": id_}
+                answer: dict[str, Any] = {"urn": urn, "id": id_, "state": state}
+            else:
                 self._recording.invokes.append((request.tok, request.provider))
                 self._recording.asked.append((request.tok, args))
-            answer = self._answers.get(request.tok) or _answer(request.tok, args, self._recording)
+                answer = self._answers.get(request.tok) or _answer(
+                    request.tok, args, self._recording
+                )
         getattr(response, "return").CopyFrom(_struct(answer))  # a keyword, but the field's name
         return response
 

@@ -14,7 +14,7 @@ _LONG = {
     "server": "s" * 32,
     "agent": "a" * 32,
     "secret": "k" * 64,
-    "domain": ".".join(["d" * 63] * 3) + ".example.com",
+    "domain": "d" * 52 + ".example.com",
 }
 _IMAGE = {"image": {"context": "workloads/clock"}}
 
