@@ -36,15 +36,22 @@ class _JsonLines(logging.Formatter):
             **record.__dict__.get("fields", {}),
         }
         if record.exc_info and record.exc_info[1]:
-            error = record.exc_info[1]
-            while error.__cause__ is not None:
-                error = error.__cause__
+            error = _first_cause(record.exc_info[1])
             line["error"] = type(error).__name__
             line["frames"] = [
                 f"{frame.filename}:{frame.lineno} {frame.name}"
                 for frame in traceback.extract_tb(error.__traceback__)[-_FRAMES:]
             ]
         return json.dumps(line)
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What an exception was raised from in the end. Causes form a cycle in `raise e from e`."""
+    seen = set[int]()
+    while error.__cause__ is not None and id(error) not in seen:
+        seen.add(id(error))
+        error = error.__cause__
+    return error
 
 
 def _text(record: logging.LogRecord) -> str:
