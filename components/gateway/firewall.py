@@ -90,7 +90,8 @@ def firewall(
     return [association, logging]
 
 
-def _seen(metric: str) -> aws.wafv2.WebAclVisibilityConfigArgsDict:
+# In quotes: the module takes over a second to import, and most fleets have no firewall.
+def _seen(metric: str) -> "aws.wafv2.WebAclVisibilityConfigArgsDict":
     return {
         "cloudwatch_metrics_enabled": True,
         "metric_name": metric,

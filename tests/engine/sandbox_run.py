@@ -15,6 +15,10 @@ from sandbox.cloud import Cloud
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "dev"
 
+# The engine writes the whole state after every step, which is a third of a first `up`. The tests
+# never kill it, so the state at its end is enough.
+_NO_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
+
 
 @dataclass(frozen=True)
 class Sandbox:
@@ -38,6 +42,7 @@ class Sandbox:
             cwd=self.folder,
             env={
                 **os.environ,
+                **_NO_CHECKPOINTS,
                 "SANDBOX_HOME": str(self.folder / "home"),
                 "SANDBOX_STACKS": str(self.folder),
                 **self.environment,
