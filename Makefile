@@ -2,7 +2,8 @@
 STACK ?= dev
 export SANDBOX_TARGET = $(TARGET)
 python = .venv/bin/python
-# A file's tests share engine runs, so each file stays on one worker; slow files come first as listed.
+# A file's tests share engine runs, so each file stays on one worker. The files keep their order: by
+# default those with few tests come last, and these are the slow ones.
 pytest_workers = --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help

@@ -1,7 +1,7 @@
 """What the example and test fleets give to AWS, against the calls that it ends up in."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -64,12 +64,7 @@ def test_it_is_known_which_member_of_a_call_every_input_becomes(fleet: str):
 
 @pytest.mark.parametrize("fleet", FLEETS)
 def test_the_calls_take_every_input_of_a_fleet(fleet: str):
-    refused = {
-        f"{each.type} {each.name}: {fault.path} {fault.reason}"
-        for each in made(fleet)
-        for fault in faults(each, FLEETS[fleet].get("tags", {}))
-    }
-    assert refused == set()
+    assert refused(made(fleet), FLEETS[fleet].get("tags", {})) == set()
 
 
 # The longest names and texts that the configuration takes, and the strangest signs.
@@ -110,18 +105,22 @@ def test_the_calls_take_the_longest_names_and_texts_that_the_configuration_takes
     target: str, stack_name: str
 ):
     recording = run({**_LONG, "target": target}, stack_name=stack_name)
-    refused = {
-        f"{each.type} {each.name}: {fault.path} {fault.reason}"
-        for each in recording.resources.values()
-        if each.type[:4] == "aws:"
-        for fault in faults(each, _LONG["tags"])
-    }
-    assert refused == set()
+    assert refused(recording.resources.values(), _LONG["tags"]) == set()
 
 
 def test_a_name_that_is_made_by_itself_is_judged_as_well():
     (alarm,) = [each for each in made("minimal") if each.type == "aws:sns/topic:Topic"][:1]
     assert re.fullmatch(r"fleet-observability-alarms-[0-9a-f]{7}", named(alarm)["name"])
+
+
+def refused(resources: Iterable[Resource], tags: Mapping[str, str]) -> set[str]:
+    """What the calls of AWS would refuse of these resources, with the fleet's tags."""
+    return {
+        f"{each.type} {each.name}: {fault.path} {fault.reason}"
+        for each in resources
+        if each.type.startswith("aws:")
+        for fault in faults(each, tags)
+    }
 
 
 def faults(made: Resource, tags: Mapping[str, str]) -> Iterator[Failure]:

@@ -1,20 +1,18 @@
 """Every number at the edges that the configuration allows, against the calls that it ends up in."""
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from functools import cache
 from typing import Any, cast
 
 import pytest
 
-from core.faults import ConfigurationError
 from core.fleet import Fleet
-from core.parse import parse
 from tests.components.fleets import EVERY_FLEET
 from tests.components.recording import ROOT, configuration, run
-from tests.components.test_api_models import faults
+from tests.components.test_api_models import refused
+from tests.core.configurations import Configuration, changed
 
-Path = tuple[str, ...]
+Keys = tuple[str, ...]
 SMALLEST, LARGEST = 0, 2**31 - 1
 
 
@@ -22,13 +20,7 @@ SMALLEST, LARGEST = 0, 2**31 - 1
 @pytest.mark.parametrize("name", ["full", "lambda full", "eks managed nodes"])
 def test_the_calls_take_every_number_that_the_configuration_allows(name: str, far: int):
     fleet = with_numbers_at_their_edge(name, far)
-    refused = {
-        f"{each.type} {each.name}: {fault.path} {fault.reason}"
-        for each in run(fleet).resources.values()
-        if each.type.startswith("aws:")
-        for fault in faults(each, fleet["tags"])
-    }
-    assert refused == set()
+    assert refused(run(fleet).resources.values(), fleet["tags"]) == set()
 
 
 def test_the_edges_are_those_of_the_configuration():
@@ -52,12 +44,12 @@ def with_numbers_at_their_edge(name: str, far: int) -> dict[str, Any]:
     return fleet
 
 
-def numbers(fleet: dict[str, Any]) -> dict[Path, int]:
+def numbers(fleet: dict[str, Any]) -> dict[Keys, int]:
     """The numbers of a fleet, defaults included, by their path."""
     return dict(_numbers(Fleet.model_validate(fleet).model_dump(mode="json"), ()))
 
 
-def _numbers(section: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, int]]:
+def _numbers(section: Mapping[str, Any], path: Keys) -> Iterator[tuple[Keys, int]]:
     for key, value in section.items():
         if isinstance(value, dict):
             yield from _numbers(cast("dict[str, Any]", value), (*path, key))
@@ -65,35 +57,22 @@ def _numbers(section: Mapping[str, Any], path: Path) -> Iterator[tuple[Path, int
             yield (*path, key), value
 
 
-def moved(fleet: dict[str, Any], path: Path, far: int) -> dict[str, Any]:
+def moved(fleet: dict[str, Any], path: Keys, far: int) -> dict[str, Any]:
     """A fleet, one number of it as near to `far` as the configuration allows."""
+    farthest = changed(fleet, *path, value=far)
+    if is_allowed(farthest):
+        return farthest
     near = numbers(fleet)[path]
-    refused = far
-    if takes(changed(fleet, path, far)):
-        return changed(fleet, path, far)
-    while abs(refused - near) > 1:
-        middle = (near + refused) // 2
-        if takes(changed(fleet, path, middle)):
+    while abs(far - near) > 1:
+        middle = (near + far) // 2
+        if is_allowed(changed(fleet, *path, value=middle)):
             near = middle
         else:
-            refused = middle
-    return changed(fleet, path, near)
+            far = middle
+    return changed(fleet, *path, value=near)
 
 
-def changed(fleet: dict[str, Any], path: Path, value: int) -> dict[str, Any]:
-    copy = deepcopy(fleet)
-    section = copy
-    for key in path[:-1]:
-        section = section.setdefault(key, {})
-    section[path[-1]] = value
-    return copy
-
-
-def takes(fleet: dict[str, Any]) -> bool:
+def is_allowed(fleet: dict[str, Any]) -> bool:
     """Whether the configuration allows a fleet."""
     bag, encrypted = configuration(fleet)
-    try:
-        parse(bag, encrypted=frozenset(encrypted), root=ROOT)
-    except ConfigurationError:
-        return False
-    return True
+    return not Configuration(bag, frozenset(encrypted)).faults(ROOT)
