@@ -43,14 +43,14 @@ def _no_size(path: KeyPath, load: Server | Agent, size: tuple[int, int]) -> Faul
     allowed = fargate.explain(cpu, memory)
     if beside and near is None:
         path = (*path, "sidecars")
-        return Fault(path=path, got=got, allowed=allowed, mend=rm_command(path))
+        return Fault(path=path, got=got, allowed=allowed, fix=rm_command(path))
     near = near or fargate.sizes()[-1]
     changes = {"cpu": near.cpu - cpu, "memory": near.memory_mib - memory}
     return Fault(
         path=(*path, "memory" if cpu in fargate.MEMORY_MIB else "cpu"),
         got=got,
         allowed=allowed,
-        mend=" && ".join(
+        fix=" && ".join(
             set_command((*path, key), getattr(load, key) + change)
             for key, change in changes.items()
             if change
@@ -68,7 +68,7 @@ def _sidecars(fleet: Fleet) -> Iterator[Fault]:
                 got=f"{len(agent.sidecars)} sidecars",
                 allowed=f"{MAX_SIDECARS} at most, Amazon ECS's quota of containers in a task less "
                 "the agent's own",
-                mend=" && ".join(rm_command((*here, position)) for position in further),
+                fix=" && ".join(rm_command((*here, position)) for position in further),
             )
     # A container alone has all of its task's memory; beside others it has its own.
     shares = {name for agent in fleet.agents.values() for name in agent.sidecars}
@@ -79,7 +79,7 @@ def _sidecars(fleet: Fleet) -> Iterator[Fault]:
                 path=(*path, "memory"),
                 got=show(load.memory),
                 allowed=f"{MIN_CONTAINER_MIB} or more, what a container beside others needs",
-                mend=set_command((*path, "memory"), MIN_CONTAINER_MIB),
+                fix=set_command((*path, "memory"), MIN_CONTAINER_MIB),
             )
 
 
@@ -92,7 +92,7 @@ def _shells_can_write(fleet: Fleet) -> Iterator[Fault]:
                 path=(*path, "exec"),
                 got="true",
                 allowed="false, or writable_root: true beside it: a shell needs a root to write to",
-                mend=set_command((*path, "writable_root"), value=True),
+                fix=set_command((*path, "writable_root"), value=True),
             )
 
 

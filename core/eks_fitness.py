@@ -72,7 +72,7 @@ def _namespace_names(fleet: Fleet) -> Iterator[Fault]:
                 got=show(name),
                 allowed="a namespace that is neither Kubernetes' nor AWS's nor an add-on's own: "
                 f"not {', '.join(RESERVED_NAMESPACES)}",
-                mend=rm_command(path),
+                fix=rm_command(path),
             )
         elif position and name == rest:
             yield Fault(
@@ -80,7 +80,7 @@ def _namespace_names(fleet: Fleet) -> Iterator[Fault]:
                 got=show(name),
                 allowed="a team of another name: it is the namespace of the workloads that belong "
                 "to none (cluster.namespace)",
-                mend=rm_command(path),
+                fix=rm_command(path),
             )
 
 
@@ -104,7 +104,7 @@ def _quotas(fleet: Fleet) -> Iterator[Fault]:
                     got=show(given),
                     allowed=f"{least} or more: what the team's workloads need at their most, each "
                     "copy twice while new ones take the place of old ones",
-                    mend=set_command(here, least),
+                    fix=set_command(here, least),
                 )
 
 
@@ -117,7 +117,7 @@ def _sidecars(fleet: Fleet) -> Iterator[Fault]:
                 got=show(list(agent.sidecars)),
                 allowed="none: a pod has one service account, and a server one of its own; ecs "
                 "runs several containers in a task",
-                mend=rm_command(here),
+                fix=rm_command(here),
             )
 
 
@@ -130,7 +130,7 @@ def _existing(fleet: Fleet) -> Iterator[Fault]:
                 path=("cluster", key),
                 got=show(given[key]),
                 allowed="nothing beside existing: that is its owner's",
-                mend=rm_command(("cluster", key)),
+                fix=rm_command(("cluster", key)),
             )
     if fleet.network.vpc is None:
         yield Fault(
@@ -149,7 +149,7 @@ def _existing(fleet: Fleet) -> Iterator[Fault]:
             path=here,
             got=show(list(has)),
             allowed=f"these too, once the cluster has them: {reasons}",
-            mend=" && ".join(
+            fix=" && ".join(
                 set_command((*here, position), addon)
                 for position, addon in enumerate(missing, start=len(has))
             ),
@@ -182,7 +182,7 @@ def _version(fleet: Fleet) -> Iterator[Fault]:
             got=show(version),
             allowed=f"one of {', '.join(STANDARD_SUPPORT_ENDS)}, the versions in standard support "
             f"as of {AS_OF}",
-            mend=set_command(("cluster", "version"), NEWEST),
+            fix=set_command(("cluster", "version"), NEWEST),
         )
 
 
@@ -196,7 +196,7 @@ def _nodes(fleet: Fleet) -> Iterator[Fault]:
             path=(*here, "max"),
             got=show(wanted.max),
             allowed=f"managed_nodes.min ({wanted.min}) or more",
-            mend=set_command((*here, "max"), wanted.min),
+            fix=set_command((*here, "max"), wanted.min),
         )
     here, types = (*here, "instance_types"), wanted.instance_types
     foreign = [position for position, each in enumerate(types) if not is_graviton(each)]
@@ -205,7 +205,7 @@ def _nodes(fleet: Fleet) -> Iterator[Fault]:
             path=here,
             got=", ".join(types[position] for position in foreign),
             allowed="types with Graviton processors, such as m7g.large: images are built for arm64",
-            mend=without_command(here, foreign) if len(foreign) < len(types) else rm_command(here),
+            fix=without_command(here, foreign) if len(foreign) < len(types) else rm_command(here),
         )
     sizes = {position: known for position, each in enumerate(types) if (known := size(each))}
     if not sizes:
@@ -218,7 +218,7 @@ def _nodes(fleet: Fleet) -> Iterator[Fault]:
             got=", ".join(f"{types[position]} ({sizes[position]})" for position in others),
             allowed=f"types of one size, here that of {types[first]} ({node}): what scales a group "
             "reckons with one",
-            mend=without_command(here, others),
+            fix=without_command(here, others),
         )
     yield from _fits(fleet, node, f"a node of {types[first]}")
     yield from _enough(fleet, node, f"nodes of {types[first]}")
@@ -237,7 +237,7 @@ def _fits(fleet: Fleet, node: Size, name: str) -> Iterator[Fault]:
                     got=show(wanted),
                     allowed=f"{limit} at most: {name} has {node}, less what its system, its "
                     "kubelet and its add-ons take",
-                    mend=set_command((*path, key), limit),
+                    fix=set_command((*path, key), limit),
                 )
 
 
@@ -261,7 +261,7 @@ def _enough(fleet: Fleet, node: Size, name: str) -> Iterator[Fault]:
             allowed=f"{least} or more{' for each of two groups' if groups > 1 else ''}, or larger "
             f"instance_types: the fewest replicas need {cpu} CPU units and {memory} MiB, which is "
             f"{nodes} {name}",
-            mend=set_command(here, least) if least <= MAX_NODES else None,
+            fix=set_command(here, least) if least <= MAX_NODES else None,
         )
 
 
@@ -274,7 +274,7 @@ def _public_blocks(fleet: Fleet) -> Iterator[Fault]:
             got=", ".join(blocks[position] for position in open_),
             allowed="blocks of known callers, of a /8 of public addresses together at most: nobody "
             "else has anything to seek at the cluster's API",
-            mend=without_command(here, open_),
+            fix=without_command(here, open_),
         )
     for block in dict.fromkeys(blocks):
         if is_private(block):
@@ -284,14 +284,14 @@ def _public_blocks(fleet: Fleet) -> Iterator[Fault]:
                 got=block,
                 allowed="blocks of public addresses: from private ones, in the VPC, the cluster's "
                 "API is reached anyway",
-                mend=without_command(here, positions),
+                fix=without_command(here, positions),
             )
     if len(blocks) > MAX_PUBLIC_BLOCKS:
         yield Fault(
             path=here,
             got=f"{len(blocks)} blocks",
             allowed=f"{MAX_PUBLIC_BLOCKS} at most, EKS's quota",
-            mend=without_command(here, list(range(MAX_PUBLIC_BLOCKS, len(blocks)))),
+            fix=without_command(here, list(range(MAX_PUBLIC_BLOCKS, len(blocks)))),
         )
 
 
@@ -305,7 +305,7 @@ def _access(fleet: Fleet) -> Iterator[Fault]:
                 path=(*here, "principal_arn"),
                 got=show(access.principal_arn),
                 allowed=f"a principal that has no other name: {other} is the same",
-                mend=rm_command(here),
+                fix=rm_command(here),
             )
         elif _bounds_what_has_no_bounds(access):
             yield Fault(
@@ -313,7 +313,7 @@ def _access(fleet: Fleet) -> Iterator[Fault]:
                 got=show(list(access.namespaces)),
                 allowed=f"none with policy: {access.policy.value}, which is for the whole cluster; "
                 f"{AccessPolicy.ADMIN.value} is for namespaces",
-                mend=set_command((*here, "policy"), AccessPolicy.ADMIN.value),
+                fix=set_command((*here, "policy"), AccessPolicy.ADMIN.value),
             )
 
 
@@ -332,14 +332,14 @@ def _gitops(fleet: Fleet) -> Iterator[Fault]:
             got="nothing",
             allowed="an instance of AWS IAM Identity Center: it is how users sign in to the Argo "
             "CD that AWS runs, and the only way; flux needs none",
-            mend=set_command(here, example),
+            fix=set_command(here, example),
         )
     if gitops.engine is GitOpsEngine.FLUX and gitops.identity_center:
         yield Fault(
             path=here,
             got=show(gitops.identity_center.instance_arn),
             allowed="none: nobody signs in to Flux; engine: argocd has users",
-            mend=rm_command(here),
+            fix=rm_command(here),
         )
 
 
@@ -359,5 +359,5 @@ def _images_from_the_internet(fleet: Fleet) -> Iterator[Fault]:
             got=fleet.network.nat.value,
             allowed=f"single or per-zone: the images of {' and '.join(wanted)} come from the "
             "internet",
-            mend=set_command(here, Nat.SINGLE.value),
+            fix=set_command(here, Nat.SINGLE.value),
         )

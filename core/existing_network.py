@@ -75,14 +75,14 @@ def _vpc(vpc: Vpc, found: FoundVpc | str) -> Iterator[Fault]:
                 path=path,
                 got=f"{vpc.id}, without {what}",
                 allowed=f"a VPC with {what}: the names of servers and file systems need it",
-                mend=f"aws ec2 modify-vpc-attribute --vpc-id {vpc.id} {option}",
+                fix=f"aws ec2 modify-vpc-attribute --vpc-id {vpc.id} {option}",
             )
     if vpc.cidr not in found.blocks:
         yield Fault(
             path=("network", "vpc", "cidr"),
             got=vpc.cidr,
             allowed=f"an IPv4 block of {vpc.id}: {', '.join(found.blocks)}",
-            mend=set_command(("network", "vpc", "cidr"), found.blocks[0]),
+            fix=set_command(("network", "vpc", "cidr"), found.blocks[0]),
         )
 
 

@@ -1,4 +1,4 @@
-"""Faults of a configuration: what is wrong, where, what is allowed, the command that mends it."""
+"""Faults of a configuration: what is wrong, where, what is allowed, the command that fixes it."""
 
 import json
 import re
@@ -23,13 +23,13 @@ class Fault:
             are positions in lists.
         got: The value found there, rendered; a secret's value is never put here.
         allowed: What would be accepted, as a phrase or a sentence.
-        mend: The command that mends it, or None where no single command does.
+        fix: The command that fixes it, or None where no single command does.
     """
 
     path: KeyPath
     got: str
     allowed: str
-    mend: str | None = None
+    fix: str | None = None
 
 
 class ConfigurationError(ValueError):
@@ -122,6 +122,6 @@ def _render(fault: Fault) -> str:
         f"    got:     {fault.got}",
         f"    allowed: {fault.allowed}",
     ]
-    if fault.mend:
-        lines.append(f"    mend:    {fault.mend}")
+    if fault.fix:
+        lines.append(f"    fix:     {fault.fix}")
     return "\n".join(lines)

@@ -40,7 +40,7 @@ def _request_times(fleet: Fleet) -> Iterator[Fault]:
                 path=(*path, "max_request_seconds"),
                 got=show(load.max_request_seconds),
                 allowed=str(error),
-                mend=set_command((*path, "max_request_seconds"), timeouts.MAX_REQUEST_SECONDS),
+                fix=set_command((*path, "max_request_seconds"), timeouts.MAX_REQUEST_SECONDS),
             )
 
 
@@ -57,7 +57,7 @@ def _sessions_in_one_copy(fleet: Fleet) -> Iterator[Fault]:
                     "1, since sessions: legacy-stateful keeps them in one copy's memory and MCP "
                     "clients keep no cookie that would lead them back to it"
                 ),
-                mend=set_command(("servers", name, "replicas", "max"), 1),
+                fix=set_command(("servers", name, "replicas", "max"), 1),
             )
 
 
@@ -73,7 +73,7 @@ def _gateway_routes(fleet: Fleet) -> Iterator[Fault]:
                 f"{room}, a load balancer's quota of rules; set expose: false on those that only "
                 "agents call, or spread the fleet over several stacks"
             ),
-            mend=set_command((*exposed[-1], "expose"), value=False),
+            fix=set_command((*exposed[-1], "expose"), value=False),
         )
 
 
@@ -104,7 +104,7 @@ def _gateway_met_by_workloads(fleet: Fleet) -> Iterator[Fault]:
                 "workloads leave by the port that the gateway then answers on, and without a token "
                 "they would reach every workload behind it"
             ),
-            mend=set_command(("gateway", "auth"), next(iter(example), None)),
+            fix=set_command(("gateway", "auth"), next(iter(example), None)),
         )
 
 
@@ -133,7 +133,7 @@ def _reach_without_nat(fleet: Fleet, region: str) -> Iterator[Fault]:
                 path=(*path, "image", "uri"),
                 got=show(image.uri),
                 allowed=f"an image in an ECR repository of {region}, since network.nat is none",
-                mend=nat,
+                fix=nat,
             )
     if fleet.gateway.auth and fleet.gateway.exposure is Exposure.PRIVATE:
         yield Fault(
@@ -141,5 +141,5 @@ def _reach_without_nat(fleet: Fleet, region: str) -> Iterator[Fault]:
             got=show(fleet.gateway.auth.jwks_uri),
             allowed="no auth, since network.nat is none: a private load balancer has no other way "
             "to the issuer's keys",
-            mend=nat,
+            fix=nat,
         )

@@ -54,13 +54,13 @@ def check(fleet: Fleet, region: str) -> Iterator[Fault]:
 
 def _state_machine(path: tuple[str, str], load: Agent, region: str) -> Iterator[Fault]:
     proposed = bedrock_models.proposals(bedrock_models.EXAMPLE, region)
-    mend = set_command((*path, "models", 0), proposed[0]) if proposed else None
+    fix = set_command((*path, "models", 0), proposed[0]) if proposed else None
     if not load.models:
         yield Fault(
             path=(*path, "models"),
             got="nothing",
             allowed="a model: runs_as: state-machine asks the first of them",
-            mend=mend,
+            fix=fix,
         )
     if load.models and not _TOLD_OF_FAILURES.search(load.models[0]):
         yield Fault(
@@ -70,14 +70,14 @@ def _state_machine(path: tuple[str, str], load: Agent, region: str) -> Iterator[
                 "a model of Anthropic's, or one of Amazon's Nova models: no other can be told that "
                 "a tool failed; an agent with runs_as: container asks any"
             ),
-            mend=mend,
+            fix=fix,
         )
     if load.chat is Chat.WEBSOCKET:
         yield Fault(
             path=(*path, "chat"),
             got=load.chat.value,
             allowed=f"{Chat.NONE.value}: a state machine holds no connection; a container can",
-            mend=rm_command((*path, "chat")),
+            fix=rm_command((*path, "chat")),
         )
     most = aws_lambda.MAX_EXECUTION_SECONDS
     if load.max_request_seconds > most:
@@ -85,7 +85,7 @@ def _state_machine(path: tuple[str, str], load: Agent, region: str) -> Iterator[
             path=(*path, "max_request_seconds"),
             got=show(load.max_request_seconds),
             allowed=f"{most} at most, a year: Step Functions stops what runs longer",
-            mend=set_command((*path, "max_request_seconds"), most),
+            fix=set_command((*path, "max_request_seconds"), most),
         )
     for field in ("storage", "secrets", "environment"):
         declared = getattr(load, field)
@@ -94,7 +94,7 @@ def _state_machine(path: tuple[str, str], load: Agent, region: str) -> Iterator[
                 path=(*path, field),
                 got="something that a container reads",
                 allowed="nothing: a state machine has no container that would read it",
-                mend=rm_command((*path, field)),
+                fix=rm_command((*path, field)),
             )
     for field in ("max_request_mib", "max_response_mib"):
         declared = getattr(load, field)
@@ -103,7 +103,7 @@ def _state_machine(path: tuple[str, str], load: Agent, region: str) -> Iterator[
                 path=(*path, field),
                 got=show(declared),
                 allowed="nothing: a state machine carries 256 KiB, less than one; a container can",
-                mend=rm_command((*path, field)),
+                fix=rm_command((*path, field)),
             )
 
 
@@ -118,7 +118,7 @@ def _size(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
             path=(*path, next(iter(fitting))),
             got=f"cpu {load.cpu} with memory {load.memory}, which takes {needs} MiB of a function",
             allowed=f"{most} MiB at most, and with it almost 6 vCPU; {_ELSEWHERE} do more",
-            mend=" && ".join(set_command((*path, key), value) for key, value in fitting.items()),
+            fix=" && ".join(set_command((*path, key), value) for key, value in fitting.items()),
         )
     if load.image and (load.image.size_mib or 0) > aws_lambda.MAX_IMAGE_MIB:
         yield Fault(
@@ -135,7 +135,7 @@ def _time(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
             path=(*path, "max_request_seconds"),
             got=show(load.max_request_seconds),
             allowed=f"{most} at most: a function is stopped then; {_ELSEWHERE} wait longer",
-            mend=set_command((*path, "max_request_seconds"), most),
+            fix=set_command((*path, "max_request_seconds"), most),
         )
 
 
@@ -152,7 +152,7 @@ def _chat_time(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
                 f"{aws_lambda.MAX_CHAT_IDLE_SECONDS} s, and the answer would find nobody; "
                 f"{_ELSEWHERE} wait longer"
             ),
-            mend=set_command((*path, "max_request_seconds"), most),
+            fix=set_command((*path, "max_request_seconds"), most),
         )
 
 
@@ -167,7 +167,7 @@ def _payloads(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
                 path=(*path, field),
                 got=show(declared),
                 allowed=f"{most} at most, what an invocation carries; {_ELSEWHERE} carry more",
-                mend=set_command((*path, field), most),
+                fix=set_command((*path, field), most),
             )
 
 
@@ -180,14 +180,14 @@ def _files(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
                 "false: a function writes to /tmp alone, and to its files where storage mounts "
                 f"some; {_ELSEWHERE} write elsewhere"
             ),
-            mend=rm_command((*path, "writable_root")),
+            fix=rm_command((*path, "writable_root")),
         )
     if load.exec:
         yield Fault(
             path=(*path, "exec"),
             got="true",
             allowed=f"false: nobody can open a shell in a function; {_ELSEWHERE}",
-            mend=rm_command((*path, "exec")),
+            fix=rm_command((*path, "exec")),
         )
     most = aws_lambda.MAX_MOUNT_CHARACTERS
     if load.storage and len(aws_lambda.mount_path(load.storage.mount)) > most:
@@ -195,7 +195,7 @@ def _files(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
             path=(*path, "storage", "mount"),
             got=f"a path of {len(load.storage.mount)} characters",
             allowed=f"one that has {most} at most below /mnt; {_ELSEWHERE} mount longer ones",
-            mend=set_command((*path, "storage", "mount"), "/data"),
+            fix=set_command((*path, "storage", "mount"), "/data"),
         )
 
 
@@ -209,14 +209,14 @@ def _variables(
                 got=show(name),
                 allowed=f"names of {aws_lambda.MIN_VARIABLE_NAME} characters or more; {_ELSEWHERE} "
                 "set this one",
-                mend=rm_command((*path, "environment", name)),
+                fix=rm_command((*path, "environment", name)),
             )
         if name in aws_lambda.RESERVED_VARIABLES or name.startswith(aws_lambda.ADAPTER_PREFIX):
             yield Fault(
                 path=(*path, "environment", name),
                 got="a variable that Lambda or its web adapter sets",
                 allowed=f"names that nobody else sets; {_ELSEWHERE} set this one",
-                mend=rm_command((*path, "environment", name)),
+                fix=rm_command((*path, "environment", name)),
             )
     yield from _environment(path, expected_variables(fleet, region, path[1], load))
 
@@ -290,7 +290,7 @@ def _state(path: tuple[str, str], server: Server) -> Iterator[Fault]:
                 f"{Sessions.STATELESS.value}: two requests of a client may meet two copies of a "
                 f"function; {_ELSEWHERE} keep sessions"
             ),
-            mend=rm_command((*path, "sessions")),
+            fix=rm_command((*path, "sessions")),
         )
     if server.subscriptions:
         yield Fault(
@@ -300,7 +300,7 @@ def _state(path: tuple[str, str], server: Server) -> Iterator[Fault]:
                 "false: a stream that stays open is paid by the second and cut after "
                 f"{aws_lambda.MAX_TIMEOUT_SECONDS} s; {_ELSEWHERE} hold it"
             ),
-            mend=rm_command((*path, "subscriptions")),
+            fix=rm_command((*path, "subscriptions")),
         )
 
 
@@ -310,7 +310,7 @@ def _sidecars(path: tuple[str, str], agent: Agent) -> Iterator[Fault]:
             path=(*path, "sidecars"),
             got=show(list(agent.sidecars)),
             allowed="none: a function is one container; ecs runs several in a task",
-            mend=rm_command((*path, "sidecars")),
+            fix=rm_command((*path, "sidecars")),
         )
 
 
@@ -338,7 +338,7 @@ def _routes(fleet: Fleet) -> Iterator[Fault]:
             "true for one workload at least: a REST API without routes cannot be deployed, and "
             f"nothing could be asked; {_ELSEWHERE} run workloads that nobody outside calls"
         ),
-        mend=set_command((*hidden[0], "expose"), value=True),
+        fix=set_command((*hidden[0], "expose"), value=True),
     )
 
 
@@ -353,7 +353,7 @@ def _callers(fleet: Fleet) -> Iterator[Fault]:
                 "network, and exposure: private with auth says that not everybody may reach it; "
                 "the gateways of ecs and eks stand in one"
             ),
-            mend=set_command(("gateway", "allow_cidrs", 0), "203.0.113.0/24"),
+            fix=set_command(("gateway", "allow_cidrs", 0), "203.0.113.0/24"),
         )
     for name, agent in fleet.agents.items():
         if gateway.allow_cidrs and not gateway.auth and agent.chat is Chat.WEBSOCKET:
@@ -364,7 +364,7 @@ def _callers(fleet: Fleet) -> Iterator[Fault]:
                     f"{Chat.NONE.value}: a WebSocket API has no policy of its own, and only what "
                     "checks tokens could hold callers to their addresses"
                 ),
-                mend=rm_command(("agents", name, "chat")),
+                fix=rm_command(("agents", name, "chat")),
             )
     for position, block in enumerate(gateway.allow_cidrs):
         if is_private(block):
@@ -374,7 +374,7 @@ def _callers(fleet: Fleet) -> Iterator[Fault]:
                 got=block,
                 allowed="blocks of public addresses: a REST API sees no others, and so nobody "
                 "would be let in from there; the gateways of ecs and eks see private ones",
-                mend=rm_command(here),
+                fix=rm_command(here),
             )
 
 
@@ -391,21 +391,21 @@ def _reach(fleet: Fleet) -> Iterator[Fault]:
                 path=(section, name, "uses"),
                 got=f"{', '.join(_uses(load))}, from inside of a network without NAT",
                 allowed="network.nat: single or per-zone: the way to the servers is the internet",
-                mend=set_command(("network", "nat"), Nat.SINGLE.value),
+                fix=set_command(("network", "nat"), Nat.SINGLE.value),
             )
         elif isinstance(load, Agent) and load.chat is Chat.WEBSOCKET:
             yield Fault(
                 path=(section, name, "chat"),
                 got=f"{load.chat.value}, from inside of a network without NAT",
                 allowed="network.nat: single or per-zone: the way back to a chat is the internet",
-                mend=set_command(("network", "nat"), Nat.SINGLE.value),
+                fix=set_command(("network", "nat"), Nat.SINGLE.value),
             )
         elif fleet.gateway.auth and not any(server == name for _, server in fleet.edges()):
             yield Fault(
                 path=("gateway", "auth"),
                 got=f"tokens that {name} checks, from inside of a network without NAT",
                 allowed="network.nat: single or per-zone: the issuer's keys are on the internet",
-                mend=set_command(("network", "nat"), Nat.SINGLE.value),
+                fix=set_command(("network", "nat"), Nat.SINGLE.value),
             )
 
 

@@ -73,7 +73,7 @@ def check(fleet: Fleet) -> Iterator[Fault]:
                 got=show(wanted),
                 allowed=f"a path of its own, such as /data: {taken} has {what} on "
                 f"{fleet.target.value}",
-                mend=set_command(here, "/data"),
+                fix=set_command(here, "/data"),
             )
             break
 

@@ -47,7 +47,7 @@ def fit(name: str, limit: int) -> str:
 
     A name that fits comes back as it is. One that is too long, that begins or ends with a hyphen,
     or that has two hyphens in a row (target groups and load balancers forbid the first, the ECR
-    API's pattern both) comes back mended, with a hyphen and seven hexadecimal digits
+    API's pattern both) comes back shortened, with a hyphen and seven hexadecimal digits
     of the SHA-256 of the wanted name at its end. Two wanted names that begin alike therefore stay
     different, and one wanted name gives the same result everywhere. No character is added but
     hyphens and the digits ``0-9a-f``.

@@ -30,7 +30,7 @@ def moved_region(first: str, now: str) -> list[Fault]:
             path=("aws:region",),
             got=now,
             allowed=f"{first}, where this stack is deployed. {_NEW_STACK}",
-            mend=set_command(("aws:region",), first),
+            fix=set_command(("aws:region",), first),
         )
     ]
 
@@ -52,7 +52,7 @@ def moved_network(first: str, now: Network) -> list[Fault]:
             path=("network", "vpc", "id") if now.vpc else ("network", "cidr"),
             got=place(now),
             allowed=f"{_described(first)}, which this stack is deployed in. {_NEW_STACK}",
-            mend=_way_back(first, now),
+            fix=_way_back(first, now),
         )
     ]
 

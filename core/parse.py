@@ -108,7 +108,7 @@ def _decode(
                     path=(key,),
                     got="an encrypted value inside a plain structure",
                     allowed="plain values only; a secret goes in a key of its own",
-                    mend=f"pulumi config set --secret {SECRET_PREFIX}NAME",
+                    fix=f"pulumi config set --secret {SECRET_PREFIX}NAME",
                 )
             )
             continue
@@ -190,7 +190,7 @@ def _fault(detail: ErrorDetails) -> Fault:
             path=place.path,
             got=f"a key that is not known{hint}",
             allowed=f"the keys {', '.join(known)}",
-            mend=rm_command(place.path),
+            fix=rm_command(place.path),
         )
     got = "nothing" if kind == "missing" else show(value)
     if place.path[0] == "secrets" and len(place.path) <= _SECRET_DEPTH and not is_key:
@@ -199,7 +199,7 @@ def _fault(detail: ErrorDetails) -> Fault:
         path=place.path,
         got=got,
         allowed=_allowed(detail, place.field),
-        mend=rm_command(place.path) if is_key else _setting(place, detail),
+        fix=rm_command(place.path) if is_key else _setting(place, detail),
     )
 
 

@@ -98,7 +98,7 @@ def _region(facts: Facts) -> Iterator[Fault]:
             path=("aws:region",),
             got=show(facts.region) if facts.region else "nothing",
             allowed="the AWS region to deploy to, such as us-east-1",
-            mend=f"pulumi config set aws:region {near[0] if near else _COMMON_REGIONS[0]}",
+            fix=f"pulumi config set aws:region {near[0] if near else _COMMON_REGIONS[0]}",
         )
 
 
@@ -116,7 +116,7 @@ def _models(facts: Facts) -> Iterator[Fault]:
                     path=here,
                     got=show(model),
                     allowed=f"{reason}: {' or '.join(proposed) or 'none is known'}",
-                    mend=set_command(here, proposed[0]) if proposed else rm_command(here),
+                    fix=set_command(here, proposed[0]) if proposed else rm_command(here),
                 )
 
 
@@ -143,7 +143,7 @@ def _assumed_roles(facts: Facts) -> Iterator[Fault]:
                 "one role without an externalId: the AWS CLI, by which the cluster is reached, "
                 "takes no more; aws:profile may name one that takes several, or has an id"
             ),
-            mend="pulumi config rm aws:assumeRoles",
+            fix="pulumi config rm aws:assumeRoles",
         )
 
 
@@ -154,7 +154,7 @@ def _something_to_run(facts: Facts) -> Iterator[Fault]:
             path=("servers",),
             got="nothing",
             allowed="at least one server or agent",
-            mend=set_command(("servers", "clock", "image", "context"), "workloads/clock"),
+            fix=set_command(("servers", "clock", "image", "context"), "workloads/clock"),
         )
 
 
@@ -165,7 +165,7 @@ def _one_name_one_workload(facts: Facts) -> Iterator[Fault]:
             path=("agents", name),
             got="the name of a server",
             allowed="a name that no server has: roles, logs and addresses are found by it",
-            mend=rm_command(("agents", name)),
+            fix=rm_command(("agents", name)),
         )
 
 
@@ -176,7 +176,7 @@ def _images(facts: Facts) -> Iterator[Fault]:
                 path=(*path, "image"),
                 got="both" if image.uri else "neither",
                 allowed="one of context (built here) and uri (built elsewhere, with its digest)",
-                mend=rm_command((*path, "image", "uri"))
+                fix=rm_command((*path, "image", "uri"))
                 if image.uri
                 else _set_folder(facts.root, (*path, "image", "context"), f"workloads/{path[1]}"),
             )
@@ -191,7 +191,7 @@ def _images(facts: Facts) -> Iterator[Fault]:
                         path=(*path, "image", *keys),
                         got=show(folder),
                         allowed="a folder inside the project",
-                        mend=_set_folder(facts.root, (*path, "image", *keys), folder),
+                        fix=_set_folder(facts.root, (*path, "image", *keys), folder),
                     )
             context = facts.root / image.context
             if _is_folder(facts.root, image.context) and not _is_file(context, image.dockerfile):
@@ -199,7 +199,7 @@ def _images(facts: Facts) -> Iterator[Fault]:
                     path=(*path, "image", "dockerfile"),
                     got=f"{show(image.dockerfile)}, which is not in {image.context}",
                     allowed="a file in the context",
-                    mend=set_command((*path, "image", "dockerfile"), "Dockerfile"),
+                    fix=set_command((*path, "image", "dockerfile"), "Dockerfile"),
                 )
 
 
@@ -213,7 +213,7 @@ def _agents_have_images(facts: Facts) -> Iterator[Fault]:
                     "an image, built here or elsewhere; only on lambda, and with "
                     "runs_as: state-machine, an agent needs none"
                 ),
-                mend=_set_folder(
+                fix=_set_folder(
                     facts.root, ("agents", name, "image", "context"), f"workloads/{name}"
                 ),
             )
@@ -231,7 +231,7 @@ def _one_dockerfile_one_image(facts: Facts) -> Iterator[Fault]:
                 path=(*path, "image", "additional_contexts"),
                 got=show(image.additional_contexts),
                 allowed=f"{show(contexts)}, as {first} has it: both build the same Dockerfile",
-                mend=" && ".join(
+                fix=" && ".join(
                     set_command((*path, "image", "additional_contexts", name), folder)
                     for name, folder in contexts.items()
                 )
@@ -276,7 +276,7 @@ def _replicas(facts: Facts) -> Iterator[Fault]:
                 path=(*path, "replicas", "max"),
                 got=show(load.replicas.max),
                 allowed=f"replicas.min ({load.replicas.min}) or more",
-                mend=set_command((*path, "replicas", "max"), load.replicas.min),
+                fix=set_command((*path, "replicas", "max"), load.replicas.min),
             )
 
 
@@ -289,14 +289,14 @@ def _concurrency(facts: Facts) -> Iterator[Fault]:
                 path=(*here, "provisioned_max"),
                 got=show(has.provisioned_max),
                 allowed=f"provisioned or more, and that 1 or more: it is {has.provisioned}",
-                mend=rm_command((*here, "provisioned_max")),
+                fix=rm_command((*here, "provisioned_max")),
             )
         elif has.reserved is not None and has.reserved < warm:
             yield Fault(
                 path=(*here, "reserved"),
                 got=show(has.reserved),
                 allowed=f"{warm} or more, as many as are kept warm",
-                mend=set_command((*here, "reserved"), warm),
+                fix=set_command((*here, "reserved"), warm),
             )
 
 
@@ -312,7 +312,7 @@ def _references(facts: Facts) -> Iterator[Fault]:
                     path=here,
                     got=show(sidecar),
                     allowed=f"each of its uses once: {', '.join(agent.uses) or 'it has none'}",
-                    mend=rm_command(here),
+                    fix=rm_command(here),
                 )
 
 
@@ -329,7 +329,7 @@ def _refer(facts: Facts, path: KeyPath, used: tuple[str, ...], section: str) -> 
                 path=here,
                 got=show(name),
                 allowed=f"a name declared in {section}: {options}",
-                mend=set_command(here, near[0]) if near else rm_command(here),
+                fix=set_command(here, near[0]) if near else rm_command(here),
             )
         elif name in used[:position]:
             yield _second(here, name, "every name once")
@@ -337,7 +337,7 @@ def _refer(facts: Facts, path: KeyPath, used: tuple[str, ...], section: str) -> 
 
 def _second(path: KeyPath, value: object, allowed: str) -> Fault:
     """The fault of an entry that a list has already."""
-    return Fault(path=path, got=f"{value} a second time", allowed=allowed, mend=rm_command(path))
+    return Fault(path=path, got=f"{value} a second time", allowed=allowed, fix=rm_command(path))
 
 
 def _repeated(facts: Facts) -> Iterator[Fault]:
@@ -380,7 +380,7 @@ def _variables(facts: Facts) -> Iterator[Fault]:
                     path=(*path, "environment", name),
                     got=f"a variable that {owner} sets",
                     allowed="names that nobody else sets",
-                    mend=rm_command((*path, "environment", name)),
+                    fix=rm_command((*path, "environment", name)),
                 )
 
 
@@ -391,7 +391,7 @@ def _secrets(facts: Facts) -> Iterator[Fault]:
                 path=("secrets", name, "arn"),
                 got=show(secret.arn),
                 allowed=f"no arn, since the source is {secret.source.value}",
-                mend=rm_command(("secrets", name, "arn")),
+                fix=rm_command(("secrets", name, "arn")),
             )
         key = f"{SECRET_PREFIX}{name}"
         if secret.source is SecretSource.CONFIG and key not in facts.encrypted:
@@ -399,14 +399,14 @@ def _secrets(facts: Facts) -> Iterator[Fault]:
                 path=(key,),
                 got="a value in plain text" if key in facts.secret_keys else "nothing",
                 allowed=f"the value of the secret {name}, encrypted",
-                mend=f"pulumi config set --secret {key}",
+                fix=f"pulumi config set --secret {key}",
             )
         if secret.source is not SecretSource.CONFIG and key in facts.secret_keys:
             yield Fault(
                 path=(key,),
                 got="a value",
                 allowed=f"none, since the source of {name} is {secret.source.value}",
-                mend=rm_command((key,)),
+                fix=rm_command((key,)),
             )
     declared = facts.names.get("secrets")
     for key in sorted(facts.secret_keys):
@@ -415,7 +415,7 @@ def _secrets(facts: Facts) -> Iterator[Fault]:
                 path=(key,),
                 got="a value",
                 allowed="values of secrets that are declared in secrets",
-                mend=rm_command((key,)),
+                fix=rm_command((key,)),
             )
 
 
@@ -427,7 +427,7 @@ def _network(facts: Facts) -> Iterator[Fault]:
                 path=("network", key),
                 got=show(getattr(network, key)),
                 allowed="nothing beside vpc: an existing VPC has its own",
-                mend=rm_command(("network", key)),
+                fix=rm_command(("network", key)),
             )
         yield from _existing_vpc(network.vpc)
     else:
@@ -441,7 +441,7 @@ def _network(facts: Facts) -> Iterator[Fault]:
                 path=("network", "cidr"),
                 got=show(network.cidr),
                 allowed=f"a private block for {zones} zones ({error})",
-                mend=set_command(("network", "cidr"), Network().cidr),
+                fix=set_command(("network", "cidr"), Network().cidr),
             )
 
 
@@ -455,7 +455,7 @@ def _existing_vpc(vpc: Vpc) -> Iterator[Fault]:
             got=vpc.cidr,
             allowed=f"a block of a VPC, /{cidrs.LARGEST_BLOCK} to /{cidrs.SMALLEST_VPC}: whoever "
             "has an address in it reaches a private gateway",
-            mend=set_command((*here, "cidr"), _VPC_BLOCK),
+            fix=set_command((*here, "cidr"), _VPC_BLOCK),
         )
     seen: set[str] = set()
     for key in ("private_subnets", "public_subnets"):
@@ -476,14 +476,14 @@ def _zone_names(facts: Facts) -> Iterator[Fault]:
             path=path,
             got=f"{len(names)} zones",
             allowed=f"{_LEAST_ZONES} to {cidrs.MAX_ZONES} zones",
-            mend=rm_command(path),
+            fix=rm_command(path),
         )
     if names and "zones" in network.model_fields_set and network.zones != len(names):
         yield Fault(
             path=("network", "zones"),
             got=show(network.zones),
             allowed=f"nothing beside zone_names, or the number of them, {len(names)}",
-            mend=rm_command(("network", "zones")),
+            fix=rm_command(("network", "zones")),
         )
     for position, name in enumerate(names):
         if not re.fullmatch(f"{re.escape(facts.region)}[a-z]", name) and facts.region:
@@ -491,14 +491,14 @@ def _zone_names(facts: Facts) -> Iterator[Fault]:
                 path=(*path, position),
                 got=show(name),
                 allowed=f"an availability zone of {facts.region}, such as {facts.region}a",
-                mend=set_command((*path, position), f"{facts.region}{letters[position]}"),
+                fix=set_command((*path, position), f"{facts.region}{letters[position]}"),
             )
         elif name in names[:position]:
             yield Fault(
                 path=(*path, position),
                 got=f"{show(name)}, which is there already",
                 allowed="each zone once",
-                mend=rm_command((*path, position)),
+                fix=rm_command((*path, position)),
             )
 
 
@@ -520,7 +520,7 @@ def _gateway(facts: Facts) -> Iterator[Fault]:
                 path=("gateway", key),
                 got="nothing",
                 allowed=f"a value: {reason}",
-                mend=set_command(("gateway", key), example),
+                fix=set_command(("gateway", key), example),
             )
     yield from _certificate(facts)
     yield from _blocks(("gateway", "allow_cidrs"), gateway.allow_cidrs, listed=True)
@@ -532,7 +532,7 @@ def _gateway(facts: Facts) -> Iterator[Fault]:
             got=", ".join(gateway.allow_cidrs[position] for position in positions),
             allowed="blocks of known callers, of a /8 of public addresses together at most: only a "
             "gateway with auth is open to everybody",
-            mend=without_command(here, positions),
+            fix=without_command(here, positions),
         )
     if public and vpc and len(vpc.public_subnets) < 2:  # noqa: PLR2004 - two zones, as everywhere
         yield Fault(
@@ -553,14 +553,14 @@ def _certificate(facts: Facts) -> Iterator[Fault]:
             path=here,
             got=show(gateway.certificate_arn),
             allowed="nothing, since there is no domain",
-            mend=rm_command(here),
+            fix=rm_command(here),
         )
     elif is_region(facts.region) and region != facts.region:
         yield Fault(
             path=here,
             got=f"a certificate of {show(region)}",
             allowed=f"one of {facts.region}, the stack's region",
-            mend=rm_command(here),
+            fix=rm_command(here),
         )
 
 
@@ -582,7 +582,7 @@ def _teams(facts: Facts) -> Iterator[Fault]:
                 path=("teams", team),
                 got="a team that no workload belongs to",
                 allowed=f"the teams of workloads: {', '.join(named) or 'none has one'}",
-                mend=rm_command(("teams", team)),
+                fix=rm_command(("teams", team)),
             )
 
 
@@ -594,7 +594,7 @@ def _mesh(facts: Facts) -> Iterator[Fault]:
             got=facts.fleet.mesh.value,
             allowed=f"{Mesh.ISTIO.value}, on eks, or {Mesh.NONE.value}: AWS App Mesh ended on "
             "2026-09-30",
-            mend=set_command(("mesh",), instead.value),
+            fix=set_command(("mesh",), instead.value),
         )
 
 
@@ -606,7 +606,7 @@ def _blocks(path: KeyPath, blocks: tuple[str, ...], *, listed: bool) -> Iterator
                 path=here,
                 got=show(block),
                 allowed="an IPv4 block without host bits, such as 203.0.113.0/24",
-                mend=set_command(here, "203.0.113.0/24"),
+                fix=set_command(here, "203.0.113.0/24"),
             )
 
 
@@ -626,7 +626,7 @@ def _retention(facts: Facts) -> Iterator[Fault]:
             path=("observability", "retention_days"),
             got=show(days),
             allowed=f"one of {', '.join(map(str, RETENTION_DAYS))}",
-            mend=set_command(("observability", "retention_days"), nearest),
+            fix=set_command(("observability", "retention_days"), nearest),
         )
 
 
@@ -635,20 +635,20 @@ def _tags(facts: Facts) -> Iterator[Fault]:
     if len(tags) > MAX_TAGS:
         yield Fault(path=("tags",), got=f"{len(tags)} tags", allowed=f"{MAX_TAGS} at most")
     for key, value in tags.items():
-        mend = rm_command(("tags", key))
+        fix = rm_command(("tags", key))
         if not 1 <= len(key) <= MAX_TAG_KEY or key.lower().startswith("aws:"):
             yield Fault(
                 path=("tags", key),
                 got=show(key),
                 allowed=f"a key of 1 to {MAX_TAG_KEY} characters that does not start with aws:",
-                mend=mend,
+                fix=fix,
             )
         if len(value) > MAX_TAG_VALUE:
             yield Fault(
                 path=("tags", key),
                 got=f"{len(value)} characters",
                 allowed=f"a value of {MAX_TAG_VALUE} characters at most",
-                mend=mend,
+                fix=fix,
             )
         strange = sorted(sign for sign in {*key, *value} - _TAG_SIGNS if not sign.isalnum())
         if strange:
@@ -656,7 +656,7 @@ def _tags(facts: Facts) -> Iterator[Fault]:
                 path=("tags", key),
                 got=f"the characters {show(''.join(strange))}",
                 allowed=f"letters, digits, spaces and {' '.join(sorted(_TAG_SIGNS - {' '}))}",
-                mend=mend,
+                fix=fix,
             )
 
 

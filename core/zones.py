@@ -72,7 +72,7 @@ def too_few(count: int, zones: Mapping[str, str]) -> Fault:
         path=("network", "zones"),
         got=str(count),
         allowed=f"at most {len(names)}: this account can use {', '.join(names) or 'none'} here",
-        mend=set_command(("network", "zones"), len(names)),
+        fix=set_command(("network", "zones"), len(names)),
     )
 
 
@@ -91,7 +91,7 @@ def moved(living: Sequence[str], wanted: Sequence[str]) -> list[Fault]:
             got=show(list(wanted)),
             allowed=f"{', '.join(living)}, in this order, where the subnets of this stack are; "
             "further zones come after them",
-            mend=rm_command(("network", "zone_names")),
+            fix=rm_command(("network", "zone_names")),
         )
     ]
 

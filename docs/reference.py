@@ -43,7 +43,7 @@ config:
 ```
 
 Everything is checked before any resource is made: every fault is reported at once, with its place,
-the value that was found, what is allowed, and the command that mends it. Keys that are not listed
+the value that was found, what is allowed, and the command that fixes it. Keys that are not listed
 here are refused.
 """
 

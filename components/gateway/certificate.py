@@ -69,7 +69,7 @@ def _proving(zone: str, domain: str, name: str, private: bool) -> str:
             got=f"{zone}, a private zone",
             allowed="a public zone, or certificate_arn: AWS Certificate Manager does not see the "
             "records of a private zone, and its certificate would never be issued",
-            mend=set_command(("gateway", "certificate_arn"), example),
+            fix=set_command(("gateway", "certificate_arn"), example),
         )
     elif name and domain != name and not domain.endswith(f".{name}"):
         fault = Fault(

@@ -29,7 +29,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 class DeployedError(Exception):
-    """What is deployed cannot be run; the text says what, where and what mends it."""
+    """What is deployed cannot be run; the text says what, where and what fixes it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

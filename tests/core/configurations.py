@@ -80,9 +80,9 @@ def only_fault(own: Mapping[str, Any], root: Path) -> Fault:
     return faults[0]
 
 
-def mended(before: Configuration, mend: str) -> Configuration:
-    """What `pulumi config` makes of a configuration with the commands of a mend."""
-    words = shlex.split(mend)
+def fixed(before: Configuration, fix: str) -> Configuration:
+    """What `pulumi config` makes of a configuration with the commands of a fix."""
+    words = shlex.split(fix)
     while "&&" in words:
         end = words.index("&&")
         before = _run(before, words[:end])

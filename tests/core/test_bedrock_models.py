@@ -8,7 +8,7 @@ from core import bedrock_models
 from core.bedrock_models import EXAMPLE, GEOGRAPHIES, Profile
 from core.faults import Fault
 from core.fleet import is_region
-from tests.core.configurations import DIGEST_URI, HERE_URI, configuration, mended
+from tests.core.configurations import DIGEST_URI, HERE_URI, configuration, fixed
 
 _ID = "mcp-platform:agents.helper.models[0]"
 _TARGETS = ["ecs", "eks", "lambda"]
@@ -23,8 +23,8 @@ def _faults(root: Path, model: str, region: str, target: str = "ecs") -> tuple[F
     own = {"target": target, "agents": {"helper": {"image": {"uri": uri}, "models": [model]}}}
     made = configuration(own, region=region)
     faults = made.faults(root)
-    if faults and faults[0].mend:
-        assert not mended(made, faults[0].mend).faults(root)
+    if faults and faults[0].fix:
+        assert not fixed(made, faults[0].fix).faults(root)
     return faults
 
 
@@ -50,7 +50,7 @@ def test_a_model_that_bedrock_does_not_serve_on_demand_is_refused_with_its_profi
                 f"an inference profile that serves {region}, as Bedrock has no such model on "
                 f"demand: {' or '.join(proposed)}"
             ),
-            mend=_set(proposed[0]),
+            fix=_set(proposed[0]),
         ),
     )
     for each in proposed:
@@ -61,9 +61,9 @@ def test_a_state_machine_is_refused_such_a_model_too(root: Path):
     loop = {"runs_as": "state-machine", "models": [EXAMPLE]}
     made = configuration({"target": "lambda", "agents": {"helper": loop}}, region="eu-west-1")
     (fault,) = made.faults(root)
-    mend = _set(f"eu.{EXAMPLE}")
-    assert fault.mend == mend
-    assert not mended(made, mend).faults(root)
+    fix = _set(f"eu.{EXAMPLE}")
+    assert fault.fix == fix
+    assert not fixed(made, fix).faults(root)
 
 
 @pytest.mark.parametrize("target", _TARGETS)
@@ -84,7 +84,7 @@ def test_a_profile_of_a_geography_that_does_not_serve_the_region_is_refused(
     (fault,) = _faults(root, model, region, target)
     assert fault.got == model
     assert fault.allowed.startswith(f"an inference profile of a geography that serves {region}: ")
-    assert fault.mend
+    assert fault.fix
 
 
 @pytest.mark.parametrize(
@@ -123,13 +123,13 @@ def test_what_can_be_invoked_is_taken(root: Path, model: str, region: str):
 )
 def test_these_models_need_a_profile_in_us_east_1(root: Path, model: str):
     (fault,) = _faults(root, model, "us-east-1")
-    assert fault.mend == _set(f"us.{model}")
+    assert fault.fix == _set(f"us.{model}")
 
 
 def test_a_model_without_a_known_profile_in_the_region_is_refused_without_one(root: Path):
     (fault,) = _faults(root, "deepseek.r1-v1:0", "sa-east-1")
     assert fault.allowed.endswith(": none is known")
-    assert fault.mend == f"pulumi config rm --path '{_ID}'"
+    assert fault.fix == f"pulumi config rm --path '{_ID}'"
 
 
 def test_no_profile_is_known_outside_of_the_commercial_regions_and_govcloud():

@@ -9,8 +9,8 @@ from tests.core.configurations import (
     SMALLEST,
     clock,
     configuration,
+    fixed,
     many,
-    mended,
     only_fault,
 )
 
@@ -27,7 +27,7 @@ def test_a_workload_has_a_size_that_fargate_offers(root: Path, cpu: int, memory:
 
 
 @pytest.mark.parametrize(
-    ("size", "wrong", "allowed", "mend"),
+    ("size", "wrong", "allowed", "fix"),
     [
         (
             {"cpu": 256, "memory": 4096},
@@ -53,7 +53,7 @@ def test_a_workload_has_a_size_that_fargate_offers(root: Path, cpu: int, memory:
     ],
 )
 def test_a_workload_has_no_other_size(
-    root: Path, size: dict[str, int], wrong: str, allowed: str, mend: str
+    root: Path, size: dict[str, int], wrong: str, allowed: str, fix: str
 ):
     own = clock("image", value={"uri": DIGEST_URI})
     own["servers"]["clock"] |= size
@@ -62,9 +62,9 @@ def test_a_workload_has_no_other_size(
         path=("servers", "clock", wrong),
         got=got,
         allowed=f"Fargate does not offer {got}: {allowed}",
-        mend=mend,
+        fix=fix,
     )
-    assert not mended(configuration(own), mend).faults(root)
+    assert not fixed(configuration(own), fix).faults(root)
 
 
 def test_an_agent_uses_60_servers_and_no_61st(root: Path):
@@ -96,7 +96,7 @@ def test_a_shell_needs_a_root_that_can_be_written_to(root: Path):
         path=("servers", "clock", "exec"),
         got="true",
         allowed="false, or writable_root: true beside it: a shell needs a root to write to",
-        mend=f"{_CLOCK}.writable_root' true",
+        fix=f"{_CLOCK}.writable_root' true",
     )
     own = clock("exec", value=True)
     own["servers"]["clock"]["writable_root"] = True

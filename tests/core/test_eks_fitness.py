@@ -6,7 +6,7 @@ import pytest
 from core.eks_versions import NEWEST
 from core.faults import Fault, show
 from core.fleet import GitOps, IdentityCenter
-from tests.core.configurations import DIGEST_URI, SMALLEST, changed, configuration, mended
+from tests.core.configurations import DIGEST_URI, SMALLEST, changed, configuration, fixed
 
 _ON_EKS: dict[str, Any] = SMALLEST | {"target": "eks"}
 _ELSEWHERE: dict[str, Any] = {"image": {"uri": DIGEST_URI}}
@@ -65,9 +65,9 @@ def _assert_refused(own: dict[str, Any], root: Path, *expected: Fault) -> None:
     """Exactly these faults, and none once the commands of all have been run."""
     before = configuration(own)
     assert before.faults(root) == expected
-    assert all(fault.mend for fault in expected)
+    assert all(fault.fix for fault in expected)
     for fault in expected:
-        before = mended(before, fault.mend or "")
+        before = fixed(before, fault.fix or "")
     assert not before.faults(root)
 
 
@@ -100,7 +100,7 @@ def test_a_namespace_that_is_somebody_elses_is_refused_wherever_it_is_named(root
         own,
         root,
         *(
-            Fault(path=tuple(place.split(".")), got=name, allowed=_NOT_RESERVED, mend=_rm(place))
+            Fault(path=tuple(place.split(".")), got=name, allowed=_NOT_RESERVED, fix=_rm(place))
             for place in places
         ),
     )
@@ -122,12 +122,12 @@ def test_the_namespace_of_those_that_belong_to_no_team_is_no_teams(root: Path):
     _assert_refused(
         _clock(team="mcp") | {"teams": {"mcp": {}}},
         root,
-        Fault(path=("teams", "mcp"), got="mcp", allowed=allowed, mend=_rm("teams.mcp")),
+        Fault(path=("teams", "mcp"), got="mcp", allowed=allowed, fix=_rm("teams.mcp")),
         Fault(
             path=("servers", "clock", "team"),
             got="mcp",
             allowed=allowed,
-            mend=_rm("servers.clock.team"),
+            fix=_rm("servers.clock.team"),
         ),
     )
 
@@ -154,7 +154,7 @@ def test_the_quota_of_a_team_has_room_for_all_its_copies_twice(root: Path, key: 
                 f"{least} or more: what the team's workloads need at their most, each copy twice "
                 "while new ones take the place of old ones"
             ),
-            mend=_set(f"teams.payments.{key}", least),
+            fix=_set(f"teams.payments.{key}", least),
         ),
     )
 
@@ -165,7 +165,7 @@ def test_the_quota_of_a_team_is_held_against_all_its_workloads_and_no_others(roo
     own["servers"]["other"] = _ELSEWHERE
     _assert_fits(own | {"teams": {"payments": {"pods": 10}}}, root)
     (fault,) = configuration(own | {"teams": {"payments": {"pods": 9}}}).faults(root)
-    assert (fault.path, fault.mend) == (
+    assert (fault.path, fault.fix) == (
         ("teams", "payments", "pods"),
         _set("teams.payments.pods", 10),
     )
@@ -176,7 +176,7 @@ def test_the_cpu_of_a_team_is_rounded_as_kubernetes_counts_it(root: Path):
     own = _clock(team="payments", cpu=100, replicas={"max": 1})
     _assert_fits(own | {"teams": {"payments": {"cpu": 201}}}, root)
     (fault,) = configuration(own | {"teams": {"payments": {"cpu": 200}}}).faults(root)
-    assert fault.mend == _set("teams.payments.cpu", 201)
+    assert fault.fix == _set("teams.payments.cpu", 201)
 
 
 def test_a_pod_has_no_sidecars(root: Path):
@@ -196,7 +196,7 @@ def test_a_pod_has_no_sidecars(root: Path):
                 "none: a pod has one service account, and a server one of its own; ecs runs "
                 "several containers in a task"
             ),
-            mend=_rm("agents.helper.sidecars"),
+            fix=_rm("agents.helper.sidecars"),
         ),
     )
 
@@ -220,7 +220,7 @@ def test_a_version_that_is_too_old_or_too_new_is_refused(root: Path, version: st
             path=("cluster", "version"),
             got=version,
             allowed=("one of 1.36, 1.35, 1.34, the versions in standard support as of 2026-11-23"),
-            mend=_set("cluster.version", NEWEST),
+            fix=_set("cluster.version", NEWEST),
         ),
     )
 
@@ -259,7 +259,7 @@ def test_a_workload_asks_for_no_more_than_one_node_has(
                     f"{limit} at most: {node}, less what its system, its kubelet and its add-ons "
                     "take"
                 ),
-                mend=_set(f"servers.clock.{key}", limit),
+                fix=_set(f"servers.clock.{key}", limit),
             )
             for key, limit in (("cpu", cpu), ("memory", memory))
         ),
@@ -285,7 +285,7 @@ def test_the_most_nodes_are_not_fewer_than_the_fewest(root: Path):
             path=("cluster", "managed_nodes", "max"),
             got="2",
             allowed="managed_nodes.min (3) or more",
-            mend=_set("cluster.managed_nodes.max", 3),
+            fix=_set("cluster.managed_nodes.max", 3),
         ),
     )
 
@@ -294,7 +294,7 @@ _TYPES = "cluster.managed_nodes.instance_types"
 
 
 @pytest.mark.parametrize(
-    ("types", "foreign", "mend"),
+    ("types", "foreign", "fix"),
     [
         (["m7i.large"], "m7i.large", _rm(_TYPES)),
         (["g4dn.xlarge", "a1.large"], "g4dn.xlarge, a1.large", _rm(_TYPES)),
@@ -305,7 +305,7 @@ _TYPES = "cluster.managed_nodes.instance_types"
         ),
     ],
 )
-def test_nodes_have_graviton_processors(root: Path, types: list[str], foreign: str, mend: str):
+def test_nodes_have_graviton_processors(root: Path, types: list[str], foreign: str, fix: str):
     _assert_refused(
         _managed(instance_types=types),
         root,
@@ -313,7 +313,7 @@ def test_nodes_have_graviton_processors(root: Path, types: list[str], foreign: s
             path=("cluster", "managed_nodes", "instance_types"),
             got=foreign,
             allowed="types with Graviton processors, such as m7g.large: images are built for arm64",
-            mend=mend,
+            fix=fix,
         ),
     )
 
@@ -338,7 +338,7 @@ def test_nodes_have_one_size(root: Path):
                 "types of one size, here that of m7g.large (2 vCPU with 8 GiB): what scales a "
                 "group reckons with one"
             ),
-            mend=f"{_rm(f'{_TYPES}[3]')} && {_rm(f'{_TYPES}[1]')}",
+            fix=f"{_rm(f'{_TYPES}[3]')} && {_rm(f'{_TYPES}[1]')}",
         ),
     )
 
@@ -362,7 +362,7 @@ def test_40_blocks_reach_the_api_and_no_41st(root: Path):
             path=("cluster", "public_access_cidrs"),
             got="42 blocks",
             allowed="40 at most, EKS's quota",
-            mend=(
+            fix=(
                 f"{_rm('cluster.public_access_cidrs[41]')} && "
                 f"{_rm('cluster.public_access_cidrs[40]')}"
             ),
@@ -384,7 +384,7 @@ def test_the_api_is_not_open_to_everybody(root: Path):
             path=("cluster", "public_access_cidrs", 1),
             got="0.0.0.0/0",
             allowed=_KNOWN_CALLERS,
-            mend=_rm("cluster.public_access_cidrs[1]"),
+            fix=_rm("cluster.public_access_cidrs[1]"),
         ),
     )
 
@@ -397,7 +397,7 @@ def test_who_reaches_the_api_is_judged_by_what_the_blocks_cover_together(root: P
             path=("cluster", "public_access_cidrs", 0),
             got="0.0.0.0/1, 128.0.0.0/1",
             allowed=_KNOWN_CALLERS,
-            mend=f"{_rm('cluster.public_access_cidrs[2]')} && "
+            fix=f"{_rm('cluster.public_access_cidrs[2]')} && "
             f"{_rm('cluster.public_access_cidrs[0]')}",
         ),
     )
@@ -415,7 +415,7 @@ def test_the_api_is_reached_from_private_addresses_anyway(root: Path, block: str
                 "blocks of public addresses: from private ones, in the VPC, the cluster's API is "
                 "reached anyway"
             ),
-            mend=_rm("cluster.public_access_cidrs[0]"),
+            fix=_rm("cluster.public_access_cidrs[0]"),
         ),
     )
 
@@ -424,7 +424,7 @@ def test_a_block_that_is_twice_there_is_one_fault(root: Path):
     before = configuration(_cluster(public_access_cidrs=["10.0.0.0/8", _block(1), "10.0.0.0/8"]))
     (fault,) = before.faults(root)
     assert fault.path == ("cluster", "public_access_cidrs", 0)
-    fleet, _ = mended(before, fault.mend or "").read(root)
+    fleet, _ = fixed(before, fault.fix or "").read(root)
     assert fleet.cluster.public_access_cidrs == (_block(1),)
 
 
@@ -436,7 +436,7 @@ def test_what_is_no_block_does_not_reach_the_api(root: Path):
             path=("cluster", "public_access_cidrs", 0),
             got="203.0.113.1/24",
             allowed="an IPv4 block without host bits, such as 203.0.113.0/24",
-            mend=_set("cluster.public_access_cidrs[0]", "203.0.113.0/24"),
+            fix=_set("cluster.public_access_cidrs[0]", "203.0.113.0/24"),
         ),
     )
 
@@ -452,7 +452,7 @@ def test_a_principal_has_one_name(root: Path):
             path=("cluster", "access", "again", "principal_arn"),
             got=f"{_ROLE}ops",
             allowed="a principal that has no other name: ops is the same",
-            mend=_rm("cluster.access.again"),
+            fix=_rm("cluster.access.again"),
         ),
     )
 
@@ -474,7 +474,7 @@ def test_whoever_administers_the_cluster_does_so_in_all_of_it(root: Path):
                 "none with policy: cluster-admin, which is for the whole cluster; admin is for "
                 "namespaces"
             ),
-            mend=_set("cluster.access.ops.policy", "admin"),
+            fix=_set("cluster.access.ops.policy", "admin"),
         ),
     )
 
@@ -524,7 +524,7 @@ def test_an_existing_cluster_without_an_addon_that_the_fleet_needs_is_refused(
             path=("cluster", "existing", "addons"),
             got=show(has),
             allowed=f"these too, once the cluster has them: {addon}, since {reason}",
-            mend=_set(f"cluster.existing.addons[{len(has)}]", addon),
+            fix=_set(f"cluster.existing.addons[{len(has)}]", addon),
         ),
     )
 
@@ -535,7 +535,7 @@ def test_every_addon_that_an_existing_cluster_lacks_is_told_at_once(root: Path):
     (fault,) = configuration(own).faults(root)
     assert fault.got == "[]"
     assert all(f"{addon}, since clock " in fault.allowed for addon in lacking)
-    assert fault.mend == " && ".join(
+    assert fault.fix == " && ".join(
         _set(f"cluster.existing.addons[{position}]", addon)
         for position, addon in enumerate(lacking)
     )
@@ -551,7 +551,7 @@ def test_an_agent_without_secrets_needs_no_secrets_of_an_existing_cluster(root: 
 
     _assert_fits(own(), root)
     (fault,) = configuration(own(secrets=["key"])).faults(root)
-    assert fault.mend == _set("cluster.existing.addons[1]", "aws-secrets-store-csi-driver-provider")
+    assert fault.fix == _set("cluster.existing.addons[1]", "aws-secrets-store-csi-driver-provider")
 
 
 @pytest.mark.parametrize(
@@ -578,7 +578,7 @@ def test_what_is_the_owners_of_an_existing_cluster_is_not_configured(
             path=("cluster", key),
             got=got,
             allowed="nothing beside existing: that is its owner's",
-            mend=_rm(f"cluster.{key}"),
+            fix=_rm(f"cluster.{key}"),
         ),
     )
 
@@ -615,7 +615,7 @@ def test_argo_cd_has_an_identity_center_that_its_users_sign_in_with(root: Path):
                 "an instance of AWS IAM Identity Center: it is how users sign in to the Argo CD "
                 "that AWS runs, and the only way; flux needs none"
             ),
-            mend=_set("gitops.identity_center.instance_arn", example["instance_arn"]),
+            fix=_set("gitops.identity_center.instance_arn", example["instance_arn"]),
         ),
     )
 
@@ -629,7 +629,7 @@ def test_nobody_signs_in_to_flux(root: Path):
             path=("gitops", "identity_center"),
             got="arn:aws:sso:::instance/ssoins-1234567890abcdef",
             allowed="none: nobody signs in to Flux; engine: argocd has users",
-            mend=_rm("gitops.identity_center"),
+            fix=_rm("gitops.identity_center"),
         ),
     )
 
@@ -654,7 +654,7 @@ def test_images_from_the_internet_need_nat(root: Path, further: dict[str, Any], 
             path=("network", "nat"),
             got="none",
             allowed=f"single or per-zone: the images of {whose} come from the internet",
-            mend=_set("network.nat", "single"),
+            fix=_set("network.nat", "single"),
         ),
     )
 

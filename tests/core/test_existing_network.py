@@ -53,10 +53,10 @@ def test_a_vpc_without_dns_is_refused_with_the_commands_that_turn_it_on():
     without = FoundVpc(blocks=["10.2.0.0/16"], dns_support=False, dns_hostnames=False)
     support, names, block = faults(VPC, found=without, subnets=SUBNETS)
     modify = f"aws ec2 modify-vpc-attribute --vpc-id {HERE}"
-    assert support.mend == f"{modify} --enable-dns-support"
-    assert names.mend == f"{modify} --enable-dns-hostnames"
+    assert support.fix == f"{modify} --enable-dns-support"
+    assert names.fix == f"{modify} --enable-dns-hostnames"
     assert block.path == ("network", "vpc", "cidr")
-    assert block.mend == "pulumi config set --path 'mcp-platform:network.vpc.cidr' 10.2.0.0/16"
+    assert block.fix == "pulumi config set --path 'mcp-platform:network.vpc.cidr' 10.2.0.0/16"
 
 
 def test_everything_that_is_wrong_is_told_at_once():

@@ -13,7 +13,7 @@ def test_one_fault_is_rendered_with_place_value_choice_and_command():
         path=("servers", "clock", "cpu"),
         got="300",
         allowed="one of 256 and 512",
-        mend=set_command(("servers", "clock", "cpu"), 512),
+        fix=set_command(("servers", "clock", "cpu"), 512),
     )
     assert str(ConfigurationError([fault])) == (
         "the configuration has 1 fault; nothing was created\n"
@@ -21,14 +21,14 @@ def test_one_fault_is_rendered_with_place_value_choice_and_command():
         "  mcp-platform:servers.clock.cpu\n"
         "    got:     300\n"
         "    allowed: one of 256 and 512\n"
-        "    mend:    pulumi config set --path 'mcp-platform:servers.clock.cpu' 512"
+        "    fix:     pulumi config set --path 'mcp-platform:servers.clock.cpu' 512"
     )
 
 
 def test_several_faults_are_counted_kept_in_order_and_apart():
     first = Fault(path=("tags",), got="46 tags", allowed="45 at most")
     second = Fault(
-        path=("aws:region",), got="nothing", allowed="a region", mend="pulumi config set …"
+        path=("aws:region",), got="nothing", allowed="a region", fix="pulumi config set …"
     )
     error = ConfigurationError([first, second])
     assert error.faults == (first, second)
@@ -42,7 +42,7 @@ def test_several_faults_are_counted_kept_in_order_and_apart():
         "  aws:region\n"
         "    got:     nothing\n"
         "    allowed: a region\n"
-        "    mend:    pulumi config set …"
+        "    fix:     pulumi config set …"
     )
 
 

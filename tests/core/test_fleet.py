@@ -392,7 +392,7 @@ def test_a_network_has_no_fewer_and_no_more_zones(root: Path, zones: int):
     fault = only_fault(SMALLEST | {"network": {"zones": zones}}, root)
     assert (fault.path, fault.got) == (("network", "zones"), str(zones))
     assert fault.allowed == "a whole number, at least 2 and at most 6"
-    assert fault.mend == "pulumi config set --path 'mcp-platform:network.zones' 2"
+    assert fault.fix == "pulumi config set --path 'mcp-platform:network.zones' 2"
 
 
 _WORKLOAD = {"image": {"uri": DIGEST_URI}}
@@ -542,8 +542,8 @@ def test_a_text_is_held_against_its_pattern(
         fault = only_fault(changed(own, *path, value=text), root)
         assert (fault.path, fault.got) == (path, show(text))
         assert fault.allowed in PHRASES.values()
-        assert fault.mend
-        assert fault.mend.startswith("pulumi config set --path")
+        assert fault.fix
+        assert fault.fix.startswith("pulumi config set --path")
 
 
 @pytest.mark.parametrize("name", ["A", "LOG_LEVEL", "X1"])

@@ -13,8 +13,8 @@ from tests.core.configurations import (
     Configuration,
     clock,
     configuration,
+    fixed,
     many,
-    mended,
 )
 
 _AUTH: dict[str, Any] = {
@@ -47,9 +47,9 @@ class _Held:
         (fault,) = self.before(own).faults(self.root)
         return fault
 
-    def fits_mended(self, own: dict[str, Any], mend: str | None) -> bool:
-        assert mend
-        return not mended(self.before(own), mend).faults(self.root)
+    def fits_mended(self, own: dict[str, Any], fix: str | None) -> bool:
+        assert fix
+        return not fixed(self.before(own), fix).faults(self.root)
 
 
 @pytest.fixture(params=["ecs", "eks"])
@@ -68,9 +68,9 @@ def test_a_request_of_3971_seconds_is_longer_than_a_load_balancer_waits(held: _H
             "a request of 3971 s is not possible: 1 to 3970 s are, because an Application Load "
             "Balancer waits 4000 s at most and 30 of them are kept as a margin"
         ),
-        mend=f"{_CLOCK}.max_request_seconds' 3970",
+        fix=f"{_CLOCK}.max_request_seconds' 3970",
     )
-    assert held.fits_mended(own, fault.mend)
+    assert held.fits_mended(own, fault.fix)
 
 
 def test_sessions_in_memory_are_kept_by_one_copy(held: _Held):
@@ -83,9 +83,9 @@ def test_sessions_in_memory_are_kept_by_one_copy(held: _Held):
             "1, since sessions: legacy-stateful keeps them in one copy's memory and MCP clients "
             "keep no cookie that would lead them back to it"
         ),
-        mend=f"{_CLOCK}.replicas.max' 1",
+        fix=f"{_CLOCK}.replicas.max' 1",
     )
-    assert held.fits_mended(own, fault.mend)
+    assert held.fits_mended(own, fault.fix)
     own["servers"]["clock"]["replicas"] = {"max": 2}
     assert held.only_fault(own).got == "2"
 
@@ -106,9 +106,9 @@ def test_a_gateway_routes_to_100_workloads_less_one_for_the_metadata_of_its_auth
             f"{room}, a load balancer's quota of rules; set expose: false on those that only "
             "agents call, or spread the fleet over several stacks"
         ),
-        mend="pulumi config set --path 'mcp-platform:agents.helper.expose' false",
+        fix="pulumi config set --path 'mcp-platform:agents.helper.expose' false",
     )
-    assert held.fits_mended(own, fault.mend)
+    assert held.fits_mended(own, fault.fix)
 
 
 def test_a_workload_that_is_not_exposed_needs_no_route(held: _Held):
@@ -161,9 +161,9 @@ def test_a_network_without_nat_brings_no_other_images(held: _Held, uri: str):
         path=("servers", "clock", "image", "uri"),
         got=show(uri),
         allowed="an image in an ECR repository of us-east-1, since network.nat is none",
-        mend=_NAT,
+        fix=_NAT,
     )
-    assert held.fits_mended(own, fault.mend)
+    assert held.fits_mended(own, fault.fix)
 
 
 def test_an_existing_network_has_its_own_way_to_images_and_keys(held: _Held):
@@ -183,9 +183,9 @@ def test_a_private_gateway_in_a_network_without_nat_reaches_no_issuers_keys(held
             "no auth, since network.nat is none: a private load balancer has no other way to the "
             "issuer's keys"
         ),
-        mend=_NAT,
+        fix=_NAT,
     )
-    assert held.fits_mended(own, fault.mend)
+    assert held.fits_mended(own, fault.fix)
 
 
 def test_a_public_gateway_reaches_the_issuers_keys_without_nat(held: _Held):
@@ -198,14 +198,14 @@ def test_a_public_gateway_without_authentication_is_refused(held: _Held):
     fault = held.only_fault(own)
     assert (fault.path, fault.got) == (("gateway", "auth"), "nothing")
     assert fault.allowed == "a value: whoever reaches a public gateway must show a token"
-    assert held.fits_mended(own, fault.mend)
+    assert held.fits_mended(own, fault.fix)
 
 
 def test_a_gateway_that_is_open_to_everybody_without_authentication_is_refused(held: _Held):
     own = SMALLEST | {"gateway": {"allow_cidrs": ["0.0.0.0/0"]}}
     fault = held.only_fault(own)
     assert (fault.path, fault.got) == (("gateway", "allow_cidrs", 0), "0.0.0.0/0")
-    assert held.fits_mended(own, fault.mend)
+    assert held.fits_mended(own, fault.fix)
 
 
 @pytest.mark.parametrize("agent", [{"chat": "websocket"}, {"max_request_mib": 100}])
@@ -236,7 +236,7 @@ def test_a_gateway_that_workloads_of_an_existing_network_could_call_wants_tokens
         "port that the gateway then answers on, and without a token they would reach every "
         "workload behind it"
     )
-    assert held.fits_mended(own, fault.mend)
+    assert held.fits_mended(own, fault.fix)
 
 
 @pytest.mark.parametrize(

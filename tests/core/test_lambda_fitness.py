@@ -14,8 +14,8 @@ from tests.core.configurations import (
     SMALLEST,
     changed,
     configuration,
+    fixed,
     many,
-    mended,
 )
 
 _AUTH = {
@@ -57,9 +57,9 @@ def _assert_refused(own: dict[str, Any], root: Path, *expected: Fault) -> None:
     """Exactly these faults, and none once the commands of all have been run."""
     before = configuration(own)
     assert before.faults(root) == expected
-    assert all(fault.mend for fault in expected)
+    assert all(fault.fix for fault in expected)
     for fault in expected:
-        before = mended(before, fault.mend or "")
+        before = fixed(before, fault.fix or "")
     assert not before.faults(root)
 
 
@@ -79,7 +79,7 @@ def test_a_workload_has_any_size_that_a_function_can_have(root: Path, size: dict
 
 
 @pytest.mark.parametrize(
-    ("size", "wrong", "needs", "mend"),
+    ("size", "wrong", "needs", "fix"),
     [
         (
             {"cpu": 256, "memory": 10_241},
@@ -97,7 +97,7 @@ def test_a_workload_has_any_size_that_a_function_can_have(root: Path, size: dict
     ],
 )
 def test_a_workload_that_a_function_is_too_small_for_is_refused(
-    root: Path, size: dict[str, int], wrong: str, needs: int, mend: str
+    root: Path, size: dict[str, int], wrong: str, needs: int, fix: str
 ):
     got = f"cpu {size['cpu']} with memory {size['memory']}"
     _assert_refused(
@@ -107,7 +107,7 @@ def test_a_workload_that_a_function_is_too_small_for_is_refused(
             path=("servers", "clock", wrong),
             got=f"{got}, which takes {needs} MiB of a function",
             allowed="10240 MiB at most, and with it almost 6 vCPU; ecs and eks can do more",
-            mend=mend,
+            fix=fix,
         ),
     )
 
@@ -135,7 +135,7 @@ def test_a_request_takes_900_seconds_at_most(root: Path):
             path=("servers", "clock", "max_request_seconds"),
             got="901",
             allowed="900 at most: a function is stopped then; ecs and eks can wait longer",
-            mend=_set("servers.clock.max_request_seconds", 900),
+            fix=_set("servers.clock.max_request_seconds", 900),
         ),
     )
 
@@ -150,7 +150,7 @@ def test_a_payload_is_as_large_as_an_invocation_carries(root: Path, field: str, 
             path=("servers", "clock", field),
             got=str(most + 1),
             allowed=f"{most} at most, what an invocation carries; ecs and eks can carry more",
-            mend=_set(f"servers.clock.{field}", most),
+            fix=_set(f"servers.clock.{field}", most),
         ),
     )
 
@@ -166,7 +166,7 @@ def test_nobody_writes_to_the_root_of_a_function(root: Path):
                 "false: a function writes to /tmp alone, and to its files where storage mounts "
                 "some; ecs and eks can write elsewhere"
             ),
-            mend=_rm("servers.clock.writable_root"),
+            fix=_rm("servers.clock.writable_root"),
         ),
     )
 
@@ -179,7 +179,7 @@ def test_nobody_opens_a_shell_in_a_function(root: Path):
             path=("servers", "clock", "exec"),
             got="true",
             allowed="false: nobody can open a shell in a function; ecs and eks can",
-            mend=_rm("servers.clock.exec"),
+            fix=_rm("servers.clock.exec"),
         ),
     )
 
@@ -194,7 +194,7 @@ def test_files_are_mounted_at_a_path_of_160_characters_at_most(root: Path):
             path=("servers", "clock", "storage", "mount"),
             got="a path of 157 characters",
             allowed="one that has 160 at most below /mnt; ecs and eks can mount longer ones",
-            mend=_set("servers.clock.storage.mount", "/data"),
+            fix=_set("servers.clock.storage.mount", "/data"),
         ),
     )
 
@@ -212,7 +212,7 @@ def test_a_variable_of_lambda_or_its_web_adapter_is_nobodys(root: Path, name: st
             path=("servers", "clock", "environment", name),
             got="a variable that Lambda or its web adapter sets",
             allowed="names that nobody else sets; ecs and eks can set this one",
-            mend=_rm(f"servers.clock.environment.{name}"),
+            fix=_rm(f"servers.clock.environment.{name}"),
         ),
     )
 
@@ -231,7 +231,7 @@ def test_a_variable_has_a_name_of_two_characters(root: Path):
             path=("servers", "clock", "environment", "A"),
             got="A",
             allowed="names of 2 characters or more; ecs and eks can set this one",
-            mend=_rm("servers.clock.environment.A"),
+            fix=_rm("servers.clock.environment.A"),
         ),
     )
     _assert_fits(_clock(environment={"AB": "x"}), root)
@@ -295,7 +295,7 @@ def test_sessions_in_memory_are_kept_by_no_function(root: Path):
                 "stateless: two requests of a client may meet two copies of a function; "
                 "ecs and eks can keep sessions"
             ),
-            mend=_rm("servers.clock.sessions"),
+            fix=_rm("servers.clock.sessions"),
         ),
     )
 
@@ -311,7 +311,7 @@ def test_subscriptions_are_held_open_by_no_function(root: Path):
                 "false: a stream that stays open is paid by the second and cut after 900 s; "
                 "ecs and eks can hold it"
             ),
-            mend=_rm("servers.clock.subscriptions"),
+            fix=_rm("servers.clock.subscriptions"),
         ),
     )
 
@@ -325,7 +325,7 @@ def test_a_function_has_no_sidecars(root: Path, agent: dict[str, Any]):
             path=("agents", "helper", "sidecars"),
             got='["clock"]',
             allowed="none: a function is one container; ecs runs several in a task",
-            mend=_rm("agents.helper.sidecars"),
+            fix=_rm("agents.helper.sidecars"),
         ),
     )
 
@@ -356,7 +356,7 @@ def test_a_state_machine_asks_a_model(root: Path):
             path=("agents", "helper", "models"),
             got="nothing",
             allowed="a model: runs_as: state-machine asks the first of them",
-            mend=_set("agents.helper.models[0]", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+            fix=_set("agents.helper.models[0]", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ),
     )
 
@@ -387,7 +387,7 @@ def test_a_state_machine_asks_no_other_model_first(root: Path, model: str):
                 "a model of Anthropic's, or one of Amazon's Nova models: no other can be told that "
                 "a tool failed; an agent with runs_as: container asks any"
             ),
-            mend=_set("agents.helper.models[0]", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+            fix=_set("agents.helper.models[0]", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ),
     )
 
@@ -415,7 +415,7 @@ def test_a_state_machine_without_an_image_has_nothing_that_only_a_container_read
             path=("agents", "helper", field),
             got="something that a container reads",
             allowed="nothing: a state machine has no container that would read it",
-            mend=_rm(f"agents.helper.{field}"),
+            fix=_rm(f"agents.helper.{field}"),
         ),
     )
     _assert_fits({**_agent(**_HERE, **_LOOP, **{field: value}), **secrets}, root)
@@ -429,7 +429,7 @@ def test_a_state_machine_does_not_chat(root: Path):
             path=("agents", "helper", "chat"),
             got="websocket",
             allowed="none: a state machine holds no connection; a container can",
-            mend=_rm("agents.helper.chat"),
+            fix=_rm("agents.helper.chat"),
         ),
     )
 
@@ -443,7 +443,7 @@ def test_a_state_machine_runs_for_a_year_at_most(root: Path):
             path=("agents", "helper", "max_request_seconds"),
             got="31536001",
             allowed="31536000 at most, a year: Step Functions stops what runs longer",
-            mend=_set("agents.helper.max_request_seconds", 31_536_000),
+            fix=_set("agents.helper.max_request_seconds", 31_536_000),
         ),
     )
 
@@ -457,7 +457,7 @@ def test_a_state_machine_carries_no_payload_of_a_mib(root: Path, field: str):
             path=("agents", "helper", field),
             got="1",
             allowed="nothing: a state machine carries 256 KiB, less than one; a container can",
-            mend=_rm(f"agents.helper.{field}"),
+            fix=_rm(f"agents.helper.{field}"),
         ),
     )
 
@@ -475,7 +475,7 @@ def test_a_private_gateway_that_checks_tokens_says_where_its_callers_are(root: P
                 "network, and exposure: private with auth says that not everybody may reach it; "
                 "the gateways of ecs and eks stand in one"
             ),
-            mend=_set("gateway.allow_cidrs[0]", "203.0.113.0/24"),
+            fix=_set("gateway.allow_cidrs[0]", "203.0.113.0/24"),
         ),
     )
     _assert_fits(_ON_LAMBDA | {"gateway": {**gateway, "exposure": "public"}}, root)
@@ -497,7 +497,7 @@ def test_a_rest_api_sees_no_callers_from_private_addresses(root: Path, block: st
                 "blocks of public addresses: a REST API sees no others, and so nobody would be "
                 "let in from there; the gateways of ecs and eks see private ones"
             ),
-            mend=_rm("gateway.allow_cidrs[1]"),
+            fix=_rm("gateway.allow_cidrs[1]"),
         ),
     )
 
@@ -517,7 +517,7 @@ def test_people_who_chat_come_from_listed_addresses_only_where_tokens_are_checke
                 "none: a WebSocket API has no policy of its own, and only what checks tokens could "
                 "hold callers to their addresses"
             ),
-            mend=_rm("agents.helper.chat"),
+            fix=_rm("agents.helper.chat"),
         ),
     )
     _assert_fits(chats | {"gateway": {**_TLS, **gateway, "auth": _AUTH}}, root)
@@ -555,7 +555,7 @@ def test_an_agent_inside_of_a_network_without_nat_reaches_no_servers(
             path=("agents", "helper", "uses"),
             got="clock, from inside of a network without NAT",
             allowed="network.nat: single or per-zone: the way to the servers is the internet",
-            mend=_NAT,
+            fix=_NAT,
         ),
     )
 
@@ -570,7 +570,7 @@ def test_an_agent_inside_of_a_network_without_nat_answers_no_chat(root: Path):
             path=("agents", "helper", "chat"),
             got="websocket, from inside of a network without NAT",
             allowed="network.nat: single or per-zone: the way back to a chat is the internet",
-            mend=_NAT,
+            fix=_NAT,
         ),
     )
 
@@ -586,7 +586,7 @@ def test_a_server_inside_of_a_network_without_nat_fetches_no_keys_of_an_issuer(r
             path=("gateway", "auth"),
             got="tokens that clock checks, from inside of a network without NAT",
             allowed="network.nat: single or per-zone: the issuer's keys are on the internet",
-            mend=_NAT,
+            fix=_NAT,
         ),
     )
 
@@ -702,7 +702,7 @@ def test_a_chat_is_answered_before_its_connection_is_closed(root: Path):
                 "535 at most: API Gateway closes a connection that is silent for 600 s, and the "
                 "answer would find nobody; ecs and eks can wait longer"
             ),
-            mend=_set("agents.helper.max_request_seconds", 535),
+            fix=_set("agents.helper.max_request_seconds", 535),
         ),
     )
     _assert_fits(_agent(**_HERE, max_request_seconds=900), root)
@@ -737,7 +737,7 @@ def test_a_fleet_without_a_single_route_is_refused(
                 "true for one workload at least: a REST API without routes cannot be deployed, and "
                 "nothing could be asked; ecs and eks can run workloads that nobody outside calls"
             ),
-            mend=_set(".".join((*wrong, "expose")), "true"),
+            fix=_set(".".join((*wrong, "expose")), "true"),
         ),
     )
 

@@ -70,12 +70,12 @@ def test_another_network_is_refused_with_the_command_that_undoes_it(
     assert f"got:     {place(network)}\n" in text
     assert first in fault.allowed
     assert "docs/changes.md" in fault.allowed
-    assert fault.mend == command
+    assert fault.fix == command
 
 
 def test_another_region_is_refused_with_the_command_that_undoes_it():
     assert moved_region("eu-west-1", "eu-west-1") == []
     (fault,) = moved_region("eu-west-1", "us-east-1")
     assert (fault.path, fault.got) == (("aws:region",), "us-east-1")
-    assert fault.mend == "pulumi config set --path 'aws:region' eu-west-1"
+    assert fault.fix == "pulumi config set --path 'aws:region' eu-west-1"
     assert "docs/changes.md" in fault.allowed

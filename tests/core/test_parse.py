@@ -16,7 +16,7 @@ from tests.core.configurations import (
     changed,
     clock,
     configuration,
-    mended,
+    fixed,
     only_fault,
 )
 
@@ -33,7 +33,7 @@ def test_a_key_that_is_nearly_known_is_refused_with_the_near_one(root: Path):
             "health_command, expose, spot, team, writable_root, exec, image, sessions, "
             "subscriptions"
         ),
-        mend="pulumi config rm --path 'mcp-platform:servers.clock.memroy'",
+        fix="pulumi config rm --path 'mcp-platform:servers.clock.memroy'",
     )
 
 
@@ -45,7 +45,7 @@ def test_a_key_of_the_namespace_that_is_not_known_is_refused(root: Path):
             "the keys target, servers, agents, secrets, network, gateway, cluster, teams, gitops, "
             "mesh, observability, production, tags"
         ),
-        mend="pulumi config rm 'mcp-platform:server'",
+        fix="pulumi config rm 'mcp-platform:server'",
     )
 
 
@@ -62,7 +62,7 @@ def test_a_missing_image_is_asked_for(root: Path):
         path=("servers", "clock", "image"),
         got="nothing",
         allowed="The container image: `context` to build one, or `uri` with a digest to use one",
-        mend=f"{_SET_CLOCK}.image.context' workloads/clock",
+        fix=f"{_SET_CLOCK}.image.context' workloads/clock",
     )
 
 
@@ -75,7 +75,7 @@ def test_a_missing_value_deep_inside_is_asked_for_in_one_line(root: Path):
             "`external`: set by somebody else and left alone "
             "(until it is set, what reads it does not start)"
         ),
-        mend="pulumi config set --path 'mcp-platform:secrets.db.source' generated",
+        fix="pulumi config set --path 'mcp-platform:secrets.db.source' generated",
     )
 
 
@@ -84,12 +84,12 @@ def test_a_value_that_is_not_among_the_choices_is_refused(root: Path):
         path=("target",),
         got="fargate",
         allowed="'lambda', 'ecs' or 'eks'",
-        mend="pulumi config set --path 'mcp-platform:target' ecs",
+        fix="pulumi config set --path 'mcp-platform:target' ecs",
     )
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "got", "allowed", "mend"),
+    ("field", "value", "got", "allowed", "fix"),
     [
         ("cpu", "256", "256", "a whole number, at least 1", f"{_SET_CLOCK}.cpu' 256"),
         ("cpu", True, "true", "a whole number, at least 1", f"{_SET_CLOCK}.cpu' 256"),
@@ -132,10 +132,10 @@ def test_a_value_that_is_not_among_the_choices_is_refused(root: Path):
     ],
 )
 def test_a_value_of_another_kind_is_refused_and_never_converted(
-    root: Path, field: str, value: object, got: str, allowed: str, mend: str
+    root: Path, field: str, value: object, got: str, allowed: str, fix: str
 ):
     assert only_fault(clock(field, value=value), root) == Fault(
-        path=("servers", "clock", field), got=got, allowed=allowed, mend=mend
+        path=("servers", "clock", field), got=got, allowed=allowed, fix=fix
     )
 
 
@@ -144,7 +144,7 @@ def test_a_variable_that_is_no_text_is_refused(root: Path):
         path=("servers", "clock", "environment", "LEVEL"),
         got="3",
         allowed="text",
-        mend=f"{_SET_CLOCK}.environment.LEVEL' info",
+        fix=f"{_SET_CLOCK}.environment.LEVEL' info",
     )
 
 
@@ -153,7 +153,7 @@ def test_an_empty_text_is_refused(root: Path):
         path=("servers", "clock", "image", "context"),
         got='""',
         allowed="text that is not empty",
-        mend=f"{_SET_CLOCK}.image.context' workloads/clock",
+        fix=f"{_SET_CLOCK}.image.context' workloads/clock",
     )
 
 
@@ -165,12 +165,12 @@ def test_a_vpc_with_one_subnet_is_asked_for_the_second_and_keeps_the_first(root:
         path=("network", "vpc", "private_subnets"),
         got='["subnet-76543210"]',
         allowed="a list of 2 or more",
-        mend=(
+        fix=(
             "pulumi config set --path 'mcp-platform:network.vpc.private_subnets[1]'"
             " subnet-0a1b2c3d4e5f60719"
         ),
     )
-    fleet, _ = mended(before, fault.mend or "").read(root)
+    fleet, _ = fixed(before, fault.fix or "").read(root)
     assert fleet.network.vpc
     assert fleet.network.vpc.private_subnets == ("subnet-76543210", "subnet-0a1b2c3d4e5f60719")
 
@@ -181,7 +181,7 @@ def test_a_section_that_is_not_json_is_refused(root: Path):
         path=("servers",),
         got="{clock: nonsense",
         allowed="an object",
-        mend=(
+        fix=(
             "pulumi config rm 'mcp-platform:servers'"
             " && pulumi config set --path 'mcp-platform:servers.clock.image.context'"
             " workloads/clock"
@@ -227,7 +227,7 @@ def test_an_encrypted_value_in_a_structure_is_refused_unseen(root: Path):
             path=("servers",),
             got="an encrypted value inside a plain structure",
             allowed="plain values only; a secret goes in a key of its own",
-            mend="pulumi config set --secret secret-NAME",
+            fix="pulumi config set --secret secret-NAME",
         ),
     )
 
@@ -319,8 +319,8 @@ def test_the_mends_one_after_the_other_make_a_broken_configuration_whole(root: P
         faults = before.faults(root)
         if not faults:
             break
-        assert faults[0].mend, faults[0]
-        before = mended(before, faults[0].mend)
+        assert faults[0].fix, faults[0]
+        before = fixed(before, faults[0].fix)
         assert faults[0] not in before.faults(root)
     fleet, region = before.read(root)
     assert region == "us-east-1"
@@ -381,8 +381,8 @@ def test_whatever_is_configured_is_read_or_refused_and_every_mend_removes_its_fa
     faults = before.faults(root)
     assert len(set(faults)) == len(faults)
     for fault in faults:
-        if fault.mend:
-            after = mended(before, fault.mend)
+        if fault.fix:
+            after = fixed(before, fault.fix)
             assert fault not in after.faults(root), fault
 
 

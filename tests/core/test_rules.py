@@ -15,7 +15,7 @@ from tests.core.configurations import (
     changed,
     clock,
     configuration,
-    mended,
+    fixed,
     only_fault,
 )
 
@@ -54,7 +54,7 @@ def test_a_stack_without_region_is_refused(root: Path):
             path=("aws:region",),
             got="nothing",
             allowed="the AWS region to deploy to, such as us-east-1",
-            mend="pulumi config set aws:region us-east-1",
+            fix="pulumi config set aws:region us-east-1",
         ),
     )
 
@@ -87,7 +87,7 @@ def test_what_is_no_region_is_refused(root: Path, region: str, proposed: str):
         path=("aws:region",),
         got=show(region),
         allowed="the AWS region to deploy to, such as us-east-1",
-        mend=f"pulumi config set aws:region {proposed}",
+        fix=f"pulumi config set aws:region {proposed}",
     )
 
 
@@ -115,7 +115,7 @@ def test_on_eks_the_deployment_takes_one_role_without_an_id(
                 "one role without an externalId: the AWS CLI, by which the cluster is reached, "
                 "takes no more; aws:profile may name one that takes several, or has an id"
             ),
-            mend="pulumi config rm aws:assumeRoles",
+            fix="pulumi config rm aws:assumeRoles",
         ),
     )
     made.values["mcp-platform:target"] = "ecs"
@@ -136,7 +136,7 @@ def test_a_fleet_of_nothing_is_refused(root: Path):
             path=("servers",),
             got="nothing",
             allowed="at least one server or agent",
-            mend=_set("servers.clock.image.context", "workloads/clock"),
+            fix=_set("servers.clock.image.context", "workloads/clock"),
         )
 
 
@@ -149,12 +149,12 @@ def test_a_server_and_an_agent_have_different_names(root: Path):
         path=("agents", "clock"),
         got="the name of a server",
         allowed="a name that no server has: roles, logs and addresses are found by it",
-        mend=_rm("agents.clock"),
+        fix=_rm("agents.clock"),
     )
 
 
 @pytest.mark.parametrize(
-    ("image", "got", "mend"),
+    ("image", "got", "fix"),
     [
         ({}, "neither", _set("servers.clock.image.context", "workloads/clock")),
         (
@@ -169,12 +169,12 @@ def test_a_server_and_an_agent_have_different_names(root: Path):
         ),
     ],
 )
-def test_an_image_is_built_or_given(root: Path, image: dict[str, str], got: str, mend: str):
+def test_an_image_is_built_or_given(root: Path, image: dict[str, str], got: str, fix: str):
     assert only_fault(clock("image", value=image), root) == Fault(
         path=("servers", "clock", "image"),
         got=got,
         allowed="one of context (built here) and uri (built elsewhere, with its digest)",
-        mend=mend,
+        fix=fix,
     )
 
 
@@ -193,14 +193,14 @@ def test_an_image_is_built_from_no_other_folder(root: Path, folder: str):
     fault = only_fault(clock("image", "context", value=folder), root)
     assert fault.path == ("servers", "clock", "image", "context")
     assert fault.allowed == "a folder inside the project"
-    assert fault.mend
-    assert fault.mend.startswith(_set("servers.clock.image.context", "workloads/"))
-    assert not mended(configuration(SMALLEST), fault.mend).faults(root)
+    assert fault.fix
+    assert fault.fix.startswith(_set("servers.clock.image.context", "workloads/"))
+    assert not fixed(configuration(SMALLEST), fault.fix).faults(root)
 
 
 def test_a_folder_that_is_misspelt_is_mended_by_the_nearest_that_has_a_dockerfile(root: Path):
     fault = only_fault(clock("image", "context", value="workloads/ntoes"), root)
-    assert (fault.got, fault.mend) == (
+    assert (fault.got, fault.fix) == (
         "workloads/ntoes",
         _set("servers.clock.image.context", "workloads/notes"),
     )
@@ -208,7 +208,7 @@ def test_a_folder_that_is_misspelt_is_mended_by_the_nearest_that_has_a_dockerfil
 
 def test_a_folder_of_a_project_that_builds_nothing_has_no_mend(tmp_path: Path):
     fault = only_fault(SMALLEST, tmp_path)
-    assert (fault.got, fault.mend) == ("workloads/clock", None)
+    assert (fault.got, fault.fix) == ("workloads/clock", None)
 
 
 def test_further_contexts_are_folders_of_the_project_too(root: Path):
@@ -229,7 +229,7 @@ def test_a_dockerfile_is_a_file_of_its_context(root: Path, file: str):
     assert fault.path == ("servers", "clock", "image", "dockerfile")
     assert fault.got.endswith(", which is not in workloads/clock")
     assert fault.allowed == "a file in the context"
-    assert fault.mend == _set("servers.clock.image.dockerfile", "Dockerfile")
+    assert fault.fix == _set("servers.clock.image.dockerfile", "Dockerfile")
 
 
 def test_workloads_that_build_the_same_dockerfile_build_it_from_the_same_folders(root: Path):
@@ -243,7 +243,7 @@ def test_workloads_that_build_the_same_dockerfile_build_it_from_the_same_folders
         path=("servers", "other", "image", "additional_contexts"),
         got='{"common": "workloads/clock"}',
         allowed='{"common": "workloads/notes"}, as clock has it: both build the same Dockerfile',
-        mend=(
+        fix=(
             "pulumi config set --path"
             " 'mcp-platform:servers.other.image.additional_contexts.common' workloads/notes"
         ),
@@ -259,7 +259,7 @@ def test_the_fewest_copies_are_not_more_than_the_most(root: Path):
         path=("servers", "clock", "replicas", "max"),
         got="4",
         allowed="replicas.min (5) or more",
-        mend=_set("servers.clock.replicas.max", 5),
+        fix=_set("servers.clock.replicas.max", 5),
     )
 
 
@@ -292,9 +292,9 @@ def test_no_fewer_are_reserved_than_are_kept_warm(
         path=("servers", "clock", "concurrency", "reserved"),
         got=str(least - 1),
         allowed=f"{least} or more, as many as are kept warm",
-        mend=_set("servers.clock.concurrency.reserved", least),
+        fix=_set("servers.clock.concurrency.reserved", least),
     )
-    assert not mended(before, fault.mend or "").faults(root)
+    assert not fixed(before, fault.fix or "").faults(root)
 
 
 @pytest.mark.parametrize(("provisioned", "most"), [(0, 1), (3, 2)])
@@ -308,9 +308,9 @@ def test_what_is_kept_warm_follows_the_use_from_one_on_and_upwards(
         path=("servers", "clock", "concurrency", "provisioned_max"),
         got=str(most),
         allowed=f"provisioned or more, and that 1 or more: it is {provisioned}",
-        mend=_rm("servers.clock.concurrency.provisioned_max"),
+        fix=_rm("servers.clock.concurrency.provisioned_max"),
     )
-    assert not mended(before, fault.mend or "").faults(root)
+    assert not fixed(before, fault.fix or "").faults(root)
 
 
 @pytest.mark.parametrize(
@@ -326,9 +326,9 @@ def test_an_agent_has_an_image_where_it_runs_as_one(root: Path, keys: dict[str, 
             "an image, built here or elsewhere; only on lambda, and with runs_as: state-machine, "
             "an agent needs none"
         ),
-        mend=_set("agents.assistant.image.context", "workloads/assistant"),
+        fix=_set("agents.assistant.image.context", "workloads/assistant"),
     )
-    assert not mended(before, fault.mend or "").faults(root)
+    assert not fixed(before, fault.fix or "").faults(root)
 
 
 @pytest.mark.parametrize(
@@ -369,9 +369,9 @@ def test_an_agent_has_no_other_sidecars_and_none_twice(
         path=("agents", "helper", "sidecars", position),
         got=sidecars[position],
         allowed=allowed,
-        mend=_rm(f"agents.helper.sidecars[{position}]"),
+        fix=_rm(f"agents.helper.sidecars[{position}]"),
     )
-    assert not mended(before, fault.mend or "").faults(root)
+    assert not fixed(before, fault.fix or "").faults(root)
 
 
 def test_an_agent_uses_servers_that_are_declared(root: Path):
@@ -380,7 +380,7 @@ def test_an_agent_uses_servers_that_are_declared(root: Path):
         path=("agents", "helper", "uses", 0),
         got="clok",
         allowed="a name declared in servers: clock",
-        mend=_set("agents.helper.uses[0]", "clock"),
+        fix=_set("agents.helper.uses[0]", "clock"),
     )
 
 
@@ -390,7 +390,7 @@ def test_an_agent_does_not_use_agents(root: Path):
         path=("agents", "helper", "uses", 1),
         got="helper",
         allowed="a name declared in servers: clock",
-        mend=_rm("agents.helper.uses[1]"),
+        fix=_rm("agents.helper.uses[1]"),
     )
 
 
@@ -399,7 +399,7 @@ def test_a_workload_reads_secrets_that_are_declared(root: Path):
         path=("servers", "clock", "secrets", 0),
         got="api-key",
         allowed="a name declared in secrets: none; secrets declares nothing",
-        mend=_rm("servers.clock.secrets[0]"),
+        fix=_rm("servers.clock.secrets[0]"),
     )
 
 
@@ -415,7 +415,7 @@ def test_a_name_is_referred_to_once(root: Path, section: str, field: str):
         path=(section, name, field, 1),
         got="api a second time",
         allowed="every name once",
-        mend=_rm(f"{section}.{name}.{field}[1]"),
+        fix=_rm(f"{section}.{name}.{field}[1]"),
     )
 
 
@@ -429,7 +429,7 @@ def test_an_entry_of_a_list_stands_in_it_once(root: Path, names: list[str]):
             path=(*path, position),
             got=f"{name} a second time",
             allowed="every entry once",
-            mend=_rm(f"cluster.managed_nodes.instance_types[{position}]"),
+            fix=_rm(f"cluster.managed_nodes.instance_types[{position}]"),
         )
         for position, name in enumerate(names)
         if name in names[:position]
@@ -442,7 +442,7 @@ def test_a_variable_of_the_platform_is_nobodys(root: Path, name: str):
         path=("servers", "clock", "environment", name),
         got="a variable that the platform sets",
         allowed="names that nobody else sets",
-        mend=_rm(f"servers.clock.environment.{name}"),
+        fix=_rm(f"servers.clock.environment.{name}"),
     )
 
 
@@ -464,7 +464,7 @@ def test_a_variable_and_a_secret_do_not_take_the_same_name(root: Path):
         path=("servers", "clock", "environment", "API_KEY"),
         got="a variable that the secret api-key sets",
         allowed="names that nobody else sets",
-        mend=_rm("servers.clock.environment.API_KEY"),
+        fix=_rm("servers.clock.environment.API_KEY"),
     )
 
 
@@ -487,7 +487,7 @@ def test_a_secret_from_the_configuration_has_no_other_value(
         path=("secret-api-key",),
         got=got,
         allowed="the value of the secret api-key, encrypted",
-        mend="pulumi config set --secret secret-api-key",
+        fix="pulumi config set --secret secret-api-key",
     )
 
 
@@ -499,7 +499,7 @@ def test_a_secret_from_elsewhere_has_no_value_in_the_configuration(root: Path, s
             path=("secret-api-key",),
             got="a value",
             allowed=f"none, since the source of api-key is {source}",
-            mend="pulumi config rm 'mcp-platform:secret-api-key'",
+            fix="pulumi config rm 'mcp-platform:secret-api-key'",
         ),
     )
 
@@ -512,7 +512,7 @@ def test_a_value_of_no_secret_is_refused(root: Path, key: str):
             path=(key,),
             got="a value",
             allowed="values of secrets that are declared in secrets",
-            mend=f"pulumi config rm 'mcp-platform:{key}'",
+            fix=f"pulumi config rm 'mcp-platform:{key}'",
         ),
     )
 
@@ -524,7 +524,7 @@ def test_only_an_external_secret_has_an_arn(root: Path):
         path=("secrets", "api-key", "arn"),
         got=arn,
         allowed="no arn, since the source is generated",
-        mend=_rm("secrets.api-key.arn"),
+        fix=_rm("secrets.api-key.arn"),
     )
 
 
@@ -552,7 +552,7 @@ def test_a_network_has_no_other_block(root: Path, cidr: str, reason: str):
         path=("network", "cidr"),
         got=cidr,
         allowed=f"a private block for 3 zones ({reason})",
-        mend=_set("network.cidr", "10.0.0.0/16"),
+        fix=_set("network.cidr", "10.0.0.0/16"),
     )
 
 
@@ -566,7 +566,7 @@ def test_an_existing_vpc_goes_with_nothing_else(root: Path, key: str, value: obj
         path=("network", key),
         got=got,
         allowed="nothing beside vpc: an existing VPC has its own",
-        mend=_rm(f"network.{key}"),
+        fix=_rm(f"network.{key}"),
     )
 
 
@@ -587,7 +587,7 @@ def test_callers_come_from_blocks(root: Path, cidr: str):
         path=("gateway", "allow_cidrs", 1),
         got=cidr,
         allowed="an IPv4 block without host bits, such as 203.0.113.0/24",
-        mend=_set("gateway.allow_cidrs[1]", "203.0.113.0/24"),
+        fix=_set("gateway.allow_cidrs[1]", "203.0.113.0/24"),
     )
 
 
@@ -607,7 +607,7 @@ def test_a_gateway_without_authentication_is_never_open_to_everybody(root: Path)
         path=("gateway", "allow_cidrs", 0),
         got="0.0.0.0/0",
         allowed=_KNOWN_CALLERS,
-        mend=_rm("gateway.allow_cidrs[0]"),
+        fix=_rm("gateway.allow_cidrs[0]"),
     )
 
 
@@ -621,9 +621,9 @@ def test_callers_are_judged_by_what_their_blocks_cover_together(root: Path, targ
         path=("gateway", "allow_cidrs", 1),
         got="0.0.0.0/1, 128.0.0.0/1",
         allowed=_KNOWN_CALLERS,
-        mend=f"{_rm('gateway.allow_cidrs[2]')} && {_rm('gateway.allow_cidrs[1]')}",
+        fix=f"{_rm('gateway.allow_cidrs[2]')} && {_rm('gateway.allow_cidrs[1]')}",
     )
-    assert not mended(before, fault.mend or "").faults(root)
+    assert not fixed(before, fault.fix or "").faults(root)
     with_a_token = {**_PUBLIC, "allow_cidrs": half}
     assert not configuration(uri | {"target": target, "gateway": with_a_token}).faults(root)
 
@@ -642,7 +642,7 @@ def test_another_block_is_no_vpcs(root: Path, cidr: str):
     assert fault.allowed == (
         "a block of a VPC, /16 to /28: whoever has an address in it reaches a private gateway"
     )
-    assert not mended(before, fault.mend or "").faults(root)
+    assert not fixed(before, fault.fix or "").faults(root)
 
 
 @pytest.mark.parametrize(
@@ -665,7 +665,7 @@ def test_every_subnet_is_named_once(
     (fault,) = before.faults(root)
     assert fault.path == ("network", "vpc", *path)
     assert fault.allowed == "every subnet once, as a private or as a public one"
-    assert not mended(before, fault.mend or "").faults(root)
+    assert not fixed(before, fault.fix or "").faults(root)
 
 
 def test_a_public_gateway_has_domain_zone_and_authentication(root: Path):
@@ -676,19 +676,19 @@ def test_a_public_gateway_has_domain_zone_and_authentication(root: Path):
         path=("gateway", "domain"),
         got="nothing",
         allowed="a value: a public gateway or one with auth needs TLS",
-        mend=_set("gateway.domain", "mcp.example.com"),
+        fix=_set("gateway.domain", "mcp.example.com"),
     )
     assert zone == Fault(
         path=("gateway", "zone"),
         got="nothing",
         allowed="a value: its certificate and address are kept in a zone",
-        mend=_set("gateway.zone", "Z0123456789ABCDEFGHIJ"),
+        fix=_set("gateway.zone", "Z0123456789ABCDEFGHIJ"),
     )
     assert auth == Fault(
         path=("gateway", "auth"),
         got="nothing",
         allowed="a value: whoever reaches a public gateway must show a token",
-        mend=" && ".join(
+        fix=" && ".join(
             (
                 _set("gateway.auth.issuer", "https://login.example.com"),
                 _set("gateway.auth.jwks_uri", "https://login.example.com/.well-known/jwks.json"),
@@ -697,8 +697,8 @@ def test_a_public_gateway_has_domain_zone_and_authentication(root: Path):
         ),
     )
     for fault in (domain, zone, auth):
-        assert fault.mend
-        before = mended(before, fault.mend)
+        assert fault.fix
+        before = fixed(before, fault.fix)
     assert not before.faults(root)
 
 
@@ -765,7 +765,7 @@ def test_logs_are_kept_for_no_other_time(root: Path, days: int, nearest: int):
             "one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, "
             "2192, 2557, 2922, 3288, 3653"
         ),
-        mend=_set("observability.retention_days", nearest),
+        fix=_set("observability.retention_days", nearest),
     )
 
 
@@ -794,8 +794,8 @@ def test_a_tag_has_no_other_key(root: Path, key: str):
     fault = only_fault(_tagged({key: "v"}), root)
     assert fault.path == ("tags", key)
     assert fault.allowed == "a key of 1 to 128 characters that does not start with aws:"
-    assert fault.mend
-    assert not mended(configuration(_tagged({key: "v"})), fault.mend).faults(root)
+    assert fault.fix
+    assert not fixed(configuration(_tagged({key: "v"})), fault.fix).faults(root)
 
 
 def test_a_tag_has_no_value_of_257_characters(root: Path):
@@ -803,7 +803,7 @@ def test_a_tag_has_no_value_of_257_characters(root: Path):
         path=("tags", "k"),
         got="257 characters",
         allowed="a value of 256 characters at most",
-        mend=_rm("tags.k"),
+        fix=_rm("tags.k"),
     )
 
 
@@ -827,9 +827,9 @@ def test_a_team_without_workloads_is_a_typo_on_eks(root: Path):
         path=("teams", "paymets"),
         got="a team that no workload belongs to",
         allowed="the teams of workloads: payments",
-        mend=_rm("teams.paymets"),
+        fix=_rm("teams.paymets"),
     )
-    assert not mended(configuration(own), fault.mend or "").faults(root)
+    assert not fixed(configuration(own), fault.fix or "").faults(root)
     for target in ("lambda", "ecs"):
         elsewhere = own | {"target": target, "servers": {"clock": _IMAGE_HERE}}
         assert not configuration(elsewhere).faults(root)
@@ -861,9 +861,9 @@ def test_app_mesh_has_ended_on_every_target(root: Path, target: str, instead: st
         path=("mesh",),
         got="app-mesh",
         allowed="istio, on eks, or none: AWS App Mesh ended on 2026-09-30",
-        mend=_set("mesh", instead),
+        fix=_set("mesh", instead),
     )
-    assert not mended(before, fault.mend or "").faults(root)
+    assert not fixed(before, fault.fix or "").faults(root)
 
 
 @pytest.mark.parametrize("target", ["lambda", "ecs", "eks"])
@@ -884,9 +884,9 @@ def test_what_reaches_the_api_of_a_cluster_is_a_block_on_every_target(
         path=("cluster", "public_access_cidrs", 1),
         got=block,
         allowed="an IPv4 block without host bits, such as 203.0.113.0/24",
-        mend=_set("cluster.public_access_cidrs[1]", "203.0.113.0/24"),
+        fix=_set("cluster.public_access_cidrs[1]", "203.0.113.0/24"),
     )
-    assert not mended(configuration(own), fault.mend or "").faults(root)
+    assert not fixed(configuration(own), fault.fix or "").faults(root)
 
 
 _CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
@@ -904,9 +904,9 @@ def test_a_certificate_of_the_stacks_region_goes_with_a_domain(root: Path, targe
         path=("gateway", "certificate_arn"),
         got="a certificate of eu-west-1",
         allowed="one of us-east-1, the stack's region",
-        mend=_rm("gateway.certificate_arn"),
+        fix=_rm("gateway.certificate_arn"),
     )
-    assert not mended(before, fault.mend or "").faults(root)
+    assert not fixed(before, fault.fix or "").faults(root)
 
 
 def test_a_certificate_without_a_domain_is_for_nothing(root: Path):
@@ -914,7 +914,7 @@ def test_a_certificate_without_a_domain_is_for_nothing(root: Path):
         path=("gateway", "certificate_arn"),
         got=show(_CERTIFICATE),
         allowed="nothing, since there is no domain",
-        mend=_rm("gateway.certificate_arn"),
+        fix=_rm("gateway.certificate_arn"),
     )
 
 
@@ -954,7 +954,7 @@ def test_one_zone_and_seven_are_refused(root: Path, letters: str):
     fault = only_fault(_named(*letters), root)
     assert (fault.path, fault.got) == (("network", "zone_names"), f"{len(letters)} zones")
     assert fault.allowed == "2 to 6 zones"
-    assert fault.mend == _rm("network.zone_names")
+    assert fault.fix == _rm("network.zone_names")
 
 
 def test_zones_and_zone_names_that_differ_are_refused(root: Path):
@@ -962,7 +962,7 @@ def test_zones_and_zone_names_that_differ_are_refused(root: Path):
         path=("network", "zones"),
         got="3",
         allowed="nothing beside zone_names, or the number of them, 2",
-        mend=_rm("network.zones"),
+        fix=_rm("network.zones"),
     )
 
 
@@ -973,7 +973,7 @@ def test_a_zone_of_another_region_and_a_local_zone_are_refused(root: Path, name:
         path=("network", "zone_names", 1),
         got=name,
         allowed="an availability zone of us-east-1, such as us-east-1a",
-        mend=_set("network.zone_names[1]", "us-east-1b"),
+        fix=_set("network.zone_names[1]", "us-east-1b"),
     )
 
 
@@ -982,5 +982,5 @@ def test_a_zone_that_is_named_twice_is_refused(root: Path):
         path=("network", "zone_names", 2),
         got="us-east-1a, which is there already",
         allowed="each zone once",
-        mend=_rm("network.zone_names[2]"),
+        fix=_rm("network.zone_names[2]"),
     )

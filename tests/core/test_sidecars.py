@@ -16,7 +16,7 @@ from core.prices import Tasks
 from core.sidecars import containers, network_edges, services, task_size
 from core.stack import Stack
 from core.timeouts import chain
-from tests.core.configurations import DIGEST_URI, configuration, many, mended, only_fault
+from tests.core.configurations import DIGEST_URI, configuration, fixed, many, only_fault
 
 _STACK = Stack(project="mcp-platform", name="dev", region="us-east-1", production=False)
 _IMAGE: dict[str, Any] = {"image": {"uri": DIGEST_URI}}
@@ -149,7 +149,7 @@ def test_an_agent_and_its_sidecars_have_a_size_together_that_fargate_offers(
 
 
 @pytest.mark.parametrize(
-    ("server", "wrong", "got", "allowed", "mend"),
+    ("server", "wrong", "got", "allowed", "fix"),
     [
         (
             {"cpu": 512, "memory": 1024},
@@ -170,16 +170,16 @@ def test_an_agent_and_its_sidecars_have_a_size_together_that_fargate_offers(
     ],
 )
 def test_an_agent_and_its_sidecars_have_no_other_size_and_the_agents_share_makes_it_one(
-    root: Path, server: dict[str, int], wrong: str, got: str, allowed: str, mend: str
+    root: Path, server: dict[str, int], wrong: str, got: str, allowed: str, fix: str
 ):
     own = _own({"clock": _HIDDEN | server}, ["clock"])
     assert only_fault(own, root) == Fault(
         path=("agents", "helper", wrong),
         got=f"{got}, its sidecars included",
         allowed=f"Fargate does not offer {got}: {allowed}",
-        mend=mend,
+        fix=fix,
     )
-    assert not mended(configuration(own), mend).faults(root)
+    assert not fixed(configuration(own), fix).faults(root)
 
 
 def test_sidecars_that_are_too_large_for_any_task_are_taken_out(root: Path):
@@ -191,9 +191,9 @@ def test_sidecars_that_are_too_large_for_any_task_are_taken_out(root: Path):
         got="cpu 16640 with memory 123392, its sidecars included",
         allowed="Fargate does not offer cpu 16640 with memory 123392: cpu is one of 256, 512, "
         "1024, 2048, 4096, 8192, 16384; the nearest size is cpu 16384 with memory 122880",
-        mend="pulumi config rm --path 'mcp-platform:agents.helper.sidecars'",
+        fix="pulumi config rm --path 'mcp-platform:agents.helper.sidecars'",
     )
-    assert not mended(configuration(own), fault.mend or "").faults(root)
+    assert not fixed(configuration(own), fault.fix or "").faults(root)
 
 
 def test_a_server_that_also_runs_by_itself_has_a_size_of_its_own(root: Path):
@@ -220,17 +220,16 @@ def test_an_agent_has_9_sidecars_and_no_tenth(root: Path):
         path=("agents", "helper", "sidecars"),
         got="10 sidecars",
         allowed="9 at most, Amazon ECS's quota of containers in a task less the agent's own",
-        mend="pulumi config rm --path 'mcp-platform:agents.helper.sidecars[9]'",
+        fix="pulumi config rm --path 'mcp-platform:agents.helper.sidecars[9]'",
     )
     assert only_fault(with_sidecars(10), root) == expected
     fault = only_fault(with_sidecars(11), root)
     assert fault == replace(
         expected,
         got="11 sidecars",
-        mend="pulumi config rm --path 'mcp-platform:agents.helper.sidecars[10]' && "
-        f"{expected.mend}",
+        fix=f"pulumi config rm --path 'mcp-platform:agents.helper.sidecars[10]' && {expected.fix}",
     )
-    after = mended(configuration(with_sidecars(11)), fault.mend or "")
+    after = fixed(configuration(with_sidecars(11)), fault.fix or "")
     assert ("agents", "helper", "sidecars") not in [fault.path for fault in after.faults(root)]
 
 
@@ -249,7 +248,7 @@ def test_a_container_beside_others_has_6_mib_or_more(
         path=(section, name, "memory"),
         got="5",
         allowed="6 or more, what a container beside others needs",
-        mend=f"pulumi config set --path 'mcp-platform:{section}.{name}.memory' 6",
+        fix=f"pulumi config set --path 'mcp-platform:{section}.{name}.memory' 6",
     )
     least = (size + 1 if size == 5 else size - 1 for size in sizes)
     assert not configuration(sized(*least)).faults(root)

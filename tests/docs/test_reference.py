@@ -9,7 +9,7 @@ from core.faults import NAMESPACE
 from core.fleet import Fleet
 from docs import reference
 from docs.generate import documents
-from tests.core.configurations import SMALLEST, configuration, mended
+from tests.core.configurations import SMALLEST, configuration, fixed
 
 _PROJECT = Path(__file__).resolve().parents[2]
 
@@ -163,7 +163,7 @@ def test_every_command_of_the_reference_is_one_that_pulumi_takes_after_the_other
     commands = re.findall(r"^pulumi config set .+$", reference.render(), re.MULTILINE)
     before = configuration({})
     for command in commands:
-        before = mended(before, command)
+        before = fixed(before, command)
     own = {key.removeprefix(f"{NAMESPACE}:") for key in before.values}
     assert own - {"aws:region"} == {*Fleet.model_fields, "secret-notes-api-key"}
 

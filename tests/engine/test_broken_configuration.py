@@ -17,7 +17,7 @@ BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
             "mcp-platform:target",
             "got:     fargate",
             "allowed: 'lambda', 'ecs' or 'eks'",
-            "mend:    pulumi config set --path 'mcp-platform:target' ecs",
+            "fix:     pulumi config set --path 'mcp-platform:target' ecs",
         ],
     ),
     "a mistyped top-level key": (
@@ -29,7 +29,7 @@ BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
         [
             "mcp-platform:servers.clock.memroy",
             "got:     a key that is not known (did you mean memory?)",
-            "mend:    pulumi config rm --path 'mcp-platform:servers.clock.memroy'",
+            "fix:     pulumi config rm --path 'mcp-platform:servers.clock.memroy'",
         ],
     ),
     "a size that Fargate does not have": (
@@ -65,7 +65,7 @@ BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
         [
             "mcp-platform:secret-notes-api-key",
             "got:     a value in plain text",
-            "mend:    pulumi config set --secret secret-notes-api-key",
+            "fix:     pulumi config set --secret secret-notes-api-key",
         ],
     ),
     "a network that is too small": (
@@ -91,14 +91,14 @@ BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "no region": (
         {"aws:region": ""},
-        ["aws:region", "got:     nothing", "mend:    pulumi config set aws:region us-east-1"],
+        ["aws:region", "got:     nothing", "fix:     pulumi config set aws:region us-east-1"],
     ),
     "a retention that CloudWatch does not offer": (
         {"observability.retention_days": 31},
         [
             "mcp-platform:observability.retention_days",
             "got:     31",
-            "mend:    pulumi config set --path 'mcp-platform:observability.retention_days' 30",
+            "fix:     pulumi config set --path 'mcp-platform:observability.retention_days' 30",
         ],
     ),
     "a name that is no DNS label": (
