@@ -31,19 +31,19 @@ def _rows(heading: str) -> list[list[str]]:
 def test_the_limits_are_those_of_the_code():
     assert {row[0]: row[1] for row in _rows("Limits")} == {
         "longest request of a function": f"{aws_lambda.MAX_TIMEOUT_SECONDS} s",
-        "least memory": f"{aws_lambda.MIN_MEMORY_MIB} MiB",
-        "most memory": f"{aws_lambda.MAX_MEMORY_MIB} MiB",
+        "minimum memory": f"{aws_lambda.MIN_MEMORY_MIB} MiB",
+        "maximum memory": f"{aws_lambda.MAX_MEMORY_MIB} MiB",
         "image, uncompressed": f"{aws_lambda.MAX_IMAGE_MIB} MiB",
         "request": f"{aws_lambda.MAX_REQUEST_MIB} MiB",
-        "answer": f"{aws_lambda.MAX_RESPONSE_MIB} MiB",
+        "response": f"{aws_lambda.MAX_RESPONSE_MIB} MiB",
         "environment": f"{aws_lambda.MAX_ENVIRONMENT_BYTES} bytes",
-        "path of files": f"{aws_lambda.MAX_MOUNT_CHARACTERS} characters",
+        "mount path of files": f"{aws_lambda.MAX_MOUNT_CHARACTERS} characters",
         "resources of one API": str(aws_lambda.MAX_API_RESOURCES),
-        "a state machine that its caller waits for": f"{aws_lambda.MAX_EXPRESS_SECONDS} s",
+        "synchronous state machine": f"{aws_lambda.MAX_EXPRESS_SECONDS} s",
         "request of an agent with chat": f"{aws_lambda.MAX_CHAT_SECONDS} s",
         "question to a state machine": f"{state_machine.MAX_QUESTION_CHARACTERS} characters",
         "answer of a model in one turn": f"{state_machine.MAX_ANSWER_TOKENS} tokens",
-        "conversation that a model is told": f"{state_machine.MAX_MESSAGES_BYTES} bytes",
+        "conversation sent to a model": f"{state_machine.MAX_MESSAGES_BYTES} bytes",
         "descriptions of all tools": f"{state_machine.MAX_TOOLS_BYTES} bytes",
     }
 
@@ -112,10 +112,10 @@ def test_the_transitions_that_are_paid_are_those_of_the_state_machine():
     words = " ".join(_section("Agents").split())
     none, one = _transitions(0, 0), _transitions(1, 1)
     call = _transitions(1, 2) - one
-    assert f"some {none} for a question without tools" in words
-    assert f"{one - none - call} more for each turn with tools" in words
-    assert f"{call} for each call in it" in words
-    assert f"Two turns of a call each are {_transitions(2, 1)}," in words
+    assert f"A question without tools takes about {none} transitions." in words
+    assert f"Each turn with tools adds {one - none - call}," in words
+    assert f"each tool call adds {call}." in words
+    assert f"Two turns with one call each take {_transitions(2, 1)} transitions," in words
 
 
 def test_its_cost_tables_are_what_the_code_says_now():
