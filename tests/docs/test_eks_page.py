@@ -77,9 +77,9 @@ def test_every_limit_has_a_source():
     assert all(row[2] for row in _rows("Limits"))
 
 
-def test_a_pod_has_the_time_to_end_that_the_page_says():
+def test_the_termination_times_of_a_pod_are_those_of_the_code():
     fleet = Fleet.model_validate(_example())
-    rows = [[int(cell) for cell in row] for row in _rows("The end of a pod")]
+    rows = [[int(cell) for cell in row] for row in _rows("Pod termination")]
     said: list[list[int]] = []
     for seconds, *_ in rows:
         chain = timeouts_of(
@@ -90,7 +90,7 @@ def test_a_pod_has_the_time_to_end_that_the_page_says():
 
 
 def test_the_times_show_the_longest_request_and_the_shortest_stop():
-    rows = [[int(cell) for cell in row] for row in _rows("The end of a pod")]
+    rows = [[int(cell) for cell in row] for row in _rows("Pod termination")]
     assert rows[-1][0] == timeouts.MAX_REQUEST_SECONDS
     assert rows[0][0] + 5 == rows[0][2] == timeouts.chain(1).stop_seconds
 
@@ -98,12 +98,12 @@ def test_the_times_show_the_longest_request_and_the_shortest_stop():
 def test_nodes_quotas_and_prices_are_as_the_page_says():
     words = " ".join(_TEXT.split())
     assert f"up to {AUTO_MODE_MAX_VCPUS} vCPU and {AUTO_MODE_MAX_MEMORY_GIB} GiB" in words
-    assert f"some {AUTO_MODE.usd / NODE.usd:.0%}".replace("%", " %") in words
+    assert f"about {AUTO_MODE.usd / NODE.usd:.0%}".replace("%", " %") in words
     assert EXTENDED_USD_AN_HOUR == 6 * STANDARD_USD_AN_HOUR
     assert "at six times the price" in words
     server = Fleet.model_validate(_example()).servers["clock"]
     assert needs(server).pods == 2 * server.replicas.max
-    assert "every copy twice" in _section("Teams")
+    assert "every replica twice" in " ".join(_section("Teams").split())
 
 
 def test_without_nat_there_are_as_many_endpoints_as_the_page_says():
@@ -112,8 +112,8 @@ def test_without_nat_there_are_as_many_endpoints_as_the_page_says():
     assert said in " ".join(_section("What it costs").split())
 
 
-def test_what_begins_goes_on_for_as_long_as_the_page_says():
-    assert f"For the first {PRE_STOP_SECONDS} s the pod serves" in _section("The end of a pod")
+def test_the_pre_stop_delay_is_that_of_the_code():
+    assert f"For the first {PRE_STOP_SECONDS} s the pod serves" in _section("Pod termination")
 
 
 def test_the_example_is_accepted_and_has_what_only_eks_has():
