@@ -1,4 +1,4 @@
-# `make help` lists what there is. Every target does its own set-up.
+# `make help` lists the targets. Every target runs its own set-up.
 STACK ?= dev
 export SANDBOX_TARGET = $(TARGET)
 python = .venv/bin/python
@@ -12,13 +12,13 @@ pytest_workers = --numprocesses auto --dist loadfile --no-loadscope-reorder
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 13
 
-setup: ## install the Python packages, find or build the Pulumi engine
+setup: ## install the Python packages; find or build the Pulumi engine
 	@bin/setup > /dev/null
 
-up: ## create the fleet of STACK (dev) in the sandbox; TARGET overrides the stack's target
+up: ## deploy STACK (default: dev) in the sandbox; TARGET overrides the stack's target
 	@bin/sandbox up --yes --stack $(STACK)
 
-demo: setup ## create the fleet, bring it to life here, ask its agent, and end it; TARGET as above
+demo: setup ## deploy the fleet, run it locally, ask its agent, and stop; TARGET as above
 	@bin/sandbox up --yes --skip-preview --stack $(STACK)
 	@$(python) -m sandbox.demo
 
@@ -26,25 +26,25 @@ test: setup ## run every test
 	@bin/setup checkov
 	@$(python) -m pytest $(pytest_workers) --durations 20
 
-lint: setup ## check style, types and the direction of imports
+lint: setup ## check style, types and import rules
 	@$(python) -m ruff check .
 	@$(python) -m ruff format --check .
 	@$(python) -m pyright
 	@.venv/bin/lint-imports
 
-format: setup ## put the code in its form
+format: setup ## format the code
 	@$(python) -m ruff check --fix .
 	@$(python) -m ruff format .
 
-docs: setup ## write the generated documents anew
+docs: setup ## regenerate the generated documents
 	@$(python) -m docs.generate
 
-conformance: setup ## run the official conformance suite and Inspector, here and through each gateway
+conformance: setup ## run the MCP conformance suite and Inspector, locally and through each gateway
 	@bin/setup conformance
 	@$(python) -m tests.conformance.run
 	@$(python) -m tests.conformance.deployed
 
-bench: setup ## measure previews, first deployments against their longest chain, and a server under load
+bench: setup ## measure previews, first deployments, and a server under load
 	@bin/setup conformance
 	@$(python) -m tests.load
 	@PATH="$$(bin/setup):$(CURDIR)/.venv/bin:$$PATH" $(python) -m tests.bench

@@ -41,10 +41,10 @@ VALUE_FLAGS = frozenset({"--color", "--cwd", "--stack", "--tracing", "--verbose"
 HELP_FLAGS = frozenset({"--help", "-h"})
 
 OWN_COMMANDS = """\
-Commands of the sandbox; --help after one says more:
-  serve    run what is deployed on the loopback interface
+Commands of the sandbox; run one with --help for its options:
+  serve    run the deployed fleet on the loopback interface
   token    print a token that the deployed fleet trusts
-All others are pulumi's:
+All other commands are those of pulumi:
 
 """
 

@@ -447,7 +447,7 @@ def test_help_names_the_sandboxs_commands_before_pulumis(
 ) -> None:
     ran = handed_over(monkeypatch, args)
     said = capsys.readouterr().out
-    assert "  serve    run what is deployed on the loopback interface\n" in said
+    assert "  serve    run the deployed fleet on the loopback interface\n" in said
     assert "  token    print a token that the deployed fleet trusts\n" in said
     assert ran[3:] == args
 
