@@ -11,9 +11,9 @@ from pulumi.runtime.config import CONFIG
 
 from components.deployment import deploy
 from components.foundation.origin import Memory
-from core.faults import ConfigurationError
-from core.fleet import SECRET_PREFIX, Fleet, SecretSource
-from core.parse import parse
+from core.config.errors import ConfigurationError
+from core.config.model import SECRET_PREFIX, Fleet, SecretSource
+from core.config.parse import parse
 from core.stack import Stack
 
 

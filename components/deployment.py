@@ -12,9 +12,10 @@ from components.foundation.zones import Zones
 from components.gateway.certificate import Certificate
 from components.provider import aws_provider
 from components.publish import Published
-from core.fleet import Fleet, Target
+from core.config.model import Fleet, Target
+from core.network.zones import Placement
+from core.resolve import resolve
 from core.stack import Stack
-from core.zones import Placement
 
 
 async def deploy(
@@ -53,7 +54,8 @@ async def deploy(
     elif gateway.domain and gateway.zone:
         made = Certificate("certificate", domain=gateway.domain, zone=gateway.zone, opts=opts)
         certificate_arn = made.arn
-    target = targets.deploy(fleet, stack, foundation, certificate_arn, aws_config, opts)
+    resolved = resolve(fleet, stack)
+    target = targets.deploy(resolved, foundation, certificate_arn, aws_config, opts)
     published = Published(
         "published", fleet=fleet, stack=stack, foundation=foundation, target=target, opts=opts
     )

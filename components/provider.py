@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from core.fleet import Fleet
+from core.config.model import Fleet
 from core.stack import Stack
 
 

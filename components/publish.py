@@ -7,8 +7,9 @@ from components.foundation import Foundation
 from components.gateway.address import address
 from components.outputs import by_name
 from components.targets import Deployed
-from core import discovery, names, partitions
-from core.fleet import Fleet
+from core import discovery
+from core.aws import names, partitions
+from core.config.model import Fleet
 from core.stack import Stack
 
 

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from core.fleet import PORT, Authentication, Fleet, Target
-from core.kubernetes import service_host
-from core.partitions import service_host as regional_host
+from core.aws.partitions import service_host as regional_host
+from core.config.model import PORT, Authentication, Fleet, Target
 from core.sidecars import services
 from core.stack import Stack
+from core.targets.eks.kubernetes import service_host
 from core.timeouts import MARGIN_SECONDS
 
 # Systems Manager API reference, PutParameter: 4 KB a standard parameter, which costs nothing.

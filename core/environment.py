@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 
-from core.aws_lambda import mount_path
-from core.fleet import PORT, Agent, Fleet, Server, Storage, Target
+from core.config.model import PORT, Agent, Fleet, Server, Storage, Target
 from core.sidecars import network_edges
+from core.targets.aws_lambda.limits import mount_path
 from core.timeouts import Chain
 
 REQUEST_STATE_KEY = "REQUEST_STATE_KEY"

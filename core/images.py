@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pathspec import GitIgnoreSpec
 
-from core.fleet import Image
+from core.config.model import Image
 
 _TAG_LENGTH = 16
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from core.aws_lambda import mount_path
-from core.faults import Fault, set_command, show
-from core.fleet import Agent, Fleet, Server, Target
+from core.config.errors import Fault, set_command, show
+from core.config.model import Agent, Fleet, Server, Target
+from core.targets.aws_lambda.limits import mount_path
 
 TEMPORARY: Final = "/tmp"  # noqa: S108 - in a container
 """Where a container whose root is read-only may write temporary files."""

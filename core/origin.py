@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from core.faults import Fault, rm_command, set_command
-from core.fleet import Network
+from core.config.errors import Fault, rm_command, set_command
+from core.config.model import Network
 
 _NEW_STACK: Final = (
     "To move, deploy a second stack there, move the domain and the files, and destroy this one "

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from core.fleet import Agent, Fleet, Server
+from core.config.model import Agent, Fleet, Server
 
 
 def containers(fleet: Fleet, workload: str, load: Server | Agent) -> dict[str, Server | Agent]:

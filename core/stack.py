@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from core import names
+from core.aws import names
 
 
 @dataclass(frozen=True, kw_only=True)

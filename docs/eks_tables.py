@@ -2,10 +2,16 @@
 
 from datetime import timedelta
 
-from core.costs import table
-from core.eks_versions import ADDON_VERSIONS, AS_OF, CHARTS, STANDARD_SUPPORT_ENDS, WARNING_DAYS
-from core.fleet import Fleet
-from core.prices import AS_OF as PRICES_AS_OF
+from core.config.model import Fleet
+from core.costs.prices import AS_OF as PRICES_AS_OF
+from core.costs.usage import table
+from core.targets.eks.versions import (
+    ADDON_VERSIONS,
+    AS_OF,
+    CHARTS,
+    STANDARD_SUPPORT_ENDS,
+    WARNING_DAYS,
+)
 
 _BY_RULE = "AWS's default for the version of Kubernetes"
 

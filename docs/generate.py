@@ -11,10 +11,10 @@ from pathlib import Path
 
 import yaml
 
-from core.costs import bill_table, table
-from core.faults import NAMESPACE
-from core.fleet import SECRET_PREFIX, Fleet
-from core.prices import AS_OF, NOT_COUNTED, Usage
+from core.config.errors import NAMESPACE
+from core.config.model import SECRET_PREFIX, Fleet
+from core.costs.prices import AS_OF, NOT_COUNTED, Usage
+from core.costs.usage import bill_table, table
 from docs import eks_tables, reference
 
 ROOT = Path(__file__).resolve().parents[1]

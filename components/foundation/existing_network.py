@@ -7,9 +7,9 @@ from typing import TypeVar
 import pulumi
 import pulumi_aws as aws
 
-from core.existing_network import FoundSubnet, FoundVpc, faults
-from core.faults import ConfigurationError
-from core.fleet import Vpc
+from core.config.errors import ConfigurationError
+from core.config.model import Vpc
+from core.network.existing import FoundSubnet, FoundVpc, faults
 
 _Found = TypeVar("_Found")
 

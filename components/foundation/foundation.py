@@ -12,9 +12,9 @@ from components.foundation.network import Network
 from components.foundation.observability import Observability
 from components.foundation.storage import Storage
 from components.foundation.vault import Vault
-from core.fleet import Fleet
+from core.config.model import Fleet
+from core.network.zones import Placement
 from core.stack import Stack
-from core.zones import Placement
 
 
 class Foundation(pulumi.ComponentResource):

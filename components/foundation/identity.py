@@ -6,10 +6,10 @@ import pulumi
 import pulumi_aws as aws
 
 from components.account import Account
-from core.bedrock_models import profile
-from core.iam import Statement, document
+from core.aws.bedrock_models import profile
+from core.aws.iam import Statement, document
+from core.aws.partitions import service_host
 from core.images import ecr_repository
-from core.partitions import service_host
 
 
 def role(
@@ -26,7 +26,7 @@ def role(
     Args:
         name: The logical name.
         parent: The component that it belongs to.
-        trust: Who takes it: a document of `core.iam`.
+        trust: Who takes it: a document of `core.aws.iam`.
         description: What it is for.
         statements: What it lets them do; nothing, if there are none.
         was: The logical name that it had, if it had another one.

@@ -11,9 +11,9 @@ import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 import pulumi_random as random
 
-from core.fleet import Fleet, Image
+from core.aws.names import short_hash
+from core.config.model import Fleet, Image
 from core.images import content_tag, slug
-from core.names import short_hash
 from core.stack import Stack
 
 _BUILDER = f"docker-build {version('pulumi-docker-build')}"

@@ -4,8 +4,8 @@ import pulumi
 import pulumi_aws as aws
 
 from components.account import Account
-from core.iam import Statement, document
-from core.partitions import service_host
+from core.aws.iam import Statement, document
+from core.aws.partitions import service_host
 from core.stack import Stack
 
 # What an account's administrators do with a key. Spelt out, since `kms:*` would also give what

@@ -4,8 +4,8 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_awsx as awsx
 
-from core.cidrs import EVERYWHERE
-from core.fleet import Nat
+from core.config.model import Nat
+from core.network.cidrs import EVERYWHERE
 
 # The types of what `awsx.ec2.Vpc` makes, each the parent of the next.
 _SUBNET = "aws:ec2/vpc:Vpc$aws:ec2/subnet:Subnet"

@@ -10,11 +10,12 @@ import pulumi_awsx as awsx
 from components.account import Account
 from components.foundation.logs import log_group
 from components.foundation.nat import nat_routes
-from core import cidrs, iam
-from core.egress import endpoint_services, meets_gateway, nat
-from core.fleet import Fleet, Vpc
+from core.aws import iam
+from core.config.model import Fleet, Vpc
+from core.network import cidrs
+from core.network.egress import endpoint_services, meets_gateway, nat
+from core.network.zones import Placement
 from core.stack import Stack
-from core.zones import Placement
 
 HTTPS_PORT = 443
 
@@ -40,11 +41,10 @@ class Network(pulumi.ComponentResource):
     """The VPC of the fleet, with a private and a public subnet in every zone.
 
     Type token `mcp-platform:foundation:Network`. Creates, with `awsx.ec2.Vpc`, a VPC, its subnets
-    (see `core.cidrs` for the plan), route tables and an internet gateway; then NAT gateways by
-    strategy with their default routes, a gateway endpoint for S3, interface endpoints for the
-    services that workloads need where there is no NAT, and flow logs in the stack's log groups. The
-    VPC's default security group loses its rules. Of a VPC that exists already it only passes on the
-    ids.
+    (see `core.network.cidrs`), route tables and an internet gateway; then NAT gateways by strategy
+    with their default routes, a gateway endpoint for S3, interface endpoints for the services that
+    workloads need where there is no NAT, and flow logs in the stack's log groups. The VPC's default
+    security group loses its rules. Of a VPC that exists already it only passes on the ids.
 
     Attributes:
         vpc_id: The VPC's id.

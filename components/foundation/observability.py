@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from components.foundation.alarms import Metric, alarm
 from components.foundation.logs import log_group
-from core.fleet import Fleet, RunsAs
+from core.config.model import Fleet, RunsAs
 from core.stack import Stack
 
 

@@ -2,8 +2,8 @@
 
 import pulumi
 
-from core.faults import ConfigurationError
-from core.fleet import Network
+from core.config.errors import ConfigurationError
+from core.config.model import Network
 from core.origin import moved_network, moved_region, place
 
 

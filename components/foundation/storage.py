@@ -7,8 +7,8 @@ import pulumi_aws as aws
 
 from components.account import Account
 from components.foundation.network import Network
-from core.fleet import Fleet
-from core.iam import Statement, document
+from core.aws.iam import Statement, document
+from core.config.model import Fleet
 from core.stack import Stack
 
 NFS_PORT = 2049

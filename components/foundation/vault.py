@@ -8,8 +8,9 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
-from core.environment import REQUEST_STATE_KEY, variable
-from core.fleet import Agent, Fleet, Secret, SecretSource, Server
+from core.config.model import Fleet, Secret, SecretSource
+from core.environment import REQUEST_STATE_KEY
+from core.resolved import Container
 from core.stack import Stack
 
 _GENERATED_LENGTH = 64
@@ -93,11 +94,11 @@ class Vault(pulumi.ComponentResource):
         }
         self.register_outputs({"arns": self.arns, "request_state_arns": self.request_state_arns})
 
-    def read_by(self, workload: str, load: Server | Agent) -> dict[str, Stored]:
-        """The secrets that a workload reads, by the variable that it wants each value in."""
-        read = {variable(secret): self.declared[secret] for secret in load.secrets}
-        if isinstance(load, Server):
-            read[REQUEST_STATE_KEY] = self.request_state[workload]
+    def read_by(self, container: Container) -> dict[str, Stored]:
+        """The secrets that a container reads, by the variable that holds each value."""
+        read = {variable: self.declared[secret] for variable, secret in container.secrets.items()}
+        if container.name in self.request_state:
+            read[REQUEST_STATE_KEY] = self.request_state[container.name]
         return read
 
     def _declared(

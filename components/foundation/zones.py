@@ -6,9 +6,9 @@ import pulumi
 import pulumi_aws as aws
 
 from components.foundation.origin import first_value, known
-from core import zones as rules
-from core.faults import ConfigurationError
-from core.fleet import Network
+from core.config.errors import ConfigurationError
+from core.config.model import Network
+from core.network import zones as rules
 
 
 class Zones(pulumi.ComponentResource):

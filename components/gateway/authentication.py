@@ -3,8 +3,8 @@
 import pulumi
 import pulumi_aws as aws
 
+from core.config.model import Authentication
 from core.discovery import METADATA_PATH, protected_resource_metadata
-from core.fleet import Authentication
 
 
 def token_check(auth: Authentication) -> aws.lb.ListenerRuleActionArgsDict:

@@ -4,8 +4,8 @@ import pulumi
 import pulumi_aws as aws
 
 from components.gateway.moved import from_gateway
-from core.faults import ConfigurationError, Fault, set_command
-from core.fleet import Gateway
+from core.config.errors import ConfigurationError, Fault, set_command
+from core.config.model import Gateway
 
 
 class Certificate(pulumi.ComponentResource):

@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.foundation import Foundation
-from core.fleet import Fleet
+from core.config.model import Fleet
 
 # AWS WAF Developer Guide, "AWS Managed Rules rule groups list". The core rule set is left out: it
 # blocks bodies over 8 KB and whatever looks like HTML or a path, as the arguments of tools do.

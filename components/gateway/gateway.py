@@ -11,12 +11,13 @@ from components.foundation.network import HTTPS_PORT
 from components.gateway.address import Endpoint
 from components.gateway.authentication import metadata_rule, token_check
 from components.gateway.firewall import firewall
-from core import names, timeouts
-from core.cidrs import EVERYWHERE
+from core import timeouts
+from core.aws import names
+from core.config.model import PORT, Agent, Exposure
 from core.discovery import agent_path, server_path
-from core.egress import callers
-from core.fleet import PORT, Agent, Exposure, Fleet, Server
-from core.stack import Stack
+from core.network.cidrs import EVERYWHERE
+from core.network.egress import callers
+from core.resolved import ResolvedFleet, Workload, load_balancer_idle_seconds
 
 HTTP_PORT = 80
 
@@ -63,8 +64,7 @@ class Gateway(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         foundation: Foundation,
         certificate_arn: pulumi.Input[str] | None,
         target_group_tags: Mapping[str, pulumi.Input[str]] | None = None,
@@ -75,39 +75,36 @@ class Gateway(pulumi.ComponentResource):
         Args:
             name: The component's name.
             fleet: The fleet.
-            stack: The stack.
             foundation: The foundation.
             certificate_arn: The certificate of its domain, if it has one.
             target_group_tags: What its target groups carry besides, for who registers targets.
             opts: The component's options.
         """
         super().__init__("mcp-platform:gateway:Gateway", name, None, opts)
-        self._name, self._fleet, self._stack, self._foundation = name, fleet, stack, foundation
+        self._name, self._fleet, self._foundation = name, fleet, foundation
         self._target_group_tags = target_group_tags or {}
-        public = fleet.gateway.exposure is Exposure.PUBLIC
+        config = fleet.config.gateway
+        public = config.exposure is Exposure.PUBLIC
         network = foundation.network
 
         self.rules: list[pulumi.Resource] = []
         """The rules of its security group that admit callers and reach the issuer of tokens."""
         group = self._security_group()
-        self.idle_seconds = timeouts.alb_idle_seconds(
-            load.max_request_seconds for _, load in fleet.workloads() if load.expose
-        )
-        """How long a connection may be silent: every workload's keep-alive must outlast it."""
+        idle_seconds = load_balancer_idle_seconds(fleet.config)
         self.load_balancer = aws.lb.LoadBalancer(
             f"{name}-alb",
             load_balancer_type="application",
             internal=not public,
             subnets=network.public_subnet_ids if public else network.private_subnet_ids,
             security_groups=[group.id],
-            idle_timeout=self.idle_seconds,
+            idle_timeout=idle_seconds,
             client_keep_alive=timeouts.chain(
-                1, alb_idle=self.idle_seconds
+                1, alb_idle=idle_seconds
             ).alb_client_keep_alive_seconds,
             drop_invalid_header_fields=True,
-            enable_deletion_protection=fleet.gateway.deletion_protection,
+            enable_deletion_protection=config.deletion_protection,
             # Pulumi is the first to refuse: AWS would only once the new target is there.
-            opts=pulumi.ResourceOptions(parent=self, protect=fleet.gateway.deletion_protection),
+            opts=pulumi.ResourceOptions(parent=self, protect=config.deletion_protection),
         )
         self.endpoint = Endpoint(
             dns_name=self.load_balancer.dns_name,
@@ -117,7 +114,7 @@ class Gateway(pulumi.ComponentResource):
         """What a domain leads to."""
         firewall(
             name,
-            fleet=fleet,
+            fleet=fleet.config,
             foundation=foundation,
             resource_arn=self.load_balancer.arn,
             parent=self,
@@ -125,9 +122,9 @@ class Gateway(pulumi.ComponentResource):
         listener = self._listener(certificate_arn)
         self.url, self.host = self._address()
         self.routes = {
-            workload: self._route(workload, load, listener)
-            for workload, load in fleet.workloads()
-            if load.expose
+            name: self._route(workload, listener)
+            for name, workload in fleet.workloads.items()
+            if workload.config.expose
         }
         """The routes, by workload."""
         self.security_group_id = group.id
@@ -142,16 +139,16 @@ class Gateway(pulumi.ComponentResource):
         )
 
     def _security_group(self) -> aws.ec2.SecurityGroup:
-        gateway = self._fleet.gateway
+        gateway = self._fleet.config.gateway
         group = aws.ec2.SecurityGroup(
             f"{self._name}-group",
             description="Gateway, reached by its callers",
             vpc_id=self._foundation.network.vpc_id,
-            tags={"Name": f"{self._stack.label}-gateway"},
+            tags={"Name": f"{self._fleet.stack.label}-gateway"},
             opts=pulumi.ResourceOptions(parent=self),
         )
         for port in (HTTP_PORT, HTTPS_PORT) if gateway.domain else (HTTP_PORT,):
-            for block in dict.fromkeys(callers(self._fleet)):
+            for block in dict.fromkeys(callers(self._fleet.config)):
                 admitted = aws.vpc.SecurityGroupIngressRule(
                     f"{self._name}-from-{block.replace('/', '-')}-{port}",
                     security_group_id=group.id,
@@ -179,7 +176,7 @@ class Gateway(pulumi.ComponentResource):
 
     def _listener(self, certificate_arn: pulumi.Input[str] | None) -> aws.lb.Listener:
         """Makes the listener that has the routes: HTTPS with a domain, HTTP without."""
-        gateway = self._fleet.gateway
+        gateway = self._fleet.config.gateway
         child = pulumi.ResourceOptions(parent=self)
         no_such_path: aws.lb.ListenerDefaultActionArgsDict = {
             "type": "fixed-response",
@@ -230,22 +227,22 @@ class Gateway(pulumi.ComponentResource):
         return listener
 
     def _address(self) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
-        domain = self._fleet.gateway.domain
+        domain = self._fleet.config.gateway.domain
         host = pulumi.Output.from_input(domain) if domain else self.load_balancer.dns_name
         return pulumi.Output.concat("https://" if domain else "http://", host), host
 
-    def _route(self, workload: str, load: Server | Agent, listener: aws.lb.Listener) -> Route:
-        child = pulumi.ResourceOptions(parent=self)
+    def _route(self, workload: Workload, listener: aws.lb.Listener) -> Route:
+        child, config = pulumi.ResourceOptions(parent=self), self._fleet.config.gateway
         health = timeouts.HEALTH
         target_group = aws.lb.TargetGroup(
-            names.autoname_prefix(f"{self._name}-{workload}", names.TARGET_GROUP),
+            names.autoname_prefix(f"{self._name}-{workload.name}", names.TARGET_GROUP),
             vpc_id=self._foundation.network.vpc_id,
             target_type="ip",
             port=PORT,
             protocol="HTTP",
             # Requests differ in length by orders of magnitude: count those under way, not turns.
             load_balancing_algorithm_type="least_outstanding_requests",
-            deregistration_delay=timeouts.chain(load.max_request_seconds).deregistration_seconds,
+            deregistration_delay=workload.container.timeouts.deregistration_seconds,
             health_check={
                 "path": "/health",
                 "matcher": "200",
@@ -255,31 +252,29 @@ class Gateway(pulumi.ComponentResource):
                 "unhealthy_threshold": health.failures,
             },
             tags={
-                "Name": f"{self._stack.label}-{workload}",
+                "Name": f"{self._fleet.stack.label}-{workload.name}",
                 **self._target_group_tags,
             },
             # Another exposure needs another load balancer, and a target group belongs to one alone
             # for good: the new one needs new groups while the old one is still there.
-            opts=pulumi.ResourceOptions(
-                parent=self, replacement_trigger=self._fleet.gateway.exposure.value
-            ),
+            opts=pulumi.ResourceOptions(parent=self, replacement_trigger=config.exposure.value),
         )
         # An agent has paths of its own below its name; a server has just its endpoint, with or
         # without a slash behind it (a redirect would lose a POST's body).
-        if isinstance(load, Agent):
-            outer = agent_path(workload)
+        if isinstance(workload.config, Agent):
+            outer = agent_path(workload.name)
             paths, rewrite = [outer, f"{outer}/*"], {"regex": f"^{outer}/?(.*)$", "replace": "/$1"}
         else:
-            outer = server_path(workload)
+            outer = server_path(workload.name)
             paths, rewrite = [outer, f"{outer}/"], {"regex": f"^{outer}/?$", "replace": "/mcp"}
-        auth = self._fleet.gateway.auth
+        auth = config.auth
         forward: aws.lb.ListenerRuleActionArgsDict = {
             "type": "forward",
             "order": 2 if auth else 1,
             "target_group_arn": target_group.arn,
         }
         rule = aws.lb.ListenerRule(
-            f"{self._name}-{workload}-rule",
+            f"{self._name}-{workload.name}-rule",
             listener_arn=listener.arn,
             # No priority: paths exclude one another, and AWS gives the next one that is free, so
             # that a new workload renumbers no other.

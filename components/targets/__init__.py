@@ -6,8 +6,8 @@ import pulumi
 
 from components.foundation import Foundation
 from components.gateway.address import Endpoint
-from core.fleet import Fleet, Target
-from core.stack import Stack
+from core.config.model import Target
+from core.resolved import ResolvedFleet
 
 
 class Deployed(Protocol):
@@ -41,24 +41,23 @@ class Deployed(Protocol):
 
 
 def deploy(
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     foundation: Foundation,
     certificate_arn: pulumi.Output[str] | None,
     aws_config: pulumi.Config,
     opts: pulumi.ResourceOptions,
 ) -> Deployed:
     """Makes the fleet's target; only its modules, and the SDKs they need, are imported."""
-    match fleet.target:
+    match fleet.config.target:
         case Target.LAMBDA:
             from components.targets import aws_lambda  # noqa: PLC0415 - only the chosen one
 
-            return aws_lambda.deploy(fleet, stack, foundation, certificate_arn, opts)
+            return aws_lambda.deploy(fleet, foundation, certificate_arn, opts)
         case Target.ECS:
             from components.targets import ecs  # noqa: PLC0415 - only the chosen one
 
-            return ecs.deploy(fleet, stack, foundation, certificate_arn, opts)
+            return ecs.deploy(fleet, foundation, certificate_arn, opts)
         case Target.EKS:
             from components.targets import eks  # noqa: PLC0415 - only the chosen one
 
-            return eks.deploy(fleet, stack, foundation, certificate_arn, aws_config, opts)
+            return eks.deploy(fleet, foundation, certificate_arn, aws_config, opts)

@@ -24,7 +24,7 @@ from pulumi.runtime import mocks, rpc, settings, stack
 from pulumi.runtime.config import CONFIG, set_all_config
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
-from core.partitions import partition_of
+from core.aws.partitions import partition_of
 
 ROOT = Path(__file__).parents[2]
 ACCOUNT, REGION, PROJECT = "123456789012", "us-east-1", "mcp-platform"

@@ -34,7 +34,7 @@ from components.targets.eks import EksTarget
 from components.targets.eks.base import Base
 from components.targets.eks.namespaces import Namespaces
 from components.targets.eks.workload import Workload as EksWorkload
-from core import names
+from core.aws import names
 from tests.components.fleets import EKS_FULL, EVERY_FLEET, FULL, LAMBDA_FULL, MINIMAL
 from tests.components.recording import MARKER, ROOT, UNKNOWN, Recording, Resource, leaves, run
 

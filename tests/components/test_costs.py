@@ -1,13 +1,13 @@
-"""What `core.costs` reckons with is what the program makes."""
+"""What `core.costs.usage` reckons with is what the program makes."""
 
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from core.costs import usage
-from core.fleet import Fleet
-from core.prices import monthly
+from core.config.model import Fleet
+from core.costs.prices import monthly
+from core.costs.usage import usage
 from tests.components.fleets import FULL, LAMBDA, LAMBDA_FULL, MINIMAL, PUBLIC
 from tests.components.recording import run
 

@@ -6,9 +6,9 @@ from typing import Any
 import parliament
 import pytest
 
-from core.costs import usage
-from core.fleet import Fleet
-from core.prices import Tasks
+from core.config.model import Fleet
+from core.costs.prices import Tasks
+from core.costs.usage import usage
 from tests.components.fleets import AUTH, EXISTING_SECRET, FULL, MODEL, PUBLIC, PUBLIC_IMAGE
 from tests.components.recording import Recording, Resource, example, run
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import cidrs
+from core.network import cidrs
 from tests.components.fleets import ADOPTED_NETWORK, FULL, MINIMAL, PUBLIC_IMAGE
 from tests.components.recording import Recording, run
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from core.fleet import Fleet
+from core.config.model import Fleet
 from tests.components.fleets import EVERY_FLEET
 from tests.components.recording import ROOT, configuration, run
 from tests.components.test_api_models import refused

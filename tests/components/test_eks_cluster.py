@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.targets.eks import addons, cluster
-from core.eks_versions import ADDON_VERSIONS, CHARTS, NEWEST
+from core.targets.eks.versions import ADDON_VERSIONS, CHARTS, NEWEST
 from tests.components.fleets import (
     ADMINISTRATORS,
     EKS,

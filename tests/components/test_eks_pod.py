@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.names import short_hash
+from core.aws.names import short_hash
 from tests.components.fleets import (
     EKS,
     EKS_EXAMPLE,

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from core.costs import FIREWALL_RULES
+from core.costs.usage import FIREWALL_RULES
 from tests.components.fleets import AUTH, FULL, LAMBDA, MINIMAL, PUBLIC, PUBLIC_IMAGE, with_server
 from tests.components.recording import Recording, run
 

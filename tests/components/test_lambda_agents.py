@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from core.state_machine import definition
+from core.targets.aws_lambda.state_machine import definition
 from tests.components.fleets import LAMBDA, LAMBDA_FULL, MODEL
 from tests.components.recording import API_ID, Recording, run
 

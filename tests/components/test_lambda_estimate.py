@@ -1,12 +1,12 @@
-"""What `core.lambda_fitness` reckons a function to be told is never less than what it is told."""
+"""The checks of Lambda never underestimate the environment of a function."""
 
 from typing import Any
 
 import pytest
 
-from core import aws_lambda
-from core.fleet import Fleet
-from core.lambda_fitness import expected_variables
+from core.config.model import Fleet
+from core.targets.aws_lambda import limits as lambda_limits
+from core.targets.aws_lambda.checks import expected_variables
 from tests.components.fleets import AUTH, EXISTING_SECRET, LAMBDA, LAMBDA_FULL, MODEL, PUBLIC
 from tests.components.recording import Recording, run
 
@@ -50,7 +50,7 @@ _TLS = {"domain": _LONG["domain"], "zone": PUBLIC["zone"]}
 
 def _told(recording: Recording, workload: str) -> int:
     function = recording.one("lambda.Function", f"lambda-{workload}-function")
-    return aws_lambda.environment_bytes(function.inputs["environment"]["variables"])
+    return lambda_limits.environment_bytes(function.inputs["environment"]["variables"])
 
 
 @pytest.mark.parametrize(
@@ -74,5 +74,5 @@ def test_a_function_is_told_no_more_than_was_reckoned_with(configuration: dict[s
     assert functions
     for name, load in functions.items():
         expected = expected_variables(fleet, "us-east-1", name, load)
-        most = aws_lambda.environment_bytes(expected)
+        most = lambda_limits.environment_bytes(expected)
         assert most - 300 < _told(recording, name) <= most

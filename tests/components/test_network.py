@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from core import cidrs
+from core.network import cidrs
 from tests.components.fleets import ADOPTED_NETWORK, EKS, EXISTING_VPC, FULL, MINIMAL, MODEL
 from tests.components.recording import run
 

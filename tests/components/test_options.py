@@ -29,9 +29,10 @@ from components.targets.eks import cluster as eks_cluster
 from components.targets.eks.base import Base
 from components.targets.eks.namespaces import Namespaces
 from components.targets.eks.workload import Workload as EksWorkload
-from core.parse import parse
+from core.config.parse import parse
+from core.network.zones import Placement
+from core.resolve import resolve
 from core.stack import Stack
-from core.zones import Placement
 from tests.components.fleets import EKS_FULL, FULL
 from tests.components.recording import REGION, ROOT, Recording, Resource, configuration, record
 
@@ -80,50 +81,49 @@ def _everything_with_options() -> None:
     Discovery("Discovery", stack=stack, vpc_id=network.vpc_id, opts=opts)
     Images("Images", **base, key_arn=key, opts=opts)
     Storage("Storage", **base, account=account, network=network, key_arn=key, opts=opts)
-    base |= {"foundation": foundation}
+    resolved = resolve(fleet, stack)
+    parts: dict[str, Any] = {"fleet": resolved, "foundation": foundation}
     certificate = Certificate(
         "Certificate", domain="mcp.example.com", zone="Z0123456789ABCDEFGHIJ", opts=opts
     )
-    gateway = Gateway("Gateway", **base, certificate_arn=certificate.arn, opts=opts)
-    target = EcsTarget("Target", **base, gateway=gateway, opts=opts)
+    gateway = Gateway("Gateway", **parts, certificate_arn=certificate.arn, opts=opts)
+    target = EcsTarget("Target", **parts, gateway=gateway, opts=opts)
     Workload(
         "Workload",
-        workload="notes",
-        load=fleet.servers["notes"],
-        **base,
+        workload=resolved.workloads["notes"],
+        **parts,
         gateway=gateway,
         cluster=create_cluster("shared", foundation=foundation, parent=target),
-        traffic=open_traffic("shared", **base, gateway=gateway, parent=target)["notes"],
+        traffic=open_traffic("shared", **parts, gateway=gateway, parent=target)["notes"],
         opts=opts,
     )
-    Published("Published", **base, target=target, opts=opts)
+    Published("Published", **base, foundation=foundation, target=target, opts=opts)
 
 
 def _eks_with_options() -> None:
     """Makes one of each component of EKS."""
     base, opts = _begun(EKS_FULL)
-    fleet = base["fleet"]
     values = {"notes-api-key": pulumi.Output.secret("value")}
     foundation = Foundation("Foundation", **base, zones=ZONES, secret_values=values)
-    base |= {"foundation": foundation}
-    gateway = Gateway("Gateway", **base, certificate_arn=None)
-    called = eks_cluster.name_cluster(fleet, base["stack"])
+    resolved = resolve(base["fleet"], base["stack"])
+    parts: dict[str, Any] = {"fleet": resolved, "foundation": foundation}
+    gateway = Gateway("Gateway", **parts, certificate_arn=None)
+    called = eks_cluster.name_cluster(resolved)
     target = EksTarget(
         "Target",
-        **base,
+        **parts,
         gateway=gateway,
         cluster_name=called,
         aws_config=pulumi.Config("aws"),
         opts=opts,
     )
-    cluster = eks_cluster.create_cluster("shared", called, **base, parent=target)
-    Base("Base", **base, gateway=gateway, cluster=cluster, opts=opts)
-    namespaces = Namespaces("Namespaces", **base, cluster=cluster, needed=[], opts=opts)
+    cluster = eks_cluster.create_cluster("shared", called, **parts, parent=target)
+    Base("Base", **parts, gateway=gateway, cluster=cluster, opts=opts)
+    namespaces = Namespaces("Namespaces", **parts, cluster=cluster, needed=[], opts=opts)
     EksWorkload(
         "Workload",
-        workload="notes",
-        load=fleet.servers["notes"],
-        **base,
+        workload=resolved.workloads["notes"],
+        **parts,
         gateway=gateway,
         namespaces=namespaces,
         rules=[],

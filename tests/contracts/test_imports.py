@@ -20,8 +20,8 @@ print(json.dumps(sorted(sys.modules)))
 _MODULES_OF_CORE = """
 import importlib, json, pkgutil, sys
 import core
-for module in pkgutil.iter_modules(core.__path__):
-    importlib.import_module(f"core.{module.name}")
+for module in pkgutil.walk_packages(core.__path__, "core."):
+    importlib.import_module(module.name)
 print(json.dumps(sorted(sys.modules)))
 """
 

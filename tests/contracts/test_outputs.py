@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from core import discovery
-from core.fitness import check
-from core.fleet import Fleet, Image, Server, Target
+from core.config.model import Fleet, Image, Server, Target
+from core.targets.checks import check
 from tests.components.fleets import EKS_FLEETS, EKS_FULL, FLEETS, LAMBDA_FULL, MINIMAL, PRODUCTION
 from tests.components.recording import API_ID, Recording, run
 

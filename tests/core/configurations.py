@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from core.faults import NAMESPACE, ConfigurationError, Fault
-from core.fleet import Fleet
-from core.parse import parse
+from core.config.errors import NAMESPACE, ConfigurationError, Fault
+from core.config.model import Fleet
+from core.config.parse import parse
 
 DIGEST_URI = "public.ecr.aws/example/clock@sha256:" + "0" * 64
 HERE_URI = "210987654321.dkr.ecr.us-east-1.amazonaws.com/team/clock@sha256:" + "0" * 64

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import discovery
-from core.fleet import Agent, Authentication, Fleet, Gateway, Image, Server, Target
+from core.config.model import Agent, Authentication, Fleet, Gateway, Image, Server, Target
 from core.stack import Stack
 
 _STACK = Stack(project="mcp-platform", name="dev", region="us-east-1", production=False)

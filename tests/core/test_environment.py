@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.environment import RESERVED, environment, servers_environment, variable
-from core.fleet import (
+from core.config.model import (
     Agent,
     Authentication,
     Fleet,
@@ -16,6 +15,7 @@ from core.fleet import (
     Storage,
     Target,
 )
+from core.environment import RESERVED, environment, servers_environment, variable
 from core.timeouts import chain
 
 _IMAGE = Image(context="workloads/clock")

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from core.fleet import Image
+from core.config.model import Image
 from core.images import Repository, content_tag, ecr_repository, slug
 
 _IMAGE = Image(context="clock", additional_contexts={"common": "shared"})

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from core.fitness import check
-from core.fleet import Fleet, Target
+from core.config.model import Fleet, Target
 from core.mounts import TEMPORARY, VAULT, used
+from core.targets.checks import check
 
 _IMAGE = {"image": {"uri": f"123456789012.dkr.ecr.us-east-1.amazonaws.com/a@sha256:{'0' * 64}"}}
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.faults import ConfigurationError
-from core.fleet import Network, Vpc
+from core.config.errors import ConfigurationError
+from core.config.model import Network, Vpc
 from core.origin import moved_network, moved_region, place
 
 OWN = "10.0.0.0/16"

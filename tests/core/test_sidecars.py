@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from core.costs import usage
+from core.config.errors import Fault
+from core.config.model import Fleet
+from core.costs.prices import Tasks
+from core.costs.usage import usage
 from core.discovery import documents, server_addresses, sidecar_address
 from core.environment import environment
-from core.faults import Fault
-from core.fleet import Fleet
-from core.prices import Tasks
 from core.sidecars import containers, network_edges, services, task_size
 from core.stack import Stack
 from core.timeouts import chain

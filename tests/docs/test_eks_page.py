@@ -6,14 +6,14 @@ from typing import Any
 
 import yaml
 
-from core import gateway_fitness, timeouts
-from core.egress import endpoint_services
-from core.eks_fitness import MAX_PUBLIC_BLOCKS
-from core.eks_nodes import LARGEST_OF_AUTO_MODE, room
-from core.eks_versions import EXTENDED_USD_AN_HOUR, STANDARD_USD_AN_HOUR
-from core.faults import NAMESPACE
-from core.fleet import Cluster, Fleet
-from core.kubernetes import (
+from core import timeouts
+from core.config.errors import NAMESPACE
+from core.config.model import Cluster, Fleet
+from core.costs.prices import AUTO_MODE, NODE
+from core.load_balancer import checks as load_balancer_checks
+from core.network.egress import endpoint_services
+from core.targets.eks.checks import MAX_PUBLIC_BLOCKS
+from core.targets.eks.kubernetes import (
     AUTO_MODE_MAX_MEMORY_GIB,
     AUTO_MODE_MAX_VCPUS,
     PRE_STOP_SECONDS,
@@ -21,7 +21,8 @@ from core.kubernetes import (
     needs,
     timeouts_of,
 )
-from core.prices import AUTO_MODE, NODE
+from core.targets.eks.limits import LARGEST_OF_AUTO_MODE, room
+from core.targets.eks.versions import EXTENDED_USD_AN_HOUR, STANDARD_USD_AN_HOUR
 from docs import eks_tables
 from tests.core.configurations import changed, configuration
 
@@ -65,7 +66,7 @@ def test_its_tables_are_what_the_code_says_now():
 def test_the_limits_are_those_of_the_code():
     most = room(LARGEST_OF_AUTO_MODE)
     assert {row[0]: row[1] for row in _rows("Limits")} == {
-        "exposed workloads": str(gateway_fitness.MAX_GATEWAY_ROUTES),
+        "exposed workloads": str(load_balancer_checks.MAX_GATEWAY_ROUTES),
         "longest request": f"{timeouts.MAX_REQUEST_SECONDS} s",
         "`cpu` of a workload, Auto Mode": str(most.cpu),
         "`memory` of a workload, Auto Mode": f"{most.memory_mib} MiB",

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from core import aws_lambda, state_machine
-from core.prices import AS_OF
+from core.costs.prices import AS_OF
+from core.targets.aws_lambda import limits as lambda_limits
+from core.targets.aws_lambda import state_machine
 from docs.generate import ROOT, documents
 from tests.core.states import run
 
@@ -30,17 +31,17 @@ def _rows(heading: str) -> list[list[str]]:
 
 def test_the_limits_are_those_of_the_code():
     assert {row[0]: row[1] for row in _rows("Limits")} == {
-        "longest request of a function": f"{aws_lambda.MAX_TIMEOUT_SECONDS} s",
-        "minimum memory": f"{aws_lambda.MIN_MEMORY_MIB} MiB",
-        "maximum memory": f"{aws_lambda.MAX_MEMORY_MIB} MiB",
-        "image, uncompressed": f"{aws_lambda.MAX_IMAGE_MIB} MiB",
-        "request": f"{aws_lambda.MAX_REQUEST_MIB} MiB",
-        "response": f"{aws_lambda.MAX_RESPONSE_MIB} MiB",
-        "environment": f"{aws_lambda.MAX_ENVIRONMENT_BYTES} bytes",
-        "mount path of files": f"{aws_lambda.MAX_MOUNT_CHARACTERS} characters",
-        "resources of one API": str(aws_lambda.MAX_API_RESOURCES),
-        "synchronous state machine": f"{aws_lambda.MAX_EXPRESS_SECONDS} s",
-        "request of an agent with chat": f"{aws_lambda.MAX_CHAT_SECONDS} s",
+        "longest request of a function": f"{lambda_limits.MAX_TIMEOUT_SECONDS} s",
+        "minimum memory": f"{lambda_limits.MIN_MEMORY_MIB} MiB",
+        "maximum memory": f"{lambda_limits.MAX_MEMORY_MIB} MiB",
+        "image, uncompressed": f"{lambda_limits.MAX_IMAGE_MIB} MiB",
+        "request": f"{lambda_limits.MAX_REQUEST_MIB} MiB",
+        "response": f"{lambda_limits.MAX_RESPONSE_MIB} MiB",
+        "environment": f"{lambda_limits.MAX_ENVIRONMENT_BYTES} bytes",
+        "mount path of files": f"{lambda_limits.MAX_MOUNT_CHARACTERS} characters",
+        "resources of one API": str(lambda_limits.MAX_API_RESOURCES),
+        "synchronous state machine": f"{lambda_limits.MAX_EXPRESS_SECONDS} s",
+        "request of an agent with chat": f"{lambda_limits.MAX_CHAT_SECONDS} s",
         "question to a state machine": f"{state_machine.MAX_QUESTION_CHARACTERS} characters",
         "answer of a model in one turn": f"{state_machine.MAX_ANSWER_TOKENS} tokens",
         "conversation sent to a model": f"{state_machine.MAX_MESSAGES_BYTES} bytes",
@@ -57,19 +58,19 @@ def test_the_times_are_those_that_functions_and_gateway_get():
     assert [
         [
             seconds,
-            aws_lambda.timeout_seconds(seconds),
-            aws_lambda.integration_timeout_milliseconds(seconds) // 1000,
+            lambda_limits.timeout_seconds(seconds),
+            lambda_limits.integration_timeout_milliseconds(seconds) // 1000,
         ]
         for seconds, _, _ in rows
     ] == rows
 
 
 def test_the_times_show_both_edges_of_where_the_longest_wait_is_reached():
-    longest = aws_lambda.MAX_TIMEOUT_SECONDS
+    longest = lambda_limits.MAX_TIMEOUT_SECONDS
     rows = [[int(cell) for cell in row] for row in _rows("Times")]
     assert {885, 895, longest} <= {row[0] for row in rows}
-    assert aws_lambda.integration_timeout_milliseconds(884) < longest * 1000
-    assert aws_lambda.timeout_seconds(894) < longest
+    assert lambda_limits.integration_timeout_milliseconds(884) < longest * 1000
+    assert lambda_limits.timeout_seconds(894) < longest
 
 
 def _transitions(turns: int, calls: int) -> int:

@@ -13,7 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from core.eks_versions import NEWEST
+from core.targets.eks.versions import NEWEST
 from tests.engine.program_run import Elsewhere, copy_program, create_elsewhere
 from tests.engine.sandbox_run import ROOT
 

@@ -4,15 +4,13 @@ import pulumi
 
 from components.foundation import Foundation
 from components.targets.aws_lambda.target import LambdaTarget
-from core.fleet import Fleet
-from core.stack import Stack
+from core.resolved import ResolvedFleet
 
 __all__ = ["LambdaTarget", "deploy"]
 
 
 def deploy(
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     foundation: Foundation,
     certificate_arn: pulumi.Output[str] | None,
     opts: pulumi.ResourceOptions,
@@ -21,7 +19,6 @@ def deploy(
     return LambdaTarget(
         "lambda",
         fleet=fleet,
-        stack=stack,
         foundation=foundation,
         certificate_arn=certificate_arn,
         opts=opts,

@@ -8,12 +8,12 @@ import pulumi_aws as aws
 from components.foundation import Foundation
 from components.gateway.address import Endpoint
 from components.targets.aws_lambda import templates
-from core.aws_lambda import BINARY_MEDIA_TYPES
+from core.aws.iam import Statement, document
+from core.config.model import Fleet
 from core.discovery import API_STAGE, METADATA_PATH, api_host
-from core.fleet import Fleet
-from core.iam import Statement, document
-from core.rest_api import agents_take_requests
 from core.stack import Stack
+from core.targets.aws_lambda.limits import BINARY_MEDIA_TYPES
+from core.targets.aws_lambda.rest_api import agents_take_requests
 
 
 class Api(pulumi.ComponentResource):

@@ -15,10 +15,10 @@ from components.foundation import Foundation
 from components.outputs import fingerprint
 from components.targets.aws_lambda import templates
 from components.targets.aws_lambda.function import Function
-from core.aws_lambda import CHAT_EVENT_SECONDS
+from core.config.model import Fleet
 from core.discovery import API_STAGE, api_host
-from core.fleet import Fleet
 from core.stack import Stack
+from core.targets.aws_lambda.limits import CHAT_EVENT_SECONDS
 
 _ALWAYS = r"\$default"  # the template for every message, whatever is in it
 

@@ -9,7 +9,7 @@ import pulumi_aws as aws
 from components.foundation import Foundation
 from components.foundation.identity import role
 from components.targets.aws_lambda.permissions import own_permissions
-from core.iam import Statement, trust
+from core.aws.iam import Statement, trust
 
 LIVE = "live"
 """The alias that everybody calls: it stands for the newest version."""

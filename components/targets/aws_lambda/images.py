@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from components.foundation import Foundation
 from components.foundation.images import Built
-from core.iam import Statement, document
+from core.aws.iam import Statement, document
 
 
 def let_lambda_pull(

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from components.foundation import Foundation
 from components.foundation.identity import role
 from components.targets.aws_lambda.function import Function
-from core.iam import Statement, trust
+from core.aws.iam import Statement, trust
 
 # AWS Lambda Developer Guide, "Invoking functions defined as container images": a function that is
 # not invoked for multiple weeks becomes inactive, and its next call is rejected.

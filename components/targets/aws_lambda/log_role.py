@@ -4,8 +4,8 @@ import pulumi
 import pulumi_aws as aws
 
 from components.foundation import Foundation
-from core.fleet import Fleet
-from core.iam import trust
+from core.aws.iam import trust
+from core.config.model import Fleet
 
 # An account has one such role in a region, for the APIs of everybody in it: so it has AWS's own
 # policy and not one for this stack's log groups alone (API Gateway Developer Guide, "Set up

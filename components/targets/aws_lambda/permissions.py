@@ -7,28 +7,29 @@ import pulumi
 from components.foundation import Foundation
 from components.foundation.identity import invoke_models, mount_files, read_secrets, write_logs
 from components.targets.aws_lambda.api import Api
+from core.aws.iam import Statement
+from core.config.model import Agent
 from core.discovery import API_STAGE, server_path
-from core.fleet import Agent, Server
-from core.iam import Statement
+from core.resolved import Workload
 
 # AWS Lambda Developer Guide, "Securing Lambda environment variables".
 _FUNCTION_CONTEXT = "kms:EncryptionContext:aws:lambda:FunctionArn"
 
 
 def workload_permissions(
-    workload: str, load: Server | Agent, foundation: Foundation, internal: Api
+    workload: Workload, foundation: Foundation, internal: Api
 ) -> list[Statement]:
     """What a workload's function may do: read its secrets, use its servers, models and files."""
-    secrets = foundation.vault.read_by(workload, load)
+    config, secrets = workload.config, foundation.vault.read_by(workload.container)
     statements = read_secrets(
         [secret.arn for secret in secrets.values()], foundation.key_arn, foundation.account
     )
-    if isinstance(load, Agent):
-        statements += invoke_models(load.models, foundation.account)
-        statements += use_servers(load, internal)
-    if load.storage and foundation.storage:
+    if isinstance(config, Agent):
+        statements += invoke_models(config.models, foundation.account)
+        statements += use_servers(config, internal)
+    if config.storage and foundation.storage:
         statements += mount_files(
-            foundation.storage.file_system_arn, foundation.storage.access_point_arns[workload]
+            foundation.storage.file_system_arn, foundation.storage.access_point_arns[workload.name]
         )
     return statements
 

@@ -10,9 +10,10 @@ from components.targets.aws_lambda.api import Api
 from components.targets.aws_lambda.function import Function, Settings, create_function
 from components.targets.aws_lambda.permissions import use_servers
 from components.targets.aws_lambda.variables import servers
-from core import aws_lambda, names
-from core.fleet import Agent, Authentication, Fleet, Image
+from core.aws import names
+from core.config.model import Agent, Authentication, Fleet, Image
 from core.stack import Stack
+from core.targets.aws_lambda import limits
 
 _IMAGE = Image(context="workloads/functions", additional_contexts={"common": "workloads/common"})
 _MEMORY_MIB = 512
@@ -72,7 +73,7 @@ def tools_seconds(fleet: Fleet, load: Agent) -> int:
         (fleet.servers[server].max_request_seconds for server in load.uses),
         default=1,
     )
-    return aws_lambda.timeout_seconds(longest)
+    return limits.timeout_seconds(longest)
 
 
 def tools_function(

@@ -15,11 +15,11 @@ from components.targets.aws_lambda.api import Api
 from components.targets.aws_lambda.apis import Apis
 from components.targets.aws_lambda.function import Function
 from components.targets.aws_lambda.state_machine import StateMachine
-from core import aws_lambda
+from core.config.model import Fleet
 from core.discovery import API_STAGE, agent_path, protected_resource_metadata
-from core.fleet import Fleet
-from core.rest_api import Answer, Route, resources
 from core.stack import Stack
+from core.targets.aws_lambda import limits
+from core.targets.aws_lambda.rest_api import Answer, Route, resources
 
 _JSON = "application/json"
 
@@ -235,7 +235,7 @@ class Routes(pulumi.ComponentResource):
         """Hands requests to a function, and its answer back while it is being given."""
         loads = dict(self._fleet.workloads())
         uri = function.invoke_uri(self._stack.region, streams=True)
-        timeout = aws_lambda.integration_timeout_milliseconds(
+        timeout = limits.integration_timeout_milliseconds(
             loads[route.workload or ""].max_request_seconds
         )
         method = self._method(route)

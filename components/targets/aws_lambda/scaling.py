@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.targets.aws_lambda.function import Function
-from core.fleet import Concurrency
+from core.config.model import Concurrency
 
 _DIMENSION, _NAMESPACE = "lambda:function:ProvisionedConcurrency", "lambda"
 

@@ -12,12 +12,12 @@ from components.targets.aws_lambda.apis import Apis
 from components.targets.aws_lambda.function import Function
 from components.targets.aws_lambda.permissions import run_machine, start_machine
 from components.targets.aws_lambda.platform_functions import tools_function
-from core import names
-from core.fleet import Agent, Fleet
-from core.iam import trust
-from core.rest_api import answers_at_once
+from core.aws import names
+from core.aws.iam import trust
+from core.config.model import Agent, Fleet
 from core.stack import Stack
-from core.state_machine import definition
+from core.targets.aws_lambda.rest_api import answers_at_once
+from core.targets.aws_lambda.state_machine import definition
 
 
 class StateMachine(pulumi.ComponentResource):

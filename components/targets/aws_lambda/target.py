@@ -32,10 +32,10 @@ from components.targets.aws_lambda.platform_functions import (
 from components.targets.aws_lambda.routes import Routes
 from components.targets.aws_lambda.state_machine import StateMachine
 from components.targets.aws_lambda.workload import Workload
-from core import aws_lambda, rest_api
+from core.config.model import Chat, Fleet
 from core.discovery import agents_have_an_api, server_addresses
-from core.fleet import Chat, Fleet
-from core.stack import Stack
+from core.resolved import ResolvedFleet
+from core.targets.aws_lambda import limits, rest_api
 
 
 class LambdaTarget(pulumi.ComponentResource):
@@ -65,47 +65,44 @@ class LambdaTarget(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         foundation: Foundation,
         certificate_arn: pulumi.Input[str] | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mcp-platform:lambda:Target", name, None, opts)
-        self._name, self._fleet, self._stack, self._foundation = name, fleet, stack, foundation
+        self._name, self._foundation = name, foundation
+        self._fleet, self._stack = fleet.config, fleet.stack
         self._child = pulumi.ResourceOptions(parent=self)
         self._image, self._pullable = self._images()
         apis = self._apis(certificate_arn)
         self._workloads = {
             workload: Workload(
                 f"{name}-{workload}",
-                workload=workload,
-                load=load,
+                workload=resolved,
                 fleet=fleet,
-                stack=stack,
                 foundation=foundation,
                 apis=apis,
                 pullable=self._pullable,
                 opts=self._child,
             )
-            for workload, load in fleet.workloads()
-            if not fleet.is_state_machine(load)
+            for workload, resolved in fleet.workloads.items()
         }
         self._machines = {
             agent: StateMachine(
                 f"{name}-{agent}",
                 agent=agent,
                 load=load,
-                fleet=fleet,
-                stack=stack,
+                fleet=fleet.config,
+                stack=fleet.stack,
                 foundation=foundation,
                 apis=apis,
                 image=self._image,
                 pullable=self._pullable,
                 opts=self._child,
             )
-            for agent, load in fleet.agents.items()
-            if self._image and fleet.is_state_machine(load)
+            for agent, load in fleet.config.agents.items()
+            if self._image and agent not in fleet.workloads
         }
         if apis.internal is not apis.gateway:
             apis.internal.admit_roles(self._roles_of_agents(), foundation)
@@ -118,19 +115,19 @@ class LambdaTarget(pulumi.ComponentResource):
         self.endpoint = apis.gateway.endpoint
         """What the fleet's domain leads to."""
         self.dashboard = dashboard(
-            region=stack.region,
+            region=fleet.stack.region,
             api_names=[api.name for api in _distinct(apis)],
             function_names={key: made.function_name for key, made in self._workloads.items()},
             machine_arns={key: made.arn for key, made in self._machines.items()},
         )
         self.server_addresses = apis.internal.url.apply(
-            lambda url: server_addresses(fleet, stack, url)
+            lambda url: server_addresses(fleet.config, fleet.stack, url)
         )
         self.namespace = register_servers(
             name,
-            {server: self._workloads[server] for server in fleet.servers},
+            {server: self._workloads[server] for server in fleet.config.servers},
             addresses=self.server_addresses,
-            stack=stack,
+            stack=fleet.stack,
             parent=self,
             needed=routes,
         )
@@ -255,7 +252,7 @@ class LambdaTarget(pulumi.ComponentResource):
         loads = dict(self._fleet.workloads())
         topic_arn = self._foundation.observability.topic_arn
         functions = [
-            (key, made.function_name, aws_lambda.timeout_seconds(loads[key].max_request_seconds))
+            (key, made.function_name, limits.timeout_seconds(loads[key].max_request_seconds))
             for key, made in self._workloads.items()
         ]
         if apis.tokens:

@@ -6,11 +6,11 @@ import pulumi
 
 from components.foundation.vault import Stored
 from components.targets.aws_lambda.api import Api
+from core.config.model import Agent, Fleet, Server
 from core.discovery import agent_path, server_addresses, server_path
 from core.environment import SECRET_REFERENCES, environment, servers_environment
-from core.fleet import Agent, Fleet, Server
+from core.resolved import ResolvedFleet, Workload
 from core.stack import Stack
-from core.timeouts import chain
 
 FAILED_EVENT = 599
 """The status with which an agent answers an event that it could not handle: the invocation fails,
@@ -21,11 +21,9 @@ EVENTS_PATH = "/events"
 
 
 def plain_variables(
-    workload: str,
-    load: Server | Agent,
+    workload: Workload,
     *,
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     gateway: Api,
     internal: Api,
     secrets: Mapping[str, Stored],
@@ -34,27 +32,29 @@ def plain_variables(
     """The variables: the contract's, the workload's own, and what the web adapter is told.
 
     Args:
-        workload: The workload's name.
-        load: The workload.
+        workload: The workload.
         fleet: The fleet.
-        stack: The stack.
         gateway: The API that callers use.
         internal: The API that agents use; it may be the same.
         secrets: The secrets that it reads, by variable; it is told where they are.
         chat_endpoint: Where an agent with chat answers.
     """
-    times = chain(load.max_request_seconds)
+    config = workload.config
     hosts = [gateway.host] if gateway is internal else [gateway.host, internal.host]
-    contract = environment(fleet, workload, load, times, server_addresses(fleet, stack))
+    # The addresses of the same length stand for those that AWS chooses: `servers` replaces them.
+    addresses = server_addresses(fleet.config, fleet.stack)
+    contract = environment(
+        fleet.config, workload.name, config, workload.container.timeouts, addresses
+    )
     result: dict[str, pulumi.Input[str]] = {
         # What is empty is left out: unset means the same, and the environment is small.
         **{name: value for name, value in contract.items() if value},
         "MCP_ALLOWED_HOSTS": pulumi.Output.all(*hosts).apply(",".join),
         "MCP_ALLOWED_ORIGINS": pulumi.Output.concat("https://", gateway.host),
-        **_adapter(workload, load),
+        **_adapter(workload.name, config),
     }
-    if isinstance(load, Agent):
-        result |= servers(fleet, stack, load, internal)
+    if isinstance(config, Agent):
+        result |= servers(fleet.config, fleet.stack, config, internal)
     if chat_endpoint is not None:
         result["CHAT_ENDPOINT"] = chat_endpoint
     if secrets:

@@ -12,10 +12,10 @@ from components.targets.aws_lambda.permissions import answer_chats, workload_per
 from components.targets.aws_lambda.scaling import keep_warm
 from components.targets.aws_lambda.variables import plain_variables
 from components.traffic import allow, let_out
-from core import aws_lambda, egress
-from core.environment import files_dir
-from core.fleet import Agent, Chat, Fleet, Server
-from core.stack import Stack
+from core.network import egress
+from core.resolved import ResolvedFleet
+from core.resolved import Workload as ResolvedWorkload
+from core.targets.aws_lambda import limits
 
 
 class Workload(pulumi.ComponentResource):
@@ -38,10 +38,8 @@ class Workload(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        workload: str,
-        load: Server | Agent,
-        fleet: Fleet,
-        stack: Stack,
+        workload: ResolvedWorkload,
+        fleet: ResolvedFleet,
         foundation: Foundation,
         apis: Apis,
         pullable: list[pulumi.Resource],
@@ -51,20 +49,21 @@ class Workload(pulumi.ComponentResource):
 
         Args:
             name: The component's name.
-            workload: The workload's name.
-            load: The workload.
+            workload: The workload.
             fleet: The fleet.
-            stack: The stack.
             foundation: The foundation.
             apis: The fleet's APIs.
             pullable: What must be there before Lambda can pull its image.
             opts: The component's options.
         """
         super().__init__("mcp-platform:lambda:Workload", name, None, opts)
-        self._name, self._workload, self._load = name, workload, load
-        self._fleet, self._stack, self._foundation = fleet, stack, foundation
-        chats = isinstance(load, Agent) and load.chat is Chat.WEBSOCKET and load.expose
-        room = chat.create_api(name, workload=workload, stack=stack, parent=self) if chats else None
+        self._name, self._workload = name, workload
+        self._fleet, self._foundation = fleet, foundation
+        room = (
+            chat.create_api(name, workload=workload.name, stack=fleet.stack, parent=self)
+            if workload.name in fleet.chats
+            else None
+        )
         self.function = create_function(
             name,
             self._settings(apis, room),
@@ -73,14 +72,14 @@ class Workload(pulumi.ComponentResource):
             parent=self,
         )
         """The function."""
-        keep_warm(name, self.function, load.concurrency, parent=self)
+        keep_warm(name, self.function, workload.config.concurrency, parent=self)
         self.chat_url = (
             chat.open_room(
                 name,
                 room,
                 self.function,
-                fleet=fleet,
-                stack=stack,
+                fleet=fleet.config,
+                stack=fleet.stack,
                 foundation=foundation,
                 tokens=apis.tokens,
                 logged=apis.logged,
@@ -95,45 +94,45 @@ class Workload(pulumi.ComponentResource):
         self.register_outputs({"function_name": self.function_name, "alias_arn": self.alias_arn})
 
     def _settings(self, apis: Apis, room: aws.apigatewayv2.Api | None) -> Settings:
-        workload, load, foundation = self._workload, self._load, self._foundation
-        inside = workload in egress.inside(self._fleet)
-        statements = workload_permissions(workload, load, foundation, apis.internal)
+        workload, foundation = self._workload, self._foundation
+        name, config, label = workload.name, workload.config, self._fleet.stack.label
+        inside = workload.is_in_network
+        statements = workload_permissions(workload, foundation, apis.internal)
         if room:
             statements += answer_chats(room.execution_arn)
         return Settings(
-            name=aws_lambda.function_name(
-                self._stack.label, workload, egress.network_mark(self._fleet) if inside else None
+            name=limits.function_name(
+                label, name, egress.network_mark(self._fleet.config) if inside else None
             ),
-            known_as=aws_lambda.function_name_patterns(self._stack.label, workload, inside=inside),
-            description=f"{workload} of {self._stack.label}",
-            image_uri=foundation.images.uris[workload],
-            memory_mib=aws_lambda.memory_mib(load.cpu, load.memory),
-            timeout_seconds=aws_lambda.timeout_seconds(load.max_request_seconds),
+            known_as=limits.function_name_patterns(label, name, inside=inside),
+            description=f"{name} of {label}",
+            image_uri=foundation.images.uris[name],
+            memory_mib=workload.memory_mib,
+            timeout_seconds=limits.timeout_seconds(config.max_request_seconds),
             variables=plain_variables(
                 workload,
-                load,
                 fleet=self._fleet,
-                stack=self._stack,
                 gateway=apis.gateway,
                 internal=apis.internal,
-                secrets=foundation.vault.read_by(workload, load),
-                chat_endpoint=chat.endpoint(room, self._stack) if room else None,
+                secrets=foundation.vault.read_by(workload.container),
+                chat_endpoint=chat.endpoint(room, self._fleet.stack) if room else None,
             ),
             statements=statements,
-            log_group_name=foundation.observability.log_group_names[workload],
-            log_group_arn=foundation.observability.log_group_arns[workload],
-            reserved=load.concurrency.reserved,
+            log_group_name=foundation.observability.log_group_names[name],
+            log_group_arn=foundation.observability.log_group_arns[name],
+            reserved=config.concurrency.reserved,
             inside=self._inside() if inside else None,
         )
 
     def _inside(self) -> Inside:
         """Makes the security group of a workload that needs the network, and opens its ways."""
         name, foundation, storage = self._name, self._foundation, self._foundation.storage
+        workload = self._workload
         group = aws.ec2.SecurityGroup(
             f"{name}-group",
-            description=f"Functions of {self._workload}",
+            description=f"Functions of {workload.name}",
             vpc_id=foundation.vpc_id,
-            tags={"Name": f"{self._stack.label}-{self._workload}"},
+            tags={"Name": f"{self._fleet.stack.label}-{workload.name}"},
             opts=pulumi.ResourceOptions(parent=self),
         )
         rules = let_out(
@@ -142,7 +141,7 @@ class Workload(pulumi.ComponentResource):
             group=group,
             destinations=foundation.network.https_destinations,
         )
-        mounted = storage if self._load.storage else None
+        mounted = storage if workload.files_path else None
         if mounted:
             rules += allow(
                 f"{name}-files",
@@ -150,12 +149,12 @@ class Workload(pulumi.ComponentResource):
                 source=group.id,
                 destination=mounted.security_group_id,
                 port=NFS_PORT,
-                description=f"{self._workload} mounts its files",
+                description=f"{workload.name} mounts its files",
             )
         return Inside(
             subnet_ids=foundation.network.private_subnet_ids,
             security_group_id=group.id,
-            access_point_arn=mounted.access_point_arns[self._workload] if mounted else None,
-            mount_path=files_dir(self._fleet, self._load.storage) if self._load.storage else "",
+            access_point_arn=mounted.access_point_arns[workload.name] if mounted else None,
+            mount_path=workload.files_path or "",
             needed=[*rules, *(mounted.mount_targets if mounted else [])],
         )

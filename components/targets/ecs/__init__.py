@@ -5,15 +5,13 @@ import pulumi
 from components.foundation import Foundation
 from components.gateway.gateway import Gateway
 from components.targets.ecs.target import EcsTarget
-from core.fleet import Fleet
-from core.stack import Stack
+from core.resolved import ResolvedFleet
 
 __all__ = ["EcsTarget", "deploy"]
 
 
 def deploy(
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     foundation: Foundation,
     certificate_arn: pulumi.Output[str] | None,
     opts: pulumi.ResourceOptions,
@@ -22,11 +20,8 @@ def deploy(
     gateway = Gateway(
         "gateway",
         fleet=fleet,
-        stack=stack,
         foundation=foundation,
         certificate_arn=certificate_arn,
         opts=opts,
     )
-    return EcsTarget(
-        "ecs", fleet=fleet, stack=stack, foundation=foundation, gateway=gateway, opts=opts
-    )
+    return EcsTarget("ecs", fleet=fleet, foundation=foundation, gateway=gateway, opts=opts)

@@ -6,47 +6,45 @@ import pulumi
 
 from components.foundation.storage import OWNER
 from core import timeouts
-from core.fleet import PORT, Agent, Server
+from core.config.model import PORT, Agent, Server
 from core.mounts import TEMPORARY
+from core.resolved import Container, Workload
 
 FILES_VOLUME = "files"
 
 
-def container(
-    name: str,
-    task: Mapping[str, Server | Agent],
+def definition(
+    container: Container,
+    workload: Workload,
     *,
     image: pulumi.Input[str],
     variables: Mapping[str, pulumi.Input[str]],
     secrets: Mapping[str, pulumi.Input[str]],
     log_group: pulumi.Input[str],
     region: str,
-    stop_seconds: int,
 ) -> dict[str, object]:
-    """The container's definition, as ECS wants it in JSON (RegisterTaskDefinition).
+    """The definition of a container, in the JSON of ECS (RegisterTaskDefinition).
 
-    The workload's own has the way in, and starts when its sidecars are up. Beside others, each has
-    its share of the task: CPU that it gets whenever it needs it, and memory up to which it may go.
+    Only the workload's own container has a port mapping, and it starts after its sidecars. With
+    sidecars, each container has its share of the task: a minimum of CPU and a limit of memory.
 
     Args:
-        name: The name of the container and of what it runs.
-        task: What runs in the task's containers, by name, the workload itself first.
-        image: Its image with a digest.
+        container: The container.
+        workload: The workload whose task it belongs to.
+        image: Its image, with a digest.
         variables: Its plain variables.
-        secrets: What ECS reads each secret from, by variable: it puts the values in, so that they
-            stand neither here nor in the state.
+        secrets: The source of each secret, by variable. ECS reads the values, so they are neither
+            here nor in the state.
         log_group: The name of its log group.
         region: The region of the log group.
-        stop_seconds: How long it has between SIGTERM and SIGKILL.
     """
-    load = task[name]
-    own, *sidecars = task
-    definition: dict[str, object] = {
-        "name": name,
+    config, is_own = container.config, container is workload.container
+    fields: dict[str, object] = {
+        "name": container.name,
         "image": image,
         "essential": True,
         "portMappings": [{"name": "http", "containerPort": PORT, "protocol": "tcp"}]
-        if name == own
+        if is_own
         else [],
         "environment": [
             {"name": variable, "value": value} for variable, value in sorted(variables.items())
@@ -56,55 +54,56 @@ def container(
         ],
         # Not as root, and not as the image's own user: as on EKS (docs/adr/0020).
         "user": f"{OWNER}:{OWNER}",
-        "readonlyRootFilesystem": not load.writable_root,
+        "readonlyRootFilesystem": not config.writable_root,
         "mountPoints": [
             {
-                "sourceVolume": volume_name(volume, name, own),
+                "sourceVolume": volume_name(volume, container, workload),
                 "containerPath": path,
                 "readOnly": False,
             }
-            for volume, path in mounts(load).items()
+            for volume, path in mounts(container).items()
         ],
         "dependsOn": [
             {
-                "containerName": sidecar,
-                "condition": "HEALTHY" if task[sidecar].health_command else "START",
+                "containerName": sidecar.name,
+                "condition": "HEALTHY" if sidecar.config.health_command else "START",
             }
-            for sidecar in sidecars
-            if name == own
+            for sidecar in workload.sidecars
+            if is_own
         ],
-        "linuxParameters": {"initProcessEnabled": True, **_temporary_files(load)},
-        "stopTimeout": stop_seconds,
+        "linuxParameters": {"initProcessEnabled": True, **_temporary_files(config)},
+        "stopTimeout": container.timeouts.stop_seconds,
         "logConfiguration": {
             "logDriver": "awslogs",
             "options": {
                 "awslogs-group": log_group,
                 "awslogs-region": region,
-                "awslogs-stream-prefix": name,
+                "awslogs-stream-prefix": container.name,
                 # A slow log service must not make a server slow.
                 "mode": "non-blocking",
                 "max-buffer-size": "25m",
             },
         },
     }
-    if sidecars:
-        definition |= {"cpu": load.cpu, "memory": load.memory}
-    if load.health_command:
+    if workload.sidecars:
+        fields |= {"cpu": config.cpu, "memory": config.memory}
+    if config.health_command:
         health = timeouts.HEALTH
-        definition["healthCheck"] = {
-            "command": ["CMD", *load.health_command],
+        fields["healthCheck"] = {
+            "command": ["CMD", *config.health_command],
             "interval": health.interval_seconds,
             "timeout": health.timeout_seconds,
             "retries": health.failures,
             "startPeriod": health.start_seconds,
         }
     # ECS leaves empty lists out of what it describes: they would be a change at every preview.
-    return {key: value for key, value in definition.items() if value != []}
+    return {key: value for key, value in fields.items() if value != []}
 
 
-def mounts(load: Server | Agent) -> dict[str, str]:
-    """The volumes of a container, and where it sees each."""
-    return {FILES_VOLUME: load.storage.mount} if load.storage else {}
+def mounts(container: Container) -> dict[str, str]:
+    """The volumes of a container, each with the path that it is mounted at."""
+    storage = container.config.storage
+    return {FILES_VOLUME: storage.mount} if storage else {}
 
 
 def _temporary_files(load: Server | Agent) -> dict[str, object]:
@@ -126,6 +125,6 @@ def _temporary_files(load: Server | Agent) -> dict[str, object]:
     }
 
 
-def volume_name(volume: str, container: str, workload: str) -> str:
-    """What a container's volume is called in the task of a workload: no two share one."""
-    return volume if container == workload else f"{container}-{volume}"
+def volume_name(volume: str, container: Container, workload: Workload) -> str:
+    """The name of a container's volume in the task. No two containers share one."""
+    return volume if container is workload.container else f"{container.name}-{volume}"

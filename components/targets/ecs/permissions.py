@@ -1,10 +1,10 @@
-"""What a workload's task may do, and what ECS may do to start it.
+"""The permissions of a task, and of ECS to start it.
 
-A task has one role for all of its containers: what a sidecar needs, its agent may do too, and the
-other way round. Each function takes what runs in the task, by name, the workload itself first.
+A task has one role for all of its containers. So an agent also has the permissions of its sidecars,
+and the sidecars have those of the agent.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from components.foundation import Foundation
 from components.foundation.identity import (
@@ -15,43 +15,46 @@ from components.foundation.identity import (
     read_secrets,
     write_logs,
 )
-from core.fleet import Agent, Server
-from core.iam import Statement
+from core.aws.iam import Statement
+from core.config.model import Agent
+from core.resolved import Workload
 
 
-def task_permissions(
-    task: Mapping[str, Server | Agent], foundation: Foundation
-) -> Sequence[Statement]:
-    """What the workload itself may do: its models, its files, a shell where one is asked for."""
-    load, storage = next(iter(task.values())), foundation.storage
-    statements: list[Statement] = []
-    if isinstance(load, Agent):
-        statements += invoke_models(load.models, foundation.account)
-    points = [storage.access_point_arns[name] for name in task if storage and task[name].storage]
+def task_permissions(workload: Workload, foundation: Foundation) -> Sequence[Statement]:
+    """The permissions of the task: models, files, and a shell where one is configured."""
+    storage, statements = foundation.storage, list[Statement]()
+    if isinstance(workload.config, Agent):
+        statements += invoke_models(workload.config.models, foundation.account)
+    points = [
+        storage.access_point_arns[each.name]
+        for each in workload.containers
+        if storage and each.config.storage
+    ]
     if points and storage:
         statements += mount_files(storage.file_system_arn, *points)
-    if load.exec:
+    if workload.config.exec:
         statements += open_shell(foundation.observability.shell_log_group_arn)
     return statements
 
 
-def execution_permissions(
-    task: Mapping[str, Server | Agent], foundation: Foundation
-) -> Sequence[Statement]:
-    """What ECS may do to start it: pull its images, read its secrets, write its logs."""
-    images, repositories = [load.image for load in task.values()], foundation.images.repository_arns
+def execution_permissions(workload: Workload, foundation: Foundation) -> Sequence[Statement]:
+    """The permissions of ECS to start the task: pull images, read secrets, write logs."""
+    containers, repositories = workload.containers, foundation.images.repository_arns
+    images = [each.config.image for each in containers]
     secrets = [
-        secret.arn
-        for name, load in task.items()
-        for secret in foundation.vault.read_by(name, load).values()
+        secret.arn for each in containers for secret in foundation.vault.read_by(each).values()
     ]
     return [
         *pull_images(
             [image.uri for image in images if image and image.uri],
-            # Two workloads may have the same image or the same secret.
-            list(dict.fromkeys(repositories[name] for name in task if name in repositories)),
+            # Two containers may have the same image or the same secret.
+            list(
+                dict.fromkeys(
+                    repositories[each.name] for each in containers if each.name in repositories
+                )
+            ),
             foundation.account,
         ),
         *read_secrets(list(dict.fromkeys(secrets)), foundation.key_arn, foundation.account),
-        *write_logs(*(foundation.observability.log_group_arns[name] for name in task)),
+        *write_logs(*(foundation.observability.log_group_arns[each.name] for each in containers)),
     ]

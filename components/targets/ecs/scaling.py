@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.gateway.gateway import Gateway
-from core.fleet import Replicas
+from core.config.model import Replicas
 
 _DIMENSION, _NAMESPACE = "ecs:service:DesiredCount", "ecs"
 

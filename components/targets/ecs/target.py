@@ -10,10 +10,8 @@ from components.targets.ecs.observability import alarms, dashboard
 from components.targets.ecs.scaling import scale
 from components.targets.ecs.traffic import open_traffic
 from components.targets.ecs.workload import Workload
-from core.discovery import chat_address, server_addresses
-from core.fleet import Chat, Fleet
-from core.sidecars import services
-from core.stack import Stack
+from core.discovery import chat_address
+from core.resolved import ResolvedFleet
 
 
 class EcsTarget(pulumi.ComponentResource):
@@ -42,8 +40,7 @@ class EcsTarget(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         foundation: Foundation,
         gateway: Gateway,
         opts: pulumi.ResourceOptions | None = None,
@@ -52,32 +49,29 @@ class EcsTarget(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         cluster = create_cluster(name, foundation=foundation, parent=self)
         traffic = open_traffic(
-            name, fleet=fleet, stack=stack, foundation=foundation, gateway=gateway, parent=self
+            name, fleet=fleet, foundation=foundation, gateway=gateway, parent=self
         )
-        running = services(fleet)
         workloads = {
             workload: Workload(
                 f"{name}-{workload}",
-                workload=workload,
-                load=load,
+                workload=resolved,
                 fleet=fleet,
-                stack=stack,
                 foundation=foundation,
                 gateway=gateway,
                 cluster=cluster,
                 traffic=traffic[workload],
                 opts=child,
             )
-            for workload, load in running.items()
+            for workload, resolved in fleet.workloads.items()
         }
-        for workload, load in running.items():
+        for workload, resolved in fleet.workloads.items():
             service_name = workloads[workload].service_name
-            if load.replicas.min < load.replicas.max:
+            if resolved.is_autoscaled:
                 scale(
                     f"{name}-{workload}",
                     parent=self,
                     workload=workload,
-                    replicas=load.replicas,
+                    replicas=resolved.config.replicas,
                     cluster_name=cluster.name,
                     service_name=service_name,
                     gateway=gateway,
@@ -93,7 +87,7 @@ class EcsTarget(pulumi.ComponentResource):
             )
         self.gateway_url = gateway.url
         self.dashboard = dashboard(
-            region=stack.region,
+            region=fleet.stack.region,
             cluster_name=cluster.name,
             service_names={key: made.service_name for key, made in workloads.items()},
             gateway=gateway,
@@ -103,12 +97,11 @@ class EcsTarget(pulumi.ComponentResource):
         self.endpoint = gateway.endpoint
         """What the fleet's domain leads to."""
         self.namespace = foundation.discovery.namespace
-        self.server_addresses = pulumi.Output.from_input(server_addresses(fleet, stack))
+        self.server_addresses = pulumi.Output.from_input(fleet.server_addresses)
         self.chat = by_name(
             {
                 agent: gateway.url.apply(lambda url, agent=agent: chat_address(url, agent))
-                for agent, load in fleet.agents.items()
-                if load.expose and load.chat is Chat.WEBSOCKET
+                for agent in fleet.chats
             }
         )
         self.register_outputs(

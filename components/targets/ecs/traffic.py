@@ -9,8 +9,8 @@ from components.foundation import Foundation
 from components.foundation.storage import NFS_PORT
 from components.gateway.gateway import Gateway
 from components.traffic import allow, let_out
-from core.fleet import PORT, Fleet
-from core.sidecars import containers, network_edges, services
+from core.config.model import PORT
+from core.resolved import ResolvedFleet
 from core.stack import Stack
 
 
@@ -31,8 +31,7 @@ class Traffic:
 def open_traffic(
     name: str,
     *,
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     foundation: Foundation,
     gateway: Gateway,
     parent: pulumi.Resource,
@@ -49,7 +48,6 @@ def open_traffic(
     Args:
         name: The stem of the logical names.
         fleet: The fleet.
-        stack: The stack.
         foundation: The foundation.
         gateway: The gateway.
         parent: The component that they belong to.
@@ -57,7 +55,7 @@ def open_traffic(
     Returns:
         What the tasks of each service carry, by workload.
     """
-    child = pulumi.ResourceOptions(parent=parent)
+    child, stack = pulumi.ResourceOptions(parent=parent), fleet.stack
 
     def shared(what: str, description: str) -> aws.ec2.SecurityGroup:
         return aws.ec2.SecurityGroup(
@@ -70,9 +68,9 @@ def open_traffic(
 
     outbound = shared("outbound", "Every task, to what it starts and works with")
     routed = shared("routed", "Tasks behind the gateway")
-    running = services(fleet)
     groups = {
-        workload: _own_group(name, workload, stack, foundation, parent) for workload in running
+        workload: _own_group(name, workload, stack, foundation, parent)
+        for workload in fleet.workloads
     }
     to_https = let_out(
         f"{name}-outbound",
@@ -96,7 +94,7 @@ def open_traffic(
         for workload in gateway.routes:
             traffic[workload].security_group_ids.append(routed.id)
             traffic[workload].rules.extend([*gateway.rules, *from_gateway])
-    for agent, server in network_edges(fleet):
+    for agent, server in fleet.graph.edges:
         rules = allow(
             f"{name}-use-{agent}_{server}",
             parent=parent,
@@ -108,8 +106,8 @@ def open_traffic(
         traffic[agent].rules.extend(rules)
         traffic[server].rules.extend(rules)
     if foundation.storage:
-        for workload, load in running.items():
-            if any(each.storage for each in containers(fleet, workload, load).values()):
+        for workload, resolved in fleet.workloads.items():
+            if any(container.config.storage for container in resolved.containers):
                 traffic[workload].rules.extend(
                     allow(
                         f"{name}-files-{workload}",

@@ -1,7 +1,5 @@
 """One workload as a Fargate service."""
 
-from collections.abc import Mapping
-
 import pulumi
 import pulumi_aws as aws
 
@@ -9,20 +7,16 @@ from components.foundation import Foundation
 from components.foundation.identity import role
 from components.gateway.gateway import Gateway
 from components.targets.ecs.cluster import Cluster
-from components.targets.ecs.container import FILES_VOLUME, container, mounts, volume_name
+from components.targets.ecs.container import FILES_VOLUME, definition, mounts, volume_name
 from components.targets.ecs.permissions import execution_permissions, task_permissions
 from components.targets.ecs.traffic import Traffic
-from components.targets.ecs.variables import (
-    plain_variables,
-    sidecar_ports,
-    sidecar_variables,
-    value_from,
-)
-from core import names, timeouts
-from core.fleet import PORT, Agent, Fleet, Server
-from core.iam import trust
-from core.sidecars import containers, task_size
-from core.stack import Stack
+from components.targets.ecs.variables import plain_variables, sidecar_variables, value_from
+from core import timeouts
+from core.aws import names
+from core.aws.iam import trust
+from core.config.model import PORT, Server
+from core.resolved import Container, ResolvedFleet
+from core.resolved import Workload as ResolvedWorkload
 
 _TASKS_SERVICE = "ecs-tasks.amazonaws.com"
 
@@ -54,10 +48,8 @@ class Workload(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        workload: str,
-        load: Server | Agent,
-        fleet: Fleet,
-        stack: Stack,
+        workload: ResolvedWorkload,
+        fleet: ResolvedFleet,
         foundation: Foundation,
         gateway: Gateway,
         cluster: Cluster,
@@ -65,94 +57,74 @@ class Workload(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mcp-platform:ecs:Workload", name, None, opts)
-        self._name, self._workload, self._load = name, workload, load
-        self._stack, self._foundation, self._cluster = stack, foundation, cluster
-        self._task = containers(fleet, workload, load)
-
-        chains = {
-            name: timeouts.chain(each.max_request_seconds) for name, each in self._task.items()
-        }
-        if load.expose:
-            chains[workload] = timeouts.chain(
-                load.max_request_seconds, alb_idle=gateway.idle_seconds
-            )
-        variables = {
-            name: sidecar_variables(
-                name, fleet.servers[name], port=port, fleet=fleet, timeouts=chains[name]
-            )
-            for name, port in sidecar_ports(self._task).items()
-        } | {
-            workload: plain_variables(
-                workload, load, fleet=fleet, stack=stack, gateway=gateway, timeouts=chains[workload]
-            )
-        }
-        definition, permissions = self._task_definition(chains, variables)
+        self._name, self._workload, self._fleet = name, workload, fleet
+        self._foundation, self._gateway, self._cluster = foundation, gateway, cluster
+        task_definition, permissions = self._task_definition()
         needed = [*permissions, *self._mountable(), *traffic.rules]
-        self.service = self._service(
-            definition, traffic.security_group_ids, gateway, chains, needed
-        )
+        self.service = self._service(task_definition, traffic.security_group_ids, needed)
         """The service, which exists once its tasks are steady."""
         self.service_name = self.service.name
         self.register_outputs({"service_name": self.service_name})
 
-    def _task_definition(
-        self,
-        chains: Mapping[str, timeouts.Chain],
-        variables: Mapping[str, Mapping[str, pulumi.Input[str]]],
-    ) -> tuple[aws.ecs.TaskDefinition, list[pulumi.Resource]]:
-        """Makes the task definition, and says what must be in force before a task can start."""
-        workload, task, foundation = self._workload, self._task, self._foundation
-        cpu, memory = task_size(task)
+    def _task_definition(self) -> tuple[aws.ecs.TaskDefinition, list[pulumi.Resource]]:
+        """Makes the task definition, and the permissions that must exist before a task starts."""
+        workload, foundation = self._workload, self._foundation
+        label = self._fleet.stack.label
         task_role, task_ready = role(
             f"{self._name}-task",
             parent=self,
             trust=trust(_TASKS_SERVICE, foundation.account.id),
-            description=f"What {workload} of {self._stack.label} may do",
-            statements=task_permissions(task, foundation),
+            description=f"What {workload.name} of {label} may do",
+            statements=task_permissions(workload, foundation),
         )
         execution_role, execution_ready = role(
             f"{self._name}-execution",
             parent=self,
             trust=trust(_TASKS_SERVICE, foundation.account.id),
-            description=f"What ECS may do to start {workload} of {self._stack.label}",
-            statements=execution_permissions(task, foundation),
+            description=f"What ECS may do to start {workload.name} of {label}",
+            statements=execution_permissions(workload, foundation),
         )
-        definition = aws.ecs.TaskDefinition(
+        task_definition = aws.ecs.TaskDefinition(
             f"{self._name}-task",
-            family=names.fit(f"{self._stack.label}-{workload}", names.ECS_NAME),
-            cpu=str(cpu),
-            memory=str(memory),
+            family=names.fit(f"{label}-{workload.name}", names.ECS_NAME),
+            cpu=str(workload.cpu),
+            memory=str(workload.memory_mib),
             network_mode="awsvpc",
             requires_compatibilities=["FARGATE"],
             runtime_platform={"cpu_architecture": "ARM64", "operating_system_family": "LINUX"},
             task_role_arn=task_role.arn,
             execution_role_arn=execution_role.arn,
             volumes=[
-                self._volume(name, volume) for name, load in task.items() for volume in mounts(load)
+                self._volume(container, volume)
+                for container in workload.containers
+                for volume in mounts(container)
             ],
             container_definitions=pulumi.Output.json_dumps(
-                [
-                    container(
-                        name,
-                        task,
-                        image=foundation.images.uris[name],
-                        variables=variables[name],
-                        secrets={
-                            variable: value_from(secret)
-                            for variable, secret in foundation.vault.read_by(name, load).items()
-                        },
-                        log_group=foundation.observability.log_group_names[name],
-                        region=self._stack.region,
-                        stop_seconds=chains[name].stop_seconds,
-                    )
-                    for name, load in task.items()
-                ]
+                [self._container(container) for container in workload.containers]
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
-        return definition, [*task_ready, *execution_ready]
+        return task_definition, [*task_ready, *execution_ready]
 
-    def _volume(self, container: str, volume: str) -> aws.ecs.TaskDefinitionVolumeArgsDict:
+    def _container(self, container: Container) -> dict[str, object]:
+        workload, foundation = self._workload, self._foundation
+        is_own = container is workload.container
+        return definition(
+            container,
+            workload,
+            image=foundation.images.uris[container.name],
+            variables=plain_variables(self._fleet, workload, self._gateway)
+            if is_own
+            else sidecar_variables(self._fleet, container),
+            secrets={
+                variable: value_from(secret)
+                for variable, secret in foundation.vault.read_by(container).items()
+            },
+            log_group=foundation.observability.log_group_names[container.name],
+            region=self._fleet.stack.region,
+        )
+
+    def _volume(self, container: Container, volume: str) -> aws.ecs.TaskDefinitionVolumeArgsDict:
         storage, name = self._foundation.storage, volume_name(volume, container, self._workload)
         if volume != FILES_VOLUME or not storage:
             return {"name": name}
@@ -162,7 +134,7 @@ class Workload(pulumi.ComponentResource):
                 "file_system_id": storage.file_system_id,
                 "transit_encryption": "ENABLED",
                 "authorization_config": {
-                    "access_point_id": storage.access_point_ids[container],
+                    "access_point_id": storage.access_point_ids[container.name],
                     "iam": "ENABLED",
                 },
             },
@@ -170,38 +142,37 @@ class Workload(pulumi.ComponentResource):
 
     def _mountable(self) -> list[pulumi.Resource]:
         storage = self._foundation.storage
-        mounted = any(load.storage for load in self._task.values())
+        mounted = any(container.config.storage for container in self._workload.containers)
         return [*storage.mount_targets] if mounted and storage else []
 
     def _service(
         self,
-        definition: aws.ecs.TaskDefinition,
+        task_definition: aws.ecs.TaskDefinition,
         security_group_ids: list[pulumi.Output[str]],
-        gateway: Gateway,
-        chains: Mapping[str, timeouts.Chain],
         needed: list[pulumi.Resource],
     ) -> aws.ecs.Service:
-        load, chain = self._load, chains[self._workload]
+        workload, config = self._workload, self._workload.config
+        times = workload.container.timeouts
         # Sidecars start before the workload and stop after it, all of them at once.
-        _, *sidecars = self._task
-        stop = chain.stop_seconds + max((chains[each].stop_seconds for each in sidecars), default=0)
-        start = timeouts.HEALTH.start_seconds * (2 if sidecars else 1)
-        patience = f"{_DEPLOYMENT_SECONDS + chain.deregistration_seconds + stop}s"
-        scales = load.replicas.min < load.replicas.max
-        route = gateway.routes.get(self._workload)
+        stop = times.stop_seconds + max(
+            (sidecar.timeouts.stop_seconds for sidecar in workload.sidecars), default=0
+        )
+        start = timeouts.HEALTH.start_seconds * (2 if workload.sidecars else 1)
+        timeout = f"{_DEPLOYMENT_SECONDS + times.deregistration_seconds + stop}s"
+        route = self._gateway.routes.get(workload.name)
         return aws.ecs.Service(
             f"{self._name}-service",
             cluster=self._cluster.arn,
-            task_definition=definition.arn,
-            desired_count=load.replicas.min,
-            capacity_provider_strategies=capacity(spot=load.spot),
+            task_definition=task_definition.arn,
+            desired_count=config.replicas.min,
+            capacity_provider_strategies=capacity(spot=config.spot),
             deployment_minimum_healthy_percent=100,
             deployment_maximum_percent=200,
             deployment_circuit_breaker={"enable": True, "rollback": True},
             # The provider refuses another strategy (`spot`) without it; what is updated rolls out.
             force_new_deployment=True,
             availability_zone_rebalancing="ENABLED",
-            enable_execute_command=load.exec,
+            enable_execute_command=config.exec,
             enable_ecs_managed_tags=True,
             propagate_tags="SERVICE",
             wait_for_steady_state=True,
@@ -213,7 +184,7 @@ class Workload(pulumi.ComponentResource):
             load_balancers=[
                 {
                     "target_group_arn": route.target_group.arn,
-                    "container_name": self._workload,
+                    "container_name": workload.name,
                     "container_port": PORT,
                 }
             ]
@@ -221,7 +192,7 @@ class Workload(pulumi.ComponentResource):
             else None,
             health_check_grace_period_seconds=start if route else None,
             service_registries={"registry_arn": self._registry().arn}
-            if isinstance(load, Server)
+            if isinstance(config, Server)
             else None,
             opts=pulumi.ResourceOptions(
                 parent=self,
@@ -230,12 +201,12 @@ class Workload(pulumi.ComponentResource):
                     *([route.rule] if route else []),
                     *self._foundation.network.egress,
                 ],
-                ignore_changes=["desiredCount"] if scales else None,
+                ignore_changes=["desiredCount"] if workload.is_autoscaled else None,
                 # A deployment that failed is in the state as if it had not: docs/adr/0018.
                 replace_on_changes=["#initerror"],
-                replacement_trigger=_shape(routed=route is not None, scales=scales),
+                replacement_trigger=_shape(routed=route is not None, scales=workload.is_autoscaled),
                 custom_timeouts=pulumi.CustomTimeouts(
-                    create=patience, update=patience, delete=patience
+                    create=timeout, update=timeout, delete=timeout
                 ),
             ),
         )
@@ -243,8 +214,8 @@ class Workload(pulumi.ComponentResource):
     def _registry(self) -> aws.servicediscovery.Service:
         return aws.servicediscovery.Service(
             f"{self._name}-discovery",
-            name=self._workload,
-            description=f"The MCP server {self._workload}",
+            name=self._workload.name,
+            description=f"The MCP server {self._workload.name}",
             dns_config={
                 "namespace_id": self._foundation.discovery.namespace_id,
                 "dns_records": [{"type": "A", "ttl": _DNS_TTL_SECONDS}],

@@ -7,35 +7,31 @@ from components.gateway.gateway import Gateway
 from components.targets.eks.cluster import name_cluster
 from components.targets.eks.routes import target_group_tags
 from components.targets.eks.target import EksTarget
-from core.fleet import Fleet
-from core.stack import Stack
+from core.resolved import ResolvedFleet
 
 __all__ = ["EksTarget", "deploy"]
 
 
 def deploy(
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     foundation: Foundation,
     certificate_arn: pulumi.Output[str] | None,
     aws_config: pulumi.Config,
     opts: pulumi.ResourceOptions,
 ) -> EksTarget:
     """Makes the gateway and the target. The gateway is no child of it: ECS uses the same one."""
-    called = name_cluster(fleet, stack)
+    called = name_cluster(fleet)
     gateway = Gateway(
         "gateway",
         fleet=fleet,
-        stack=stack,
         foundation=foundation,
         certificate_arn=certificate_arn,
-        target_group_tags=target_group_tags(fleet.cluster.nodes, called),
+        target_group_tags=target_group_tags(fleet.config.cluster.nodes, called),
         opts=opts,
     )
     return EksTarget(
         "eks",
         fleet=fleet,
-        stack=stack,
         foundation=foundation,
         gateway=gateway,
         cluster_name=called,

@@ -14,9 +14,9 @@ from components.targets.eks.cloudwatch import observability
 from components.targets.eks.cluster import Cluster
 from components.targets.eks.identities import Identity, identify, identity_role
 from components.targets.eks.logs import cluster_log_group
-from core.eks_versions import ADDON_VERSIONS
-from core.fleet import AddOn, Fleet, Nodes
-from core.stack import Stack
+from core.config.model import AddOn, Nodes
+from core.resolved import ResolvedFleet
+from core.targets.eks.versions import ADDON_VERSIONS
 
 _CLOUDWATCH_NAMESPACE = "amazon-cloudwatch"
 
@@ -63,8 +63,7 @@ def network_addons(
 def create_addons(
     name: str,
     *,
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     foundation: Foundation,
     cluster: Cluster,
     parent: pulumi.Resource,
@@ -75,7 +74,6 @@ def create_addons(
     Args:
         name: The stem of the logical names.
         fleet: The fleet.
-        stack: The stack.
         foundation: The foundation.
         cluster: The stack's own cluster.
         parent: The component that they belong to.
@@ -86,7 +84,6 @@ def create_addons(
             f"{name}-{what}-logs",
             pulumi.Output.concat("/aws/containerinsights/", cluster.name, "/", what),
             fleet=fleet,
-            stack=stack,
             foundation=foundation,
             parent=parent,
         )
@@ -99,7 +96,7 @@ def create_addons(
             configuration={"secrets-store-csi-driver": {"syncSecret": {"enabled": True}}}
         ),
         AddOn.CLOUDWATCH.value: _Wanted(
-            configuration=observability(fleet, stack),
+            configuration=observability(fleet),
             identity=Identity(
                 namespace=_CLOUDWATCH_NAMESPACE,
                 service_account="cloudwatch-agent",
@@ -111,7 +108,7 @@ def create_addons(
     if foundation.storage:
         wanted[AddOn.EFS_CSI.value] = _Wanted()
         files = _mounting(name, foundation.storage, foundation, cluster, parent)
-    if fleet.cluster.nodes is Nodes.MANAGED:
+    if fleet.config.cluster.nodes is Nodes.MANAGED:
         wanted["coredns"] = _Wanted()
     return _addons(
         name,

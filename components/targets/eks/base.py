@@ -9,8 +9,8 @@ from components.targets.eks.addons import create_addons, network_addons
 from components.targets.eks.cluster import Cluster
 from components.targets.eks.controllers import install_controllers
 from components.targets.eks.nodes import node_groups, node_pools
-from core.fleet import Fleet, Mesh, Nodes
-from core.stack import Stack
+from core.config.model import Fleet, Mesh, Nodes
+from core.resolved import ResolvedFleet
 
 
 class Base(pulumi.ComponentResource):
@@ -26,8 +26,7 @@ class Base(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         foundation: Foundation,
         gateway: Gateway,
         cluster: Cluster,
@@ -37,11 +36,10 @@ class Base(pulumi.ComponentResource):
         self.ready: list[pulumi.Resource] = []
         """What must be there before a workload."""
         if cluster.component:
-            nodes = self._nodes(name, fleet, foundation, cluster)
+            nodes = self._nodes(name, fleet.config, foundation, cluster)
             addons = create_addons(
                 name,
                 fleet=fleet,
-                stack=stack,
                 foundation=foundation,
                 cluster=cluster,
                 parent=self,
@@ -49,17 +47,17 @@ class Base(pulumi.ComponentResource):
                 needed=[*nodes, *foundation.network.egress],
             )
             self.ready = [*cluster.ready, *nodes, *addons]
-            if fleet.cluster.nodes is Nodes.MANAGED:
+            if fleet.config.cluster.nodes is Nodes.MANAGED:
                 self.ready += install_controllers(
                     name,
-                    stack=stack,
+                    stack=fleet.stack,
                     foundation=foundation,
                     gateway=gateway,
                     cluster=cluster,
                     parent=self,
                     needed=[*nodes, *addons],
                 )
-            if fleet.mesh is Mesh.ISTIO:
+            if fleet.config.mesh is Mesh.ISTIO:
                 self.ready += mesh.install(name, parent=self, needed=[*nodes, *addons])
         self.register_outputs({})
 

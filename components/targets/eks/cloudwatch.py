@@ -1,8 +1,6 @@
 """What CloudWatch is told: the metrics of pods, and each workload's logs in its own log group."""
 
-from core.fleet import Fleet
-from core.kubernetes import namespaces
-from core.stack import Stack
+from core.resolved import ResolvedFleet
 
 _POSITIONS = "/var/fluent-bit/state"
 
@@ -77,7 +75,7 @@ _PIPELINE = """\
 """
 
 
-def observability(fleet: Fleet, stack: Stack) -> dict[str, object]:
+def observability(fleet: ResolvedFleet) -> dict[str, object]:
     """The configuration of the add-on `amazon-cloudwatch-observability`.
 
     It is told to measure what the alarms look at, and to leave the pods as they are: by default it
@@ -88,13 +86,12 @@ def observability(fleet: Fleet, stack: Stack) -> dict[str, object]:
 
     Args:
         fleet: The fleet.
-        stack: The stack.
     """
-    own = ",".join(f"/var/log/containers/*_{namespace}_*.log" for namespace in namespaces(fleet))
+    own = ",".join(f"/var/log/containers/*_{namespace}_*.log" for namespace in fleet.namespaces)
     pipeline = _PIPELINE.format(
         own=own,
         positions=_POSITIONS,
-        groups=stack.path,
+        groups=fleet.stack.path,
     )
     return {
         "agent": {

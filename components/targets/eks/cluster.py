@@ -12,10 +12,10 @@ import pulumi_random as random
 from components.foundation import Foundation
 from components.foundation.network import HTTPS_PORT
 from components.targets.eks.logs import cluster_log_group
-from core.eks_versions import NEWEST, support_warning
-from core.fleet import AccessPolicy, Fleet, Nodes
-from core.kubernetes import service_block
-from core.stack import Stack
+from core.config.model import AccessPolicy, Nodes
+from core.resolved import ResolvedFleet
+from core.targets.eks.kubernetes import service_block
+from core.targets.eks.versions import NEWEST, support_warning
 
 _CONTROL_PLANE_LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 
@@ -55,25 +55,24 @@ class Cluster:
     ready: list[pulumi.Resource]
 
 
-def name_cluster(fleet: Fleet, stack: Stack) -> pulumi.Output[str]:
+def name_cluster(fleet: ResolvedFleet) -> pulumi.Output[str]:
     """What the cluster is called: anew each time there comes to be one.
 
     EKS goes on writing the logs of a cluster's end, and makes their group again once it is deleted:
     a later cluster of the same name would find it there (github.com/terraform-aws-modules/
     terraform-aws-eks, issue 2763). One that exists already has its own name.
     """
-    if fleet.cluster.existing:
-        return pulumi.Output.from_input(fleet.cluster.existing.name)
+    if fleet.config.cluster.existing:
+        return pulumi.Output.from_input(fleet.config.cluster.existing.name)
     suffix = random.RandomId("eks-cluster-name", byte_length=3)
-    return pulumi.Output.concat(stack.label, "-", suffix.hex)
+    return pulumi.Output.concat(fleet.stack.label, "-", suffix.hex)
 
 
 def create_cluster(
     name: str,
     called: pulumi.Output[str],
     *,
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     foundation: Foundation,
     parent: pulumi.Resource,
 ) -> Cluster:
@@ -87,11 +86,10 @@ def create_cluster(
         name: The stem of the logical names.
         called: What `name_cluster` gives.
         fleet: The fleet.
-        stack: The stack.
         foundation: The foundation.
         parent: The component that it belongs to.
     """
-    wanted, network = fleet.cluster, foundation.network
+    wanted, network = fleet.config.cluster, foundation.network
     version = wanted.version or NEWEST
     # The only clock of the program: it reaches no resource, just who looks at a preview.
     if warning := support_warning(version, datetime.now(UTC).date()):
@@ -101,14 +99,13 @@ def create_cluster(
         # EKS makes it without retention where it is not there yet.
         pulumi.Output.concat("/aws/eks/", called, "/cluster"),
         fleet=fleet,
-        stack=stack,
         foundation=foundation,
         parent=parent,
     )
     auto = wanted.nodes is Nodes.AUTO
     block = service_block(network.cidr)
     asked = wanted.deletion_protection
-    protected = stack.production if asked is None else asked
+    protected = fleet.stack.production if asked is None else asked
     cluster = eks.Cluster(
         f"{name}-cluster",
         name=called,
@@ -183,7 +180,9 @@ def existing_cluster(called: pulumi.Output[str], *, parent: pulumi.Resource) -> 
     )
 
 
-def _access_entries(fleet: Fleet, foundation: Foundation) -> Mapping[str, eks.AccessEntryArgsDict]:
+def _access_entries(
+    fleet: ResolvedFleet, foundation: Foundation
+) -> Mapping[str, eks.AccessEntryArgsDict]:
     return {
         who: {
             "principal_arn": access.principal_arn,
@@ -201,5 +200,5 @@ def _access_entries(fleet: Fleet, foundation: Foundation) -> Mapping[str, eks.Ac
                 }
             },
         }
-        for who, access in fleet.cluster.access.items()
+        for who, access in fleet.config.cluster.access.items()
     }

@@ -10,9 +10,9 @@ from components.foundation import Foundation
 from components.gateway.gateway import Gateway
 from components.targets.eks.cluster import Cluster
 from components.targets.eks.identities import Identity, identify
-from core.eks_versions import CHARTS
-from core.iam import Statement
+from core.aws.iam import Statement
 from core.stack import Stack
+from core.targets.eks.versions import CHARTS
 
 
 def install_controllers(

@@ -8,11 +8,12 @@ import pulumi_kubernetes as k8s
 
 from components.foundation import Foundation
 from components.targets.eks.cluster import Cluster
-from core.eks_versions import CHARTS
-from core.fleet import Agent, GitOps, GitOpsEngine, IdentityCenter, Server
-from core.iam import capability_trust
-from core.kubernetes import grace_period_seconds, timeouts_of
+from core.aws.iam import capability_trust
+from core.config.model import GitOps, GitOpsEngine, IdentityCenter
+from core.resolved import Workload
 from core.stack import Stack
+from core.targets.eks.kubernetes import grace_period_seconds
+from core.targets.eks.versions import CHARTS
 
 _FLUX_NAMESPACE, _ARGOCD_NAMESPACE = "flux-system", "argocd"
 _INTERVAL = "5m"
@@ -26,7 +27,7 @@ def follow(
     *,
     gitops: GitOps,
     stack: Stack,
-    loads: Sequence[Server | Agent],
+    workloads: Sequence[Workload],
     foundation: Foundation,
     cluster: Cluster,
     parent: pulumi.Resource,
@@ -41,7 +42,7 @@ def follow(
         name: The stem of the logical names.
         gitops: Which engine, and where the manifests are.
         stack: The stack, of which the object that points there has the name.
-        loads: The workloads that it applies.
+        workloads: The workloads that it applies.
         foundation: The foundation.
         cluster: The cluster.
         parent: The component that it belongs to.
@@ -50,21 +51,21 @@ def follow(
     match gitops.engine, gitops.identity_center:
         case GitOpsEngine.FLUX, _:
             engine = [] if cluster.component is None else [_flux(name, parent, needed)]
-            _flux_follows(name, gitops, stack, loads, parent, engine)
+            _flux_follows(name, gitops, stack, workloads, parent, engine)
         case GitOpsEngine.ARGOCD, IdentityCenter() as center:
             _argocd(
                 name,
                 gitops=gitops,
                 center=center,
                 stack=stack,
-                loads=loads,
+                workloads=workloads,
                 foundation=foundation,
                 cluster=cluster,
                 parent=parent,
                 needed=needed,
             )
         case _:
-            raise ValueError("core.eks_fitness refuses Argo CD without IAM Identity Center")
+            raise ValueError("core.targets.eks.checks refuses Argo CD without IAM Identity Center")
 
 
 def _flux(
@@ -102,7 +103,7 @@ def _flux_follows(
     name: str,
     gitops: GitOps,
     stack: Stack,
-    loads: Sequence[Server | Agent],
+    workloads: Sequence[Workload],
     parent: pulumi.Resource,
     engine: Sequence[pulumi.Resource],
 ) -> None:
@@ -137,7 +138,7 @@ def _flux_follows(
             "sourceRef": {"kind": "GitRepository", "name": stack.label},
         },
         opts=pulumi.ResourceOptions(
-            parent=parent, depends_on=[repository], custom_timeouts=_until_pods_are_gone(loads)
+            parent=parent, depends_on=[repository], custom_timeouts=_until_pods_are_gone(workloads)
         ),
     )
 
@@ -148,7 +149,7 @@ def _argocd(
     gitops: GitOps,
     center: IdentityCenter,
     stack: Stack,
-    loads: Sequence[Server | Agent],
+    workloads: Sequence[Workload],
     foundation: Foundation,
     cluster: Cluster,
     parent: pulumi.Resource,
@@ -249,18 +250,22 @@ def _argocd(
             },
         },
         opts=pulumi.ResourceOptions(
-            parent=parent, depends_on=[access, here], custom_timeouts=_until_pods_are_gone(loads)
+            parent=parent,
+            depends_on=[access, here],
+            custom_timeouts=_until_pods_are_gone(workloads),
         ),
     )
 
 
-def _until_pods_are_gone(loads: Sequence[Server | Agent]) -> pulumi.CustomTimeouts:
+def _until_pods_are_gone(workloads: Sequence[Workload]) -> pulumi.CustomTimeouts:
     """How long the object may take to go that has made the workloads.
 
     Its finalizer deletes them first. Pulumi gives up after ten minutes, which is less than a pod
     may take to end its longest request.
     """
-    longest = max((grace_period_seconds(timeouts_of(load)) for load in loads), default=0)
+    longest = max(
+        (grace_period_seconds(workload.container.timeouts) for workload in workloads), default=0
+    )
     return pulumi.CustomTimeouts(delete=f"{_PRUNE_SECONDS + longest}s")
 
 

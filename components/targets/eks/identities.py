@@ -9,7 +9,7 @@ import pulumi_aws as aws
 from components.account import Account
 from components.foundation.identity import role
 from components.targets.eks.cluster import Cluster
-from core.iam import Statement, pod_trust
+from core.aws.iam import Statement, pod_trust
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The labels by which the objects of a workload find one another."""
 
-from core.fleet import Agent, Server
+from core.config.model import Agent
+from core.resolved import Workload
 from core.stack import Stack
 
 
@@ -9,11 +10,11 @@ def selector(workload: str, stack: Stack) -> dict[str, str]:
     return {"app.kubernetes.io/name": workload, "app.kubernetes.io/instance": stack.label}
 
 
-def labels(workload: str, load: Server | Agent, stack: Stack) -> dict[str, str]:
-    """What every object of a workload carries (Kubernetes, "Recommended Labels")."""
+def labels(workload: Workload, stack: Stack) -> dict[str, str]:
+    """The labels of every object of a workload (Kubernetes, "Recommended Labels")."""
     return {
-        **selector(workload, stack),
-        "app.kubernetes.io/component": "agent" if isinstance(load, Agent) else "server",
+        **selector(workload.name, stack),
+        "app.kubernetes.io/component": "agent" if isinstance(workload.config, Agent) else "server",
         "app.kubernetes.io/part-of": stack.project,
         "app.kubernetes.io/managed-by": "pulumi",
     }

@@ -4,16 +4,14 @@ import pulumi
 import pulumi_aws as aws
 
 from components.foundation import Foundation
-from core.fleet import Fleet
-from core.stack import Stack
+from core.resolved import ResolvedFleet
 
 
 def cluster_log_group(
     name: str,
     called: pulumi.Input[str],
     *,
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     foundation: Foundation,
     parent: pulumi.Resource,
 ) -> aws.cloudwatch.LogGroup:
@@ -28,14 +26,13 @@ def cluster_log_group(
         name: The logical name.
         called: The group's name, which has the cluster's in it.
         fleet: The fleet, for the retention.
-        stack: The stack.
         foundation: The foundation, for the key.
         parent: The component that it belongs to.
     """
     return aws.cloudwatch.LogGroup(
         name,
         name=called,
-        retention_in_days=fleet.observability.retention_days,
+        retention_in_days=fleet.config.observability.retention_days,
         kms_key_id=foundation.key_arn,
-        opts=pulumi.ResourceOptions(parent=parent, retain_on_delete=stack.production),
+        opts=pulumi.ResourceOptions(parent=parent, retain_on_delete=fleet.stack.production),
     )

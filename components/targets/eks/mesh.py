@@ -6,11 +6,10 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.targets.eks.labels import selector
-from core.eks_versions import CHARTS
-from core.fleet import PORT, Fleet
-from core.kubernetes import callers, namespace, namespaces
-from core.names import short_hash
-from core.stack import Stack
+from core.aws.names import short_hash
+from core.config.model import PORT
+from core.resolved import ResolvedFleet
+from core.targets.eks.versions import CHARTS
 
 _NAMESPACE = "istio-system"
 _SECURITY = "security.istio.io/v1"
@@ -68,8 +67,7 @@ def install(
 def close(
     name: str,
     *,
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     gateway_blocks: pulumi.Output[list[str]],
     opts: pulumi.ResourceOptions,
 ) -> list[pulumi.Resource]:
@@ -82,7 +80,6 @@ def close(
     Args:
         name: The stem of the logical names.
         fleet: The fleet.
-        stack: The stack.
         gateway_blocks: The blocks of those subnets.
         opts: The options of all objects.
 
@@ -98,24 +95,22 @@ def close(
             spec={"mtls": {"mode": "STRICT"}},
             opts=opts,
         )
-        for each in namespaces(fleet)
+        for each in fleet.namespaces
     ]
-    for workload, load in fleet.workloads():
-        here = namespace(fleet, load)
-        matched = {"selector": {"matchLabels": selector(workload, stack)}}
+    for called, workload in fleet.workloads.items():
+        here = workload.namespace
+        matched = {"selector": {"matchLabels": selector(called, fleet.stack)}}
         rules: list[pulumi.Input[dict[str, object]]] = []
-        calling = list(callers(fleet, workload))
-        principals = [
-            f"cluster.local/ns/{namespace(fleet, agent)}/sa/{caller}" for caller, agent in calling
-        ]
+        homes = {caller: fleet.workloads[caller].namespace for caller in workload.callers}
+        principals = [f"cluster.local/ns/{home}/sa/{caller}" for caller, home in homes.items()]
         if principals:
             rules.append({"from": [{"source": {"principals": principals}}]})
-        if load.expose:
+        if workload.config.expose:
             permissive = k8s.apiextensions.CustomResource(
-                f"{name}-mesh-gateway-{workload}",
+                f"{name}-mesh-gateway-{called}",
                 api_version=_SECURITY,
                 kind="PeerAuthentication",
-                metadata={"name": f"gateway.{workload}", "namespace": here},
+                metadata={"name": f"gateway.{called}", "namespace": here},
                 spec={
                     **matched,
                     "mtls": {"mode": "STRICT"},
@@ -132,12 +127,12 @@ def close(
             )
         # While a caller moves to another namespace, its old pods go on calling: a policy of another
         # name is made before the old one goes, and what one allows, another does not forbid.
-        homes = short_hash(",".join(sorted({namespace(fleet, each) for _, each in calling})))
+        mark = short_hash(",".join(sorted(set(homes.values()))))
         admitted = k8s.apiextensions.CustomResource(
-            f"{name}-mesh-callers-{workload}",
+            f"{name}-mesh-callers-{called}",
             api_version=_SECURITY,
             kind="AuthorizationPolicy",
-            metadata={"name": f"{workload}.{homes}", "namespace": here},
+            metadata={"name": f"{called}.{mark}", "namespace": here},
             # Without a rule, nobody is let in.
             spec={**matched, "action": "ALLOW", "rules": rules},
             opts=opts,

@@ -19,11 +19,11 @@ from components.targets.eks.policies import (
     peer_block,
 )
 from core import discovery
-from core.cidrs import EVERYWHERE
-from core.egress import meets_gateway, nat
-from core.fleet import Fleet, Mesh, Nat, Nodes
-from core.kubernetes import millicores, namespaces, quota
-from core.stack import Stack
+from core.config.model import Fleet, Mesh, Nat, Nodes
+from core.network.cidrs import EVERYWHERE
+from core.network.egress import meets_gateway, nat
+from core.resolved import ResolvedFleet
+from core.targets.eks.kubernetes import millicores, quota
 
 DISCOVERY = "discovery"
 """The ConfigMap of the discovery document, in every namespace."""
@@ -57,8 +57,7 @@ class Namespaces(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         foundation: Foundation,
         cluster: Cluster,
         needed: Sequence[pulumi.Resource],
@@ -69,7 +68,6 @@ class Namespaces(pulumi.ComponentResource):
         Args:
             name: The component's name.
             fleet: The fleet.
-            stack: The stack.
             foundation: The foundation.
             cluster: The cluster.
             needed: What must be there before.
@@ -79,12 +77,12 @@ class Namespaces(pulumi.ComponentResource):
         here = pulumi.ResourceOptions(parent=self, depends_on=needed)
         self.cluster_name = cluster.name
         """The cluster that they are in."""
-        self.gateway_blocks = gateway_blocks(fleet, foundation, self)
+        self.gateway_blocks = gateway_blocks(fleet.config, foundation, self)
         """Where the load balancer's addresses are: the blocks of its subnets."""
         priority = k8s.scheduling.v1.PriorityClass(
             f"{name}-priority",
-            metadata={"name": stack.label},
-            description=f"What answers requests of {stack.label}",
+            metadata={"name": fleet.stack.label},
+            description=f"What answers requests of {fleet.stack.label}",
             value=_PRIORITY,
             # It comes before what has none, and drives nothing out that already runs.
             preemption_policy="Never",
@@ -93,12 +91,11 @@ class Namespaces(pulumi.ComponentResource):
         )
         made = [
             each
-            for namespace in namespaces(fleet)
+            for namespace in fleet.namespaces
             for each in _namespace(
                 f"{name}-{namespace}",
                 namespace,
                 fleet=fleet,
-                stack=stack,
                 foundation=foundation,
                 cluster=cluster,
                 parent=self,
@@ -106,15 +103,13 @@ class Namespaces(pulumi.ComponentResource):
             )
         ]
         inside = pulumi.ResourceOptions(parent=self, depends_on=made)
-        self.edges = open_edges(name, fleet=fleet, stack=stack, opts=inside)
+        self.edges = open_edges(name, fleet=fleet, opts=inside)
         """The network policies of a workload's edges, by workload. They exist before its first pod
         starts, and until its last has ended."""
-        if fleet.mesh is Mesh.ISTIO:
+        if fleet.config.mesh is Mesh.ISTIO:
             meshed = [
-                *open_to_probes(name, namespaces(fleet), opts=inside),
-                *mesh.close(
-                    name, fleet=fleet, stack=stack, gateway_blocks=self.gateway_blocks, opts=inside
-                ),
+                *open_to_probes(name, fleet.namespaces, opts=inside),
+                *mesh.close(name, fleet=fleet, gateway_blocks=self.gateway_blocks, opts=inside),
             ]
             self.edges = {
                 workload: [*policies, *meshed] for workload, policies in self.edges.items()
@@ -129,8 +124,7 @@ def _namespace(
     name: str,
     namespace: str,
     *,
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     foundation: Foundation,
     cluster: Cluster,
     parent: pulumi.Resource,
@@ -139,29 +133,28 @@ def _namespace(
     enforced = {
         f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")
     }
-    meshed = {"istio.io/dataplane-mode": "ambient"} if fleet.mesh is Mesh.ISTIO else {}
+    meshed = {"istio.io/dataplane-mode": "ambient"} if fleet.config.mesh is Mesh.ISTIO else {}
     made = k8s.core.v1.Namespace(
         name,
         metadata={
             "name": namespace,
             "labels": {
-                "app.kubernetes.io/part-of": stack.label,
+                "app.kubernetes.io/part-of": fleet.stack.label,
                 **enforced,
-                _READINESS_GATES[fleet.cluster.nodes]: "enabled",
+                _READINESS_GATES[fleet.config.cluster.nodes]: "enabled",
                 **meshed,
             },
         },
         opts=pulumi.ResourceOptions(parent=parent, depends_on=needed),
     )
     inside = pulumi.ResourceOptions(parent=parent, depends_on=[made])
-    most = quota(fleet, namespace)
+    most = quota(fleet.config, namespace)
     bounds = {"cpu": f"{most.millicores}m", "memory": f"{most.memory_mib}Mi"}
-    loads = namespaces(fleet)[namespace].values()
+    workloads = fleet.namespaces[namespace]
     largest = {
-        "cpu": f"{max(millicores(load.cpu) for load in loads)}m",
-        "memory": f"{max(load.memory for load in loads)}Mi",
+        "cpu": f"{max(millicores(workload.cpu) for workload in workloads)}m",
+        "memory": f"{max(workload.memory_mib for workload in workloads)}Mi",
     }
-    addresses = discovery.server_addresses(fleet, stack)
     return [
         made,
         k8s.core.v1.ResourceQuota(
@@ -214,7 +207,7 @@ def _namespace(
                         ],
                     },
                     {
-                        "to": _reached(fleet, foundation, cluster),
+                        "to": _reached(fleet.config, foundation, cluster),
                         "ports": [{"protocol": "TCP", "port": HTTPS_PORT}],
                     },
                     {
@@ -229,9 +222,9 @@ def _namespace(
             f"{name}-discovery",
             metadata={"name": DISCOVERY, "namespace": namespace},
             data={
-                discovery.parameter(stack, number).rpartition("/")[2]: document
+                discovery.parameter(fleet.stack, number).rpartition("/")[2]: document
                 for number, document in enumerate(
-                    discovery.documents(fleet, stack, addresses), start=1
+                    discovery.documents(fleet.config, fleet.stack, fleet.server_addresses), start=1
                 )
             },
             opts=inside,

@@ -9,11 +9,11 @@ import pulumi_kubernetes as k8s
 
 from components.foundation import Foundation
 from components.targets.eks.cluster import Cluster
-from core.eks_nodes import pool_limit
-from core.fleet import Fleet, Nodes
-from core.iam import trust
-from core.kubernetes import AUTO_MODE_MAX_MEMORY_GIB, AUTO_MODE_MAX_VCPUS
-from core.partitions import ec2_principal
+from core.aws.iam import trust
+from core.aws.partitions import ec2_principal
+from core.config.model import Fleet, Nodes
+from core.targets.eks.kubernetes import AUTO_MODE_MAX_MEMORY_GIB, AUTO_MODE_MAX_VCPUS
+from core.targets.eks.limits import pool_limit
 
 CAPACITY_LABELS = {
     Nodes.AUTO: ("karpenter.sh/capacity-type", "on-demand"),

@@ -6,8 +6,7 @@ from components.foundation.alarms import Metric, alarm
 from components.foundation.dashboards import Chart, dashboard_body
 from components.gateway.gateway import Gateway
 from components.gateway.observability import answer_alarms, traffic
-from core.fleet import Agent, Fleet, Server
-from core.kubernetes import namespace
+from core.resolved import ResolvedFleet, Workload
 
 _HIGH_PERCENT = 90
 
@@ -20,9 +19,7 @@ def alarms(
     name: str,
     *,
     parent: pulumi.Resource,
-    workload: str,
-    load: Server | Agent,
-    fleet: Fleet,
+    workload: Workload,
     cluster_name: pulumi.Output[str],
     gateway: Gateway,
     topic_arn: pulumi.Output[str],
@@ -33,23 +30,21 @@ def alarms(
         name: The stem of the logical names.
         parent: The component that they belong to.
         workload: The workload.
-        load: What the configuration says of it.
-        fleet: The fleet.
         cluster_name: The cluster.
         gateway: The gateway.
         topic_arn: Who is told.
     """
     pods = {
         "ClusterName": cluster_name,
-        "Namespace": namespace(fleet, load),
-        "PodName": workload,
+        "Namespace": workload.namespace,
+        "PodName": workload.name,
     }
     for what in ("cpu", "memory"):
         alarm(
             f"{name}-{what}-alarm",
             parent=parent,
             topic_arn=topic_arn,
-            description=f"{workload} uses {_HIGH_PERCENT} % of its {what} or more",
+            description=f"{workload.name} uses {_HIGH_PERCENT} % of its {what} or more",
             threshold=_HIGH_PERCENT,
             minutes=5,
             metric=Metric(
@@ -63,7 +58,7 @@ def alarms(
         f"{name}-running-alarm",
         parent=parent,
         topic_arn=topic_arn,
-        description=f"{workload} runs fewer copies than it should",
+        description=f"{workload.name} runs fewer copies than it should",
         threshold=1,
         minutes=10,
         metric=Metric(
@@ -73,18 +68,17 @@ def alarms(
             namespace=_INSIGHTS, name="replicas_ready", statistic="Maximum", dimensions=pods
         ),
     )
-    answer_alarms(name, parent=parent, workload=workload, gateway=gateway, topic_arn=topic_arn)
+    answer_alarms(name, parent=parent, workload=workload.name, gateway=gateway, topic_arn=topic_arn)
 
 
 def dashboard(
     *,
-    region: str,
+    fleet: ResolvedFleet,
     cluster_name: pulumi.Output[str],
-    fleet: Fleet,
     gateway: Gateway,
 ) -> pulumi.Output[str]:
     """The dashboard's body: the gateway's traffic, then each Deployment's load and copies."""
-    workloads = sorted(fleet.workloads(), key=lambda each: each[0])
+    workloads = sorted(fleet.workloads.items())
     deployments = [
         Chart(
             title=title,
@@ -96,11 +90,11 @@ def dashboard(
                     "ClusterName",
                     cluster_name,
                     "Namespace",
-                    namespace(fleet, load),
+                    workload.namespace,
                     "PodName",
-                    workload,
+                    name,
                 ]
-                for workload, load in workloads
+                for name, workload in workloads
             ],
         )
         for title, stat, metric in (
@@ -109,4 +103,4 @@ def dashboard(
             ("Running copies", "Maximum", "replicas_ready"),
         )
     ]
-    return dashboard_body(region, [*traffic(gateway), *deployments])
+    return dashboard_body(fleet.stack.region, [*traffic(gateway), *deployments])

@@ -10,10 +10,10 @@ from components.targets.eks import files, vault
 from components.targets.eks.labels import selector
 from components.targets.eks.nodes import CAPACITY_LABELS, has_spot
 from core import timeouts
-from core.fleet import PORT, Agent, Fleet, Server
-from core.kubernetes import PRE_STOP_SECONDS, grace_period_seconds, millicores
+from core.config.model import PORT, Agent, Fleet, Server
 from core.mounts import TEMPORARY, VAULT
-from core.stack import Stack
+from core.resolved import ResolvedFleet, Workload
+from core.targets.eks.kubernetes import PRE_STOP_SECONDS, grace_period_seconds, millicores
 
 _TEMPORARY = "tmp"
 _TEMPORARY_SIZE = "1Gi"
@@ -22,32 +22,27 @@ _ZONE, _NODE = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
 
 
 def pod_spec(
-    workload: str,
-    load: Server | Agent,
+    workload: Workload,
     *,
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     image: pulumi.Input[str],
     variables: Mapping[str, pulumi.Input[str]],
     secrets: list[str],
     secrets_from: pulumi.Input[str],
-    chain: timeouts.Chain,
     priority: pulumi.Input[str],
 ) -> k8s.core.v1.PodSpecArgsDict:
     """What runs in a pod.
 
     Args:
-        workload: The workload, of which the service account and the container have the name.
-        load: The workload.
+        workload: The workload. The service account and the container have its name.
         fleet: The fleet.
-        stack: The stack.
         image: The image, by its digest.
         variables: The variables in plain text.
         secrets: The variables whose value is a secret.
         secrets_from: The Secret that has them, and what brings it.
-        chain: Its timeouts.
         priority: Its priority class.
     """
+    config, stack = workload.config, fleet.stack
     volumes: list[k8s.core.v1.VolumeArgsDict] = [
         {"name": _TEMPORARY, "empty_dir": {"size_limit": _TEMPORARY_SIZE}}
     ]
@@ -64,32 +59,32 @@ def pod_spec(
             }
         )
         mounts.append({"name": vault.VOLUME, "mount_path": VAULT, "read_only": True})
-    if load.storage:
-        claim = files.claim_name(workload)
+    if config.storage:
+        claim = files.claim_name(workload.name)
         volumes.append({"name": files.VOLUME, "persistent_volume_claim": {"claim_name": claim}})
-        mounts.append({"name": files.VOLUME, "mount_path": load.storage.mount})
+        mounts.append({"name": files.VOLUME, "mount_path": config.storage.mount})
     # What it asks for is what it gets, as on the other targets: a neighbour's load slows nobody.
-    size = {"cpu": f"{millicores(load.cpu)}m", "memory": f"{load.memory}Mi"}
+    size = {"cpu": f"{millicores(workload.cpu)}m", "memory": f"{workload.memory_mib}Mi"}
     probe: k8s.core.v1.ProbeArgsDict = {
         "http_get": {"path": "/health", "port": PORT},
         "period_seconds": timeouts.HEALTH.interval_seconds,
         "timeout_seconds": timeouts.HEALTH.timeout_seconds,
     }
     return {
-        "service_account_name": workload,
+        "service_account_name": workload.name,
         # Only an agent has something to ask the API for.
-        "automount_service_account_token": isinstance(load, Agent),
+        "automount_service_account_token": isinstance(config, Agent),
         "enable_service_links": False,
         "priority_class_name": priority,
-        "termination_grace_period_seconds": grace_period_seconds(chain),
+        "termination_grace_period_seconds": grace_period_seconds(workload.container.timeouts),
         "security_context": {
             "run_as_non_root": True,
             "run_as_user": OWNER,
             "run_as_group": OWNER,
             "seccomp_profile": {"type": "RuntimeDefault"},
         },
-        "node_selector": _nodes(fleet, load),
-        "topology_spread_constraints": _spread(workload, load, fleet, stack),
+        "node_selector": _nodes(fleet.config, config),
+        "topology_spread_constraints": _spread(workload, fleet),
         "affinity": {
             "pod_anti_affinity": {
                 "preferred_during_scheduling_ignored_during_execution": [
@@ -97,7 +92,7 @@ def pod_spec(
                         "weight": 100,
                         "pod_affinity_term": {
                             "topology_key": _NODE,
-                            "label_selector": {"match_labels": selector(workload, stack)},
+                            "label_selector": {"match_labels": selector(workload.name, stack)},
                         },
                     }
                 ]
@@ -105,7 +100,7 @@ def pod_spec(
         },
         "containers": [
             {
-                "name": workload,
+                "name": workload.name,
                 "image": image,
                 # By its digest, an image that is there is the right one.
                 "image_pull_policy": "IfNotPresent",
@@ -136,7 +131,7 @@ def pod_spec(
                 "security_context": {
                     "allow_privilege_escalation": False,
                     "privileged": False,
-                    "read_only_root_filesystem": not load.writable_root,
+                    "read_only_root_filesystem": not config.writable_root,
                     "capabilities": {"drop": ["ALL"]},
                 },
                 "volume_mounts": mounts,
@@ -161,16 +156,17 @@ def _nodes(fleet: Fleet, load: Server | Agent) -> dict[str, str]:
 
 
 def _spread(
-    workload: str, load: Server | Agent, fleet: Fleet, stack: Stack
+    workload: Workload, fleet: ResolvedFleet
 ) -> list[k8s.core.v1.TopologySpreadConstraintArgsDict]:
     """Over zones and nodes, and over capacities so that not every copy is on spare ones."""
-    keys = [_ZONE, _NODE, *([CAPACITY_LABELS[fleet.cluster.nodes][0]] if load.spot else [])]
+    capacity, _ = CAPACITY_LABELS[fleet.config.cluster.nodes]
+    keys = [_ZONE, _NODE, *([capacity] if workload.config.spot else [])]
     return [
         {
             "topology_key": key,
             "max_skew": 1,
             "when_unsatisfiable": "ScheduleAnyway",
-            "label_selector": {"match_labels": selector(workload, stack)},
+            "label_selector": {"match_labels": selector(workload.name, fleet.stack)},
             # Copies of one revision are spread among themselves, while an older one still runs.
             "match_label_keys": ["pod-template-hash"],
         }

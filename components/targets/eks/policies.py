@@ -9,8 +9,8 @@ import pulumi_kubernetes as k8s
 
 from components.foundation import Foundation
 from components.targets.eks.labels import selector
-from core.fleet import PORT, Exposure, Fleet, Mesh
-from core.kubernetes import namespace
+from core.config.model import PORT, Exposure, Fleet, Mesh
+from core.resolved import ResolvedFleet, Workload
 from core.stack import Stack
 
 DNS_PORT = 53
@@ -62,24 +62,23 @@ def dns_servers(
 
 
 def open_edges(
-    name: str, *, fleet: Fleet, stack: Stack, opts: pulumi.ResourceOptions
+    name: str, *, fleet: ResolvedFleet, opts: pulumi.ResourceOptions
 ) -> dict[str, list[pulumi.Resource]]:
     """Opens every edge of the graph: out of the agent, and into the server.
 
     Args:
         name: The stem of the logical names.
         fleet: The fleet.
-        stack: The stack.
         opts: The options of all of them.
 
     Returns:
         The policies of the edges that begin or end at each workload, by workload.
     """
-    loads = dict(fleet.workloads())
-    made: dict[str, list[pulumi.Resource]] = {workload: [] for workload in loads}
-    port = _MESH_PORT if fleet.mesh is Mesh.ISTIO else PORT
-    for agent, server in fleet.edges():
-        ends = {end: namespace(fleet, loads[end]) for end in (agent, server)}
+    stack = fleet.stack
+    made: dict[str, list[pulumi.Resource]] = {workload: [] for workload in fleet.workloads}
+    port = _MESH_PORT if fleet.config.mesh is Mesh.ISTIO else PORT
+    for agent, server in fleet.graph.edges:
+        ends = {end: fleet.workloads[end].namespace for end in (agent, server)}
         # An underscore, which no workload's name has, parts the two ends in the logical names, a
         # dot in those of Kubernetes.
         for direction, here, there in (("Egress", agent, server), ("Ingress", server, agent)):
@@ -116,9 +115,8 @@ def open_edges(
 
 def open_to_gateway(
     name: str,
-    workload: str,
+    workload: Workload,
     *,
-    fleet: Fleet,
     stack: Stack,
     blocks: pulumi.Output[list[str]],
     opts: pulumi.ResourceOptions,
@@ -130,17 +128,15 @@ def open_to_gateway(
     Args:
         name: The stem of the logical name.
         workload: The workload.
-        fleet: The fleet.
         stack: The stack.
         blocks: The blocks of the load balancer's subnets.
         opts: The options of the object.
     """
-    load = dict(fleet.workloads())[workload]
     return k8s.networking.v1.NetworkPolicy(
         f"{name}-gateway",
-        metadata={"name": f"gateway.{workload}", "namespace": namespace(fleet, load)},
+        metadata={"name": f"gateway.{workload.name}", "namespace": workload.namespace},
         spec={
-            "pod_selector": {"match_labels": selector(workload, stack)},
+            "pod_selector": {"match_labels": selector(workload.name, stack)},
             "policy_types": ["Ingress"],
             "ingress": [
                 {

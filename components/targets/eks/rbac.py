@@ -6,16 +6,14 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.targets.eks.namespaces import DISCOVERY
-from core.fleet import Agent, Fleet
-from core.kubernetes import namespace
+from core.resolved import ResolvedFleet, Workload
 
 
 def let_discover(
     name: str,
-    agent: str,
-    load: Agent,
+    agent: Workload,
     *,
-    fleet: Fleet,
+    fleet: ResolvedFleet,
     labels: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> list[pulumi.Resource]:
@@ -26,7 +24,6 @@ def let_discover(
     Args:
         name: The stem of the logical names.
         agent: The agent, of which the service account has the name.
-        load: The agent.
         fleet: The fleet.
         labels: Its labels.
         opts: The options of all of them.
@@ -34,11 +31,11 @@ def let_discover(
     Returns:
         The objects, without which the agent's first pod finds no server.
     """
-    home = namespace(fleet, load)
+    home = agent.namespace
     services: dict[str, list[str]] = {home: []}
     made: list[pulumi.Resource] = []
-    for server in load.uses:
-        services.setdefault(namespace(fleet, fleet.servers[server]), []).append(server)
+    for server in agent.callees:
+        services.setdefault(fleet.workloads[server].namespace, []).append(server)
     for where, servers in services.items():
         rules: list[k8s.rbac.v1.PolicyRuleArgsDict] = []
         if where == home:
@@ -46,7 +43,7 @@ def let_discover(
         if servers:
             rules.append(_get("services", servers))
         # A dot, which no agent's name has: no two agents share a role.
-        called = f"discover.{agent}"
+        called = f"discover.{agent.name}"
         role = k8s.rbac.v1.Role(
             f"{name}-role-{where}",
             metadata={"name": called, "namespace": where, "labels": labels},
@@ -57,7 +54,7 @@ def let_discover(
             f"{name}-role-binding-{where}",
             metadata={"name": called, "namespace": where, "labels": labels},
             role_ref={"api_group": "rbac.authorization.k8s.io", "kind": "Role", "name": called},
-            subjects=[{"kind": "ServiceAccount", "name": agent, "namespace": home}],
+            subjects=[{"kind": "ServiceAccount", "name": agent.name, "namespace": home}],
             opts=opts,
         )
         made += [role, binding]

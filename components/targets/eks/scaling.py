@@ -4,7 +4,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.targets.eks.labels import selector
-from core.fleet import Replicas
+from core.config.model import Replicas
 from core.stack import Stack
 
 # Copies go slowly: what comes back soon would have had to start anew.

@@ -15,10 +15,10 @@ from components.targets.eks.observability import alarms, dashboard
 from components.targets.eks.provider import kubernetes_provider
 from components.targets.eks.workload import Workload
 from components.traffic import allow
-from core.discovery import chat_address, server_addresses
-from core.fleet import PORT, Chat, Fleet
-from core.kubernetes import CLUSTER_DOMAIN
-from core.stack import Stack
+from core.config.model import PORT
+from core.discovery import chat_address
+from core.resolved import ResolvedFleet
+from core.targets.eks.kubernetes import CLUSTER_DOMAIN
 
 
 class EksTarget(pulumi.ComponentResource):
@@ -50,8 +50,7 @@ class EksTarget(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         foundation: Foundation,
         gateway: Gateway,
         cluster_name: pulumi.Output[str],
@@ -63,7 +62,6 @@ class EksTarget(pulumi.ComponentResource):
         Args:
             name: The component's name.
             fleet: The fleet.
-            stack: The stack.
             foundation: The foundation.
             gateway: The gateway.
             cluster_name: What the cluster is called, or is to be called.
@@ -73,15 +71,13 @@ class EksTarget(pulumi.ComponentResource):
         super().__init__("mcp-platform:eks:Target", name, None, opts)
         cluster = (
             existing_cluster(cluster_name, parent=self)
-            if fleet.cluster.existing
-            else create_cluster(
-                name, cluster_name, fleet=fleet, stack=stack, foundation=foundation, parent=self
-            )
+            if fleet.config.cluster.existing
+            else create_cluster(name, cluster_name, fleet=fleet, foundation=foundation, parent=self)
         )
         rules = self._let_in(name, foundation, gateway, cluster)
         applying = kubernetes_provider(
             f"{name}-kubernetes",
-            kubeconfig=kubeconfig(cluster, stack.region, aws_config),
+            kubeconfig=kubeconfig(cluster, fleet.stack.region, aws_config),
             # Another cluster is another address; whatever else changes in how it is reached is no
             # reason to make every object anew.
             cluster_identifier=cluster.endpoint,
@@ -90,32 +86,29 @@ class EksTarget(pulumi.ComponentResource):
         base = Base(
             f"{name}-base",
             fleet=fleet,
-            stack=stack,
             foundation=foundation,
             gateway=gateway,
             cluster=cluster,
             opts=pulumi.ResourceOptions(parent=self, providers=[applying]),
         )
-        rendering = fleet.gitops and kubernetes_provider(
-            f"{name}-manifests", kubeconfig="", render_to=fleet.gitops.path, parent=self
+        follow = fleet.config.gitops
+        rendering = follow and kubernetes_provider(
+            f"{name}-manifests", kubeconfig="", render_to=follow.path, parent=self
         )
         described = pulumi.ResourceOptions(parent=self, providers=[rendering or applying])
         namespaces = Namespaces(
             f"{name}-namespaces",
             fleet=fleet,
-            stack=stack,
             foundation=foundation,
             cluster=cluster,
             needed=base.ready,
             opts=described,
         )
-        for workload, load in fleet.workloads():
+        for workload in fleet.workloads.values():
             Workload(
-                f"{name}-{workload}",
+                f"{name}-{workload.name}",
                 workload=workload,
-                load=load,
                 fleet=fleet,
-                stack=stack,
                 foundation=foundation,
                 gateway=gateway,
                 namespaces=namespaces,
@@ -123,41 +116,36 @@ class EksTarget(pulumi.ComponentResource):
                 opts=described,
             )
             alarms(
-                f"{name}-{workload}",
+                f"{name}-{workload.name}",
                 parent=self,
                 workload=workload,
-                load=load,
-                fleet=fleet,
                 cluster_name=cluster.name,
                 gateway=gateway,
                 topic_arn=foundation.observability.topic_arn,
             )
-        if fleet.gitops:
+        if follow:
             gitops.follow(
                 f"{name}-base",
-                gitops=fleet.gitops,
-                stack=stack,
-                loads=[load for _, load in fleet.workloads()],
+                gitops=follow,
+                stack=fleet.stack,
+                workloads=list(fleet.workloads.values()),
                 foundation=foundation,
                 cluster=cluster,
                 parent=base,
                 needed=base.ready,
             )
         self.gateway_url = gateway.url
-        self.dashboard = dashboard(
-            region=stack.region, cluster_name=cluster.name, fleet=fleet, gateway=gateway
-        )
+        self.dashboard = dashboard(fleet=fleet, cluster_name=cluster.name, gateway=gateway)
         self.parts: list[pulumi.Resource] = [gateway, self]
         """The components that answer requests."""
         self.endpoint = gateway.endpoint
         """What the fleet's domain leads to."""
         self.namespace = pulumi.Output.from_input(CLUSTER_DOMAIN)
-        self.server_addresses = pulumi.Output.from_input(server_addresses(fleet, stack))
+        self.server_addresses = pulumi.Output.from_input(fleet.server_addresses)
         self.chat = by_name(
             {
                 agent: gateway.url.apply(lambda url, agent=agent: chat_address(url, agent))
-                for agent, load in fleet.agents.items()
-                if load.expose and load.chat is Chat.WEBSOCKET
+                for agent in fleet.chats
             }
         )
         self.register_outputs(

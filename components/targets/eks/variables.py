@@ -3,28 +3,22 @@
 import pulumi
 
 from components.gateway.gateway import Gateway
-from core.discovery import server_addresses
+from core.config.model import PORT
 from core.environment import environment
-from core.fleet import PORT, Agent, Fleet, Server
-from core.kubernetes import service_host
-from core.stack import Stack
-from core.timeouts import Chain
+from core.resolved import ResolvedFleet, Workload
 
 
 def plain_variables(
-    workload: str,
-    load: Server | Agent,
-    *,
-    fleet: Fleet,
-    stack: Stack,
-    gateway: Gateway,
-    timeouts: Chain,
+    fleet: ResolvedFleet, workload: Workload, gateway: Gateway
 ) -> dict[str, pulumi.Input[str]]:
-    """The variables in plain text, by name: the contract's, and the workload's own."""
-    inside = service_host(fleet, workload)
+    """The variables in plain text of a workload's container, by name."""
+    addresses = {server: fleet.workloads[server].address for server in workload.callees}
+    inside = workload.host
     hosts = [f"{inside}:{PORT}", inside, gateway.host, pulumi.Output.concat(gateway.host, ":*")]
     return {
-        **environment(fleet, workload, load, timeouts, server_addresses(fleet, stack)),
+        **environment(
+            fleet.config, workload.name, workload.config, workload.container.timeouts, addresses
+        ),
         "MCP_ALLOWED_HOSTS": pulumi.Output.all(*hosts).apply(",".join),
         "MCP_ALLOWED_ORIGINS": gateway.url,
     }

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components.foundation.vault import Stored
-from core.names import short_hash
+from core.aws.names import short_hash
 
 VOLUME = "vault"
 """The volume whose mounting makes the driver fetch them."""

@@ -19,10 +19,11 @@ from components.targets.eks.rbac import let_discover
 from components.targets.eks.routes import bind
 from components.targets.eks.scaling import disruption_budget, scale
 from components.targets.eks.variables import plain_variables
-from core.fleet import PORT, Agent, Fleet, Server
-from core.iam import pod_trust
-from core.kubernetes import grace_period_seconds, namespace, timeouts_of
-from core.stack import Stack
+from core.aws.iam import pod_trust
+from core.config.model import PORT, Agent
+from core.resolved import ResolvedFleet
+from core.resolved import Workload as ResolvedWorkload
+from core.targets.eks.kubernetes import grace_period_seconds
 
 # How long a new copy may take: a node that is made for it, its image, its start.
 _ROLLOUT_SECONDS = 15 * 60
@@ -50,10 +51,8 @@ class Workload(pulumi.ComponentResource):
         self,
         name: str,
         *,
-        workload: str,
-        load: Server | Agent,
-        fleet: Fleet,
-        stack: Stack,
+        workload: ResolvedWorkload,
+        fleet: ResolvedFleet,
         foundation: Foundation,
         gateway: Gateway,
         namespaces: Namespaces,
@@ -65,9 +64,7 @@ class Workload(pulumi.ComponentResource):
         Args:
             name: The component's name.
             workload: The workload.
-            load: What the configuration says of it.
             fleet: The fleet.
-            stack: The stack.
             foundation: The foundation.
             gateway: The gateway.
             namespaces: The namespaces; its own is one of them.
@@ -76,51 +73,51 @@ class Workload(pulumi.ComponentResource):
             opts: The component's options.
         """
         super().__init__("mcp-platform:eks:Workload", name, None, opts)
-        self._name, self._workload, self._load, self._stack = name, workload, load, stack
-        self._namespace = namespace(fleet, load)
-        self._labels = labels(workload, load, stack)
+        self._name, self._workload, self._stack = name, workload, fleet.stack
+        config, namespace = workload.config, workload.namespace
+        marks = labels(workload, fleet.stack)
         self._metadata: k8s.meta.v1.ObjectMetaArgsDict = {
-            "name": workload,
-            "namespace": self._namespace,
-            "labels": self._labels,
+            "name": workload.name,
+            "namespace": namespace,
+            "labels": marks,
         }
         needed = namespaces.ready
         here = pulumi.ResourceOptions(parent=self, depends_on=needed)
-        secrets = foundation.vault.read_by(workload, load)
-        secrets_from = vault.vault_name(workload, secrets)
+        secrets = foundation.vault.read_by(workload.container)
+        secrets_from = vault.vault_name(workload.name, secrets)
         ready = [
             *rules,
-            *namespaces.edges[workload],
+            *namespaces.edges[workload.name],
             *self._identity(namespaces, foundation, here),
         ]
-        if isinstance(load, Agent):
-            ready += let_discover(name, workload, load, fleet=fleet, labels=self._labels, opts=here)
+        if isinstance(config, Agent):
+            ready += let_discover(name, workload, fleet=fleet, labels=marks, opts=here)
         if secrets:
             ready.append(
                 vault.provider_class(
                     f"{name}-vault",
                     called=secrets_from,
-                    namespace=self._namespace,
-                    labels=self._labels,
+                    namespace=namespace,
+                    labels=marks,
                     secrets=secrets,
                     opts=here,
                 )
             )
-        if load.storage and foundation.storage:
+        if config.storage and foundation.storage:
             ready.append(
                 files.volume_claim(
                     name,
-                    workload,
-                    namespace=self._namespace,
-                    labels=self._labels,
-                    stack=stack,
+                    workload.name,
+                    namespace=namespace,
+                    labels=marks,
+                    stack=fleet.stack,
                     storage=foundation.storage,
                     opts=here,
                 )
             )
             ready += foundation.storage.mount_targets
         service = self._service(here)
-        if route := gateway.routes.get(workload):
+        if route := gateway.routes.get(workload.name):
             after_service = pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*needed, service, route.rule],
@@ -131,10 +128,10 @@ class Workload(pulumi.ComponentResource):
             ready.append(
                 bind(
                     name,
-                    workload,
-                    namespace=self._namespace,
-                    labels=self._labels,
-                    nodes=fleet.cluster.nodes,
+                    workload.name,
+                    namespace=namespace,
+                    labels=marks,
+                    nodes=fleet.config.cluster.nodes,
                     route=route,
                     opts=after_service,
                 )
@@ -143,15 +140,13 @@ class Workload(pulumi.ComponentResource):
                 open_to_gateway(
                     name,
                     workload,
-                    fleet=fleet,
-                    stack=stack,
+                    stack=fleet.stack,
                     blocks=namespaces.gateway_blocks,
                     opts=here,
                 )
             )
-        chain = timeouts_of(load, gateway.idle_seconds if route else None)
-        ending = grace_period_seconds(chain)
-        patience = f"{_ROLLOUT_SECONDS + ending}s"
+        ending = grace_period_seconds(workload.container.timeouts)
+        timeout = f"{_ROLLOUT_SECONDS + ending}s"
         spec: k8s.apps.v1.DeploymentSpecArgsDict = {
             # Each old ReplicaSet would keep the Secret of its pods, with values that were rotated
             # since (the driver makes it the Secret's owner). A release is undone by Pulumi.
@@ -162,35 +157,25 @@ class Workload(pulumi.ComponentResource):
                 "type": "RollingUpdate",
                 "rolling_update": {"max_surge": "25%", "max_unavailable": 0},
             },
-            "selector": {"match_labels": selector(workload, stack)},
+            "selector": {"match_labels": selector(workload.name, fleet.stack)},
             "template": {
-                "metadata": {"labels": self._labels},
+                "metadata": {"labels": marks},
                 "spec": pod_spec(
                     workload,
-                    load,
                     fleet=fleet,
-                    stack=stack,
-                    image=foundation.images.uris[workload],
-                    variables=plain_variables(
-                        workload,
-                        load,
-                        fleet=fleet,
-                        stack=stack,
-                        gateway=gateway,
-                        timeouts=chain,
-                    ),
+                    image=foundation.images.uris[workload.name],
+                    variables=plain_variables(fleet, workload, gateway),
                     secrets=list(secrets),
                     secrets_from=secrets_from,
-                    chain=chain,
                     priority=namespaces.priority_class,
                 ),
             },
         }
-        scaled = load.replicas.min < load.replicas.max
+        scaled = workload.is_autoscaled
         # The autoscaler takes over from what Pulumi begins with; an engine that applies a manifest
         # again and again would fight it.
-        if not (scaled and fleet.gitops):
-            spec["replicas"] = load.replicas.min
+        if not (scaled and fleet.config.gitops):
+            spec["replicas"] = config.replicas.min
         deployment = k8s.apps.v1.Deployment(
             f"{name}-deployment",
             metadata={
@@ -209,26 +194,26 @@ class Workload(pulumi.ComponentResource):
                 depends_on=[*needed, *ready, service, *foundation.network.egress],
                 ignore_changes=["spec.replicas"] if scaled else None,
                 custom_timeouts=pulumi.CustomTimeouts(
-                    create=patience, update=patience, delete=patience
+                    create=timeout, update=timeout, delete=timeout
                 ),
             ),
         )
         disruption_budget(
             name,
-            workload,
+            workload.name,
             metadata=self._metadata,
-            stack=stack,
+            stack=fleet.stack,
             opts=here,
         )
         if scaled:
             scale(
                 name,
-                workload,
+                workload.name,
                 metadata=self._metadata,
-                replicas=load.replicas,
+                replicas=config.replicas,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
             )
-        self.deployment_name = pulumi.Output.from_input(workload)
+        self.deployment_name = pulumi.Output.from_input(workload.name)
         self.register_outputs({"deployment_name": self.deployment_name})
 
     def _identity(
@@ -241,21 +226,22 @@ class Workload(pulumi.ComponentResource):
             automount_service_account_token=False,
             opts=here,
         )
-        statements = pod_permissions(self._workload, self._load, foundation)
+        workload = self._workload
+        statements = pod_permissions(workload, foundation)
         if not statements:
             return [account]
         pod_role, ready = role(
             f"{self._name}-pod",
             parent=self,
-            trust=pod_trust(self._namespace, self._workload),
-            description=f"What {self._workload} of {self._stack.label} may do",
+            trust=pod_trust(workload.namespace, workload.name),
+            description=f"What {workload.name} of {self._stack.label} may do",
             statements=statements,
         )
         association = aws.eks.PodIdentityAssociation(
             f"{self._name}-identity",
             cluster_name=namespaces.cluster_name,
-            namespace=self._namespace,
-            service_account=self._workload,
+            namespace=workload.namespace,
+            service_account=workload.name,
             role_arn=pod_role.arn,
             opts=here,
         )
@@ -271,7 +257,7 @@ class Workload(pulumi.ComponentResource):
             },
             spec={
                 "type": "ClusterIP",
-                "selector": selector(self._workload, self._stack),
+                "selector": selector(self._workload.name, self._stack),
                 "ports": [
                     {
                         "name": "http",

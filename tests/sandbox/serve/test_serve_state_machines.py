@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.targets.aws_lambda import templates
-from core.state_machine import definition
+from core.targets.aws_lambda.state_machine import definition
 from sandbox.cloud import Cloud
 from sandbox.serve.runtime_api import FunctionError
 from tests.sandbox.clusters import put

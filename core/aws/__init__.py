@@ -1,0 +1,1 @@
+"""Facts of AWS that hold on every target: partitions, names, policies, models."""

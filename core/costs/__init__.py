@@ -1,0 +1,1 @@
+"""What a fleet costs: prices and usage."""

@@ -1,0 +1,146 @@
+"""Whether a fleet fits an Application Load Balancer and what stands behind it, on any target."""
+
+from collections.abc import Iterator
+
+from core import timeouts
+from core.config.errors import Fault, set_command, show
+from core.config.model import Exposure, Fleet, Gateway, Nat, Sessions, Target
+from core.discovery import protected_resource_metadata
+from core.images import ecr_repository
+from core.network import egress
+from core.sidecars import services
+
+# Elastic Load Balancing, "Quotas for your Application Load Balancers": 100 rules a load balancer
+# without the default ones, and 100 target groups.
+MAX_GATEWAY_ROUTES = 100
+
+# Amazon VPC quotas: 60 inbound and 60 outbound rules a security group.
+MAX_GROUP_RULES = 60
+
+# Elastic Load Balancing API reference, FixedResponseActionConfig, MessageBody.
+MAX_FIXED_RESPONSE = 1024
+
+
+def check(fleet: Fleet, region: str) -> Iterator[Fault]:
+    """Every reason why the fleet does not fit a load balancer in a region."""
+    yield from _request_times(fleet)
+    yield from _sessions_in_one_copy(fleet)
+    yield from _gateway_routes(fleet)
+    yield from _gateway_callers(fleet)
+    yield from _gateway_met_by_workloads(fleet)
+    yield from _metadata_fits(fleet)
+    yield from _reach_without_nat(fleet, region)
+
+
+def _request_times(fleet: Fleet) -> Iterator[Fault]:
+    for path, load in fleet.paths():
+        try:
+            timeouts.chain(load.max_request_seconds)
+        except ValueError as error:
+            yield Fault(
+                path=(*path, "max_request_seconds"),
+                got=show(load.max_request_seconds),
+                allowed=str(error),
+                fix=set_command((*path, "max_request_seconds"), timeouts.MAX_REQUEST_SECONDS),
+            )
+
+
+def _sessions_in_one_copy(fleet: Fleet) -> Iterator[Fault]:
+    # A sidecar alone needs no such rule: each copy of its agent talks to its own.
+    running = services(fleet)
+    for name, server in fleet.servers.items():
+        stateful = name in running and server.sessions is Sessions.LEGACY_STATEFUL
+        if stateful and server.replicas.max > 1:
+            yield Fault(
+                path=("servers", name, "replicas", "max"),
+                got=show(server.replicas.max),
+                allowed=(
+                    "1, since sessions: legacy-stateful keeps them in one copy's memory and MCP "
+                    "clients keep no cookie that would lead them back to it"
+                ),
+                fix=set_command(("servers", name, "replicas", "max"), 1),
+            )
+
+
+def _gateway_routes(fleet: Fleet) -> Iterator[Fault]:
+    # One rule a workload, and one for the metadata that tells clients where to get a token.
+    room = MAX_GATEWAY_ROUTES - (1 if fleet.gateway.auth else 0)
+    exposed = [path for path, load in fleet.paths() if load.expose]
+    if len(exposed) > room:
+        yield Fault(
+            path=("servers",),
+            got=f"{len(exposed)} workloads behind the gateway",
+            allowed=(
+                f"{room}, a load balancer's quota of rules; set expose: false on those that only "
+                "agents call, or spread the fleet over several stacks"
+            ),
+            fix=set_command((*exposed[-1], "expose"), value=False),
+        )
+
+
+def _gateway_callers(fleet: Fleet) -> Iterator[Fault]:
+    # One rule a block and port: a gateway with TLS also answers on port 80, to redirect.
+    room = MAX_GROUP_RULES // 2 if fleet.gateway.domain else MAX_GROUP_RULES
+    blocks = set(fleet.gateway.allow_cidrs)
+    if len(blocks) > room:
+        yield Fault(
+            path=("gateway", "allow_cidrs"),
+            got=f"{len(blocks)} blocks",
+            allowed=f"{room} at most, a security group's quota of rules",
+        )
+
+
+def _gateway_met_by_workloads(fleet: Fleet) -> Iterator[Fault]:
+    """Workloads that could call the gateway without a token, where they cannot be kept from it."""
+    # The addresses of a network of the stack's own can be left out of what workloads reach. AWS's
+    # services may stand in an existing one; without NAT gateways, on EKS, they do.
+    bare = fleet.target is Target.EKS and egress.nat(fleet) is Nat.NONE
+    example = Gateway.model_fields["auth"].examples or ()
+    if egress.meets_gateway(fleet) and (fleet.network.vpc or bare):
+        yield Fault(
+            path=("gateway", "auth"),
+            got="nothing, with a domain",
+            allowed=(
+                f"auth, or allow_cidrs with no address of the network ({egress.block(fleet)}): "
+                "workloads leave by the port that the gateway then answers on, and without a token "
+                "they would reach every workload behind it"
+            ),
+            fix=set_command(("gateway", "auth"), next(iter(example), None)),
+        )
+
+
+def _metadata_fits(fleet: Fleet) -> Iterator[Fault]:
+    gateway = fleet.gateway
+    if not (gateway.auth and gateway.domain):
+        return
+    length = len(protected_resource_metadata(gateway.auth, f"https://{gateway.domain}"))
+    if length > MAX_FIXED_RESPONSE:
+        yield Fault(
+            path=("gateway", "auth", "scopes"),
+            got=f"protected-resource metadata of {length} characters",
+            allowed=f"{MAX_FIXED_RESPONSE} at most, what a load balancer's fixed answer holds",
+        )
+
+
+def _reach_without_nat(fleet: Fleet, region: str) -> Iterator[Fault]:
+    """What a network without NAT gateways and with endpoints of AWS alone does not reach."""
+    if fleet.network.vpc or egress.nat(fleet) is not Nat.NONE:
+        return
+    nat = set_command(("network", "nat"), Nat.SINGLE.value)
+    for path, image in fleet.images():
+        repository = ecr_repository(image.uri or "")
+        if image.uri and not (repository and repository.region == region):
+            yield Fault(
+                path=(*path, "image", "uri"),
+                got=show(image.uri),
+                allowed=f"an image in an ECR repository of {region}, since network.nat is none",
+                fix=nat,
+            )
+    if fleet.gateway.auth and fleet.gateway.exposure is Exposure.PRIVATE:
+        yield Fault(
+            path=("gateway", "auth"),
+            got=show(fleet.gateway.auth.jwks_uri),
+            allowed="no auth, since network.nat is none: a private load balancer has no other way "
+            "to the issuer's keys",
+            fix=nat,
+        )

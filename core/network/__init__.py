@@ -1,0 +1,1 @@
+"""The network: address blocks, zones, egress."""

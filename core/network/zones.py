@@ -1,0 +1,125 @@
+"""Which availability zones a network may use, and which it gets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from core.config.errors import Fault, rm_command, set_command, show
+
+EXCLUDED: Final[Mapping[str, str]] = {
+    "use1-az3": "Fargate has no ARM64 there, and EKS takes no subnets",
+    "usw1-az2": "Fargate is not there, and EKS takes no subnets",
+    "cac1-az3": "EKS takes no subnets there",
+    "apne1-az3": "Fargate is not there",
+    "cnn1-az3": "Fargate is not there",
+    "cnn1-az4": "Fargate is not there",
+}
+"""Zones by id that no stack uses, on any target: a stack keeps its subnets when the target changes.
+
+Sources: Amazon ECS Developer Guide, "Supported Regions for Amazon ECS on AWS Fargate" (us-west-1,
+ap-northeast-1 and cn-north-1 list the zone ids that they support) and "Amazon ECS task definitions
+for 64-bit ARM workloads"; Amazon EKS User Guide, "View Amazon EKS networking requirements for VPC
+and subnets" (read 2026-12-01). A name such as us-east-1a is another zone in another account.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """The zones of a network.
+
+    Attributes:
+        names: The zone of each private subnet.
+        cluster: The positions of those subnets that the control plane of the stack's own EKS
+            cluster is in.
+    """
+
+    names: tuple[str, ...]
+    cluster: tuple[int, ...] = ()
+
+
+def usable(zones: Mapping[str, str]) -> list[str]:
+    """The zones that a network may use, in a stable order.
+
+    Args:
+        zones: The region's availability zones: the names in this account, and their ids.
+    """
+    return sorted(name for name, id_ in zones.items() if id_ not in EXCLUDED)
+
+
+def faults(wanted: Sequence[str], zones: Mapping[str, str]) -> list[Fault]:
+    """What is wrong with `network.zone_names` in this account.
+
+    Args:
+        wanted: The names.
+        zones: The region's availability zones: the names in this account, and their ids.
+    """
+    known = ", ".join(usable(zones))
+    return [
+        Fault(
+            path=("network", "zone_names", position),
+            got=_told(name, zones),
+            allowed=f"availability zones of this account: {known}",
+        )
+        for position, name in enumerate(wanted)
+        if name not in zones or zones[name] in EXCLUDED
+    ]
+
+
+def too_few(count: int, zones: Mapping[str, str]) -> Fault:
+    """The fault of a network that wants more zones than it may use."""
+    names = usable(zones)
+    return Fault(
+        path=("network", "zones"),
+        got=str(count),
+        allowed=f"at most {len(names)}: this account can use {', '.join(names) or 'none'} here",
+        fix=set_command(("network", "zones"), len(names)),
+    )
+
+
+def moved(living: Sequence[str], wanted: Sequence[str]) -> list[Fault]:
+    """What of `network.zone_names` moves subnets of a living stack.
+
+    Args:
+        living: The zones that the stack has had from the beginning, by position.
+        wanted: The names, or nothing.
+    """
+    if all(name == has for name, has in zip(wanted, living, strict=False)):
+        return []
+    return [
+        Fault(
+            path=("network", "zone_names"),
+            got=show(list(wanted)),
+            allowed=f"{', '.join(living)}, in this order, where the subnets of this stack are; "
+            "further zones come after them",
+            fix=rm_command(("network", "zone_names")),
+        )
+    ]
+
+
+def cluster_left(cluster: Sequence[str], names: Sequence[str]) -> list[Fault]:
+    """What of a network takes a zone away from a living EKS cluster.
+
+    Amazon EKS User Guide, "View Amazon EKS networking requirements for VPC and subnets": a cluster
+    keeps the zones that it was made with.
+
+    Args:
+        cluster: The zones of the cluster.
+        names: The zones of the network.
+    """
+    missing = [name for name in cluster if name not in names]
+    if not missing:
+        return []
+    return [
+        Fault(
+            path=("network",),
+            got=f"no private subnet in {', '.join(missing)}",
+            allowed=f"subnets in {', '.join(cluster)}: an EKS cluster keeps the zones that it was "
+            "made with",
+        )
+    ]
+
+
+def _told(name: str, zones: Mapping[str, str]) -> str:
+    if name not in zones:
+        return f"{name}, which this account does not have"
+    return f"{name}, which is {zones[name]}: {EXCLUDED[zones[name]]}"

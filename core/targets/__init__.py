@@ -1,0 +1,1 @@
+"""The targets: for each the same modules."""

@@ -1,0 +1,1 @@
+"""AWS Lambda, API Gateway and Step Functions."""

@@ -1,0 +1,425 @@
+"""Whether a fleet fits AWS Lambda and the REST API before it."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from core.aws import bedrock_models
+from core.config.errors import Fault, rm_command, set_command, show
+from core.config.model import Agent, Chat, Exposure, Fleet, Nat, Server, Sessions
+from core.discovery import api_host, server_addresses
+from core.environment import (
+    REQUEST_STATE_KEY,
+    SECRET_REFERENCES,
+    environment,
+    servers_environment,
+    variable,
+)
+from core.images import ecr_repository
+from core.network.cidrs import is_private
+from core.network.egress import inside
+from core.stack import Stack
+from core.targets.aws_lambda import limits, rest_api
+from core.timeouts import chain
+
+_ELSEWHERE = "ecs and eks can"
+_FITTING_CPU = 4096
+# Amazon Bedrock API reference, ToolResultBlock, status.
+_TOLD_OF_FAILURES = re.compile(r"(^|\.)(anthropic\.|amazon\.nova-)")
+
+
+def check(fleet: Fleet, region: str) -> Iterator[Fault]:
+    """Every reason why the fleet does not fit Lambda in a region."""
+    for path, load in fleet.paths():
+        if isinstance(load, Agent) and fleet.is_state_machine(load):
+            yield from _state_machine(path, load, region)
+            tells = servers_environment(fleet, load, _expected_addresses(fleet, region, load))
+            yield from _environment(path, tells)
+        else:
+            yield from _size(path, load)
+            yield from _time(path, load)
+            yield from _chat_time(path, load)
+            yield from _payloads(path, load)
+            yield from _files(path, load)
+            yield from _variables(fleet, region, path, load)
+    for name, server in fleet.servers.items():
+        yield from _state(("servers", name), server)
+    for name, agent in fleet.agents.items():
+        yield from _sidecars(("agents", name), agent)
+    yield from _images(fleet, region)
+    yield from _routes(fleet)
+    yield from _callers(fleet)
+    yield from _reach(fleet)
+    yield from _api_resources(fleet)
+
+
+def _state_machine(path: tuple[str, str], load: Agent, region: str) -> Iterator[Fault]:
+    proposed = bedrock_models.proposals(bedrock_models.EXAMPLE, region)
+    fix = set_command((*path, "models", 0), proposed[0]) if proposed else None
+    if not load.models:
+        yield Fault(
+            path=(*path, "models"),
+            got="nothing",
+            allowed="a model: runs_as: state-machine asks the first of them",
+            fix=fix,
+        )
+    if load.models and not _TOLD_OF_FAILURES.search(load.models[0]):
+        yield Fault(
+            path=(*path, "models", 0),
+            got=show(load.models[0]),
+            allowed=(
+                "a model of Anthropic's, or one of Amazon's Nova models: no other can be told that "
+                "a tool failed; an agent with runs_as: container asks any"
+            ),
+            fix=fix,
+        )
+    if load.chat is Chat.WEBSOCKET:
+        yield Fault(
+            path=(*path, "chat"),
+            got=load.chat.value,
+            allowed=f"{Chat.NONE.value}: a state machine holds no connection; a container can",
+            fix=rm_command((*path, "chat")),
+        )
+    most = limits.MAX_EXECUTION_SECONDS
+    if load.max_request_seconds > most:
+        yield Fault(
+            path=(*path, "max_request_seconds"),
+            got=show(load.max_request_seconds),
+            allowed=f"{most} at most, a year: Step Functions stops what runs longer",
+            fix=set_command((*path, "max_request_seconds"), most),
+        )
+    for field in ("storage", "secrets", "environment"):
+        declared = getattr(load, field)
+        if declared and load.image is None:
+            yield Fault(
+                path=(*path, field),
+                got="something that a container reads",
+                allowed="nothing: a state machine has no container that would read it",
+                fix=rm_command((*path, field)),
+            )
+    for field in ("max_request_mib", "max_response_mib"):
+        declared = getattr(load, field)
+        if declared is not None:
+            yield Fault(
+                path=(*path, field),
+                got=show(declared),
+                allowed="nothing: a state machine carries 256 KiB, less than one; a container can",
+                fix=rm_command((*path, field)),
+            )
+
+
+def _size(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
+    most = limits.MAX_MEMORY_MIB
+    needs = limits.memory_mib(load.cpu, load.memory)
+    if needs > most:
+        fitting = {"memory": most} if load.memory > most else {}
+        if limits.memory_mib(load.cpu, 0) > most:
+            fitting["cpu"] = _FITTING_CPU
+        yield Fault(
+            path=(*path, next(iter(fitting))),
+            got=f"cpu {load.cpu} with memory {load.memory}, which takes {needs} MiB of a function",
+            allowed=f"{most} MiB at most, and with it almost 6 vCPU; {_ELSEWHERE} do more",
+            fix=" && ".join(set_command((*path, key), value) for key, value in fitting.items()),
+        )
+    if load.image and (load.image.size_mib or 0) > limits.MAX_IMAGE_MIB:
+        yield Fault(
+            path=(*path, "image", "size_mib"),
+            got=show(load.image.size_mib),
+            allowed=f"{limits.MAX_IMAGE_MIB} at most; {_ELSEWHERE} run larger images",
+        )
+
+
+def _time(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
+    most = limits.MAX_TIMEOUT_SECONDS
+    if load.max_request_seconds > most:
+        yield Fault(
+            path=(*path, "max_request_seconds"),
+            got=show(load.max_request_seconds),
+            allowed=f"{most} at most: a function is stopped then; {_ELSEWHERE} wait longer",
+            fix=set_command((*path, "max_request_seconds"), most),
+        )
+
+
+def _chat_time(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
+    most = limits.MAX_CHAT_SECONDS
+    if not (isinstance(load, Agent) and load.chat is Chat.WEBSOCKET and load.expose):
+        return
+    if most < load.max_request_seconds <= limits.MAX_TIMEOUT_SECONDS:
+        yield Fault(
+            path=(*path, "max_request_seconds"),
+            got=f"{load.max_request_seconds}, with chat: {load.chat.value}",
+            allowed=(
+                f"{most} at most: API Gateway closes a connection that is silent for "
+                f"{limits.MAX_CHAT_IDLE_SECONDS} s, and the answer would find nobody; "
+                f"{_ELSEWHERE} wait longer"
+            ),
+            fix=set_command((*path, "max_request_seconds"), most),
+        )
+
+
+def _payloads(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
+    for field, most in (
+        ("max_request_mib", limits.MAX_REQUEST_MIB),
+        ("max_response_mib", limits.MAX_RESPONSE_MIB),
+    ):
+        declared = getattr(load, field)
+        if declared is not None and declared > most:
+            yield Fault(
+                path=(*path, field),
+                got=show(declared),
+                allowed=f"{most} at most, what an invocation carries; {_ELSEWHERE} carry more",
+                fix=set_command((*path, field), most),
+            )
+
+
+def _files(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
+    if load.writable_root:
+        yield Fault(
+            path=(*path, "writable_root"),
+            got="true",
+            allowed=(
+                "false: a function writes to /tmp alone, and to its files where storage mounts "
+                f"some; {_ELSEWHERE} write elsewhere"
+            ),
+            fix=rm_command((*path, "writable_root")),
+        )
+    if load.exec:
+        yield Fault(
+            path=(*path, "exec"),
+            got="true",
+            allowed=f"false: nobody can open a shell in a function; {_ELSEWHERE}",
+            fix=rm_command((*path, "exec")),
+        )
+    most = limits.MAX_MOUNT_CHARACTERS
+    if load.storage and len(limits.mount_path(load.storage.mount)) > most:
+        yield Fault(
+            path=(*path, "storage", "mount"),
+            got=f"a path of {len(load.storage.mount)} characters",
+            allowed=f"one that has {most} at most below /mnt; {_ELSEWHERE} mount longer ones",
+            fix=set_command((*path, "storage", "mount"), "/data"),
+        )
+
+
+def _variables(
+    fleet: Fleet, region: str, path: tuple[str, str], load: Server | Agent
+) -> Iterator[Fault]:
+    for name in load.environment:
+        if len(name) < limits.MIN_VARIABLE_NAME:
+            yield Fault(
+                path=(*path, "environment", name),
+                got=show(name),
+                allowed=f"names of {limits.MIN_VARIABLE_NAME} characters or more; {_ELSEWHERE} "
+                "set this one",
+                fix=rm_command((*path, "environment", name)),
+            )
+        if name in limits.RESERVED_VARIABLES or name.startswith(limits.ADAPTER_PREFIX):
+            yield Fault(
+                path=(*path, "environment", name),
+                got="a variable that Lambda or its web adapter sets",
+                allowed=f"names that nobody else sets; {_ELSEWHERE} set this one",
+                fix=rm_command((*path, "environment", name)),
+            )
+    yield from _environment(path, expected_variables(fleet, region, path[1], load))
+
+
+def _environment(path: tuple[str, str], variables: Mapping[str, str]) -> Iterator[Fault]:
+    takes = limits.environment_bytes(variables)
+    most = limits.MAX_ENVIRONMENT_BYTES
+    if takes > most:
+        yield Fault(
+            path=path,
+            got=f"an environment of {takes} bytes, with what the platform tells it",
+            allowed=(
+                f"{most} at most: fewer uses, secrets or variables, or shorter instructions; "
+                f"{_ELSEWHERE} take more"
+            ),
+        )
+
+
+# What a secret's ARN has around the secret's name in the configuration, at most.
+_AROUND_SECRET_NAME = 120
+
+# AWS Secrets Manager API reference, CreateSecret, VersionId: a UUID.
+_VERSION_ID = "0" * 36
+
+# What the web adapter is told, with the longest name of a workload, and where an agent's chat is.
+_FURTHER_BYTES = 300
+
+
+def expected_variables(
+    fleet: Fleet, region: str, workload: str, load: Server | Agent
+) -> dict[str, str]:
+    """A function's variables, with stand-ins of full length for what only AWS knows."""
+    given = {secret: declared.arn for secret, declared in fleet.secrets.items()}
+    references = {variable(name): _reference(name, given.get(name)) for name in load.secrets}
+    if isinstance(load, Server):
+        references[REQUEST_STATE_KEY] = _reference(workload)
+    host = fleet.gateway.domain or api_host(region)
+    seconds = min(load.max_request_seconds, limits.MAX_TIMEOUT_SECONDS)
+    addresses = _expected_addresses(fleet, region, load)
+    return environment(fleet, workload, load, chain(seconds), addresses) | {
+        "MCP_ALLOWED_HOSTS": f"{host},{api_host(region)}",
+        "MCP_ALLOWED_ORIGINS": f"https://{host}",
+        SECRET_REFERENCES: json.dumps(references),
+        "FURTHER": "0" * _FURTHER_BYTES,
+    }
+
+
+def _reference(name: str, arn: str | None = None) -> dict[str, str]:
+    return {
+        "SecretId": arn or "0" * (_AROUND_SECRET_NAME + len(name)),
+        "VersionId": _VERSION_ID,
+    }
+
+
+def _expected_addresses(fleet: Fleet, region: str, load: Server | Agent) -> dict[str, str]:
+    stack = Stack(project="mcp-platform", name="dev", region=region, production=False)
+    known = server_addresses(fleet, stack)
+    return {name: known.get(name, "") for name in _uses(load)}
+
+
+def _uses(load: Server | Agent) -> tuple[str, ...]:
+    return load.uses if isinstance(load, Agent) else ()
+
+
+def _state(path: tuple[str, str], server: Server) -> Iterator[Fault]:
+    if server.sessions is Sessions.LEGACY_STATEFUL:
+        yield Fault(
+            path=(*path, "sessions"),
+            got=server.sessions.value,
+            allowed=(
+                f"{Sessions.STATELESS.value}: two requests of a client may meet two copies of a "
+                f"function; {_ELSEWHERE} keep sessions"
+            ),
+            fix=rm_command((*path, "sessions")),
+        )
+    if server.subscriptions:
+        yield Fault(
+            path=(*path, "subscriptions"),
+            got="true",
+            allowed=(
+                "false: a stream that stays open is paid by the second and cut after "
+                f"{limits.MAX_TIMEOUT_SECONDS} s; {_ELSEWHERE} hold it"
+            ),
+            fix=rm_command((*path, "subscriptions")),
+        )
+
+
+def _sidecars(path: tuple[str, str], agent: Agent) -> Iterator[Fault]:
+    if agent.sidecars:
+        yield Fault(
+            path=(*path, "sidecars"),
+            got=show(list(agent.sidecars)),
+            allowed="none: a function is one container; ecs runs several in a task",
+            fix=rm_command((*path, "sidecars")),
+        )
+
+
+def _images(fleet: Fleet, region: str) -> Iterator[Fault]:
+    for path, image in fleet.images():
+        repository = ecr_repository(image.uri or "")
+        if image.uri and not (repository and repository.region == region):
+            yield Fault(
+                path=(*path, "image", "uri"),
+                got=show(image.uri),
+                allowed=f"an image in a private ECR repository of {region or 'the region'}: "
+                "Lambda takes no other; ecs and eks do",
+            )
+
+
+def _routes(fleet: Fleet) -> Iterator[Fault]:
+    """An API without methods cannot be deployed (API Gateway API reference, CreateDeployment)."""
+    hidden = [path for path, load in fleet.paths() if not load.expose]
+    if not hidden or rest_api.gateway_routes(fleet):
+        return
+    yield Fault(
+        path=(*hidden[0], "expose"),
+        got="false, as of all other workloads",
+        allowed=(
+            "true for one workload at least: a REST API without routes cannot be deployed, and "
+            f"nothing could be asked; {_ELSEWHERE} run workloads that nobody outside calls"
+        ),
+        fix=set_command((*hidden[0], "expose"), value=True),
+    )
+
+
+def _callers(fleet: Fleet) -> Iterator[Fault]:
+    gateway = fleet.gateway
+    if gateway.auth and gateway.exposure is Exposure.PRIVATE and not gateway.allow_cidrs:
+        yield Fault(
+            path=("gateway", "allow_cidrs"),
+            got="nothing",
+            allowed=(
+                "the blocks of public addresses that callers come from: a REST API stands in no "
+                "network, and exposure: private with auth says that not everybody may reach it; "
+                "the gateways of ecs and eks stand in one"
+            ),
+            fix=set_command(("gateway", "allow_cidrs", 0), "203.0.113.0/24"),
+        )
+    for name, agent in fleet.agents.items():
+        if gateway.allow_cidrs and not gateway.auth and agent.chat is Chat.WEBSOCKET:
+            yield Fault(
+                path=("agents", name, "chat"),
+                got=f"{agent.chat.value}, with gateway.allow_cidrs and without auth",
+                allowed=(
+                    f"{Chat.NONE.value}: a WebSocket API has no policy of its own, and only what "
+                    "checks tokens could hold callers to their addresses"
+                ),
+                fix=rm_command(("agents", name, "chat")),
+            )
+    for position, block in enumerate(gateway.allow_cidrs):
+        if is_private(block):
+            here = ("gateway", "allow_cidrs", position)
+            yield Fault(
+                path=here,
+                got=block,
+                allowed="blocks of public addresses: a REST API sees no others, and so nobody "
+                "would be let in from there; the gateways of ecs and eks see private ones",
+                fix=rm_command(here),
+            )
+
+
+def _reach(fleet: Fleet) -> Iterator[Fault]:
+    """What functions inside of a network without NAT gateways do not reach."""
+    if fleet.network.vpc or fleet.network.nat is not Nat.NONE:
+        return
+    loads = dict(fleet.workloads())
+    for name in inside(fleet):
+        load = loads[name]
+        section = "agents" if isinstance(load, Agent) else "servers"
+        if _uses(load):
+            yield Fault(
+                path=(section, name, "uses"),
+                got=f"{', '.join(_uses(load))}, from inside of a network without NAT",
+                allowed="network.nat: single or per-zone: the way to the servers is the internet",
+                fix=set_command(("network", "nat"), Nat.SINGLE.value),
+            )
+        elif isinstance(load, Agent) and load.chat is Chat.WEBSOCKET:
+            yield Fault(
+                path=(section, name, "chat"),
+                got=f"{load.chat.value}, from inside of a network without NAT",
+                allowed="network.nat: single or per-zone: the way back to a chat is the internet",
+                fix=set_command(("network", "nat"), Nat.SINGLE.value),
+            )
+        elif fleet.gateway.auth and not any(server == name for _, server in fleet.edges()):
+            yield Fault(
+                path=("gateway", "auth"),
+                got=f"tokens that {name} checks, from inside of a network without NAT",
+                allowed="network.nat: single or per-zone: the issuer's keys are on the internet",
+                fix=set_command(("network", "nat"), Nat.SINGLE.value),
+            )
+
+
+def _api_resources(fleet: Fleet) -> Iterator[Fault]:
+    most = limits.MAX_API_RESOURCES
+    for routes in (rest_api.gateway_routes(fleet), rest_api.internal_routes(fleet)):
+        count = len(rest_api.resources(routes))
+        if count > most:
+            yield Fault(
+                path=("servers",),
+                got=f"{count} resources in one REST API",
+                allowed=(
+                    f"{most}, an API's quota: two a workload, and a few for all; "
+                    "spread the fleet over several stacks"
+                ),
+            )

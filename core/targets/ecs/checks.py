@@ -1,0 +1,115 @@
+"""Whether a fleet fits Amazon ECS on Fargate and the load balancer before it."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from core.config.errors import Fault, KeyPath, rm_command, set_command, show
+from core.config.model import Agent, Fleet, Server
+from core.load_balancer import checks as load_balancer_checks
+from core.load_balancer.checks import MAX_GROUP_RULES
+from core.sidecars import containers, network_edges, services, task_size
+from core.targets.ecs import limits
+
+# Amazon ECS Developer Guide, "Amazon ECS service quotas": 10 containers a task definition.
+MAX_SIDECARS = 10 - 1
+
+# Amazon ECS API reference, ContainerDefinition, memory.
+MIN_CONTAINER_MIB = 6
+
+
+def check(fleet: Fleet, region: str) -> Iterator[Fault]:
+    """Every reason why the fleet does not fit ECS in a region."""
+    yield from _sizes(fleet)
+    yield from _sidecars(fleet)
+    yield from _shells_can_write(fleet)
+    yield from _group_rules(fleet)
+    yield from load_balancer_checks.check(fleet, region)
+
+
+def _sizes(fleet: Fleet) -> Iterator[Fault]:
+    running = services(fleet)
+    for path, load in fleet.paths():
+        task = containers(fleet, path[1], load)
+        # Where a sidecar has a fault of its own, the size is not known.
+        known = len(task) == 1 + (len(load.sidecars) if isinstance(load, Agent) else 0)
+        if path[1] in running and known and not limits.is_size(*task_size(task)):
+            yield _no_size(path, load, task_size(task))
+
+
+def _no_size(path: KeyPath, load: Server | Agent, size: tuple[int, int]) -> Fault:
+    """What is wrong with a task of this size, and how its workload's own share makes it right."""
+    (cpu, memory), near = size, limits.smallest(*size)
+    beside = size != (load.cpu, load.memory)
+    got = f"cpu {cpu} with memory {memory}{', its sidecars included' if beside else ''}"
+    allowed = limits.explain(cpu, memory)
+    if beside and near is None:
+        path = (*path, "sidecars")
+        return Fault(path=path, got=got, allowed=allowed, fix=rm_command(path))
+    near = near or limits.sizes()[-1]
+    changes = {"cpu": near.cpu - cpu, "memory": near.memory_mib - memory}
+    return Fault(
+        path=(*path, "memory" if cpu in limits.MEMORY_MIB else "cpu"),
+        got=got,
+        allowed=allowed,
+        fix=" && ".join(
+            set_command((*path, key), getattr(load, key) + change)
+            for key, change in changes.items()
+            if change
+        ),
+    )
+
+
+def _sidecars(fleet: Fleet) -> Iterator[Fault]:
+    for name, agent in fleet.agents.items():
+        if len(agent.sidecars) > MAX_SIDECARS:
+            here = ("agents", name, "sidecars")
+            further = range(len(agent.sidecars) - 1, MAX_SIDECARS - 1, -1)
+            yield Fault(
+                path=here,
+                got=f"{len(agent.sidecars)} sidecars",
+                allowed=f"{MAX_SIDECARS} at most, Amazon ECS's quota of containers in a task less "
+                "the agent's own",
+                fix=" && ".join(rm_command((*here, position)) for position in further),
+            )
+    # A container alone has all of its task's memory; beside others it has its own.
+    shares = {name for agent in fleet.agents.values() for name in agent.sidecars}
+    shares |= {name for name, agent in fleet.agents.items() if agent.sidecars}
+    for path, load in fleet.paths():
+        if path[1] in shares and load.memory < MIN_CONTAINER_MIB:
+            yield Fault(
+                path=(*path, "memory"),
+                got=show(load.memory),
+                allowed=f"{MIN_CONTAINER_MIB} or more, what a container beside others needs",
+                fix=set_command((*path, "memory"), MIN_CONTAINER_MIB),
+            )
+
+
+def _shells_can_write(fleet: Fleet) -> Iterator[Fault]:
+    # Amazon ECS Developer Guide, "Monitor Amazon ECS containers with ECS Exec": the SSM agent
+    # writes to the container's root file system.
+    for path, load in fleet.paths():
+        if load.exec and not load.writable_root:
+            yield Fault(
+                path=(*path, "exec"),
+                got="true",
+                allowed="false, or writable_root: true beside it: a shell needs a root to write to",
+                fix=set_command((*path, "writable_root"), value=True),
+            )
+
+
+def _group_rules(fleet: Fleet) -> Iterator[Fault]:
+    edges = list(network_edges(fleet))
+    for agent, count in Counter(agent for agent, _ in edges).items():
+        if count > MAX_GROUP_RULES:
+            yield Fault(
+                path=("agents", agent, "uses"),
+                got=f"{count} servers",
+                allowed=f"{MAX_GROUP_RULES} at most, a security group's quota of rules",
+            )
+    for server, count in Counter(server for _, server in edges).items():
+        if count > MAX_GROUP_RULES:
+            yield Fault(
+                path=("servers", server),
+                got=f"{count} agents that use it",
+                allowed=f"{MAX_GROUP_RULES} at most, a security group's quota of rules",
+            )

@@ -1,0 +1,115 @@
+"""What a fleet is in Kubernetes' own terms: namespaces, quantities, quotas, the end of a pod."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from core.config.model import Agent, Fleet, Server
+from core.timeouts import Chain, chain
+
+MILLICORES, CPU_UNITS = 1000, 1024
+"""One vCPU, as Kubernetes counts it and as the fleet's configuration does."""
+
+CLUSTER_DOMAIN = "svc.cluster.local"
+"""What the names of services end with, in every cluster of EKS."""
+
+AUTO_MODE_MAX_VCPUS, AUTO_MODE_MAX_MEMORY_GIB = 32, 256
+"""The largest node that EKS Auto Mode makes for a fleet: that of an r8g.8xlarge."""
+
+PRE_STOP_SECONDS = 30
+"""How long a pod that is to end goes on as before. Until then it is out of the load balancer and of
+the addresses of its service: the controllers that take it out are told of its end at the same time
+as its node (Kubernetes, "Pod Lifecycle", termination of pods)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """What the pods of a namespace may ask for together.
+
+    Attributes:
+        millicores: Thousandths of a vCPU.
+        memory_mib: Memory in MiB.
+        pods: How many there may be.
+    """
+
+    millicores: int
+    memory_mib: int
+    pods: int
+
+
+def namespace(fleet: Fleet, load: Server | Agent) -> str:
+    """The namespace of a workload: its team's, or the one of those that belong to none."""
+    return load.team or fleet.cluster.namespace
+
+
+def namespaces(fleet: Fleet) -> dict[str, dict[str, Server | Agent]]:
+    """The workloads by namespace and name, in the order of the configuration."""
+    result: dict[str, dict[str, Server | Agent]] = {}
+    for name, load in fleet.workloads():
+        result.setdefault(namespace(fleet, load), {})[name] = load
+    return result
+
+
+def service_host(fleet: Fleet, name: str) -> str:
+    """The name by which a workload's service is found inside the cluster."""
+    load = dict(fleet.workloads())[name]
+    return f"{name}.{namespace(fleet, load)}.{CLUSTER_DOMAIN}"
+
+
+def millicores(cpu: int) -> int:
+    """CPU units of the configuration as Kubernetes counts them, rounded up."""
+    return -(-cpu * MILLICORES // CPU_UNITS)
+
+
+def needs(load: Server | Agent) -> Quota:
+    """What a workload needs at its most, which is every copy twice.
+
+    A rolling update starts all the new ones while old ones still end what they have begun.
+    """
+    pods = 2 * load.replicas.max
+    return Quota(millicores=pods * millicores(load.cpu), memory_mib=pods * load.memory, pods=pods)
+
+
+def quota(fleet: Fleet, name: str) -> Quota:
+    """The quota of a namespace: its team's own, and what its workloads need for what it leaves out.
+
+    Args:
+        fleet: The fleet.
+        name: One of its namespaces.
+    """
+    most = [needs(load) for load in namespaces(fleet)[name].values()]
+    team = fleet.teams.get(name)
+    return Quota(
+        millicores=millicores(team.cpu)
+        if team and team.cpu
+        else sum(each.millicores for each in most),
+        memory_mib=(team and team.memory) or sum(each.memory_mib for each in most),
+        pods=(team and team.pods) or sum(each.pods for each in most),
+    )
+
+
+def timeouts_of(load: Server | Agent, alb_idle: int | None = None) -> Chain:
+    """The timeouts of a workload: Kubernetes waits until its longest request has ended."""
+    return chain(load.max_request_seconds, alb_idle=alb_idle, longest_stop=None)
+
+
+def grace_period_seconds(timeouts: Chain) -> int:
+    """How long a pod may take to end, from the decision to SIGKILL."""
+    return PRE_STOP_SECONDS + timeouts.stop_seconds
+
+
+def service_block(vpc_block: str) -> str:
+    """The IPv4 block of the cluster's services, which must not overlap with the VPC's.
+
+    One of the two that EKS chooses from by itself (Amazon EKS API reference,
+    KubernetesNetworkConfigRequest, serviceIpv4Cidr).
+    """
+    first, second = "172.20.0.0/16", "10.100.0.0/16"
+    return second if IPv4Network(first).overlaps(IPv4Network(vpc_block)) else first
+
+
+def callers(fleet: Fleet, server: str) -> Iterator[tuple[str, Agent]]:
+    """The agents that use a server, by name."""
+    for name, agent in fleet.agents.items():
+        if server in agent.uses:
+            yield name, agent

@@ -1,0 +1,199 @@
+"""The nodes of a cluster: what Graviton instances have, and what of it is left for workloads."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from core.config.model import Agent, Fleet, Server
+from core.targets.eks.kubernetes import (
+    AUTO_MODE_MAX_MEMORY_GIB,
+    AUTO_MODE_MAX_VCPUS,
+    CPU_UNITS,
+    MILLICORES,
+    namespaces,
+    needs,
+    quota,
+)
+
+_MIB_A_GIB = 1024
+
+# Amazon EC2 instance types guide, "Specifications for Amazon EC2 general purpose instances", and
+# those of compute and memory optimized ones: the same in the generations 6, 7 and 8.
+_FAMILIES = re.compile(r"([cmr])[678]g\.(\w+)")
+_GIB_A_VCPU: Final[Mapping[str, int]] = MappingProxyType({"c": 2, "m": 4, "r": 8})
+_VCPUS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "medium": 1,
+        "large": 2,
+        "xlarge": 4,
+        "2xlarge": 8,
+        "4xlarge": 16,
+        "8xlarge": 32,
+        "12xlarge": 48,
+        "16xlarge": 64,
+    }
+)
+
+# Amazon EC2 instance types guide, "Instance type naming conventions": what the processor is stands
+# behind the generation, and g is Graviton.
+_GRAVITON = re.compile(r"[a-z]+\d+g[a-z-]*\.[a-z0-9-]+")
+
+# Amazon EKS optimized AMI, nodeadm, kubelet defaults: by how many pods a node may run. As the VPC
+# CNI plugin counts addresses (its eni-max-pods.txt), and a managed node group at most: 110 below 30
+# vCPU, else 250 (Amazon EKS User Guide, "Assign more IP addresses to Amazon EKS nodes").
+_MAX_PODS: Final[Mapping[int, int]] = MappingProxyType(
+    {1: 8, 2: 29, 4: 58, 8: 58, 16: 110, 32: 234, 48: 234, 64: 250}
+)
+_KUBELET_MIB, _KUBELET_MIB_A_POD = 255, 11
+_EVICTION_MIB = 100
+
+# The same: of the first vCPU 6 %, of the second 1 %, of the next two 0.5 %, of all others 0.25 %.
+_KUBELET_MILLICORES: Final = (60, 10, 5, 5)
+_KUBELET_MILLICORES_A_FURTHER_VCPU = 2.5
+
+# Karpenter, Settings, VM_MEMORY_OVERHEAD_PERCENT: what hypervisor and kernel keep.
+_KERNEL_PERCENT = 7.5
+
+# What runs on every node, by what it asks for in the chart that its add-on is made of: CloudWatch
+# agent 250m and 128 MiB, Fluent Bit 50m and 25 MiB, Secrets Store CSI driver and AWS provider 120m
+# and 240 MiB, VPC CNI 50m, kube-proxy 100m. The last two are no pods in Auto Mode.
+_DAEMONS_MILLICORES, _DAEMONS_MIB = 570, 393
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """The size of an instance.
+
+    Attributes:
+        vcpus: vCPU.
+        memory_mib: Memory in MiB.
+    """
+
+    vcpus: int
+    memory_mib: int
+
+    def __str__(self) -> str:
+        """Say the size as AWS's tables do."""
+        return f"{self.vcpus} vCPU with {self.memory_mib // _MIB_A_GIB} GiB"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What of a node is left for workloads.
+
+    Attributes:
+        cpu: CPU units, 1024 a vCPU.
+        memory_mib: Memory in MiB.
+    """
+
+    cpu: int
+    memory_mib: int
+
+
+LARGEST_OF_AUTO_MODE: Final = Size(
+    vcpus=AUTO_MODE_MAX_VCPUS, memory_mib=AUTO_MODE_MAX_MEMORY_GIB * _MIB_A_GIB
+)
+"""The largest node that EKS Auto Mode makes for a fleet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolLimit:
+    """The most that the nodes of a pool may have together.
+
+    Attributes:
+        vcpus: vCPU.
+        memory_gib: Memory in GiB.
+    """
+
+    vcpus: int
+    memory_gib: int
+
+
+def auto_mode_types() -> Iterator[tuple[str, Size]]:
+    """The instance types that EKS Auto Mode may choose for a fleet, the cheapest first.
+
+    Of one generation, as its sizes and price relations are those of the others. None is larger than
+    the node pools admit (`AUTO_MODE_MAX_VCPUS`).
+    """
+    for what, vcpus in _VCPUS.items():
+        for family in "mr":
+            if 1 < vcpus <= AUTO_MODE_MAX_VCPUS and (known := size(f"{family}7g.{what}")):
+                yield f"{family}7g.{what}", known
+
+
+def smallest_node(cpu: int, memory_mib: int) -> tuple[str, Size] | None:
+    """The cheapest instance type of EKS Auto Mode that takes a pod; None if none does.
+
+    Args:
+        cpu: What the pod asks for in CPU units, 1024 a vCPU.
+        memory_mib: What it asks for in MiB.
+    """
+    for name, node in auto_mode_types():
+        left = room(node)
+        if cpu <= left.cpu and memory_mib <= left.memory_mib:
+            return name, node
+    return None
+
+
+def pool_limit(fleet: Fleet) -> PoolLimit:
+    """What bounds a node pool, so that a mistake cannot add nodes without end.
+
+    It is more than the fleet can need. Each pod that a workload may have, with every replica twice
+    during an update, gets a node of its own, the smallest that takes it. Where the quota of a team
+    is larger than that, twice the quota counts, since a node is never full. One more node of the
+    largest size is for add-ons, and for nodes that are replaced.
+
+    Args:
+        fleet: The fleet.
+    """
+    vcpus, memory = AUTO_MODE_MAX_VCPUS, AUTO_MODE_MAX_MEMORY_GIB
+    for name, loads in namespaces(fleet).items():
+        alone = [_alone(load) for load in loads.values()]
+        most = quota(fleet, name)
+        vcpus += max(sum(each.vcpus for each in alone), 2 * -(-most.millicores // MILLICORES))
+        memory += max(sum(each.memory_gib for each in alone), 2 * -(-most.memory_mib // _MIB_A_GIB))
+    return PoolLimit(vcpus=vcpus, memory_gib=memory)
+
+
+def _alone(load: Server | Agent) -> PoolLimit:
+    """What the nodes of a workload have, with each of its pods alone on one."""
+    found = smallest_node(load.cpu, load.memory)
+    node, pods = found[1] if found else LARGEST_OF_AUTO_MODE, needs(load).pods
+    return PoolLimit(vcpus=pods * node.vcpus, memory_gib=pods * node.memory_mib // _MIB_A_GIB)
+
+
+def is_graviton(instance_type: str) -> bool:
+    """Tell whether an instance type, such as m7g.large, is made with a Graviton processor."""
+    return _GRAVITON.fullmatch(instance_type) is not None
+
+
+def size(instance_type: str) -> Size | None:
+    """Look the size of an instance type up; None for a type that the table does not have."""
+    found = _FAMILIES.fullmatch(instance_type)
+    if found is None or found[2] not in _VCPUS:
+        return None
+    vcpus = _VCPUS[found[2]]
+    return Size(vcpus=vcpus, memory_mib=vcpus * _GIB_A_VCPU[found[1]] * _MIB_A_GIB)
+
+
+def room(node: Size) -> Room:
+    """Work out what a node has for workloads: not the kernel's, the kubelet's and the add-ons'.
+
+    It is an approximation: the kernel's share differs a little from type to type.
+
+    Args:
+        node: A size that an instance of the table has.
+
+    Returns:
+        What is left, rounded down.
+    """
+    further = max(node.vcpus - len(_KUBELET_MILLICORES), 0)
+    kubelet = sum(_KUBELET_MILLICORES[: node.vcpus]) + further * _KUBELET_MILLICORES_A_FURTHER_VCPU
+    left = node.vcpus * MILLICORES - kubelet - _DAEMONS_MILLICORES
+    kept = _KUBELET_MIB + _KUBELET_MIB_A_POD * _MAX_PODS[node.vcpus] + _EVICTION_MIB + _DAEMONS_MIB
+    return Room(
+        cpu=int(left * CPU_UNITS // MILLICORES),
+        memory_mib=int(node.memory_mib * (100 - _KERNEL_PERCENT) // 100) - kept,
+    )
