@@ -20,7 +20,8 @@ from typing import Any, NoReturn
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+from sandbox.home import ROOT, cloud_path, sandbox_home
+
 PLUGINS = ROOT / "sandbox" / "plugins"
 DEFAULT_STACK = "dev"
 
@@ -51,14 +52,10 @@ All other commands are those of pulumi:
 
 def main() -> NoReturn:
     """Runs `pulumi` with this process's arguments and ends with its exit status."""
-    if sys.argv[1:2] in (["serve"], ["token"]):
-        from sandbox.serve import main as own  # noqa: PLC0415 - pulumi's commands need none of it
-
-        sys.exit({"serve": own.serve, "token": own.token}[sys.argv[1]](sys.argv[2:]))
     if sys.argv[1:] in ([], ["help"], *([flag] for flag in HELP_FLAGS)):
         sys.stdout.write(OWN_COMMANDS)
         sys.stdout.flush()
-    home = Path(os.environ.get("SANDBOX_HOME") or ROOT / ".sandbox").resolve()
+    home = sandbox_home()
     stack_files = Path(os.environ.get("SANDBOX_STACKS") or ROOT).resolve()
     args = absolute_paths(sys.argv[1:], Path.cwd())
     project = write_project(home, stack_files)
@@ -161,7 +158,7 @@ def engine_environment(outer: Mapping[str, str], home: Path) -> dict[str, str]:
     }
     state = home / "state"
     state.mkdir(parents=True, exist_ok=True)
-    kept.setdefault("SANDBOX_CLOUD", str(home / "cloud.sqlite"))
+    kept["SANDBOX_CLOUD"] = str(cloud_path(home, kept))
     if "PULUMI_CONFIG_PASSPHRASE_FILE" not in kept:
         kept.setdefault("PULUMI_CONFIG_PASSPHRASE", "sandbox")
     return kept | {

@@ -14,15 +14,16 @@ from typing import Any
 import httpx2
 from rich.console import Console
 
-from sandbox.cli import ROOT
+from sandbox.home import ROOT
 
 QUESTION = (
     "what time is it now timezone=Asia/Tokyo; "
     "then add a note name=tokyo text=$previous replace=true; "
     "then read the note name=tokyo"
 )
-"""Needs both servers of the example fleet, and an answer of the one for the other. On a laptop the
-agent's model is a planner that knows no more than such clauses (sandbox/serve/model.py)."""
+"""Uses both servers of the example fleet; the second call needs the result of the first. In the
+sandbox, the agent's model is a planner (sandbox/serve/bedrock/planner.py), which reads only
+such clauses."""
 
 _SERVING = "serving "
 _WIDTH = 120

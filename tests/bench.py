@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 
 from sandbox import cli
+from sandbox.home import ROOT
 
 SIZES = (1, 10, 100, 500)
 STACK = "bench"
@@ -143,7 +144,7 @@ def measure(servers: int, runs: int) -> list[str]:
     """Measures one size and returns the cells of its row."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        of_fleet = preview(folder / "fleet", fleet(servers), cli.ROOT, runs)
+        of_fleet = preview(folder / "fleet", fleet(servers), ROOT, runs)
         resources = folder / "resources.json"
         resources.write_text(json.dumps(of_fleet.resources))
         cells = [str(servers), str(len(of_fleet.resources)), f"{of_fleet.seconds:.1f}"]

@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from sandbox.cloud import Cloud
-from sandbox.providers.kubernetes.tree import part, parts
-from sandbox.serve.forwarding import answer
+from sandbox.cloud.store import Cloud
+from sandbox.serve.http.forwarding import answer
+from sandbox.serve.http.router import host
 from sandbox.serve.plan import Application, Deployed, DeployedError, Receive, Scope, Send
-from sandbox.serve.router import host
+from sandbox.values.tree import part, parts
 
 _KEY_ID = "sandbox"
 _KEY_BITS = 2048

@@ -15,22 +15,18 @@ from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sandbox.cli import ROOT
-from sandbox.cloud import Cloud
-from sandbox.serve import (
-    aws_apis,
-    aws_lambda,
-    ecs,
-    eks,
-    load_balancer,
-    proxy,
-    rest_api,
-    runtime_api,
-)
-from sandbox.serve.certificates import Authority, authority
-from sandbox.serve.forwarding import answer
-from sandbox.serve.images import lay_out
+from sandbox.cloud.store import Cloud
+from sandbox.home import cloud_path, sandbox_home
+from sandbox.serve.api_gateway import rest_api
+from sandbox.serve.aws_apis import applications
+from sandbox.serve.functions import runtime_api
+from sandbox.serve.http import proxy
+from sandbox.serve.http.certificates import Authority, authority
+from sandbox.serve.http.forwarding import answer
+from sandbox.serve.http.router import entry, nobody, router
+from sandbox.serve.http.workload_names import application as workload_names
 from sandbox.serve.issuers import Issuers
+from sandbox.serve.load_balancer import listeners
 from sandbox.serve.plan import (
     Application,
     Deployed,
@@ -40,10 +36,10 @@ from sandbox.serve.plan import (
     Scope,
     Send,
 )
-from sandbox.serve.processes import Supervisor
-from sandbox.serve.router import entry, nobody, router
-from sandbox.serve.table import live
-from sandbox.serve.workload_names import application as workload_names
+from sandbox.serve.processes.images import lay_out
+from sandbox.serve.processes.supervisor import Supervisor
+from sandbox.serve.processes.table import live
+from sandbox.serve.readers import aws_lambda, ecs, eks
 
 PORT = 8800
 _LARGEST_PORT = 65535
@@ -88,7 +84,7 @@ def serve(args: Sequence[str]) -> int:
         help="print the logs of these workloads, or of all, in the place of the table",
     )
     given = parser.parse_args(args)
-    home = _home()
+    home = sandbox_home()
     try:
         cloud = _cloud(home)
         _log_to(home / "serve")
@@ -124,7 +120,7 @@ def token(args: Sequence[str]) -> int:
         "--seconds", type=int, default=3600, help="how long it is good for (%(default)s)"
     )
     given = parser.parse_args(args)
-    home = _home()
+    home = sandbox_home()
     try:
         cloud = _cloud(home)
         issuers = Issuers(home, cloud, _deployed(cloud))
@@ -159,10 +155,6 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _home() -> Path:
-    return Path(os.environ.get("SANDBOX_HOME") or ROOT / ".sandbox").resolve()
-
-
 @contextmanager
 def _alone(home: Path) -> Generator[None]:
     """Keeps a second command from the images and files under the processes of the first."""
@@ -178,7 +170,7 @@ def _alone(home: Path) -> Generator[None]:
 
 
 def _cloud(home: Path) -> Cloud:
-    path = Path(os.environ.get("SANDBOX_CLOUD") or home / "cloud.sqlite")
+    path = cloud_path(home, os.environ)
     if not path.exists():
         raise DeployedError("nothing is deployed in this sandbox; run make up first")
     try:
@@ -289,9 +281,9 @@ def _hosts(
     gateway = (
         rest_api.application(cloud, deployed, supervisor, runtime)
         if deployed.target == "lambda"
-        else load_balancer.application(cloud, deployed, supervisor, issuers)
+        else listeners.application(cloud, deployed, supervisor, issuers)
     )
-    return {**issuers.applications(), **aws_apis.applications(cloud, deployed), **gateway}
+    return {**issuers.applications(), **applications.applications(cloud, deployed), **gateway}
 
 
 async def _forbid(_scope: Scope, _receive: Receive, send: Send) -> None:

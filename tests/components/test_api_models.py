@@ -7,11 +7,11 @@ from typing import Any, cast
 
 import pytest
 
+from sandbox.engine.provider import Call, Failure
 from sandbox.providers.aws import api_models, check
 from sandbox.providers.aws.api_models import table
 from sandbox.providers.aws.nodes import plan
 from sandbox.providers.aws.service_models import Member
-from sandbox.providers.base import Call, Failure
 from tests.components import fleets
 from tests.components.recording import ROOT, Resource, Secret, example, run
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.serve import states
+from sandbox.serve.step_functions import interpreter
 
 
 @dataclass
-class Execution(states.Execution):
+class Execution(interpreter.Execution):
     """How an execution went, and the longest wait before each further attempt, in seconds."""
 
     waits: list[float] = field(default_factory=list[float])
@@ -21,7 +21,7 @@ def run(
     """Runs an execution to its end, with tasks that are plain functions."""
     execution = Execution()
 
-    def task(do: Callable[[Any], Any]) -> states.Task:
+    def task(do: Callable[[Any], Any]) -> interpreter.Task:
         async def done(arguments: object) -> object:
             return do(arguments)
 
@@ -31,5 +31,5 @@ def run(
         execution.waits.append(seconds)
 
     made = {resource: task(do) for resource, do in tasks.items()}
-    asyncio.run(states.run(definition, given, made, execution=execution, wait=noted))
+    asyncio.run(interpreter.run(definition, given, made, execution=execution, wait=noted))
     return execution

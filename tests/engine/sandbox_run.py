@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.cloud import Cloud
+from sandbox.cloud.store import Cloud
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "dev"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.cloud import Thing
+from sandbox.cloud.store import Thing
 from sandbox.providers.kubernetes.objects import object_id
 from tests.engine.program_run import Elsewhere, copy_program, create_elsewhere
 from tests.engine.sandbox_run import ROOT, STACK, Sandbox, create

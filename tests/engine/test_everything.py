@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.cloud import Thing
+from sandbox.cloud.store import Thing
 from tests.engine.sandbox_run import STACK, Sandbox
 from tests.engine.test_switch import DOMAIN, LOG_ROLE
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sandbox.serve.api_deployments import with_copies
+from sandbox.serve.api_gateway.deployments import with_copies
 from tests.engine.sandbox_run import ROOT, STACK, Sandbox
 
 pytestmark = pytest.mark.engine

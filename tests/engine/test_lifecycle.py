@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.faults import FAILED
+from sandbox.cloud.fault_injection import FAILED
 from tests.engine.sandbox_run import STACK, Sandbox
 
 pytestmark = pytest.mark.engine

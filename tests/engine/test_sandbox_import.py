@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from sandbox.cloud import Thing
+from sandbox.cloud.store import Thing
 from tests.engine.sandbox_run import STACK, Sandbox
 
 pytestmark = pytest.mark.engine

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud, Thing
-from sandbox.serve import aws_lambda
+from sandbox.cloud.store import Cloud, Thing
 from sandbox.serve.plan import GATEWAY
+from sandbox.serve.readers import aws_lambda
 from tests.engine.sandbox_run import Sandbox, create
 from tests.engine.test_switch import DOMAIN
 from tests.sandbox.serve.apis import (

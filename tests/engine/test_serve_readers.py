@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Thing
-from sandbox.serve import ecs, eks
+from sandbox.cloud.store import Thing
 from sandbox.serve.plan import GATEWAY, OPERATOR, Deployed, DeployedError, Process
+from sandbox.serve.readers import ecs, eks
 from tests.engine.sandbox_run import Sandbox, create
 
 pytestmark = pytest.mark.engine

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.cloud import Thing
+from sandbox.cloud.store import Thing
 from tests.engine.sandbox_run import STACK, Sandbox, create
 
 pytestmark = pytest.mark.engine

@@ -4,10 +4,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.cloud import Cloud, Thing
-from sandbox.providers.base import Call, Context, Made
+from sandbox.cloud.store import Cloud, Thing
+from sandbox.engine.provider import Call, Context, Made
 from sandbox.providers.kubernetes.provider import PROVIDER
-from sandbox.providers.wire import dotted
+from sandbox.values.wire import dotted
 
 NAME, SERVER = "fleet", "https://fleet"
 LABELS: Mapping[str, str] = {"app": "clock"}

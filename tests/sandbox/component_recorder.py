@@ -19,7 +19,7 @@ from pulumi.runtime import mocks, rpc
 from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.stack import wait_for_rpcs
 
-from sandbox.providers.components import ComponentProvider
+from sandbox.engine.components import ComponentProvider
 
 RECORDS: dict[str, Any] = json.loads(
     (Path(__file__).parent / "data" / "component_records.json").read_text(encoding="utf-8")

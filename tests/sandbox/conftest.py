@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud
+from sandbox.cloud.store import Cloud
+from sandbox.engine.provider import Call, Checked, Context, Difference, Made
 from sandbox.providers.aws.provider import PROVIDER
-from sandbox.providers.base import Call, Checked, Context, Difference, Made
 
 SEED = b"0123456789abcdef"
 

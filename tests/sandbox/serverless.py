@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sandbox.providers.base import Made
+from sandbox.engine.provider import Made
 
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"

@@ -10,7 +10,7 @@ from sandbox.providers.aws.api_models import matches, table
 from sandbox.providers.aws.constraints import _KEYWORDS as KEYWORDS
 from sandbox.providers.aws.nodes import plan
 from sandbox.providers.aws.service_models import Member, _load, call
-from sandbox.providers.wire import UNKNOWN
+from sandbox.values.wire import UNKNOWN
 
 TYPES = sorted(table().types)
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"

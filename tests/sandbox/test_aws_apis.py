@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Thing
-from sandbox.providers.base import Change, Made, RefusedError
-from sandbox.providers.wire import UNKNOWN
+from sandbox.cloud.store import Thing
+from sandbox.engine.provider import Change, Made, RefusedError
+from sandbox.values.wire import UNKNOWN
 from tests.sandbox.serverless import (
     API,
     DEPLOYMENT,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.providers.wire import UNKNOWN
+from sandbox.values.wire import UNKNOWN
 
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.providers.base import Made, RefusedError
+from sandbox.engine.provider import Made, RefusedError
 
 ADDON = "aws:eks/addon:Addon"
 ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.providers.base import Change, RefusedError
-from sandbox.providers.wire import UNKNOWN
+from sandbox.engine.provider import Change, RefusedError
+from sandbox.values.wire import UNKNOWN
 from tests.sandbox.serverless import (
     ALIAS,
     DIGEST,

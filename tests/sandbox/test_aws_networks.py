@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from sandbox.engine.provider import Made, RefusedError
 from sandbox.providers.aws.zones import zone_id
-from sandbox.providers.base import Made, RefusedError
 from tests.sandbox.test_aws_eks import CLUSTER as KUBERNETES
 from tests.sandbox.test_aws_eks import cluster_inputs
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from sandbox.engine.provider import Call, Change, Made, RefusedError
 from sandbox.providers.aws.provider import PROVIDER
-from sandbox.providers.base import Call, Change, Made, RefusedError
-from sandbox.providers.wire import UNKNOWN
+from sandbox.values.wire import UNKNOWN
 
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from sandbox.engine.provider import Change, RefusedError
 from sandbox.providers.aws.documents import faults
-from sandbox.providers.base import Change, RefusedError
-from sandbox.providers.wire import UNKNOWN
+from sandbox.values.wire import UNKNOWN
 from tests.sandbox.serverless import LOG_GROUP, make_role
 
 MACHINE = "aws:sfn/stateMachine:StateMachine"

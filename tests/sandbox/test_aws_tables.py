@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sandbox.providers import sdk
+from sandbox.engine import sdk
 from sandbox.providers.aws import demands
 from sandbox.providers.aws.functions import _table as functions
 from sandbox.providers.aws.nodes import NO_SCHEMA, plan

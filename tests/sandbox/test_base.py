@@ -11,11 +11,9 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, status_pb2
 from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
-from sandbox.cloud import Cloud
-from sandbox.faults import FAILED, Fault
-from sandbox.providers import randomness
-from sandbox.providers.aws.provider import PROVIDER, VERSION
-from sandbox.providers.base import (
+from sandbox.cloud.fault_injection import FAILED, Fault
+from sandbox.cloud.store import Cloud
+from sandbox.engine.provider import (
     Call,
     Change,
     Checked,
@@ -26,7 +24,9 @@ from sandbox.providers.base import (
     compare,
     start,
 )
-from sandbox.providers.wire import UNKNOWN, decode, dotted, encode, has_unknown
+from sandbox.providers.aws.provider import PROVIDER, VERSION
+from sandbox.providers.random import provider as randomness
+from sandbox.values.wire import UNKNOWN, decode, dotted, encode, has_unknown
 
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 SECRET = "aws:secretsmanager/secret:Secret"

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from sandbox import cli
+from sandbox.home import ROOT
 
 
 @pytest.mark.parametrize(
@@ -139,12 +140,12 @@ def test_the_project_is_the_roots_with_what_it_finds_by_path_found_from_the_sand
 ):
     folder = cli.write_project(home, tmp_path)
     assert folder == home / "project"
-    root = cli.load_yaml(cli.ROOT / "Pulumi.yaml")
+    root = cli.load_yaml(ROOT / "Pulumi.yaml")
     written = cli.load_yaml(folder / "Pulumi.yaml")
-    assert (folder / written["main"]).resolve() == cli.ROOT
+    assert (folder / written["main"]).resolve() == ROOT
     assert (folder / written["stackConfigDir"]).resolve() == tmp_path.resolve()
     virtualenv = written["runtime"]["options"]["virtualenv"]
-    assert os.path.normpath(folder / virtualenv) == str(cli.ROOT / ".venv")
+    assert os.path.normpath(folder / virtualenv) == str(ROOT / ".venv")
     assert not any(
         Path(path).is_absolute()
         for path in (written["main"], written["stackConfigDir"], virtualenv)
@@ -296,7 +297,7 @@ _FAILS, _WORKS = ["false"], ["true"]
 
 
 def _existing(home: Path, *stacks: str) -> None:
-    project = cli.load_yaml(cli.ROOT / "Pulumi.yaml")["name"]
+    project = cli.load_yaml(ROOT / "Pulumi.yaml")["name"]
     folder = home / "state" / ".pulumi" / "stacks" / project
     folder.mkdir(parents=True)
     for stack in stacks:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud, TakenError, Thing
+from sandbox.cloud.store import Cloud, TakenError, Thing
 
 
 def thing(id_: str, **changes: Any) -> Thing:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud
-from sandbox.providers.base import Call, Change, Context, Made, RefusedError
-from sandbox.providers.docker_build import IMAGE, PROVIDER, content_hash, files
-from sandbox.providers.wire import UNKNOWN
+from sandbox.cloud.store import Cloud
+from sandbox.engine.provider import Call, Change, Context, Made, RefusedError
+from sandbox.providers.docker_build.provider import IMAGE, PROVIDER, content_hash, files
+from sandbox.values.wire import UNKNOWN
 
 REPOSITORY = "aws:ecr/repository:Repository"
 

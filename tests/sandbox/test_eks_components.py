@@ -10,7 +10,7 @@ import pulumi
 import pytest
 from pulumi.runtime import rpc
 
-from sandbox.providers.components import Child
+from sandbox.engine.components import Child
 from sandbox.providers.eks import cluster as clusters
 from sandbox.providers.eks import core
 from sandbox.providers.eks.nodes import ami_type

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.cloud import Cloud
-from sandbox.faults import MAX_ATTEMPTS, Fault, FaultError, inject, load
+from sandbox.cloud.fault_injection import MAX_ATTEMPTS, Fault, FaultError, inject, load
+from sandbox.cloud.store import Cloud
 
 SERVICE = "aws:ecs/service:Service"
 

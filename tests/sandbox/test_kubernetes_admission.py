@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud
-from sandbox.providers.base import Made, RefusedError
+from sandbox.cloud.store import Cloud
+from sandbox.engine.provider import Made, RefusedError
 from sandbox.providers.kubernetes import pod_security
 from sandbox.providers.kubernetes.quantities import amount
 from tests.sandbox.clusters import LABELS, NAME, Cluster, changed, put

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud
-from sandbox.providers.base import RefusedError
+from sandbox.cloud.store import Cloud
+from sandbox.engine.provider import RefusedError
 from tests.sandbox.clusters import NAME, Cluster, changed, put
 
 AUTO, INSTALLED = (

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud
-from sandbox.providers.base import RefusedError
-from sandbox.providers.wire import UNKNOWN
+from sandbox.cloud.store import Cloud
+from sandbox.engine.provider import RefusedError
+from sandbox.values.wire import UNKNOWN
 from tests.sandbox.clusters import NAME, Cluster, changed, put
 
 RELEASE = "helm.sh/v3:Release"

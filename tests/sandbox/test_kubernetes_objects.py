@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud, Thing
-from sandbox.providers.base import REPLACING, Call, Context, Made, RefusedError
+from sandbox.cloud.store import Cloud, Thing
+from sandbox.engine.provider import REPLACING, Call, Context, Made, RefusedError
 from sandbox.providers.kubernetes import kinds, syntax
 from sandbox.providers.kubernetes.provider import PROVIDER
-from sandbox.providers.wire import UNKNOWN, dotted
+from sandbox.values.wire import UNKNOWN, dotted
 from tests.sandbox.clusters import changed
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"

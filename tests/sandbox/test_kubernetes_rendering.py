@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.cloud import Cloud
-from sandbox.providers.base import REPLACING, Call, Context, RefusedError
+from sandbox.cloud.store import Cloud
+from sandbox.engine.provider import REPLACING, Call, Context, RefusedError
 from sandbox.providers.kubernetes.provider import PROVIDER
-from sandbox.providers.wire import UNKNOWN, dotted
+from sandbox.values.wire import UNKNOWN, dotted
 
 CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
 CRD = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"

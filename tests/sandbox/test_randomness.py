@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud
-from sandbox.providers.base import Call, Change, Context
-from sandbox.providers.randomness import PROVIDER
-from sandbox.providers.wire import UNKNOWN
+from sandbox.cloud.store import Cloud
+from sandbox.engine.provider import Call, Change, Context
+from sandbox.providers.random.provider import PROVIDER
+from sandbox.values.wire import UNKNOWN
 
 PASSWORD = "random:index/randomPassword:RandomPassword"
 STRING = "random:index/randomString:RandomString"

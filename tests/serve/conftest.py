@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Thing
+from sandbox.cloud.store import Thing
 from tests.engine.sandbox_run import Sandbox, create
 from tests.serve.served import Served, serving
 

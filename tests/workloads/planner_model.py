@@ -1,4 +1,4 @@
-"""The model of the laptop (sandbox/serve/model.py), for an agent in the tests' own process."""
+"""The sandbox's planner (sandbox/serve/bedrock/planner.py) as the model of an agent in a test."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -13,7 +13,7 @@ from pydantic_ai.messages import (
 )
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
-from sandbox.serve import model
+from sandbox.serve.bedrock.planner import converse
 
 
 def planner() -> FunctionModel:
@@ -35,7 +35,7 @@ async def _stream(
         for tool in info.function_tools
     ]
     request = {"messages": _converse(messages), "toolConfig": {"tools": tools}}
-    for index, block in enumerate(model.converse(request)["output"]["message"]["content"]):
+    for index, block in enumerate(converse(request)["output"]["message"]["content"]):
         if "toolUse" in block:
             use = block["toolUse"]
             yield {

@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from common.settings import SettingError
 from core import timeouts
-from sandbox.serve.proxy import serving
+from sandbox.serve.http.proxy import serving
 from tests.workloads.planner_model import planner
 from tests.workloads.support import MODEL, http_client
 from workloads.assistant import agent, answering, conversations, models

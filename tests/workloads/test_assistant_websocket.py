@@ -13,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK, InvalidStatus
 
 from common.runtime import MAX_WEBSOCKET_BYTES
-from sandbox.serve.proxy import serving
+from sandbox.serve.http.proxy import serving
 from tests.workloads.local_http import AUDIENCE, issuing
 from tests.workloads.planner_model import planner
 from workloads.assistant import agent, conversations

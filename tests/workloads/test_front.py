@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from common.front import guarded
-from sandbox.serve.proxy import serving
+from sandbox.serve.http.proxy import serving
 from tests.workloads.planner_model import planner
 from tests.workloads.support import NAMES, SERVERS, http_client
 from tests.workloads.test_workload_http import build, work

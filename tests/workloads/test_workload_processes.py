@@ -20,8 +20,9 @@ from starlette.applications import Starlette
 
 from common import runtime
 from common.settings import SettingError
-from sandbox.cloud import Cloud
-from sandbox.serve import aws_apis, proxy
+from sandbox.cloud.store import Cloud
+from sandbox.serve.aws_apis import applications
+from sandbox.serve.http import proxy
 from sandbox.serve.plan import Deployed
 from tests.workloads.support import (
     DEADLINE_SECONDS,
@@ -58,7 +59,7 @@ async def bedrock() -> AsyncGenerator[str]:
         refusal=lambda _source, _process, _port: None,
         allows=lambda _source, _action, _resource, _context=None: True,
     )
-    apis = aws_apis.applications(Cloud(":memory:"), deployed)
+    apis = applications.applications(Cloud(":memory:"), deployed)
     application = apis["bedrock-runtime.us-east-1.amazonaws.com"]
     async with proxy.serving(lambda _port: application) as port:
         yield f"http://127.0.0.1:{port}"

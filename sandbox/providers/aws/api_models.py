@@ -17,11 +17,11 @@ from typing import Any, cast
 import regex
 import yaml
 
+from sandbox.engine.provider import Failure
 from sandbox.providers.aws.constraints import breach, shown
 from sandbox.providers.aws.service_models import Member, call
-from sandbox.providers.base import Failure
-from sandbox.providers.wire import Json, Unknown
-from sandbox.providers.wire import Path as WirePath
+from sandbox.values.wire import Json, Unknown
+from sandbox.values.wire import Path as WirePath
 
 _PREFIX = "aws:"
 

@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, cast
 
+from sandbox.engine.provider import Call, Checked, Context, Failure
+from sandbox.engine.sdk import Kind as ShapeKind
+from sandbox.engine.sdk import UnknownTypeError
 from sandbox.providers.aws import api_models, documents, schemas
 from sandbox.providers.aws.constraints import breach, holds, pattern, shown
 from sandbox.providers.aws.nodes import Node, Plan, plan
 from sandbox.providers.aws.schemas import Schema
-from sandbox.providers.base import Call, Checked, Context, Failure
-from sandbox.providers.sdk import Kind as ShapeKind
-from sandbox.providers.sdk import UnknownTypeError
-from sandbox.providers.wire import Json, Path, Unknown, has_unknown, hexes
+from sandbox.values.tree import at
+from sandbox.values.wire import Json, Path, Unknown, has_unknown, hexes
 
 _HEX_DIGITS = 7  # pulumi-aws appends a hyphen and seven hexadecimal digits to a logical name.
 # The name under which pulumi-aws remembers which inputs it filled in by itself.
@@ -343,24 +344,12 @@ def _unchecked(known: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _there(inputs: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    return [name for name in names if _get(inputs, name) not in (None, [], {}, "")]
-
-
-def _get(inputs: Mapping[str, Any], dotted: str) -> Json:
-    value: Json = inputs
-    for part in dotted.split("."):
-        if isinstance(value, list):
-            items = cast("list[Json]", value)
-            value = items[0] if items else None
-        if isinstance(value, Unknown):
-            return value
-        value = cast("Mapping[str, Json]", value).get(part) if isinstance(value, Mapping) else None
-    return value
+    return [name for name in names if at(inputs, name) not in (None, [], {}, "")]
 
 
 def _because(inputs: Mapping[str, Any], when: Mapping[str, Any]) -> str:
     conditions = [
-        f"{name} is {shown(_get(inputs, name)) if isinstance(value, Mapping) else value}"
+        f"{name} is {shown(at(inputs, name)) if isinstance(value, Mapping) else value}"
         for name, value in when.items()
     ]
     return f" where {', '.join(conditions)}" if conditions else ""
@@ -393,7 +382,7 @@ def _forbid(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def _at_most(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
-    small, large = (_get(inputs, name) for name in names)
+    small, large = (at(inputs, name) for name in names)
     if isinstance(small, int | float) and isinstance(large, int | float) and small > large:
         return f"{names[0]} ({small}) is above {names[1]} ({large})"
     return ""
@@ -401,7 +390,7 @@ def _at_most(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
 
 def _limits(inputs: Mapping[str, Any], limits: Mapping[str, Schema]) -> str:
     for name, schema in limits.items():
-        value = _get(inputs, name)
+        value = at(inputs, name)
         reason = "" if value is None or isinstance(value, Unknown) else breach(value, schema)
         if reason:
             return reason
@@ -424,7 +413,7 @@ def _fargate_sizes() -> Mapping[int, tuple[int, ...]]:
 
 
 def _fargate(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
-    cpu, memory = (_get(inputs, name) for name in names)
+    cpu, memory = (at(inputs, name) for name in names)
     if isinstance(cpu, Unknown) or isinstance(memory, Unknown):
         return ""
     sizes = _fargate_sizes()
@@ -454,7 +443,7 @@ _RULES: Mapping[str, Callable[[Mapping[str, Any], Any], str]] = {
 def _cross(known: Plan, inputs: Mapping[str, Any], faults: _Faults) -> None:
     for rule in known.table.rules:
         when = cast("Mapping[str, Any]", rule.get("when", {}))
-        if not all(holds(_get(inputs, name), wanted) for name, wanted in when.items()):
+        if not all(holds(at(inputs, name), wanted) for name, wanted in when.items()):
             continue
         for key, judge in _RULES.items():
             if key in rule:

@@ -8,7 +8,7 @@ from typing import cast
 import regex
 
 from sandbox.providers.aws.schemas import Schema
-from sandbox.providers.wire import Json, Unknown, has_unknown
+from sandbox.values.wire import Json, Unknown, has_unknown
 
 _SHOWN_CHARACTERS = 120
 _SHOWN_CHOICES = 40

@@ -26,12 +26,13 @@ from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
-from sandbox.cloud import Cloud, Thing
+from sandbox.cloud.store import Cloud, Thing
+from sandbox.engine.provider import Call, RefusedError
 from sandbox.providers.aws.constraints import breach, holds
-from sandbox.providers.aws.minting import fill, look
+from sandbox.providers.aws.minting import fill
 from sandbox.providers.aws.nodes import Plan
-from sandbox.providers.base import Call, RefusedError
-from sandbox.providers.wire import Json
+from sandbox.values.tree import at
+from sandbox.values.wire import Json
 
 _ROLE = "aws:iam/role:Role"
 
@@ -75,10 +76,8 @@ def must_be_allowed(known: Plan, call: Call, scope: _Scope, cloud: Cloud) -> Non
     """
     for refused in known.table.refuses:
         was = cast("Mapping[str, Json]", refused.get("was", {}))
-        changes = any(
-            look(call.old_inputs, path) != look(call.inputs, path) for path in refused["of"]
-        )
-        before = all(holds(look(call.properties, name), wanted) for name, wanted in was.items())
+        changes = any(at(call.old_inputs, path) != at(call.inputs, path) for path in refused["of"])
+        before = all(holds(at(call.properties, name), wanted) for name, wanted in was.items())
         if changes and before and _counts(refused, scope, cloud):
             code, _, text = str(refused["error"]).partition(": ")
             raise RefusedError(f"{code}: {call.type} {call.name}: {text}")
@@ -174,7 +173,7 @@ def _every(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
 
 
 def _trusts(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
-    listed = look(scope, demand["each"]) if "each" in demand else [None]
+    listed = at(scope, demand["each"]) if "each" in demand else [None]
     for item in cast("list[Json]", listed or []):
         around = {**scope, "item": item}
         arn = str(fill(demand["trusts"], around, cloud))
@@ -202,7 +201,7 @@ def _is_trusted(role: Thing, demand: _Demand, tags: Mapping[str, str]) -> bool:
 
 def _allows(statement: _Scope, service: str, action: str, tags: Mapping[str, str]) -> bool:
     principal = statement.get("Principal")
-    services = _items(look(principal, "Service") or principal)
+    services = _items(at(principal, "Service") or principal)
     actions = _items(statement.get("Action"))
     conditions = cast("Mapping[str, Mapping[str, Json]]", statement.get("Condition") or {})
     wanted = {

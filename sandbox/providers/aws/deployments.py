@@ -10,7 +10,7 @@ Source: API Gateway developer guide, "Deploy REST APIs in API Gateway".
 import time
 from collections.abc import Mapping
 
-from sandbox.cloud import Cloud, Thing
+from sandbox.cloud.store import Cloud, Thing
 from sandbox.providers.aws.tables import Entry, tables
 
 COPIES = "aws-deployed"

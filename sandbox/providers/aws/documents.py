@@ -7,9 +7,9 @@ from typing import cast
 
 from sandbox.providers.aws import schemas
 from sandbox.providers.aws.constraints import breach, shown
-from sandbox.providers.aws.minting import look
 from sandbox.providers.aws.schemas import Schema
-from sandbox.providers.wire import Json
+from sandbox.values.tree import at
+from sandbox.values.wire import Json
 
 # Elements of a policy and of a statement.
 # Source: IAM user guide, "IAM JSON policy elements reference".
@@ -252,21 +252,21 @@ def _containers(document: Json) -> Iterator[Fault]:
 def _mounted_at(container: Mapping[str, Json]) -> Iterator[Json]:
     """Where volumes and memory are mounted in a container: the runtime takes a path once."""
     mounts = _objects(_as_list(container.get("mountPoints", [])))
-    memory = _objects(_as_list(look(container, "linuxParameters.tmpfs") or []))
+    memory = _objects(_as_list(at(container, "linuxParameters.tmpfs") or []))
     for each in (*mounts, *memory):
         yield str(each.get("containerPath")).rstrip("/")
 
 
 def _container_limits(container: Mapping[str, Json], path: str) -> Iterator[Fault]:
     for names, schema in _CONTAINER_LIMITS.items():
-        value = look(container, ".".join(names))
+        value = at(container, ".".join(names))
         reason = breach(value, schema) if value is not None else ""
         if reason:
             yield f"{path}.{'.'.join(names)}", reason
-    if look(container, "logConfiguration.logDriver") == "awslogs":
+    if at(container, "logConfiguration.logDriver") == "awslogs":
         wanted = schemas.extension("aws_ecs_taskdefinition/logging_configuration")
         for name in wanted["then"]["properties"]["Options"]["required"]:
-            if look(container, f"logConfiguration.options.{name}") is None:
+            if at(container, f"logConfiguration.options.{name}") is None:
                 yield f"{path}.logConfiguration.options.{name}", "is missing"
 
 

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import yaml
 
+from sandbox.engine.provider import Context, RefusedError
 from sandbox.providers.aws import zones
 from sandbox.providers.aws.constraints import breach
 from sandbox.providers.aws.minting import fill, region_of, surroundings
 from sandbox.providers.aws.state import PROVIDER
 from sandbox.providers.aws.tables import tables
-from sandbox.providers.base import Context, RefusedError
-from sandbox.providers.wire import Json
+from sandbox.values.wire import Json
 
 _POLICY_DOCUMENT = "aws:iam/getPolicyDocument:getPolicyDocument"
 _ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"

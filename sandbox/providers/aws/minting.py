@@ -20,11 +20,12 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, cast
 
-from sandbox.cloud import Cloud
+from sandbox.cloud.store import Cloud
+from sandbox.engine.provider import Context
 from sandbox.providers.aws import zones
 from sandbox.providers.aws.nodes import plan
-from sandbox.providers.base import Context
-from sandbox.providers.wire import Json
+from sandbox.values.tree import at
+from sandbox.values.wire import Json
 
 ACCOUNT = "123456789012"
 DEFAULT_REGION = "us-east-1"
@@ -147,7 +148,7 @@ def _listed(template: Mapping[str, Json], scope: Mapping[str, Any], cloud: Cloud
     values: list[Json] = []
     for form, listed in _LISTS.items():
         for name in template.get(form, ()):
-            values += listed(look(scope, name))
+            values += listed(at(scope, name))
     unique = dict.fromkeys(value for value in values if value and only.search(str(value)))
     return [fill(template["item"], {**scope, "item": value}, cloud) for value in unique]
 
@@ -164,7 +165,7 @@ def _value(placeholder: str, scope: Mapping[str, Any], cloud: Cloud) -> Json:
     if expression == "uuid":
         value: Json = str(uuid.uuid4())
     elif maker == "count":
-        value = cloud.count(f"{argument} {look(scope, argument)}")
+        value = cloud.count(f"{argument} {at(scope, argument)}")
     elif colon and maker in _NEW:
         value = _NEW[maker](argument)
     else:
@@ -177,26 +178,12 @@ def _value(placeholder: str, scope: Mapping[str, Any], cloud: Cloud) -> Json:
 
 def _property(expression: str, scope: Mapping[str, Any], cloud: Cloud) -> Json:
     path, *others = expression.split("->")
-    value, type_ = look(scope, path), scope.get("->", "")
+    value, type_ = at(scope, path), scope.get("->", "")
     for name in others:
         types = plan(type_).types_at(path) if type_[:4] == "aws:" else frozenset[str]()
         found = [thing for thing in cloud.find(_written(value)) if not types or thing.type in types]
         # An object's own properties come first: several types may answer to one name.
-        values = [(look(thing.properties, name), thing.type) for thing in found]
+        values = [(at(thing.properties, name), thing.type) for thing in found]
         value, type_ = next((pair for pair in values if pair[0] is not None), (None, ""))
         path = name
-    return value
-
-
-def look(properties: Json, path: str) -> Json:
-    """The property at a dotted path, such as ``vpcConfig.subnetIds.0``; None when absent."""
-    value = properties
-    for part in path.split("."):
-        if isinstance(value, Mapping):
-            value = cast("Mapping[str, Json]", value).get(part)
-        elif isinstance(value, list) and part.isdigit():
-            items = cast("list[Json]", value)
-            value = items[int(part)] if int(part) < len(items) else None
-        else:
-            return None
     return value

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
-from sandbox.providers import sdk
+from sandbox.engine import sdk
+from sandbox.engine.sdk import Field, Shape
 from sandbox.providers.aws import schemas
 from sandbox.providers.aws.schemas import Schema
 from sandbox.providers.aws.tables import Entry, Kind, entry, tables
-from sandbox.providers.sdk import Field, Shape
 
 PACKAGE = "pulumi_aws"
 NO_SCHEMA: Schema = {}

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
+from sandbox.engine.provider import Checked, Context, Failure, Provider, main
+from sandbox.engine.shapes import configuration_faults
 from sandbox.providers.aws import check, functions, state
 from sandbox.providers.aws.nodes import PACKAGE
 from sandbox.providers.aws.tables import entry
-from sandbox.providers.base import Checked, Context, Failure, Provider, main
-from sandbox.providers.shapes import configuration_faults
 
 VERSION = version("pulumi-aws")
 

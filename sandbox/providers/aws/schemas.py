@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from sandbox.providers.wire import Json
+from sandbox.values.wire import Json
 
 # cfn-lint keeps one schema per type and region. The differences are in enumerations of what a
 # region offers; us-east-1 offers the most.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import cast
 
 from sandbox.providers.aws.schemas import twin
-from sandbox.providers.wire import Json
+from sandbox.values.wire import Json
 
 _MODEL = "service-2.json.gz"
 

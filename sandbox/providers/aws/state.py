@@ -5,26 +5,19 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from sandbox.cloud import TakenError, Thing
-from sandbox.faults import FAILED
+from sandbox.cloud.fault_injection import FAILED
+from sandbox.cloud.store import TakenError, Thing
+from sandbox.engine.provider import Call, Change, Context, Difference, Made, RefusedError, compare
+from sandbox.engine.sdk import Shape
 from sandbox.providers.aws import demands, deployments
 from sandbox.providers.aws.check import DEFAULTS
 from sandbox.providers.aws.constraints import holds, pattern, shown
 from sandbox.providers.aws.documents import normal
-from sandbox.providers.aws.minting import ACCOUNT, fill, look, region_of, surroundings
+from sandbox.providers.aws.minting import ACCOUNT, fill, region_of, surroundings
 from sandbox.providers.aws.nodes import Node, Plan, plan
 from sandbox.providers.aws.tables import Kind, tables
-from sandbox.providers.base import (
-    Call,
-    Change,
-    Context,
-    Difference,
-    Made,
-    RefusedError,
-    compare,
-)
-from sandbox.providers.sdk import Shape
-from sandbox.providers.wire import UNKNOWN, Json, Path, Unknown
+from sandbox.values.tree import at
+from sandbox.values.wire import UNKNOWN, Json, Path, Unknown
 
 PROVIDER = "aws"
 _EMPTY: Mapping[str, Json] = {
@@ -364,7 +357,7 @@ def _computed(
     if "region" in known.resource.outputs:
         properties.setdefault("region", scope["region"])
     for name, template in outputs.items():
-        if look(properties, name) is None:
+        if at(properties, name) is None:
             _fill_in(properties, name, fill(template, scope, context.cloud))
             scope.update(properties)
     for name, output in known.resource.outputs.items():
@@ -496,7 +489,7 @@ def _must_fit(context: Context, known: Plan, call: Call) -> None:
         return
     network = ipaddress.ip_network(str(block))
     for owner in context.cloud.find(str(parent)):
-        outer = look(owner.properties, rule["of"])
+        outer = at(owner.properties, rule["of"])
         if outer and not _within(network, str(outer)):
             raise RefusedError(
                 f"InvalidSubnet.Range: {call.type} {call.name}: {block} is not inside of"

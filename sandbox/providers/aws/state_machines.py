@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend  # pyright: ignore[reportUnknownVariableType] - untyped
 
 from sandbox.providers.aws import schemas
-from sandbox.providers.wire import Json
+from sandbox.values.wire import Json
 
 _MAX_BYTES = 1_048_576
 _MAX_NAME_CHARACTERS = 80

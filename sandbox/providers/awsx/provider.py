@@ -1,7 +1,7 @@
 """The provider that the engine starts for awsx."""
 
+from sandbox.engine.components import ComponentProvider, serve
 from sandbox.providers.awsx.vpc import TOKEN, Vpc
-from sandbox.providers.components import ComponentProvider, serve
 
 
 def provider() -> ComponentProvider:

@@ -13,16 +13,8 @@ from typing import Any, cast
 
 import pulumi
 
+from sandbox.engine.components import Child, Component, Inputs, Value, merged_tags, present, refuse
 from sandbox.providers.awsx import subnets as plan
-from sandbox.providers.components import (
-    Child,
-    Component,
-    Inputs,
-    Value,
-    merged_tags,
-    present,
-    refuse,
-)
 
 TOKEN = "awsx:ec2:Vpc"
 DEFAULT_BLOCK = "10.0.0.0/16"

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import yaml
 
-from sandbox.providers.components import Child, Inputs, Value, combine, refuse
+from sandbox.engine.components import Child, Inputs, Value, combine, refuse
 
 CONFIG_MAP, API_AND_CONFIG_MAP, API = "CONFIG_MAP", "API_AND_CONFIG_MAP", "API"
 _MODES = (CONFIG_MAP, API_AND_CONFIG_MAP, API)

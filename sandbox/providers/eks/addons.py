@@ -9,7 +9,7 @@ from typing import Any
 
 import pulumi
 
-from sandbox.providers.components import Child, Component, Inputs, Value, combine, present, refuse
+from sandbox.engine.components import Child, Component, Inputs, Value, combine, present, refuse
 from sandbox.providers.eks.core import ReferencedCluster, core_of
 
 CNI_TOKEN = "eks:index:VpcCniAddon"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pulumi
 
-from sandbox.providers.components import (
+from sandbox.engine.components import (
     Child,
     Component,
     Inputs,

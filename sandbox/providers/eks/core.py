@@ -11,7 +11,7 @@ import pulumi
 from pulumi.resource import DependencyResource
 from pulumi.runtime import rpc
 
-from sandbox.providers.components import Child, Value
+from sandbox.engine.components import Child, Value
 
 _READ: Mapping[str, Sequence[str]] = {
     "aws:ec2/securityGroup:SecurityGroup": (),

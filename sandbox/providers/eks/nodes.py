@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 from pulumi.errors import InputPropertyErrorDetails
 
-from sandbox.providers.components import Child, Component, Inputs, Value, combine, present
+from sandbox.engine.components import Child, Component, Inputs, Value, combine, present
 from sandbox.providers.eks.access import supports_access_entries
 from sandbox.providers.eks.core import Core, core_of, output_of
 

@@ -1,6 +1,6 @@
 """The provider that the engine starts for eks."""
 
-from sandbox.providers.components import ComponentProvider, serve
+from sandbox.engine.components import ComponentProvider, serve
 from sandbox.providers.eks import addons, cluster, core, nodes, security_groups
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pulumi
 
-from sandbox.providers.components import Child, Component, Value, combine
+from sandbox.engine.components import Child, Component, Value, combine
 
 TOKEN = "eks:index:ServiceRole"
 _HASH_LENGTH = 8

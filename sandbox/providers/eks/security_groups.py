@@ -5,7 +5,7 @@ Facts from pulumi-eks 4.4 (nodes/securitygroup.ts).
 
 import pulumi
 
-from sandbox.providers.components import Child, Component, Inputs, Value, combine, merged_tags
+from sandbox.engine.components import Child, Component, Inputs, Value, combine, merged_tags
 from sandbox.providers.eks.core import output_of
 
 TOKEN = "eks:index:NodeGroupSecurityGroup"

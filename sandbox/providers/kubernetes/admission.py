@@ -7,11 +7,11 @@ waits for it, and fails in the end. The sandbox fails at once, and makes nothing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.providers.base import RefusedError
+from sandbox.engine.provider import RefusedError
 from sandbox.providers.kubernetes import bindings, pod_security, quotas, references
 from sandbox.providers.kubernetes.kinds import Kind
 from sandbox.providers.kubernetes.place import Place
-from sandbox.providers.kubernetes.tree import part
+from sandbox.values.tree import part
 
 SKIP_AWAIT = "pulumi.com/skipAwait"
 """The annotation of an object for which pulumi-kubernetes does not wait."""

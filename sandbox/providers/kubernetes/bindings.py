@@ -7,10 +7,10 @@ EKS Auto Mode runs as well, and the user guide of EKS ("Configure NLB", TargetGr
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.providers.base import RefusedError
+from sandbox.engine.provider import RefusedError
 from sandbox.providers.kubernetes.kinds import Kind
 from sandbox.providers.kubernetes.place import Place
-from sandbox.providers.kubernetes.tree import part, parts
+from sandbox.values.tree import part, parts
 
 KIND, AUTO_MODE = "TargetGroupBinding", "eks.amazonaws.com"
 GROUPS = frozenset({AUTO_MODE, "elbv2.k8s.aws"})

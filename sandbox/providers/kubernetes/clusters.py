@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import yaml
 
-from sandbox.cloud import Cloud, Thing
-from sandbox.providers.base import RefusedError
+from sandbox.cloud.store import Cloud, Thing
+from sandbox.engine.provider import RefusedError
 from sandbox.providers.kubernetes.kinds import DEFAULT_VERSION
-from sandbox.providers.wire import Unknown
+from sandbox.values.wire import Unknown
 
 PACKAGE = "kubernetes"
 EKS_CLUSTER = "aws:eks/cluster:Cluster"

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import yaml
 
-from sandbox.cloud import Cloud, Thing
-from sandbox.providers.base import RefusedError
+from sandbox.cloud.store import Cloud, Thing
+from sandbox.engine.provider import RefusedError
 from sandbox.providers.kubernetes import clusters
 from sandbox.providers.kubernetes.clusters import Cluster
 from sandbox.providers.kubernetes.kinds import Kind

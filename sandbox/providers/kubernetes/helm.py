@@ -4,9 +4,9 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.cloud import Thing
-from sandbox.providers import sdk
-from sandbox.providers.base import (
+from sandbox.cloud.store import Thing
+from sandbox.engine import sdk
+from sandbox.engine.provider import (
     Call,
     Checked,
     Context,
@@ -21,7 +21,7 @@ from sandbox.providers.kubernetes import clusters, custom, rendering
 from sandbox.providers.kubernetes.clusters import Cluster
 from sandbox.providers.kubernetes.existing import BUILT_IN_NAMESPACES
 from sandbox.providers.kubernetes.objects import NAMESPACE, object_id
-from sandbox.providers.wire import Path, hexes
+from sandbox.values.wire import Path, hexes
 
 TOKEN = custom.RELEASE
 NAME_LENGTH = 53

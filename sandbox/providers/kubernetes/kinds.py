@@ -14,7 +14,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from sandbox.providers.base import RefusedError
+from sandbox.engine.provider import RefusedError
 
 DEFAULT_VERSION = "1.36"
 """Version of an API server of which nothing is known: the newest of EKS."""

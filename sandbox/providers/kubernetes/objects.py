@@ -7,8 +7,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any, cast
 
-from sandbox.cloud import TakenError, Thing
-from sandbox.providers.base import (
+from sandbox.cloud.store import TakenError, Thing
+from sandbox.engine.provider import (
     REPLACING,
     Call,
     Checked,
@@ -36,7 +36,7 @@ from sandbox.providers.kubernetes.clusters import Cluster
 from sandbox.providers.kubernetes.kinds import Kind
 from sandbox.providers.kubernetes.place import Place
 from sandbox.providers.kubernetes.status import completed, unknown_properties
-from sandbox.providers.wire import Json, Path, Unknown, hexes
+from sandbox.values.wire import Json, Path, Unknown, hexes
 
 AUTONAMED = "pulumi.com/autonamed"
 NAMESPACE = "kubernetes:core/v1:Namespace"

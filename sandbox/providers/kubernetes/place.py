@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.cloud import Cloud, Thing
+from sandbox.cloud.store import Cloud, Thing
 from sandbox.providers.kubernetes.clusters import Cluster
-from sandbox.providers.kubernetes.tree import part
+from sandbox.values.tree import part
 
 _PREFIX = "kubernetes:"
 

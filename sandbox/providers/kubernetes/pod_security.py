@@ -7,7 +7,7 @@ those of kubernetes/pod-security-admission (policy/check_*.go).
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sandbox.providers.kubernetes.tree import part, parts
+from sandbox.values.tree import part, parts
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 """The label of a namespace that says which standard its pods are held to."""

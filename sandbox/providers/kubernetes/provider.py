@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from sandbox.providers import base
-from sandbox.providers.base import (
+from sandbox.engine import provider
+from sandbox.engine.provider import (
     Call,
     Checked,
     Context,
@@ -17,8 +17,8 @@ from sandbox.providers.base import (
     Provider,
     RefusedError,
 )
+from sandbox.engine.shapes import configuration_faults
 from sandbox.providers.kubernetes import clusters, helm, objects, rendering
-from sandbox.providers.shapes import configuration_faults
 
 DECODE = "kubernetes:yaml:decode"
 _SECRET = "kubernetes:core/v1:Secret"
@@ -108,4 +108,4 @@ PROVIDER = Provider(
 
 def run() -> None:
     """Be the provider's process."""
-    base.main(PROVIDER)
+    provider.main(PROVIDER)

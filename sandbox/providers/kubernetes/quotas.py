@@ -12,7 +12,7 @@ from typing import Any, cast
 from sandbox.providers.kubernetes.place import Place
 from sandbox.providers.kubernetes.pod_security import containers
 from sandbox.providers.kubernetes.quantities import amount
-from sandbox.providers.kubernetes.tree import part, parts
+from sandbox.values.tree import part, parts
 
 WORKLOADS = (
     "apps/v1:DaemonSet",

@@ -9,8 +9,8 @@ from typing import Any
 from sandbox.providers.kubernetes import custom, vault, volumes
 from sandbox.providers.kubernetes.place import Place
 from sandbox.providers.kubernetes.pod_security import containers
-from sandbox.providers.kubernetes.tree import part, parts
 from sandbox.providers.kubernetes.volumes import CLAIM, VOLUME
+from sandbox.values.tree import part, parts
 
 _ACCOUNT = "core/v1:ServiceAccount"
 _PRIORITY = "scheduling.k8s.io/v1:PriorityClass"

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from sandbox.providers.base import Call, Context, Failure, Made, RefusedError
+from sandbox.engine.provider import Call, Context, Failure, Made, RefusedError
 
 KEY = "renderYamlToDirectory"
 """The property of the provider that names the folder."""

@@ -9,9 +9,9 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sandbox.cloud import Cloud
+from sandbox.cloud.store import Cloud
 from sandbox.providers.kubernetes.kinds import Kind
-from sandbox.providers.wire import hexes
+from sandbox.values.wire import hexes
 
 SERVICES = ipaddress.IPv4Network("172.20.0.0/16")
 """Block of the services' addresses: one of the two that EKS takes by itself (source: EKS guide,

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
-from sandbox.providers.base import Failure
-from sandbox.providers.wire import Path
+from sandbox.engine.provider import Failure
+from sandbox.values.wire import Path
 
 LABEL_LENGTH = 63
 """Longest RFC 1123 label, and longest name or value of a label."""

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from sandbox.providers.base import Failure
+from sandbox.engine.provider import Failure
 from sandbox.providers.kubernetes import syntax
 from sandbox.providers.kubernetes.kinds import Kind, definitions, schema
-from sandbox.providers.kubernetes.tree import part, parts
-from sandbox.providers.wire import Json, Path, Unknown, dotted, has_unknown
+from sandbox.values.tree import part, parts
+from sandbox.values.wire import Json, Path, Unknown, dotted, has_unknown
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "array": (list,),

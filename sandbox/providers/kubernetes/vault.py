@@ -12,7 +12,7 @@ import yaml
 
 from sandbox.providers.kubernetes import custom
 from sandbox.providers.kubernetes.place import Place
-from sandbox.providers.kubernetes.tree import part, parts
+from sandbox.values.tree import part, parts
 
 DRIVER = "secrets-store.csi.k8s.io"
 """Name of the CSI driver."""

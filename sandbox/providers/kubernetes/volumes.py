@@ -9,11 +9,11 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.cloud import Thing
-from sandbox.providers.base import RefusedError
+from sandbox.cloud.store import Thing
+from sandbox.engine.provider import RefusedError
 from sandbox.providers.kubernetes import quotas
 from sandbox.providers.kubernetes.place import Place
-from sandbox.providers.kubernetes.tree import part, parts
+from sandbox.values.tree import part, parts
 
 CLAIM, VOLUME = "core/v1:PersistentVolumeClaim", "core/v1:PersistentVolume"
 _PREFIX = "kubernetes:"

@@ -10,11 +10,12 @@ from typing import Any
 
 import uvicorn
 
-from sandbox.cloud import Cloud, Thing
-from sandbox.serve import aws_lambda, rest_api
-from sandbox.serve.aws_lambda import Function
+from sandbox.cloud.store import Cloud, Thing
+from sandbox.serve.api_gateway import rest_api
+from sandbox.serve.functions.runtime_api import FunctionError, Runtime
 from sandbox.serve.plan import OPERATOR, Application, Deployed
-from sandbox.serve.runtime_api import FunctionError, Runtime
+from sandbox.serve.readers import aws_lambda
+from sandbox.serve.readers.aws_lambda import Function
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.deployed import ACCOUNT, REGION, allow, role
 

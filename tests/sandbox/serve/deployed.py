@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sandbox.cloud import Cloud
+from sandbox.cloud.store import Cloud
 from tests.sandbox.clusters import put
 
 ACCOUNT = "123456789012"

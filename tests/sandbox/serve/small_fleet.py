@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sandbox.cloud import Cloud, Thing
+from sandbox.cloud.store import Cloud, Thing
 from sandbox.serve import main
-from sandbox.serve.forwarding import answer, forward
-from sandbox.serve.images import Image
+from sandbox.serve.http.forwarding import answer, forward
 from sandbox.serve.plan import (
     Application,
     Deployed,
@@ -24,6 +23,7 @@ from sandbox.serve.plan import (
     Workloads,
     source,
 )
+from sandbox.serve.processes.images import Image
 from tests.sandbox.serve.fleets import fleet
 
 HEALTH_SECONDS = 20.0

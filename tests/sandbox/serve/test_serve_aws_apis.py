@@ -16,11 +16,12 @@ from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.cloud import Cloud
-from sandbox.serve import aws_apis, model
-from sandbox.serve.event_stream import encode
+from sandbox.cloud.store import Cloud
+from sandbox.serve.aws_apis import applications
+from sandbox.serve.bedrock import planner
+from sandbox.serve.bedrock.event_stream import encode
+from sandbox.serve.http.proxy import serving
 from sandbox.serve.plan import Application, Deployed, Receive, Scope, Send
-from sandbox.serve.proxy import serving
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.apis import ask
 from tests.sandbox.serve.deployed import ACCOUNT, REGION, SECRET, role, secret
@@ -117,7 +118,7 @@ def client(
 ) -> Generator[Any]:
     """A client of the AWS SDK for one of the APIs."""
     host = {"secretsmanager": SECRETS, "bedrock-runtime": BEDROCK}[service]
-    application = asked_by(who, host, aws_apis.applications(cloud, deployed)[host])
+    application = asked_by(who, host, applications.applications(cloud, deployed)[host])
     keys = {f"aws_{name}": "sandbox" for name in ("access_key_id", "secret_access_key")}
     config = Config(retries={"total_max_attempts": 1}, proxies={})
     with served(application) as url:
@@ -150,7 +151,7 @@ def refused(call: Callable[[], object]) -> tuple[int, str, str]:
 
 
 def test_there_are_the_apis_of_the_fleets_region(cloud: Cloud) -> None:
-    made = aws_apis.applications(cloud, fleet(region="eu-central-1"))
+    made = applications.applications(cloud, fleet(region="eu-central-1"))
     assert set(made) == {
         "secretsmanager.eu-central-1.amazonaws.com",
         "bedrock-runtime.eu-central-1.amazonaws.com",
@@ -266,7 +267,7 @@ def test_other_operations_of_secrets_manager_are_refused(cloud: Cloud) -> None:
 
 def sent(cloud: Cloud, host: str, path: str = "/", **changes: Any) -> tuple[int, str]:
     """Status and error code for a request that no SDK makes."""
-    application = aws_apis.applications(cloud, fleet(region=REGION))[host]
+    application = applications.applications(cloud, fleet(region=REGION))[host]
     method = changes.pop("method", "POST")
     answered = asyncio.run(ask(application, method, path, host=host, **changes))
     code = answered.headers.get("x-amzn-errortype") or answered.json["__type"]
@@ -336,7 +337,7 @@ def test_a_model_is_asked_by_converse_stream(cloud: Cloud, question: str) -> Non
     request: dict[str, Any] = {"messages": saying(question), "toolConfig": TOOLS}
     with client(cloud, "bedrock-runtime") as bedrock:
         events = list(bedrock.converse_stream(modelId=MODEL, **request)["stream"])
-    assert events == [{kind: event} for kind, event in model.converse_stream(request)]
+    assert events == [{kind: event} for kind, event in planner.converse_stream(request)]
     assert len(events) >= 5
 
 
@@ -604,7 +605,7 @@ def test_messages_that_tell_of_tools_need_the_tools(cloud: Cloud) -> None:
     ],
 )  # fmt: skip
 def test_a_malformed_request_to_a_model_is_refused(cloud: Cloud, body: bytes, told: str) -> None:
-    application = aws_apis.applications(cloud, fleet(region=REGION))[BEDROCK]
+    application = applications.applications(cloud, fleet(region=REGION))[BEDROCK]
     path = f"/model/{MODEL}/converse"
     answered = asyncio.run(ask(application, "POST", path, host=BEDROCK, body=body))
     assert (answered.status, answered.headers["x-amzn-errortype"]) == (400, "ValidationException")

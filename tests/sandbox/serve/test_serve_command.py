@@ -16,8 +16,10 @@ import jwt
 import psutil
 import pytest
 
+from sandbox import __main__ as command
 from sandbox import cli
-from sandbox.cloud import Cloud, Thing
+from sandbox.cloud.store import Cloud, Thing
+from sandbox.home import ROOT
 from sandbox.serve import main
 from sandbox.serve.plan import Deployed, Process
 from tests.sandbox.serve.fleets import fleet
@@ -93,7 +95,7 @@ class Command:
 def started(folder: Path, *args: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "tests.sandbox.serve.small_fleet", str(folder), *args],
-        cwd=cli.ROOT,
+        cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -437,7 +439,7 @@ def test_the_sandbox_has_commands_of_its_own(name: str, monkeypatch: pytest.Monk
     monkeypatch.setattr(main, name, own)
     monkeypatch.setattr(sys, "argv", ["sandbox", name, "--help"])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        command.main()
     assert (ended.value.code, given) == (7, [["--help"]])
 
 

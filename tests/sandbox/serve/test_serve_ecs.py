@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud
-from sandbox.faults import FAILED
-from sandbox.serve import ecs
+from sandbox.cloud.fault_injection import FAILED
+from sandbox.cloud.store import Cloud
 from sandbox.serve.plan import GATEWAY, OPERATOR, DeployedError, Process
+from sandbox.serve.readers import ecs
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.deployed import (
     ACCOUNT,

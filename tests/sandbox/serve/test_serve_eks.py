@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud, Thing
-from sandbox.serve import eks
+from sandbox.cloud.store import Cloud, Thing
 from sandbox.serve.plan import GATEWAY, OPERATOR, DeployedError, Process
-from sandbox.serve.pods import expanded
+from sandbox.serve.readers import eks
+from sandbox.serve.readers.pods import expanded
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.deployed import (
     ACCOUNT,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.cli import ROOT
-from sandbox.cloud import Cloud, Thing
-from sandbox.providers.docker_build import IMAGE, content_hash, context_hash
-from sandbox.serve.images import Image, lay_out
+from sandbox.cloud.store import Cloud, Thing
+from sandbox.home import ROOT
+from sandbox.providers.docker_build.provider import IMAGE, content_hash, context_hash
 from sandbox.serve.plan import DeployedError, Process
+from sandbox.serve.processes.images import Image, lay_out
 
 REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/clock"
 

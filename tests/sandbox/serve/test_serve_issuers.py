@@ -14,11 +14,11 @@ import pytest
 
 from common.security import IssuerTokens
 from common.tokens import client_id, scope, verified_claims
-from sandbox.cloud import Cloud
+from sandbox.cloud.store import Cloud
+from sandbox.serve.http.proxy import serving
+from sandbox.serve.http.router import nobody, router
 from sandbox.serve.issuers import Issuers
 from sandbox.serve.plan import DeployedError, Process
-from sandbox.serve.proxy import serving
-from sandbox.serve.router import nobody, router
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.fleets import Answer, asked, fleet, request
 

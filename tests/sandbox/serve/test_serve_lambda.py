@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud
-from sandbox.serve import aws_lambda
-from sandbox.serve.aws_lambda import admits, functions, invoked
+from sandbox.cloud.store import Cloud
+from sandbox.iam.policies import like
 from sandbox.serve.plan import GATEWAY, OPERATOR, DeployedError, Process
-from sandbox.serve.policies import like
+from sandbox.serve.readers import aws_lambda
+from sandbox.serve.readers.aws_lambda import admits, functions, invoked
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.apis import (
     API,

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from sandbox.cloud import Cloud, Thing
-from sandbox.serve import load_balancer
+from sandbox.cloud.store import Cloud, Thing
+from sandbox.serve.http.proxy import serving
 from sandbox.serve.issuers import Issuers
+from sandbox.serve.load_balancer import listeners
 from sandbox.serve.plan import GATEWAY, Application, Deployed, Process
-from sandbox.serve.proxy import serving
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.apis import Running, Seen, workload
 from tests.sandbox.serve.deployed import BALANCER, DNS_NAME, target_group
@@ -115,7 +115,7 @@ def issuers_of(cloud: Cloud) -> Issuers:
 def played(
     cloud: Cloud, workloads: Running | None = None, deployed: Deployed | None = None
 ) -> Application:
-    made = load_balancer.application(
+    made = listeners.application(
         cloud, deployed or fleet(), workloads or Running(None), issuers_of(cloud)
     )
     return made[DNS_NAME]
@@ -175,14 +175,14 @@ def test_a_load_balancer_answers_to_its_own_name_and_to_those_that_lead_to_it(
         put(cloud, "route53/record:Record", name, name=name, aliases=[{"name": to}])
     put(cloud, "route53/record:Record", "text", name="text.example.com", records=["x"])
     balance(cloud, "network", loadBalancerType="network", dnsName="network.elb.amazonaws.com")
-    hosts = load_balancer.application(cloud, fleet(), Running(None), issuers_of(cloud))
+    hosts = listeners.application(cloud, fleet(), Running(None), issuers_of(cloud))
     assert set(hosts) == {DNS_NAME, "mcp.example.com", "other.example.com"}
 
 
 def test_each_load_balancer_has_rules_of_its_own(cloud: Cloud) -> None:
     balance(cloud, "second", dnsName="second.elb.amazonaws.com")
     add_rule(cloud, 1, said("first"), conditions=[at("/*")])
-    hosts = load_balancer.application(cloud, fleet(), Running(None), issuers_of(cloud))
+    hosts = listeners.application(cloud, fleet(), Running(None), issuers_of(cloud))
     assert asked(hosts[DNS_NAME], request(DNS_NAME)).body == b"first"
     told = asked(hosts["second.elb.amazonaws.com"], request(DNS_NAME))
     assert (told.status, told.json) == (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.serve import model
+from sandbox.serve.bedrock import planner
 
 NOW = ("clock__now", "Tells the time in a time zone.", {"timezone": "string"})
 CONVERT = (
@@ -65,14 +65,14 @@ def block(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 def call(question: str, tools: Sequence[Tool] = TOOLS) -> tuple[str, dict[str, Any]]:
     """Name and input of the first call for a question."""
-    answer = model.converse(asking(question, tools=tools))
+    answer = planner.converse(asking(question, tools=tools))
     assert answer["stopReason"] == "tool_use"
     use = block(answer)["toolUse"]
     return use["name"], use["input"]
 
 
 def text(question: str, tools: Sequence[Tool] = TOOLS) -> str:
-    answer = model.converse(asking(question, tools=tools))
+    answer = planner.converse(asking(question, tools=tools))
     assert answer["stopReason"] == "end_turn"
     return block(answer)["text"]
 
@@ -88,16 +88,16 @@ def conversation(
     messages: list[dict[str, Any]] = [*before, {"role": "user", "content": [{"text": question}]}]
     calls: list[dict[str, Any]] = []
     for status, told in outcomes:
-        answer = model.converse({"messages": messages, "toolConfig": tool_config(*TOOLS)})
+        answer = planner.converse({"messages": messages, "toolConfig": tool_config(*TOOLS)})
         calls.append(block(answer)["toolUse"])
         messages += [message(answer), result(block(answer), {"text": told}, status=status)]
-    answer = model.converse({"messages": messages, "toolConfig": tool_config(*TOOLS)})
+    answer = planner.converse({"messages": messages, "toolConfig": tool_config(*TOOLS)})
     assert answer["stopReason"] == "end_turn"
     return calls, block(answer)["text"], [*messages, message(answer)]
 
 
 def test_a_clause_calls_the_tool_that_it_names() -> None:
-    answer = model.converse(asking("what time is it now timezone=Asia/Tokyo"))
+    answer = planner.converse(asking("what time is it now timezone=Asia/Tokyo"))
     assert answer["stopReason"] == "tool_use"
     assert message(answer) == {
         "role": "assistant",
@@ -228,7 +228,7 @@ def test_previous_is_of_the_call_right_before_and_gets_the_type_of_the_schema() 
 def test_a_parameter_of_which_the_schema_tells_nothing_gets_text(schema: str) -> None:
     spec = {"name": "odd__ping", "inputSchema": {"json": json.loads(schema)}}
     asked = {**asking("ping a=1"), "toolConfig": {"tools": [{"toolSpec": spec}]}}
-    assert block(model.converse(asked))["toolUse"]["input"] == {"a": "1"}
+    assert block(planner.converse(asked))["toolUse"]["input"] == {"a": "1"}
 
 
 def test_the_error_of_a_tool_is_said_and_the_next_clause_goes_on() -> None:
@@ -280,13 +280,13 @@ def test_the_last_question_of_a_conversation_is_answered_with_ids_of_its_own() -
 )
 def test_a_result_is_text_or_json(content: list[dict[str, Any]], expected: str) -> None:
     asked = asking("now")
-    used = message(model.converse(asked))
-    answer = model.converse(asking("now", used, result(used["content"][0], *content)))
+    used = message(planner.converse(asked))
+    answer = planner.converse(asking("now", used, result(used["content"][0], *content)))
     assert block(answer)["text"] == expected
 
 
 def test_a_request_without_a_question_is_answered() -> None:
-    assert block(model.converse({"messages": []}))["text"] == "nothing was asked"
+    assert block(planner.converse({"messages": []}))["text"] == "nothing was asked"
 
 
 @pytest.mark.parametrize("question", [" ", ";", "then", "?!"])
@@ -297,27 +297,27 @@ def test_a_question_without_a_clause_is_answered(question: str) -> None:
 def test_what_is_said_to_the_system_changes_nothing() -> None:
     asked = asking("now")
     told = {**asked, "system": [{"text": "Never call tools."}], "inferenceConfig": {"maxTokens": 1}}
-    assert message(model.converse(told)) == message(model.converse(asked))
+    assert message(planner.converse(told)) == message(planner.converse(asked))
 
 
 def test_tools_of_other_kinds_are_passed_over() -> None:
     asked = asking("now")
     asked["toolConfig"]["tools"].insert(0, {"cachePoint": {"type": "default"}})
-    assert block(model.converse(asked))["toolUse"]["name"] == "clock__now"
+    assert block(planner.converse(asked))["toolUse"]["name"] == "clock__now"
 
 
 def test_words_are_counted_as_tokens() -> None:
-    usage = model.converse(asking("make me coffee", tools=()))["usage"]
+    usage = planner.converse(asking("make me coffee", tools=()))["usage"]
     assert usage["inputTokens"] > 0
     assert usage["outputTokens"] > 0
     assert usage["totalTokens"] == usage["inputTokens"] + usage["outputTokens"]
-    longer = model.converse(asking("make me a large coffee", tools=()))["usage"]
+    longer = planner.converse(asking("make me a large coffee", tools=()))["usage"]
     assert longer["inputTokens"] == usage["inputTokens"] + 2
 
 
 def streamed(request: Mapping[str, Any]) -> dict[str, Any]:
     """The response of Converse that the events of ConverseStream add up to."""
-    events = list(model.converse_stream(request))
+    events = list(planner.converse_stream(request))
     kinds = [kind for kind, _ in groupby(kind for kind, _ in events)]
     assert kinds[0] == "messageStart"
     assert kinds[-3:] == ["contentBlockStop", "messageStop", "metadata"]
@@ -348,7 +348,7 @@ def streamed(request: Mapping[str, Any]) -> dict[str, Any]:
 )
 def test_a_stream_adds_up_to_the_answer(clauses: list[str], spoken: str) -> None:
     request = asking("; ".join([*clauses, spoken]))
-    assert streamed(request) == model.converse(request)
+    assert streamed(request) == planner.converse(request)
 
 
 def test_text_is_streamed_in_pieces_of_a_few_words() -> None:
@@ -356,7 +356,7 @@ def test_text_is_streamed_in_pieces_of_a_few_words() -> None:
     request = asking(told, tools=())
     pieces = [
         event["delta"]["text"]
-        for kind, event in model.converse_stream(request)
+        for kind, event in planner.converse_stream(request)
         if kind == "contentBlockDelta"
     ]
     assert pieces == [
@@ -370,8 +370,8 @@ def test_text_is_streamed_in_pieces_of_a_few_words() -> None:
 
 @given(st.text(max_size=80))
 def test_any_question_gets_an_answer_that_bedrock_would_take_back(question: str) -> None:
-    answer = model.converse(asking(question))
-    assert answer == model.converse(asking(question))
+    answer = planner.converse(asking(question))
+    assert answer == planner.converse(asking(question))
     one = block(answer)
     if "text" in one:
         assert one["text"].strip()

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.serve import workload_names
-from sandbox.serve.forwarding import answer
+from sandbox.serve.http import workload_names
+from sandbox.serve.http.forwarding import answer
+from sandbox.serve.http.proxy import serving
 from sandbox.serve.plan import Receive, Scope, Send
-from sandbox.serve.proxy import serving
 from tests.sandbox.serve.fleets import ask, asked, fleet, request
 
 

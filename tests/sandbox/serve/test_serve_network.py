@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud
-from sandbox.serve import meshes, network_policies, security_groups
-from sandbox.serve.network_policies import Peer, outside, selects
-from sandbox.serve.security_groups import End
+from sandbox.cloud.store import Cloud
+from sandbox.serve.reachability import meshes, network_policies, security_groups
+from sandbox.serve.reachability.network_policies import Peer, outside, selects
+from sandbox.serve.reachability.security_groups import End
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.deployed import group, opened
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud
-from sandbox.serve import secret_store
-from sandbox.serve.permissions import allows, trusts
+from sandbox.cloud.store import Cloud
+from sandbox.iam.evaluate import allows, trusts
+from sandbox.serve.aws_apis import secrets
 from sandbox.serve.plan import DeployedError
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.deployed import (
@@ -295,7 +295,7 @@ def test_a_secret_is_read_by_its_version_its_stage_or_as_it_is_now(cloud: Cloud)
     arn = role(cloud, "r", READ, DECRYPT)
 
     def read(**which: Any) -> str:
-        return secret_store.read(cloud, SECRET, role_arn=arn, **which)
+        return secrets.read(cloud, SECRET, role_arn=arn, **which)
 
     assert read() == "new"
     assert read(version_id="v1") == "old"
@@ -313,13 +313,13 @@ def test_a_secret_without_a_value_is_not_there(cloud: Cloud) -> None:
     put(cloud, "secretsmanager/secret:Secret", SECRET, arn=SECRET)
     arn = role(cloud, "r", READ)
     with pytest.raises(DeployedError, match=r"staging label: AWSCURRENT of .*Give it a value"):
-        secret_store.read(cloud, SECRET, role_arn=arn)
+        secrets.read(cloud, SECRET, role_arn=arn)
 
 
 def test_a_secret_that_is_not_there_is_said_so_to_whom_may_read_it(cloud: Cloud) -> None:
     arn = role(cloud, "r", READ)
     with pytest.raises(DeployedError, match=r"^ResourceNotFoundException: .* secret: " + SECRET):
-        secret_store.read(cloud, SECRET, role_arn=arn)
+        secrets.read(cloud, SECRET, role_arn=arn)
 
 
 @pytest.mark.parametrize(
@@ -332,16 +332,16 @@ def test_a_secret_is_refused_to_a_role_without_it_or_without_its_key(
     secret(cloud, "value")
     arn = role(cloud, "r", statement)
     with pytest.raises(DeployedError, match=f"^AccessDeniedException: {arn} .* {action} ") as error:
-        secret_store.read(cloud, SECRET, role_arn=arn)
+        secrets.read(cloud, SECRET, role_arn=arn)
     assert "value" not in str(error.value)
 
 
 def test_a_member_of_a_secret_is_read_by_its_key() -> None:
-    assert secret_store.member('{"a": "1", "b": 2}', "a", SECRET) == "1"
-    assert secret_store.member('{"a": "1", "b": 2}', "b", SECRET) == "2"
+    assert secrets.member('{"a": "1", "b": 2}', "a", SECRET) == "1"
+    assert secrets.member('{"a": "1", "b": 2}', "b", SECRET) == "2"
     for value in ('{"a": "1"}', "a phrase", "[1]"):
         with pytest.raises(DeployedError, match="no JSON object with the key c") as error:
-            secret_store.member(value, "c", SECRET)
+            secrets.member(value, "c", SECRET)
         assert value not in str(error.value)
 
 
@@ -350,4 +350,4 @@ def test_a_secret_of_bytes_is_said_to_be_none_of_text(cloud: Cloud) -> None:
     kind = "aws:secretsmanager/secretVersion:SecretVersion"
     cloud.edit("aws", kind, f"{SECRET}|v1", {"secretString": None, "secretBinary": "AA=="})
     with pytest.raises(DeployedError, match="has no text in version v1; the sandbox knows"):
-        secret_store.read(cloud, SECRET, role_arn=role(cloud, "r", READ, DECRYPT))
+        secrets.read(cloud, SECRET, role_arn=role(cloud, "r", READ, DECRYPT))

@@ -16,13 +16,13 @@ import httpx2
 import psutil
 import pytest
 
-from sandbox.cli import ROOT
-from sandbox.cloud import Cloud, Thing
-from sandbox.providers.docker_build import IMAGE, content_hash, context_hash
-from sandbox.serve import processes
-from sandbox.serve.images import Image, lay_out
+from sandbox.cloud.store import Cloud, Thing
+from sandbox.home import ROOT
+from sandbox.providers.docker_build.provider import IMAGE, content_hash, context_hash
 from sandbox.serve.plan import DeployedError, Process
-from sandbox.serve.processes import Copy, Supervisor, back_off_seconds
+from sandbox.serve.processes import supervisor as processes
+from sandbox.serve.processes.images import Image, lay_out
+from sandbox.serve.processes.supervisor import Copy, Supervisor, back_off_seconds
 
 DEADLINE_SECONDS = 30
 HOST = "clock.fleet.internal:8080"

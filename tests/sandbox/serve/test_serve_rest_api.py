@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud import Cloud
+from sandbox.cloud.store import Cloud
 from sandbox.providers.aws import deployments
 from sandbox.providers.aws.tables import tables
-from sandbox.serve import rest_integrations, web_adapter
-from sandbox.serve.api_policies import Effect, address_within, decide
+from sandbox.serve.api_gateway import rest_integrations
+from sandbox.serve.api_gateway.resource_policies import Effect, address_within, decide
+from sandbox.serve.functions import web_adapter
+from sandbox.serve.functions.runtime_api import FunctionError
 from sandbox.serve.plan import OPERATOR
-from sandbox.serve.runtime_api import FunctionError
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.apis import (
     ALLOW_ALL,

@@ -6,10 +6,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from sandbox.serve.forwarding import answer
+from sandbox.serve.http.forwarding import answer
+from sandbox.serve.http.proxy import serving
+from sandbox.serve.http.router import ANONYMOUS, entry, host, nobody, router
 from sandbox.serve.plan import OPERATOR, Application, Receive, Scope, Send, source
-from sandbox.serve.proxy import serving
-from sandbox.serve.router import ANONYMOUS, entry, host, nobody, router
 from tests.sandbox.serve.fleets import asked, request
 
 

@@ -13,10 +13,15 @@ from typing import Any
 import httpx2
 import pytest
 
-from sandbox.serve import runtime_api
-from sandbox.serve.aws_lambda import Function
+from sandbox.serve.functions import runtime_api
+from sandbox.serve.functions.runtime_api import (
+    FunctionError,
+    Runtime,
+    listening,
+    platform_environment,
+)
 from sandbox.serve.plan import Process
-from sandbox.serve.runtime_api import FunctionError, Runtime, listening, platform_environment
+from sandbox.serve.readers.aws_lambda import Function
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:fleet_tokens:live"
 ROOT = "/2018-06-01/runtime"

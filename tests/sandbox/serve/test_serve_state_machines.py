@@ -10,8 +10,8 @@ import pytest
 
 from components.targets.aws_lambda import templates
 from core.targets.aws_lambda.state_machine import definition
-from sandbox.cloud import Cloud
-from sandbox.serve.runtime_api import FunctionError
+from sandbox.cloud.store import Cloud
+from sandbox.serve.functions.runtime_api import FunctionError
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.apis import (
     API,

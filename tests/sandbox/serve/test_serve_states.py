@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 
-from sandbox.serve import states
-from sandbox.serve.states import MAX_PAYLOAD_BYTES, Execution, StateError, size_bytes
+from sandbox.serve.step_functions import interpreter
+from sandbox.serve.step_functions.interpreter import (
+    MAX_PAYLOAD_BYTES,
+    Execution,
+    StateError,
+    size_bytes,
+)
 
 RETRY = {
     "IntervalSeconds": 1,
@@ -59,15 +64,15 @@ DONE = {"Type": "Succeed", "Output": "{% $states.input %}"}
 
 
 def run(
-    definition: Mapping[str, Any], given: object = None, do: states.Task | None = None
+    definition: Mapping[str, Any], given: object = None, do: interpreter.Task | None = None
 ) -> Execution:
     async def at_once(_seconds: float) -> None: ...
 
     tasks = {"do": do} if do else {}
-    return asyncio.run(states.run(definition, given, tasks, wait=at_once))
+    return asyncio.run(interpreter.run(definition, given, tasks, wait=at_once))
 
 
-def failing(*names: str) -> states.Task:
+def failing(*names: str) -> interpreter.Task:
     """Fails with these errors, one after another, and then gives what it got."""
     left = list(names)
 
@@ -267,7 +272,7 @@ def test_a_wait_is_the_longest_that_there_could_be() -> None:
     retrier = {"ErrorEquals": ["Busy"], **RETRY, "MaxAttempts": 4, "MaxDelaySeconds": 3}
     definition = machine(One=task(Retry=[retrier]), Done=DONE)
     do = failing(*["Busy"] * 4)
-    asyncio.run(states.run(definition, 1, {"do": do}, wait=noted))
+    asyncio.run(interpreter.run(definition, 1, {"do": do}, wait=noted))
     assert waits == [1, 2, 3, 3]
 
 

@@ -12,10 +12,10 @@ import psutil
 import pytest
 from rich.console import Console
 
-from sandbox.serve import table as shown
 from sandbox.serve.plan import Process
-from sandbox.serve.processes import Copy, Supervisor
-from sandbox.serve.table import View, live, states, table
+from sandbox.serve.processes import table as shown
+from sandbox.serve.processes.supervisor import Copy, Supervisor
+from sandbox.serve.processes.table import View, live, states, table
 
 ENTRY = "http://127.0.0.1:8800"
 

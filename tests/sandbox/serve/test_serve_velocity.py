@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.targets.aws_lambda import templates
-from sandbox.serve.velocity import Rendered, TemplateError, render
+from sandbox.serve.api_gateway.velocity import Rendered, TemplateError, render
 
 TEXTS = st.text(alphabet=st.characters(codec="utf-8"))
 

@@ -16,8 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from botocore.session import Session
 
-from sandbox.cloud import Cloud
-from sandbox.serve import websocket_api
+from sandbox.cloud.store import Cloud
+from sandbox.serve.api_gateway import websocket_api
 from sandbox.serve.plan import OPERATOR, Application
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.apis import (
@@ -670,7 +670,7 @@ def test_a_connection_lasts_two_hours(
 def test_a_process_that_is_away_costs_the_message_alone(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.serve.web_adapter.INIT_SECONDS", 0.0)
+    monkeypatch.setattr("sandbox.serve.functions.web_adapter.INIT_SECONDS", 0.0)
 
     async def run() -> Any:
         application = applications(cloud, Running(None))[SOCKETS_HOST]

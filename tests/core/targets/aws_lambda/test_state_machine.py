@@ -18,8 +18,8 @@ from core.targets.aws_lambda.state_machine import (
     MAX_TOOLS_BYTES,
     definition,
 )
-from sandbox.serve import states
-from sandbox.serve.states import StateError, expressions, parsed, size_bytes
+from sandbox.serve.step_functions import interpreter as states
+from sandbox.serve.step_functions.interpreter import StateError, expressions, parsed, size_bytes
 from tests.core.states import Execution, run
 
 _MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"

@@ -1,0 +1,1 @@
+"""What connects providers to the Pulumi engine: the protocol, and the types of an SDK."""

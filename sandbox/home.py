@@ -1,0 +1,18 @@
+"""Where the sandbox finds its program and keeps its state."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout. Relative paths of the deployed builds start here."""
+
+
+def sandbox_home() -> Path:
+    """The folder of the sandbox's state: `$SANDBOX_HOME`, or `.sandbox` in the checkout."""
+    return Path(os.environ.get("SANDBOX_HOME") or ROOT / ".sandbox").resolve()
+
+
+def cloud_path(home: Path, environment: Mapping[str, str]) -> Path:
+    """The file of the sandbox's cloud: `$SANDBOX_CLOUD`, or `cloud.sqlite` in its home."""
+    return Path(environment.get("SANDBOX_CLOUD") or home / "cloud.sqlite")

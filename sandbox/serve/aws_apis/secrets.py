@@ -1,0 +1,114 @@
+"""Values of Secrets Manager, for whom the deployed policies let read them."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+from sandbox.cloud.store import Cloud
+from sandbox.iam.evaluate import Context, allows
+from sandbox.serve.plan import DeployedError
+
+CURRENT = "AWSCURRENT"
+_SECRET = "aws:secretsmanager/secret:Secret"
+_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
+
+
+def read(
+    cloud: Cloud,
+    arn: str,
+    *,
+    role_arn: str,
+    version_id: str = "",
+    stage: str = "",
+    context: Context | None = None,
+) -> str:
+    """The value of a secret, as GetSecretValue gives it to a role.
+
+    Args:
+        cloud: The cloud.
+        arn: The secret's ARN.
+        role_arn: The role that asks; it needs `secretsmanager:GetSecretValue`, and for a key of
+            the account's own `kms:Decrypt` through Secrets Manager.
+        version_id: The version, or nothing for the one with the stage.
+        stage: The version's stage, or nothing for the current one.
+        context: What is known of the request besides.
+
+    Returns:
+        The value.
+
+    Raises:
+        DeployedError: the role may not read it, or there is no such secret, version or value; the
+            text is Secrets Manager's.
+    """
+    secret = next((one.properties for one in cloud.list("aws", _SECRET) if one.id == arn), None)
+    _must_allow(cloud, role_arn, "secretsmanager:GetSecretValue", arn, context)
+    if secret is None:
+        raise DeployedError(
+            f"ResourceNotFoundException: Secrets Manager can't find the specified secret: {arn}"
+        )
+    key = str(secret.get("kmsKeyId") or "")
+    if key.startswith("arn:") and ":key/" in key:
+        service = f"secretsmanager.{arn.split(':')[3]}.amazonaws.com"
+        _must_allow(
+            cloud, role_arn, "kms:Decrypt", key, {**(context or {}), "kms:ViaService": service}
+        )
+    for version in reversed(_versions(cloud, arn)):
+        stages = version.get("versionStages") or [CURRENT]
+        by_id = version_id in ("", version.get("versionId"))
+        # A version that is asked for by its id alone need not have a stage.
+        if by_id and (stage or ("" if version_id else CURRENT)) in ("", *stages):
+            return _text(version, arn)
+    wanted = f"VersionId: {version_id}" if version_id else f"staging label: {stage or CURRENT}"
+    raise DeployedError(
+        "ResourceNotFoundException: Secrets Manager can't find the specified secret value for "
+        f"{wanted} of {arn}. Give it a value, then serve again"
+    )
+
+
+def member(value: str, key: str, arn: str) -> str:
+    """One value of a secret that is a JSON object.
+
+    Args:
+        value: The secret's value.
+        key: The key.
+        arn: The secret's ARN, for what is said.
+
+    Returns:
+        The value of the key; what is no text stands as JSON.
+
+    Raises:
+        DeployedError: the secret is no such object, or has no such key.
+    """
+    try:
+        read: object = json.loads(value)
+    except json.JSONDecodeError:
+        read = None
+    if not isinstance(read, dict) or key not in read:
+        raise DeployedError(f"the value of the secret {arn} is no JSON object with the key {key}")
+    found = cast("dict[str, object]", read)[key]
+    return found if isinstance(found, str) else json.dumps(found)
+
+
+def _must_allow(
+    cloud: Cloud, role_arn: str, action: str, resource: str, context: Context | None
+) -> None:
+    if not allows(cloud, role_arn, action, resource, context):
+        raise DeployedError(
+            f"AccessDeniedException: {role_arn} is not authorized to perform: {action} on "
+            f"resource: {resource} because no identity-based policy allows the {action} action"
+        )
+
+
+def _versions(cloud: Cloud, arn: str) -> list[Mapping[str, Any]]:
+    found = [one.properties for one in cloud.list("aws", _VERSION)]
+    return [one for one in found if arn in (one.get("secretId"), one.get("secretArn"))]
+
+
+def _text(version: Mapping[str, Any], arn: str) -> str:
+    value = version.get("secretString")
+    if not isinstance(value, str):
+        raise DeployedError(
+            f"the secret {arn} has no text in version {version.get('versionId')}; the sandbox "
+            "knows secretString only"
+        )
+    return value

@@ -1,0 +1,1 @@
+"""Bedrock: the Converse API, its models, and the planner in place of a model."""

@@ -1,0 +1,1 @@
+"""Lambda: the Runtime API, and web servers behind Lambda Web Adapter."""

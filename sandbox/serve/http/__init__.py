@@ -1,0 +1,1 @@
+"""HTTP between clients and workloads: routing, forwarding, the proxy and its certificates."""

@@ -1,0 +1,120 @@
+"""Which application answers for a host, and the entry for clients from outside."""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from sandbox.serve.http.forwarding import answer
+from sandbox.serve.plan import LOOPBACK, OPERATOR, Application, Receive, Scope, Send, source
+
+ANONYMOUS = "anonymous"
+"""Who asks through the entry of `serve --unsigned`: somebody without credentials of AWS."""
+
+_BAD_GATEWAY = 502
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_PORT = re.compile(r":([0-9]{1,5})$")
+
+
+def router(hosts: Mapping[str, Application], otherwise: Application) -> Application:
+    """Makes the application that asks those of the hosts.
+
+    Args:
+        hosts: The applications by host, in small letters and without a port.
+        otherwise: Who answers for all other hosts.
+
+    Returns:
+        The application.
+    """
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        found = hosts.get(host(scope)[0], otherwise)
+        await found(scope, receive, send)
+
+    return application
+
+
+def host(scope: Scope) -> tuple[str, int]:
+    """The host that a request asks, in small letters, and the port.
+
+    Args:
+        scope: The request's.
+
+    Returns:
+        Both; the port is the scheme's where none is named.
+    """
+    told = _header(scope, b"host").decode("latin-1").strip().lower()
+    port = _PORT.search(told)
+    name = told[: port.start()] if port else told
+    return name.removesuffix("."), int(port[1]) if port else _PORTS[scope["scheme"]]
+
+
+async def nobody(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers for hosts that the sandbox does not have: there is no outer world.
+
+    Args:
+        scope: The request's.
+        receive: Its body, which is not read.
+        send: Where the answer goes.
+    """
+    del receive
+    name, port = host(scope)
+    told = (
+        f"{source(scope)} asks {name}:{port}, which nothing in the sandbox answers for: there are "
+        "the gateway, the names of deployed workloads, their token issuers, Secrets Manager and "
+        "Bedrock"
+    )
+    await answer(send, _BAD_GATEWAY, {"error": told})
+
+
+def entry(application: Application, gateway_url: str, port: int, *, signed: bool) -> Application:
+    """Makes the application for clients from outside.
+
+    They call the gateway by the entry's own name, as nobody tells them where the gateway's leads. A
+    Host or an Origin that names the entry becomes the gateway's; every other one stays. The scheme
+    is the gateway's, too: plain HTTP to the entry is what TLS is to a gateway that has it.
+
+    Args:
+        application: What answers for the gateway's host.
+        gateway_url: The gateway's URL, with the path that its own names begin with.
+        port: The entry's port.
+        signed: Whether clients count as the operator, whose requests are signed.
+
+    Returns:
+        The application.
+    """
+    gateway = urlsplit(gateway_url)
+    names = {f"{name}:{port}" for name in LOOPBACK}
+    if port == _PORTS["http"]:
+        names |= LOOPBACK
+    origins = {f"http://{name}" for name in names}
+
+    async def translated(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return
+        headers: list[tuple[bytes, bytes]] = []
+        own = _header(scope, b"host").decode("latin-1").lower() in names
+        for name, value in scope["headers"]:
+            text = value.decode("latin-1").lower()
+            if name == b"host" and own:
+                headers.append((name, gateway.netloc.encode()))
+            elif name == b"origin" and text in origins:
+                headers.append((name, f"{gateway.scheme}://{gateway.netloc}".encode()))
+            else:
+                headers.append((name, value))
+        prefix = gateway.path.rstrip("/") if own else ""
+        scheme = {"http": gateway.scheme, "ws": {"http": "ws", "https": "wss"}[gateway.scheme]}
+        changed = {
+            **scope,
+            "headers": headers,
+            "scheme": scheme[scope["scheme"]],
+            "path": prefix + scope["path"],
+            "raw_path": prefix.encode() + (scope.get("raw_path") or scope["path"].encode()),
+            "state": {"source": OPERATOR if signed else ANONYMOUS},
+        }
+        await application(changed, receive, send)
+
+    return translated
+
+
+def _header(scope: Scope, name: bytes) -> bytes:
+    return next((value for key, value in scope["headers"] if key == name), b"")

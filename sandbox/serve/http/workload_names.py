@@ -1,0 +1,42 @@
+"""Workloads by their own names: in Cloud Map, in the cluster's DNS, in a task."""
+
+from sandbox.serve.http.forwarding import answer, forward
+from sandbox.serve.http.router import host, nobody
+from sandbox.serve.plan import Application, Deployed, Receive, Scope, Send, Workloads, source
+
+_UNAVAILABLE, _GATEWAY_TIMEOUT = 503, 504
+
+
+def application(
+    deployed: Deployed, workloads: Workloads, otherwise: Application = nobody
+) -> Application:
+    """Makes the application that answers for the names of workloads.
+
+    Args:
+        deployed: What is deployed.
+        workloads: What runs.
+        otherwise: Who answers for a name that is no workload's.
+
+    Returns:
+        The application. A call that the network's rules do not let through is answered 504 at once,
+        where the network would let it wait; the header `x-sandbox-refused` has the reason.
+    """
+
+    async def called(scope: Scope, receive: Receive, send: Send) -> None:
+        caller, (name, port) = source(scope), host(scope)
+        process = deployed.resolve(caller, name, port)
+        if process is None:
+            await otherwise(scope, receive, send)
+            return
+        refused = deployed.refusal(caller, process, port)
+        if refused:
+            headers = [(b"x-sandbox-refused", refused.encode("latin-1", "replace"))]
+            await answer(send, _GATEWAY_TIMEOUT, {"error": refused}, headers)
+            return
+        url = workloads.named(process)
+        if url is None:
+            await answer(send, _UNAVAILABLE, {"error": f"no copy of {process} is healthy"})
+            return
+        await forward(scope, receive, send, base_url=url)
+
+    return called

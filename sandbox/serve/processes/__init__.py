@@ -1,0 +1,1 @@
+"""Local processes in place of tasks, pods and functions."""

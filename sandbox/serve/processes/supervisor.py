@@ -1,0 +1,412 @@
+"""Starts the processes of a fleet, keeps them alive, and ends them."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx2
+
+from sandbox.serve.plan import DeployedError, Process
+from sandbox.serve.processes.images import Image
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 10.0
+HOPELESS_RESTARTS = 5
+"""How often a copy that has never been healthy is started again before that is told: a function of
+Lambda may have many minutes for its start."""
+STEADY_SECONDS = 30.0
+"""How long a process runs until its earlier ends count no more."""
+LAST_LINES = 10
+"""How many lines of its log a process is known by."""
+LONGEST_LINE_BYTES = 64 * 1024
+"""Where a line of a log is broken."""
+
+_PROBE_SECONDS, _PROBE_AGAIN_SECONDS = 0.1, 2.0
+_PROBE_TIMEOUT_SECONDS = 3.0
+_PROBE_FAILURES = 3
+# What a process may know of the laptop: no configuration and no credentials of who runs it.
+_OUTER = ("LANG", "LC_ALL", "TMPDIR")
+_DRAIN_SECONDS = 1.0
+# Starts a process so that, on Linux, it is killed when the supervisor ends, however it does: 1 is
+# PR_SET_PDEATHSIG of prctl(2). A program of its own, as one may not do much between fork and exec.
+_START = """
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)
+    if os.getppid() != int(sys.argv[1]):
+        sys.exit(1)
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"cannot start {sys.argv[2]}: {error.strerror}")
+"""
+
+
+@dataclass(kw_only=True, eq=False)
+class Copy:
+    """One running copy of a process.
+
+    Attributes:
+        process: What it is a copy of.
+        number: Which one, from 0.
+        port: Its port on the laptop, or None.
+        pid: The operating system's number, also that of its process group, or None while there is
+            none.
+        healthy: Whether it answered its last probe.
+        restarts: How often it was started again.
+        lines: The last lines of its log.
+    """
+
+    process: Process
+    number: int
+    port: int | None = None
+    pid: int | None = None
+    healthy: bool = False
+    restarts: int = 0
+    lines: deque[str] = field(default_factory=lambda: deque[str](maxlen=LAST_LINES))
+
+
+def back_off_seconds(failures: int) -> float:
+    """How long a process that has ended is left alone.
+
+    Args:
+        failures: How often it ended before that without having been steady.
+    """
+    return min(FIRST_PAUSE_SECONDS * 2 ** min(failures, 32), LONGEST_PAUSE_SECONDS)
+
+
+class Supervisor:
+    """The processes of a fleet while they run; an asynchronous context manager.
+
+    A process gets a port of its own in every run; one that somebody took meanwhile costs a restart.
+    Its process group ends with it. On Linux a process ends with the supervisor, even if that is
+    killed.
+
+    Attributes:
+        copies: All of them, in the order of the processes.
+    """
+
+    def __init__(
+        self,
+        processes: Sequence[Process],
+        images: Mapping[str, Image],
+        home: Path,
+        platform: Callable[[Process], Mapping[str, str]],
+        on_line: Callable[[Copy, str], None] = lambda _copy, _line: None,
+    ) -> None:
+        """Prepares them; nothing is started yet.
+
+        Args:
+            processes: What runs.
+            images: Their images, by the process's name.
+            home: The sandbox's home: files are in `files`, logs in `serve/logs`.
+            platform: What the platform puts into an environment besides what is deployed.
+            on_line: Told every line that a process writes.
+        """
+        self._images, self._home, self._platform, self._on_line = images, home, platform, on_line
+        self.copies = [
+            Copy(process=process, number=number)
+            for process in processes
+            for number in range(process.copies)
+        ]
+        self._turns: dict[str, int] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._running: dict[Copy, asyncio.subprocess.Process] = {}
+        self._ending = False
+        self._logs = home / "serve" / "logs"
+        # Every probe has a connection of its own, as those of the platforms have.
+        self._client = httpx2.AsyncClient(
+            trust_env=False,
+            timeout=_PROBE_TIMEOUT_SECONDS,
+            limits=httpx2.Limits(max_keepalive_connections=0),
+        )
+
+    async def __aenter__(self) -> Self:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        for copy in self.copies:
+            self._log(copy).unlink(missing_ok=True)
+        self._tasks = [asyncio.create_task(self._keep(copy)) for copy in self.copies]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._ending = True
+        for copy, task in zip(self.copies, self._tasks, strict=True):
+            if copy not in self._running:
+                task.cancel()
+        try:
+            await asyncio.gather(*(self._end(*each) for each in self._running.items()))
+        except asyncio.CancelledError:
+            for task in self._tasks:
+                task.cancel()
+            raise
+        finally:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await self._client.aclose()
+
+    def url(self, name: str) -> str | None:
+        """The base URL of a healthy copy of a process, each in turn, or None."""
+        return self._next(name, [one for one in self._listening(name) if one.healthy])
+
+    def named(self, name: str) -> str | None:
+        """The base URL of a copy that the process's private name leads to, each in turn, or None.
+
+        Where DNS knows of no health, a name leads to every copy that runs.
+        """
+        found = [
+            one
+            for one in self._listening(name)
+            if one.healthy or (one.pid and not one.process.named_by_health)
+        ]
+        return self._next(name, found)
+
+    def _listening(self, name: str) -> list[Copy]:
+        return [one for one in self.copies if one.process.name == name and one.port]
+
+    def _next(self, name: str, well: Sequence[Copy]) -> str | None:
+        turn = self._turns[name] = self._turns.get(name, -1) + 1
+        return _url(well[turn % len(well)]) if well else None
+
+    def pids(self, name: str) -> list[int]:
+        """The operating system's numbers of a process's copies that run."""
+        return [one.pid for one in self.copies if one.process.name == name and one.pid]
+
+    def kill(self, name: str) -> None:
+        """Ends a process's copies at once, with what they have started; they are started again."""
+        for pid in self.pids(name):
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+
+    async def wait_healthy(self) -> None:
+        """Waits until every copy is healthy.
+
+        Raises:
+            DeployedError: a copy is not, after the time that its process gives it, or after
+                `HOPELESS_RESTARTS`; the text has the last lines of its log. The others run on.
+        """
+        told = await asyncio.gather(*map(self._sickness, self.copies))
+        if any(told):
+            raise DeployedError("\n".join(each for each in told if each))
+
+    async def _sickness(self, copy: Copy) -> str | None:
+        """Waits until a copy is healthy, or says what is known of one that is not in time."""
+        process = copy.process
+        with suppress(TimeoutError):
+            async with asyncio.timeout(process.health_seconds):
+                while not copy.healthy and copy.restarts < HOPELESS_RESTARTS:
+                    await asyncio.sleep(_PROBE_SECONDS)
+        if copy.healthy:
+            return None
+        hopeless = copy.restarts >= HOPELESS_RESTARTS
+        when = "at all" if hopeless else f"within {process.health_seconds:g} s"
+        which = f" (copy {copy.number + 1} of {process.copies})" if process.copies > 1 else ""
+        asked = f"asked at {_url(copy)}{process.health_path or ''}, " if copy.port else ""
+        lines = "".join(f"\n    {line}" for line in copy.lines) or "\n    (nothing)"
+        return (
+            f"{process.name}{which} did not get healthy {when} "
+            f"({asked}restarts: {copy.restarts}); it said last:{lines}"
+        )
+
+    async def _keep(self, copy: Copy) -> None:
+        """Starts a copy, and again whenever it ends."""
+        failures = 0
+        while not self._ending:
+            started = time.monotonic()
+            try:
+                end = await self._run(copy)
+            except (OSError, ValueError) as error:
+                end = f"cannot be started: {error}"
+            if self._ending:
+                return
+            if time.monotonic() - started >= STEADY_SECONDS:
+                failures = 0
+            pause = back_off_seconds(failures)
+            failures += 1
+            self._tell(copy, f"({end}; starts again in {pause:g} s)")
+            await asyncio.sleep(pause)
+            copy.restarts += 1
+
+    async def _run(self, copy: Copy) -> str:
+        """Runs a copy once, until it ends, and says how it did."""
+        image, process = self._images[copy.process.name], copy.process
+        copy.port = self._free_port() if process.port else None
+        async with _pipe() as (reader, writer):
+            try:
+                running = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-I", "-S", "-c", _START, str(os.getpid())),
+                    *image.start_words(process),
+                    cwd=image.folder,
+                    env=self._environment(copy, image),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=writer,
+                    stderr=writer,
+                    start_new_session=True,
+                )
+            finally:
+                os.close(writer)
+            self._running[copy], copy.pid = running, running.pid
+            probing = asyncio.create_task(self._probe(copy))
+            following = asyncio.create_task(self._follow(copy, reader))
+            try:
+                await running.wait()
+            finally:
+                copy.healthy, copy.pid = False, None
+                del self._running[copy]
+                probing.cancel()
+                # As with a container, what the process has started goes with it.
+                with suppress(ProcessLookupError):
+                    os.killpg(running.pid, signal.SIGKILL)
+                status = await running.wait()
+                # What has left the group may hold the pipe.
+                await asyncio.wait({following}, timeout=_DRAIN_SECONDS)
+                following.cancel()
+        if status < 0:
+            return f"ended by signal {-status}, {signal.strsignal(-status)}"
+        return f"ended with status {status}"
+
+    def _free_port(self) -> int:
+        taken = {copy.port for copy in self.copies}
+        while True:
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                port = int(listener.getsockname()[1])
+            if port not in taken:
+                return port
+
+    def _environment(self, copy: Copy, image: Image) -> dict[str, str]:
+        """What is deployed, but for what a laptop has elsewhere."""
+        process = copy.process
+        outer = {name: os.environ[name] for name in _OUTER if name in os.environ}
+        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+        own = {"HOME": str(image.root), "PYTHONPATH": str(image.folder)}
+        folders = {mount: str(self._folder(place)) for mount, place in process.files.items()}
+        told = {
+            name: _moved(value, folders)
+            for name, value in {**image.environment, **process.environment}.items()
+        }
+        port = {"PORT": str(copy.port)} if copy.port else {}
+        return {**outer, **own, **told, **self._platform(process), **port, "PATH": programs}
+
+    def _folder(self, place: str) -> Path:
+        folder = self._home / "files" / place
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _log(self, copy: Copy) -> Path:
+        return self._logs / f"{copy.process.name.replace('/', '.')}.log"
+
+    async def _follow(self, copy: Copy, reader: asyncio.StreamReader) -> None:
+        """Tells a process's lines, and the last one even if it has no end."""
+        rest = b""
+        while chunk := await reader.read(LONGEST_LINE_BYTES):
+            *lines, rest = (rest + chunk).split(b"\n")
+            if len(rest) > LONGEST_LINE_BYTES:
+                lines, rest = [*lines, rest[:LONGEST_LINE_BYTES]], rest[LONGEST_LINE_BYTES:]
+            self._tell(copy, *(part for line in lines for part in _parts(line)))
+        if rest:
+            self._tell(copy, *_parts(rest))
+
+    def _tell(self, copy: Copy, *lines: str) -> None:
+        copy.lines.extend(lines)
+        with self._log(copy).open("a") as log:
+            log.writelines(f"{line}\n" for line in lines)
+        for line in lines:
+            self._on_line(copy, line)
+
+    async def _probe(self, copy: Copy) -> None:
+        """Asks a copy for its health, often until it is well, then now and again."""
+        failures = 0
+        while not self._ending:
+            well = await _is_well(self._client, copy)
+            failures = 0 if well else failures + 1
+            if well or failures >= _PROBE_FAILURES:
+                copy.healthy = well and not self._ending
+            await asyncio.sleep(_PROBE_AGAIN_SECONDS if copy.healthy else _PROBE_SECONDS)
+
+    async def _end(self, copy: Copy, running: asyncio.subprocess.Process) -> None:
+        """Ends a copy as its platform would; it may have ended by itself just now."""
+        copy.healthy = False
+        try:
+            with suppress(ProcessLookupError):
+                running.send_signal(self._images[copy.process.name].stop_signal)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(copy.process.stop_seconds):
+                    await running.wait()
+        finally:
+            if running.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(running.pid, signal.SIGKILL)
+
+
+@asynccontextmanager
+async def _pipe() -> AsyncGenerator[tuple[asyncio.StreamReader, int]]:
+    """A pipe for what a process writes.
+
+    Before it says that a process has ended, asyncio waits for the pipes that it made itself, and
+    whatever the process has started may hold those.
+
+    Yields:
+        The end to read from, and the descriptor of the other, which is the caller's to close.
+    """
+    ours, theirs = os.pipe()
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
+    )
+    try:
+        yield reader, theirs
+    finally:
+        transport.close()
+
+
+def _parts(line: bytes) -> Iterator[str]:
+    for start in range(0, max(len(line), 1), LONGEST_LINE_BYTES):
+        yield line[start : start + LONGEST_LINE_BYTES].decode(errors="replace")
+
+
+def _url(copy: Copy) -> str:
+    """Where a copy answers; it is told the port by `PORT`."""
+    return f"http://127.0.0.1:{copy.port}"
+
+
+async def _is_well(client: httpx2.AsyncClient, copy: Copy) -> bool:
+    if copy.port is None:
+        return True
+    if copy.process.health_path is None:
+        return await _listens(copy.port)
+    try:
+        # The body is left unread, as the platforms leave it: it may be of any kind and length.
+        async with client.stream("GET", f"{_url(copy)}{copy.process.health_path}") as answer:
+            return answer.is_success
+    except httpx2.TransportError:
+        return False
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _moved(value: str, folders: Mapping[str, str]) -> str:
+    """A value that lies below a mount, at its place on the laptop."""
+    for mount in sorted(folders, key=len, reverse=True):
+        start = mount.rstrip("/")
+        if value == start or value.startswith(f"{start}/"):
+            return folders[mount] + value[len(start) :]
+    return value

@@ -1,0 +1,152 @@
+"""What `bin/sandbox serve` shows: a live table of the workloads, or their logs."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import cast
+
+import psutil
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from sandbox.serve.processes.supervisor import Copy, Supervisor
+
+_REFRESH_SECONDS = 0.5
+_MIB = 1024 * 1024
+_COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "red")
+_NAME_WIDTH = 20
+
+
+class View:
+    """A table, or the logs of some workloads, or of all.
+
+    Where nobody sees a table change, such as in a file, every change of health is a line instead.
+    """
+
+    def __init__(self, console: Console, follow: Sequence[str] | None) -> None:
+        """Prepares it.
+
+        Args:
+            console: Where it is shown.
+            follow: Whose logs, none for all; or None for the table.
+        """
+        self._console, self._follow = console, follow
+        self._colours: dict[str, str] = {}
+
+    def line(self, copy: Copy, line: str) -> None:
+        """Shows a line of a log, if it is followed."""
+        name = copy.process.name
+        if self._follow is None or (self._follow and name not in self._follow):
+            return
+        colour = self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
+        start = (f"{name:<{_NAME_WIDTH}} ", colour)
+        self._console.print(Text.assemble(start, Text.from_ansi(line)), soft_wrap=True)
+
+    async def show(self, supervisor: Supervisor, entry: str, until: "asyncio.Task[bool]") -> None:
+        """Shows how the workloads are, until a task is done.
+
+        Args:
+            supervisor: The processes.
+            entry: The gateway's address here.
+            until: The task.
+        """
+        if self._follow is not None:
+            await until
+        elif self._console.is_terminal:
+            with Live(table(supervisor, entry), console=self._console, auto_refresh=False) as shown:
+                async for _ in _ticks(until):
+                    shown.update(table(supervisor, entry), refresh=True)
+        else:
+            told = states(supervisor)
+            async for _ in _ticks(until):
+                now = states(supervisor)
+                for name in now:
+                    if now[name] != told[name]:
+                        self._console.print(f"{name}: {now[name]}", soft_wrap=True, markup=False)
+                told = now
+
+
+def live(follow: Sequence[str] | None) -> View:
+    """A view on the terminal.
+
+    Args:
+        follow: See `View`.
+    """
+    return View(Console(highlight=False), follow)
+
+
+def states(supervisor: Supervisor) -> Mapping[str, str]:
+    """How each workload is, by its name: `1 of 2 healthy, restarts: 3`."""
+    return {
+        name: f"{_health(copies)} healthy, restarts: {sum(one.restarts for one in copies)}"
+        for name, copies in _workloads(supervisor)
+    }
+
+
+def table(supervisor: Supervisor, entry: str) -> Table:
+    """How each workload is, as a table with a row for each.
+
+    Args:
+        supervisor: The processes.
+        entry: The gateway's address here.
+    """
+    shown = Table(title=f"{entry} · Ctrl-C ends it", title_justify="left", expand=True)
+    for heading in ("workload", "runs as", "healthy", "restarts", "pid", "MiB"):
+        number = heading in ("restarts", "MiB")
+        shown.add_column(heading, no_wrap=True, justify="right" if number else "left")
+    shown.add_column("last line", no_wrap=True, overflow="ellipsis", ratio=1)
+    resident = _resident_bytes({copy.pid for copy in supervisor.copies})
+    for name, copies in _workloads(supervisor):
+        pids = supervisor.pids(name)
+        well = all(copy.healthy for copy in copies)
+        last = next((copy.lines[-1] for copy in copies if copy.lines), "")
+        shown.add_row(
+            name,
+            copies[0].process.kind,
+            Text(_health(copies), "green" if well else "red"),
+            str(sum(copy.restarts for copy in copies)),
+            " ".join(map(str, pids)),
+            f"{sum(resident.get(pid, 0) for pid in pids) / _MIB:.0f}" if pids else "",
+            Text(_short(last)),
+        )
+    return shown
+
+
+def _workloads(supervisor: Supervisor) -> Iterator[tuple[str, list[Copy]]]:
+    for name in dict.fromkeys(copy.process.name for copy in supervisor.copies):
+        yield name, [copy for copy in supervisor.copies if copy.process.name == name]
+
+
+def _health(copies: Sequence[Copy]) -> str:
+    return f"{sum(copy.healthy for copy in copies)} of {len(copies)}"
+
+
+def _short(line: str) -> str:
+    """What a line of a log says, without its time and the like if it is JSON, or its colours."""
+    try:
+        told: object = json.loads(line)
+    except ValueError:
+        told = None
+    message = cast("dict[str, object]", told).get("message") if isinstance(told, dict) else None
+    return Text.from_ansi(str(message or line)).plain
+
+
+def _resident_bytes(groups: Collection[int | None]) -> dict[int, int]:
+    """The memory of process groups, by their numbers: of all that a process has started, too."""
+    found: dict[int, int] = {}
+    for pid in psutil.pids():
+        with suppress(psutil.Error, OSError):
+            group = os.getpgid(pid)
+            if group in groups:
+                found[group] = found.get(group, 0) + psutil.Process(pid).memory_info().rss
+    return found
+
+
+async def _ticks(until: "asyncio.Task[bool]") -> AsyncIterator[None]:
+    while not until.done():
+        yield
+        await asyncio.wait({until}, timeout=_REFRESH_SECONDS)

@@ -1,0 +1,1 @@
+"""Which workload reaches which: security groups, network policies and meshes."""

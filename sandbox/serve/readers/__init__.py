@@ -1,0 +1,1 @@
+"""Readers of deployed workloads: ECS, EKS and Lambda."""

@@ -1,0 +1,385 @@
+"""What Lambda runs: functions of images, as their alias `live` has them, and who may invoke them.
+
+Facts from the AWS Lambda Developer Guide ("Lambda runtime environment lifecycle", "Defined runtime
+environment variables", "Permissions", "Configuring file system access") and the API Gateway
+Developer Guide ("Regional custom domain name").
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sandbox.cloud.store import Cloud
+from sandbox.iam import evaluate
+from sandbox.iam.evaluate import Context
+from sandbox.iam.policies import arn_like
+from sandbox.serve.plan import GATEWAY, OPERATOR, Deployed, DeployedError, Process
+from sandbox.serve.reachability import security_groups
+from sandbox.serve.reachability.security_groups import End
+from sandbox.serve.readers import mounts
+from sandbox.values.tree import part
+
+LIVE = "live"
+"""The alias by which everybody invokes a function."""
+
+FUNCTION = "aws:lambda/function:Function"
+INIT_SECONDS = 10.0
+"""How long Lambda gives a new environment to start."""
+
+_ALIAS = "aws:lambda/alias:Alias"
+_PERMISSION = "aws:lambda/permission:Permission"
+_REST_API = "aws:apigateway/restApi:RestApi"
+_DOMAIN = "aws:apigateway/domainName:DomainName"
+_MAPPING = "aws:apigateway/basePathMapping:BasePathMapping"
+_STAGE = "aws:apigateway/stage:Stage"
+_LAMBDA, _API_GATEWAY = "lambda.amazonaws.com", "apigateway.amazonaws.com"
+_INVOKE = "lambda:InvokeFunction"
+_GATEWAY_NAME = "-gateway"
+# `/<project>/<stack>/<workload>`; what is no workload's logs to `…/gateway/requests`.
+_WORKLOAD_LOGS = re.compile(r"/[^/]+/[^/]+/([^/]+)")
+_URI = re.compile(r".*:lambda:path/[^/]+/functions/(.+)/(?:response-streaming-)?invocations")
+_DEFAULT_SECONDS = 3  # Lambda API reference, CreateFunction, Timeout
+_DEFAULT_MIB = 128  # the same, MemorySize
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Function:
+    """A function, as those see it who invoke it.
+
+    Attributes:
+        process: The name of the process that plays it.
+        name: Its own name.
+        alias_arn: The ARN of its alias `live`.
+        version: The version that the alias stands for.
+        role_arn: What it may do in AWS.
+        timeout_seconds: When an invocation of it is ended.
+        memory_mib: Its memory.
+        log_group: Where it logs.
+        environment: Its variables.
+    """
+
+    process: str
+    name: str
+    alias_arn: str
+    version: str
+    role_arn: str
+    timeout_seconds: float
+    memory_mib: int
+    log_group: str
+    environment: Mapping[str, str]
+
+
+def read(cloud: Cloud) -> Deployed:
+    """What Lambda runs.
+
+    Workloads reach one another through the APIs alone: no name leads to a function. To the gateway
+    a function is open if any API may invoke it; for which route, `admits` says.
+
+    Args:
+        cloud: The cloud.
+
+    Returns:
+        The functions and their rules. The gateway's URL has the API's stage in its path, unless
+        there is a domain.
+
+    Raises:
+        DeployedError: there is no function, or one that Lambda could not run.
+    """
+    made = functions(cloud)
+    if not made:
+        raise DeployedError(
+            "the cloud has no Lambda function with the alias live: bring a stack with target "
+            "lambda up first"
+        )
+    by_process = {one.process: one for one in made.values()}
+    if len(by_process) < len(made):
+        names = ", ".join(one.name for one in made.values())
+        raise DeployedError(
+            f"two Lambda functions run the same workload ({names}): bring one stack up, and "
+            "destroy the others of this sandbox"
+        )
+
+    def refusal(source: str, process: str, port: int) -> str | None:
+        function = by_process[process]
+        if source != GATEWAY:
+            return f"a function has no address: nothing but Lambda reaches {process}:{port}"
+        if any(True for _ in _admissions(cloud, function)):
+            return None
+        return f"no permission lets API Gateway invoke {function.alias_arn}"
+
+    def allows(source: str, action: str, resource: str, context: Context | None = None, /) -> bool:
+        function = by_process.get(source)
+        return source == OPERATOR or (
+            function is not None
+            and _taken(cloud, function.role_arn)
+            and evaluate.allows(cloud, function.role_arn, action, resource, context)
+        )
+
+    return Deployed(
+        target="lambda",
+        region=next(iter(made)).split(":")[3],
+        entry=entry(cloud),
+        processes=tuple(
+            _process(cloud, by_process[name], _properties(cloud, by_process[name]))
+            for name in sorted(by_process)
+        ),
+        resolve=lambda _source, _host, _port: None,
+        refusal=refusal,
+        allows=allows,
+    )
+
+
+def functions(cloud: Cloud) -> Mapping[str, Function]:
+    """The functions of images that have an alias `live`.
+
+    Args:
+        cloud: The cloud.
+
+    Returns:
+        The functions by the ARN of that alias.
+
+    Raises:
+        DeployedError: an alias stands for a version that the cloud does not have anymore.
+    """
+    found: dict[str, Function] = {}
+    aliases = {
+        str(one.properties.get("functionName")): one.properties
+        for one in cloud.list("aws", _ALIAS)
+        if one.properties.get("name") == LIVE
+    }
+    for thing in cloud.list("aws", FUNCTION):
+        made = thing.properties
+        name = str(made.get("name"))
+        alias = aliases.get(name) or aliases.get(str(made.get("arn")))
+        if alias is None or made.get("packageType") != "Image":
+            continue
+        if alias.get("functionVersion") != made.get("version"):
+            raise DeployedError(
+                f"the alias {LIVE} of the function {name} stands for version "
+                f"{alias.get('functionVersion')}, and the cloud has version {made.get('version')} "
+                "alone: bring the stack up again"
+            )
+        function = _function(made, str(alias["arn"]))
+        found[function.alias_arn] = function
+    return found
+
+
+def admits(cloud: Cloud, function: Function, source_arn: str) -> bool:
+    """Whether API Gateway may invoke a function for one place of an API.
+
+    Args:
+        cloud: The cloud.
+        function: The function.
+        source_arn: The place: `…:api-id/stage/METHOD/path` or `…:api-id/authorizers/id`.
+
+    Returns:
+        Whether a permission of its alias says so.
+    """
+    return any(arn is None or arn_like(arn, source_arn) for arn in _admissions(cloud, function))
+
+
+def invoked(uri: str, made: Mapping[str, Function]) -> Function | None:
+    """The function that an integration or an authorizer of API Gateway invokes.
+
+    Args:
+        uri: `arn:aws:apigateway:region:lambda:path/version/functions/arn/invocations`, or with
+            `response-streaming-invocations`.
+        made: The functions by the ARN of their alias.
+
+    Returns:
+        The function, or None for another address, or a function or alias that is not there.
+    """
+    found = _URI.fullmatch(uri)
+    return made.get(found[1]) if found else None
+
+
+def entry(cloud: Cloud) -> str:
+    """The URL of the REST API that callers use.
+
+    Args:
+        cloud: The cloud.
+
+    Returns:
+        That of its domain, or AWS's own with the stage.
+
+    Raises:
+        DeployedError: there is no such API, or more than one.
+    """
+    apis = cloud.list("aws", _REST_API)
+    named = [one for one in apis if str(one.properties.get("name")).endswith(_GATEWAY_NAME)]
+    found = named if len(apis) > 1 else apis
+    if len(found) != 1:
+        names = ", ".join(str(one.properties.get("name")) for one in found) or "none"
+        raise DeployedError(
+            f"the cloud has {len(found)} REST APIs that are a gateway ({names}), and one is the "
+            "way in: bring one stack up, and destroy the others of this sandbox"
+        )
+    (api,) = found
+    for mapping in (one.properties for one in cloud.list("aws", _MAPPING)):
+        if mapping.get("restApi") == api.id:
+            path = str(mapping.get("basePath") or "").strip("/")
+            return f"https://{mapping['domainName']}{'/' if path else ''}{path}"
+    for stage in (one.properties for one in cloud.list("aws", _STAGE)):
+        if stage.get("restApi") == api.id:
+            region = str(api.properties["executionArn"]).split(":")[3]
+            host = f"{api.id}.execute-api.{region}.amazonaws.com"
+            return f"https://{host}/{stage['stageName']}"
+    raise DeployedError(f"the REST API {api.id} has no stage: bring the stack up again")
+
+
+def _function(made: Mapping[str, Any], alias_arn: str) -> Function:
+    variables = cast("Mapping[str, object]", part(made, "environment", "variables"))
+    return Function(
+        process=_process_name(made),
+        name=str(made["name"]),
+        alias_arn=alias_arn,
+        version=str(made.get("version")),
+        role_arn=str(made.get("role")),
+        timeout_seconds=float(made.get("timeout") or _DEFAULT_SECONDS),
+        memory_mib=int(made.get("memorySize") or _DEFAULT_MIB),
+        log_group=_log_group(made),
+        environment={name: str(value) for name, value in variables.items()},
+    )
+
+
+def _log_group(made: Mapping[str, Any]) -> str:
+    return str(part(made, "loggingConfig").get("logGroup") or f"/aws/lambda/{made['name']}")
+
+
+def _process_name(made: Mapping[str, Any]) -> str:
+    """A workload's name, which its logs have; of the platform's own, the handler's module too."""
+    logs = _WORKLOAD_LOGS.fullmatch(_log_group(made))
+    command = _command(made)
+    module = command[0].rpartition(".")[0] if command else ""
+    own = module or str(made["name"])
+    if logs is None:
+        return own
+    return f"{logs[1]}/{module}" if module else logs[1]
+
+
+def _command(made: Mapping[str, Any]) -> Sequence[str]:
+    return [str(one) for one in part(made, "imageConfig").get("commands") or ()]
+
+
+def _properties(cloud: Cloud, function: Function) -> Mapping[str, Any]:
+    found = (one.properties for one in cloud.list("aws", FUNCTION))
+    return next(one for one in found if one.get("name") == function.name)
+
+
+def _process(cloud: Cloud, function: Function, made: Mapping[str, Any]) -> Process:
+    _must_start(cloud, function, made)
+    own, variables = part(made, "imageConfig"), function.environment
+    port = variables.get("AWS_LWA_PORT") or variables.get("PORT")
+    return Process(
+        name=function.process,
+        image=str(made["imageUri"]),
+        entry_point=_words(own.get("entryPoints")),
+        arguments=_words(own.get("commands")),
+        environment=_environment(function, made),
+        files=_files(cloud, function, made),
+        port=int(port) if port else None,
+        health_path=variables.get("AWS_LWA_READINESS_CHECK_PATH", "/") if port else None,
+        # A start that fails in its first ten seconds is tried again within the first invocation.
+        health_seconds=INIT_SECONDS + function.timeout_seconds,
+        # Lambda ends no environment in which an invocation is under way.
+        stop_seconds=function.timeout_seconds,
+        copies=1,
+        kind="function",
+    )
+
+
+def _words(value: Iterable[object] | None) -> tuple[str, ...] | None:
+    return tuple(str(one) for one in value) if value else None
+
+
+def _environment(function: Function, made: Mapping[str, Any]) -> dict[str, str]:
+    """What is deployed, and what Lambda sets itself, but for addresses that a laptop gives."""
+    log_format = str(part(made, "loggingConfig").get("logFormat") or "Text")
+    return {
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": function.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mib),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream(function),
+        **({"AWS_LAMBDA_LOG_FORMAT": "JSON"} if log_format == "JSON" else {}),
+        "TZ": ":UTC",
+        **function.environment,
+    }
+
+
+def log_stream(function: Function) -> str:
+    """The name of the log stream of a function's only environment.
+
+    Args:
+        function: The function.
+
+    Returns:
+        The name, without the date that AWS puts before it.
+    """
+    return f"{function.name}[{function.version}]"
+
+
+def _must_start(cloud: Cloud, function: Function, made: Mapping[str, Any]) -> None:
+    arn, key = str(made["arn"]), str(made.get("kmsKeyArn") or "")
+    if not _taken(cloud, function.role_arn):
+        raise DeployedError(
+            f"{function.process}: The role defined for the function cannot be assumed by Lambda: "
+            f"{function.role_arn}"
+        )
+    context = {"kms:EncryptionContext:aws:lambda:FunctionArn": arn}
+    if key and not evaluate.allows(cloud, function.role_arn, "kms:Decrypt", key, context):
+        raise DeployedError(
+            f"{function.process}: Lambda was unable to decrypt the environment variables because "
+            f"KMS access was denied: {function.role_arn} is not authorized to perform kms:Decrypt "
+            f"on {key} for {arn}"
+        )
+
+
+def _taken(cloud: Cloud, role_arn: str) -> bool:
+    """Whether Lambda may take a role for a function."""
+    account = role_arn.split(":")[4:5]
+    context = {"aws:SourceAccount": account[0]} if account else {}
+    return evaluate.trusts(cloud, role_arn, _LAMBDA, "sts:AssumeRole", context)
+
+
+def _files(cloud: Cloud, function: Function, made: Mapping[str, Any]) -> dict[str, str]:
+    mount = part(made, "fileSystemConfig")
+    if not mount:
+        return {}
+    arn = str(mount.get("arn"))
+    point_id = arn.rpartition("/")[2]
+    point = cloud.get("aws", "aws:efs/accessPoint:AccessPoint", point_id)
+    if point is None:
+        raise DeployedError(
+            f"{function.process} cannot mount {arn}: there is no such access point; bring the "
+            "stack up again"
+        )
+    network = part(made, "vpcConfig")
+    root = mounts.root(
+        cloud,
+        str(point.properties.get("fileSystemId")),
+        point_id,
+        folder="/",
+        role_arn=function.role_arn,
+        end=End(
+            name=function.process,
+            groups=tuple(network.get("securityGroupIds") or ()),
+            subnets=security_groups.subnets(cloud, network.get("subnetIds") or ()),
+        ),
+    )
+    return {str(mount["localMountPath"]): root}
+
+
+def _admissions(cloud: Cloud, function: Function) -> Iterable[str | None]:
+    """The places from which API Gateway may invoke the alias; None for all."""
+    for thing in cloud.list("aws", _PERMISSION):
+        made = thing.properties
+        if (
+            str(made.get("function")) in (function.name, function.alias_arn.rpartition(":")[0])
+            and made.get("qualifier") == LIVE
+            and made.get("principal") == _API_GATEWAY
+            and made.get("action") in (_INVOKE, "lambda:*", "*")
+        ):
+            yield str(made["sourceArn"]) if made.get("sourceArn") else None

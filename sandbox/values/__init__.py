@@ -1,0 +1,1 @@
+"""Values: the engine's wire format, and access by path."""
