@@ -56,7 +56,7 @@ def main() -> int:
 
 
 def _demonstrate(console: Console, agent: str, question: str) -> int:
-    # The entry is on this machine, whatever proxy the way out has; the agent has its own limit.
+    # The entry is on this machine, so no proxy applies. The agent has its own time limit.
     with _served() as entry, httpx2.Client(trust_env=False, timeout=None) as client:
         if entry is None:
             return 1

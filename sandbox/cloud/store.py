@@ -62,7 +62,7 @@ class TakenError(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Thing:
+class StoredResource:
     """One object of the cloud.
 
     Attributes:
@@ -140,23 +140,23 @@ class Cloud:
             raise
         connection.execute("COMMIT")
 
-    def put(self, thing: Thing, *, new: bool = False) -> None:
+    def put(self, stored: StoredResource, *, new: bool = False) -> None:
         """Write an object with its claims, handles and links, in place of any earlier version.
 
         Args:
-            thing: the object.
+            stored: the object.
             new: whether an earlier version of it counts as another object, whose claims hold.
 
         Raises:
             TakenError: another object holds one of its claims.
         """
-        key = (thing.provider, thing.type, thing.id)
+        key = (stored.provider, stored.type, stored.id)
         with self.transaction():
             connection = self._connection()
             before = None if new else self.get(*key)
             if before is not None:
                 self.delete(*key)
-            for claim in thing.claims:
+            for claim in stored.claims:
                 row = connection.execute(
                     "SELECT id FROM claims WHERE claim = ?", (claim,)
                 ).fetchone()
@@ -169,26 +169,30 @@ class Cloud:
                 "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
                 (
                     *key,
-                    before.created if before else thing.created or time.time(),
-                    json.dumps(dict(thing.inputs)),
-                    json.dumps(dict(thing.properties)),
+                    before.created if before else stored.created or time.time(),
+                    json.dumps(dict(stored.inputs)),
+                    json.dumps(dict(stored.properties)),
                 ),
             )
             connection.executemany(
                 "INSERT INTO handles VALUES (?, ?, ?, ?)",
-                [(handle, *key) for handle in dict.fromkeys((thing.id, *thing.handles)) if handle],
+                [
+                    (handle, *key)
+                    for handle in dict.fromkeys((stored.id, *stored.handles))
+                    if handle
+                ],
             )
             connection.executemany(
                 "INSERT INTO links VALUES (?, ?, ?, ?, ?)",
-                [(target, path, *key) for path, target in thing.links],
+                [(target, path, *key) for path, target in stored.links],
             )
 
-    def get(self, provider: str, type_: str, id_: str) -> Thing | None:
+    def get(self, provider: str, type_: str, id_: str) -> StoredResource | None:
         """The object with this id, or None."""
         found = self._select("WHERE (provider, type, id) = (?, ?, ?)", (provider, type_, id_))
         return found[0] if found else None
 
-    def list(self, provider: str | None = None, type_: str | None = None) -> "list[Thing]":
+    def list(self, provider: str | None = None, type_: str | None = None) -> "list[StoredResource]":
         """All objects in the order of their making, or those of one provider or one type."""
         return self._select(
             "WHERE provider = coalesce(?, provider) AND type = coalesce(?, type)"
@@ -203,10 +207,10 @@ class Cloud:
             KeyError: there is no such object.
         """
         with self.transaction():
-            thing = self.get(provider, type_, id_)
-            if thing is None:
+            stored = self.get(provider, type_, id_)
+            if stored is None:
                 raise KeyError((provider, type_, id_))
-            kept = {k: v for k, v in {**thing.properties, **changes}.items() if v is not None}
+            kept = {k: v for k, v in {**stored.properties, **changes}.items() if v is not None}
             self._connection().execute(
                 "UPDATE objects SET properties = ? WHERE (provider, type, id) = (?, ?, ?)",
                 (json.dumps(kept), provider, type_, id_),
@@ -219,11 +223,11 @@ class Cloud:
         )
         return cursor.rowcount > 0
 
-    def find(self, handle: str) -> "list[Thing]":
+    def find(self, handle: str) -> "list[StoredResource]":
         """The objects that answer to a string: an id, an ARN, a name."""
         return self._select("JOIN handles USING (provider, type, id) WHERE handle = ?", (handle,))
 
-    def users(self, provider: str, type_: str, id_: str) -> "list[tuple[str, Thing]]":
+    def users(self, provider: str, type_: str, id_: str) -> "list[tuple[str, StoredResource]]":
         """(property path, object) of all others that refer to an object by any of its handles."""
         rows = self._connection().execute(
             "SELECT DISTINCT links.path, links.provider, links.type, links.id FROM handles"
@@ -233,7 +237,7 @@ class Cloud:
             (provider, type_, id_),
         )
         found = [(row[0], self.get(row[1], row[2], row[3])) for row in rows.fetchall()]
-        return [(path, thing) for path, thing in found if thing is not None]
+        return [(path, stored) for path, stored in found if stored is not None]
 
     def links(self, provider: str, type_: str, id_: str) -> "list[tuple[str, str]]":
         """(property path, string) of what an object refers to."""
@@ -252,14 +256,14 @@ class Cloud:
         )
         return int(row.fetchall()[0][0])
 
-    def _select(self, where: str, values: tuple[Any, ...]) -> "list[Thing]":
+    def _select(self, where: str, values: tuple[Any, ...]) -> "list[StoredResource]":
         rows = self._connection().execute(
             "SELECT objects.provider, objects.type, objects.id, created, inputs, properties"  # noqa: S608 - `where` is one of the literals above, values are bound
             f" FROM objects {where}",
             values,
         )
         return [
-            Thing(
+            StoredResource(
                 provider=row[0],
                 type=row[1],
                 id=row[2],

@@ -56,7 +56,7 @@ class UnsettledError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """One fault in a resource's inputs.
+    """One error in a resource's inputs.
 
     Attributes:
         path: where it is, as keys and indices from the root.
@@ -69,7 +69,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checked:
-    """Result of a check: inputs with defaults filled in, and the faults found in them."""
+    """Result of a check: inputs with defaults filled in, and the errors found in them."""
 
     inputs: Mapping[str, Any]
     failures: Sequence[Failure] = ()
@@ -179,12 +179,12 @@ class Provider:
     """A provider: its name, its version and its functions.
 
     Each function raises RefusedError to refuse. In a preview, create and update return what is
-    known and UNKNOWN for what only the real thing would tell; they change nothing.
+    known and UNKNOWN for what only the real provider can tell; they change nothing.
 
     Attributes:
         name: package name.
         version: version that the plug-in reports.
-        check: fills defaults in and finds the faults of inputs.
+        check: fills defaults in and finds the errors in the inputs.
         diff: compares checked inputs with what is there.
         create: makes the resource.
         read: looks the resource up for a refresh or an import; None when it is gone.

@@ -20,7 +20,7 @@ _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
 _OF_EVERY_PROVIDER = ("version", "pluginDownloadURL")
 
 
-def configuration_faults(
+def configuration_errors(
     package: str, module: str, config: Mapping[str, Json]
 ) -> Iterator[Failure]:
     """Settings that a provider does not have.
@@ -37,7 +37,7 @@ def configuration_faults(
             yield Failure(path=(name,), reason=reason)
 
 
-def faults(
+def errors(
     type_: str, known: Mapping[str, Field], values: Mapping[str, Json], path: Path = ()
 ) -> Iterator[Failure]:
     """Unknown and missing properties, and values of the wrong type, at any depth.
@@ -68,7 +68,7 @@ def _value(type_: str, shape: Shape, value: Json, path: Path) -> Iterator[Failur
     if not isinstance(value, wanted) or (isinstance(value, bool) and shape.kind != "boolean"):
         yield Failure(path=path, reason=f"{type_}: {value!r} is not {says}")
     elif shape.kind == "object":
-        yield from faults(type_, shape.fields, cast("Mapping[str, Json]", value), path)
+        yield from errors(type_, shape.fields, cast("Mapping[str, Json]", value), path)
     elif isinstance(value, list):
         for index, item in enumerate(cast("list[Json]", value)):
             yield from _value(type_, shape.item or Shape("any"), item, (*path, index))

@@ -66,7 +66,7 @@ def allows(
 
 
 def denied(who: str, action: str, resource: str) -> str:
-    """What AWS tells whoever may not do something.
+    """The error that AWS returns for a denied action.
 
     Args:
         who: The caller.
@@ -111,7 +111,7 @@ def trusts(
 
 
 def _role(cloud: Cloud, role_arn: str) -> Mapping[str, Any] | None:
-    found = (thing.properties for thing in cloud.list("aws", _ROLE))
+    found = (stored.properties for stored in cloud.list("aws", _ROLE))
     return next((each for each in found if each.get("arn") == role_arn), None)
 
 
@@ -122,20 +122,20 @@ def _role_policies(cloud: Cloud, role_arn: str) -> Iterator[Statement]:
     name = role["name"]
     for inline in parts(role, "inlinePolicies"):
         yield from statements(inline.get("policy"))
-    for thing in cloud.list("aws", "aws:iam/rolePolicy:RolePolicy"):
-        if thing.properties.get("role") == name:
-            yield from statements(thing.properties.get("policy"))
+    for stored in cloud.list("aws", "aws:iam/rolePolicy:RolePolicy"):
+        if stored.properties.get("role") == name:
+            yield from statements(stored.properties.get("policy"))
     attached = [
         *(role.get("managedPolicyArns") or ()),
         *(
-            thing.properties.get("policyArn")
-            for thing in cloud.list("aws", "aws:iam/rolePolicyAttachment:RolePolicyAttachment")
-            if thing.properties.get("role") in (name, role_arn)
+            stored.properties.get("policyArn")
+            for stored in cloud.list("aws", "aws:iam/rolePolicyAttachment:RolePolicyAttachment")
+            if stored.properties.get("role") in (name, role_arn)
         ),
         *(
-            thing.properties.get("policyArn")
-            for thing in cloud.list("aws", "aws:iam/policyAttachment:PolicyAttachment")
-            if name in (thing.properties.get("roles") or ())
+            stored.properties.get("policyArn")
+            for stored in cloud.list("aws", "aws:iam/policyAttachment:PolicyAttachment")
+            if name in (stored.properties.get("roles") or ())
         ),
     ]
     for arn in attached:
@@ -143,9 +143,9 @@ def _role_policies(cloud: Cloud, role_arn: str) -> Iterator[Statement]:
 
 
 def _managed(cloud: Cloud, arn: object) -> Iterator[Statement]:
-    for thing in cloud.list("aws", "aws:iam/policy:Policy"):
-        if thing.properties.get("arn") == arn:
-            yield from statements(thing.properties.get("policy"))
+    for stored in cloud.list("aws", "aws:iam/policy:Policy"):
+        if stored.properties.get("arn") == arn:
+            yield from statements(stored.properties.get("policy"))
 
 
 def _boundary(cloud: Cloud, role_arn: str) -> list[Statement] | None:
@@ -155,10 +155,10 @@ def _boundary(cloud: Cloud, role_arn: str) -> list[Statement] | None:
 
 def _resource_policies(cloud: Cloud, resource: str) -> Iterator[object]:
     for type_, key in _RESOURCE_POLICIES:
-        for thing in cloud.list("aws", type_):
-            named = str(thing.properties.get(key))
+        for stored in cloud.list("aws", type_):
+            named = str(stored.properties.get(key))
             if resource == named or resource.endswith(f":file-system/{named}"):
-                yield thing.properties.get("policy")
+                yield stored.properties.get("policy")
 
 
 def _applies(

@@ -1,1 +1,1 @@
-"""The providers of the sandbox; base.py speaks with the engine, each provider says what is so."""
+"""The sandbox's providers, one package for each package of Pulumi."""

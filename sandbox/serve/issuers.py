@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from sandbox.cloud.store import Cloud
+from sandbox.serve.fleet import Application, DeployedError, Fleet, Receive, Scope, Send
 from sandbox.serve.http.forwarding import answer
 from sandbox.serve.http.router import host
-from sandbox.serve.plan import Application, Deployed, DeployedError, Receive, Scope, Send
 from sandbox.values.tree import part, parts
 
 _KEY_ID = "sandbox"
@@ -39,7 +39,7 @@ class Issuers:
         trusted: Issuer to audience and URL of its keys, as deployed.
     """
 
-    def __init__(self, home: Path, cloud: Cloud, deployed: Deployed) -> None:
+    def __init__(self, home: Path, cloud: Cloud, deployed: Fleet) -> None:
         """Reads who is trusted; the key is made once for a sandbox.
 
         Args:
@@ -176,8 +176,8 @@ def _metadata(issuer: str, keys_url: str) -> dict[str, Any]:
 def _checked(cloud: Cloud) -> Iterable[tuple[str, str, str]]:
     """Issuer, audience and URL of the keys of the load balancers' token checks."""
     for type_, key in ((_LISTENER, "defaultActions"), (_RULE, "actions")):
-        for thing in cloud.list("aws", type_):
-            for action in parts(thing.properties, key):
+        for stored in cloud.list("aws", type_):
+            for action in parts(stored.properties, key):
                 if check := part(action, "jwtValidation"):
                     audiences = [
                         str(value)

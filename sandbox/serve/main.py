@@ -19,23 +19,15 @@ from sandbox.cloud.store import Cloud
 from sandbox.home import cloud_path, sandbox_home
 from sandbox.serve.api_gateway import rest_api
 from sandbox.serve.aws_apis import applications
+from sandbox.serve.fleet import Application, DeployedError, Fleet, Process, Receive, Scope, Send
 from sandbox.serve.functions import runtime_api
 from sandbox.serve.http import proxy
 from sandbox.serve.http.certificates import Authority, authority
 from sandbox.serve.http.forwarding import answer
-from sandbox.serve.http.router import entry, nobody, router
+from sandbox.serve.http.router import entry, router, unknown_host
 from sandbox.serve.http.workload_names import application as workload_names
 from sandbox.serve.issuers import Issuers
 from sandbox.serve.load_balancer import listeners
-from sandbox.serve.plan import (
-    Application,
-    Deployed,
-    DeployedError,
-    Process,
-    Receive,
-    Scope,
-    Send,
-)
 from sandbox.serve.processes.images import lay_out
 from sandbox.serve.processes.supervisor import Supervisor
 from sandbox.serve.processes.table import live
@@ -133,7 +125,7 @@ def token(args: Sequence[str]) -> int:
 
 
 def _log_to(folder: Path) -> None:
-    """What goes wrong in here is for whoever looks into it, and not in the middle of a table."""
+    """Logs warnings and errors to a file, so that they do not break the table."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         logging.basicConfig(filename=folder / "serve.log", level=logging.WARNING)
@@ -179,7 +171,7 @@ def _cloud(home: Path) -> Cloud:
         raise DeployedError(f"{path} is no cloud of a sandbox: {error}") from error
 
 
-def _deployed(cloud: Cloud) -> Deployed:
+def _deployed(cloud: Cloud) -> Fleet:
     found = [type_ for type_ in _READERS if any(one.type == type_ for one in cloud.list())]
     if not found:
         raise DeployedError("no fleet is deployed in this sandbox; run make up first")
@@ -213,7 +205,7 @@ async def _serve(
 
     supervisor = Supervisor(deployed.processes, images, home, besides, table.line)
     stopped = _stopped(supervisor)
-    # The processes end first, so that what they still answer gets to whoever asked.
+    # The processes end first, so that clients still get their last responses.
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(
             runtime_api.listening(
@@ -224,7 +216,7 @@ async def _serve(
         hosts = _hosts(cloud, home, deployed, supervisor, runtime)
         inside = router(hosts, workload_names(deployed, supervisor))
         # A load balancer answers for whatever leads to it; API Gateway tells its APIs by host.
-        gateway = hosts.get(urlsplit(deployed.entry).netloc, nobody)
+        gateway = hosts.get(urlsplit(deployed.entry).netloc, unknown_host)
         stranger = _forbid if deployed.target == "lambda" else gateway
         outside = router(hosts, workload_names(deployed, supervisor, stranger))
         through = await stack.enter_async_context(proxy.listening(inside, trusted))
@@ -254,12 +246,12 @@ async def _serve(
 
 
 def _stopped(supervisor: Supervisor) -> "asyncio.Task[bool]":
-    """Is done when somebody ends the command; if asked again, processes end at once."""
+    """Completes on the first signal to stop; a second signal kills the processes."""
     stop = asyncio.Event()
 
     def asked() -> None:
         if stop.is_set():
-            for name in {copy.process.name for copy in supervisor.copies}:
+            for name in {replica.process.name for replica in supervisor.replicas}:
                 supervisor.kill(name)
         stop.set()
 
@@ -272,7 +264,7 @@ def _stopped(supervisor: Supervisor) -> "asyncio.Task[bool]":
 def _hosts(
     cloud: Cloud,
     home: Path,
-    deployed: Deployed,
+    deployed: Fleet,
     supervisor: Supervisor,
     runtime: runtime_api.Runtime,
 ) -> dict[str, Application]:
@@ -287,23 +279,23 @@ def _hosts(
 
 
 async def _forbid(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """What API Gateway says to whoever asks it for a host that is no API's."""
+    """The response of API Gateway for a host that is not an API's."""
     await answer(send, _FORBIDDEN, {"message": "Forbidden"})
 
 
 def _addresses(cloud: Cloud, url: str) -> list[str]:
     """Where the fleet's servers and agents are, by its discovery document."""
     lines: list[str] = []
-    for thing in cloud.list("aws", _PARAMETER):
-        if _DISCOVERY.search(str(thing.properties.get("name"))):
-            told = json.loads(str(thing.properties["value"]))
+    for stored in cloud.list("aws", _PARAMETER):
+        if _DISCOVERY.search(str(stored.properties.get("name"))):
+            told = json.loads(str(stored.properties["value"]))
             lines += [f"server {name}: {url}/servers/{name}/mcp" for name in told["servers"]]
             lines += [f"agent {name}: {url}{path}/ask" for name, path in told["agents"].items()]
     return lines
 
 
 def platform(
-    deployed: Deployed, process: Process, through: proxy.Proxy, trusted: Authority
+    deployed: Fleet, process: Process, through: proxy.Proxy, trusted: Authority
 ) -> Mapping[str, str]:
     """What a platform gives a process besides what is deployed.
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from sandbox.engine.provider import Call, Failure
-from sandbox.providers.aws import api_models, check
+from sandbox.providers.aws import api_models, validation
 from sandbox.providers.aws.api_models import table
-from sandbox.providers.aws.nodes import plan
+from sandbox.providers.aws.resource_model import plan
 from sandbox.providers.aws.service_models import Member
 from tests.components import fleets
 from tests.components.recording import ROOT, Resource, Secret, example, run
@@ -141,10 +141,10 @@ def named(made: Resource) -> dict[str, Any]:
     """The inputs, with the name that pulumi-aws makes where the program has none."""
     inputs = plain(made.inputs)
     call = Call(type=made.type, urn=made.urn, name=made.name, inputs=inputs, seed=b"0" * 16)
-    said = check._Faults()
-    filled = check._with_name(plan(made.type), call, inputs, said)
+    said = validation._Faults()
+    filled = validation._with_name(plan(made.type), call, inputs, said)
     assert list(said) == []
-    return {key: value for key, value in filled.items() if key != check.DEFAULTS}
+    return {key: value for key, value in filled.items() if key != validation.DEFAULTS}
 
 
 def plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.cloud.store import Thing
+from sandbox.cloud.store import StoredResource
 from sandbox.providers.kubernetes.objects import object_id
 from tests.engine.program_run import Elsewhere, copy_program, create_elsewhere
 from tests.engine.sandbox_run import ROOT, STACK, Sandbox, create
@@ -35,16 +35,16 @@ def changed(clustered: Sandbox, tmp_path: Path) -> Sandbox:
     return clustered.copy(tmp_path / "changed")
 
 
-def _objects(sandbox: Sandbox, kind: str | None = None) -> dict[str, Thing]:
+def _objects(sandbox: Sandbox, kind: str | None = None) -> dict[str, StoredResource]:
     """What is in the clusters: objects by kind and id, or those of one kind by id."""
-    found = [thing for thing in sandbox.cloud.list() if thing.provider.startswith("kubernetes")]
-    kinds = [(str(thing.properties.get("kind", thing.type)), thing) for thing in found]
+    found = [stored for stored in sandbox.cloud.list() if stored.provider.startswith("kubernetes")]
+    kinds = [(str(stored.properties.get("kind", stored.type)), stored) for stored in found]
     if kind:
-        return {thing.id: thing for each, thing in kinds if each == kind}
-    return {f"{each} {thing.id}": thing for each, thing in kinds}
+        return {stored.id: stored for each, stored in kinds if each == kind}
+    return {f"{each} {stored.id}": stored for each, stored in kinds}
 
 
-def _container(deployment: Thing) -> dict[str, Any]:
+def _container(deployment: StoredResource) -> dict[str, Any]:
     (container,) = deployment.properties["spec"]["template"]["spec"]["containers"]
     return container
 
@@ -133,7 +133,7 @@ def test_no_secret_value_is_in_plain_text_in_state_or_in_an_object(clustered: Sa
     } | {"example-api-key"}
     assert len(values) == 3
     assert not any(value in state for value in values)
-    objects = [json.dumps(thing.properties) for thing in _objects(clustered).values()]
+    objects = [json.dumps(stored.properties) for stored in _objects(clustered).values()]
     assert len(objects) >= 40
     assert not any(value in text for value in values for text in objects)
     assert _objects(clustered, "Secret") == {}
@@ -198,11 +198,11 @@ def test_a_removed_agent_goes_with_all_that_it_had(changed: Sandbox) -> None:
     changed.up()
     assert [each for each in _objects(changed) if "assistant" in each] == []
     assert [
-        thing.id
-        for thing in changed.cloud.list(
+        stored.id
+        for stored in changed.cloud.list(
             "aws", "aws:eks/podIdentityAssociation:PodIdentityAssociation"
         )
-        if thing.properties["serviceAccount"] == "assistant"
+        if stored.properties["serviceAccount"] == "assistant"
     ] == []
     assert changed.changes() == {}
 
@@ -352,10 +352,10 @@ def test_a_team_has_a_namespace_of_its_own_and_all_that_holds_in_one(full: Sandb
 def test_a_mesh_is_installed_before_anything_is_in_it(full: Sandbox) -> None:
     made = list(full.cloud.list())
     releases = [
-        place for place, thing in enumerate(made) if thing.type == "kubernetes:helm.sh/v3:Release"
+        place for place, stored in enumerate(made) if stored.type == "kubernetes:helm.sh/v3:Release"
     ]
     deployments = [
-        place for place, thing in enumerate(made) if thing.type == "kubernetes:apps/v1:Deployment"
+        place for place, stored in enumerate(made) if stored.type == "kubernetes:apps/v1:Deployment"
     ]
     assert len(deployments) == 3
     assert max(releases) < min(deployments)
@@ -457,29 +457,29 @@ def _beside(sandbox: Sandbox) -> str:
 def test_a_fleet_in_an_existing_cluster_makes_none_and_leaves_it_as_it_was(
     changed: Sandbox,
 ) -> None:
-    before = {(thing.provider, thing.type, thing.id): thing for thing in changed.cloud.list()}
+    before = {(stored.provider, stored.type, stored.id): stored for stored in changed.cloud.list()}
     stack = _beside(changed)
     changed.must("up", "--yes", "--skip-preview", "--stack", stack)
     changed.must("preview", "--stack", stack, "--expect-no-changes")
     made = [
-        thing
-        for thing in changed.cloud.list()
-        if (thing.provider, thing.type, thing.id) not in before
+        stored
+        for stored in changed.cloud.list()
+        if (stored.provider, stored.type, stored.id) not in before
     ]
-    types = {thing.type for thing in made}
+    types = {stored.type for stored in made}
     assert not types & {
         "aws:eks/addon:Addon",
         "aws:eks/cluster:Cluster",
         "aws:ec2/vpc:Vpc",
         "kubernetes:karpenter.sh/v1:NodePool",
     }
-    assert {thing.id for thing in made if thing.type == "kubernetes:apps/v1:Deployment"} == {
+    assert {stored.id for stored in made if stored.type == "kubernetes:apps/v1:Deployment"} == {
         "second/assistant",
         "second/clock",
         "second/notes",
     }
     changed.must("destroy", "--yes", "--stack", stack)
-    after = {(thing.provider, thing.type, thing.id): thing for thing in changed.cloud.list()}
+    after = {(stored.provider, stored.type, stored.id): stored for stored in changed.cloud.list()}
     assert after.keys() == before.keys()
     changed.must("preview", "--stack", STACK, "--expect-no-changes")
 
@@ -567,8 +567,8 @@ def test_a_changed_workload_is_a_changed_file_and_nothing_in_the_cluster(flux: E
         "ResourceQuota mcp/quota",
     }
     assert now.keys() == rendered.keys()
-    assert {each: thing.properties for each, thing in _objects(flux).items()} == {
-        each: thing.properties for each, thing in applied.items()
+    assert {each: stored.properties for each, stored in _objects(flux).items()} == {
+        each: stored.properties for each, stored in applied.items()
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.cloud.store import Thing
+from sandbox.cloud.store import StoredResource
 from tests.engine.sandbox_run import STACK, Sandbox
 from tests.engine.test_switch import DOMAIN, LOG_ROLE
 
@@ -114,7 +114,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sandbox, list[dict[s
     """The fleet after `up` and a change on each target, and what held data after each."""
     sandbox = Sandbox(tmp_path_factory.mktemp("everything"))
     sandbox.cloud.put(
-        Thing(
+        StoredResource(
             provider="aws",
             type="aws:route53/zone:Zone",
             id=str(DOMAIN["zone"]),

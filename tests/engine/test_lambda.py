@@ -159,7 +159,7 @@ def test_destroy_leaves_nothing_but_the_role_that_the_whole_region_logs_with(
 ) -> None:
     changed.must("destroy", "--yes", "--stack", STACK)
     assert changed.resources() == []
-    assert sorted(thing.type for thing in changed.cloud.list()) == LOG_ROLE
+    assert sorted(stored.type for stored in changed.cloud.list()) == LOG_ROLE
 
 
 def test_a_stack_that_leaves_the_role_to_another_is_destroyed_to_nothing(
@@ -169,7 +169,7 @@ def test_a_stack_that_leaves_the_role_to_another_is_destroyed_to_nothing(
     changed.configure("gateway.sets_log_role", False)
     changed.up()
     changed.must("destroy", "--yes", "--stack", STACK)
-    assert sorted(thing.type for thing in changed.cloud.list()) == LOG_ROLE
+    assert sorted(stored.type for stored in changed.cloud.list()) == LOG_ROLE
 
 
 def test_a_failed_create_is_finished_by_a_second_up(empty: Sandbox, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_the_lambda_example_has_a_state_machine_and_a_chat(tmp_path: Path) -> No
     assert outputs["chat"]["assistant"].startswith("wss://")
     sandbox.must("preview", "--stack", "lambda", "--expect-no-changes")
     sandbox.must("destroy", "--yes", "--stack", "lambda")
-    assert sorted(thing.type for thing in sandbox.cloud.list()) == LOG_ROLE
+    assert sorted(stored.type for stored in sandbox.cloud.list()) == LOG_ROLE
 
 
 def test_what_lambda_cannot_do_is_refused_before_anything_is_made(empty: Sandbox) -> None:

@@ -71,12 +71,13 @@ def manifests(fullest: Elsewhere, tmp_path_factory: pytest.TempPathFactory) -> P
     for path in (fullest.program / PATH).rglob("*.yaml"):
         (folder / path.name).write_text(path.read_text())
     applied = [
-        thing
-        for thing in fullest.cloud.list()
-        if thing.provider.startswith("kubernetes") and not thing.type.startswith("kubernetes:helm")
+        stored
+        for stored in fullest.cloud.list()
+        if stored.provider.startswith("kubernetes")
+        and not stored.type.startswith("kubernetes:helm")
     ]
-    for number, thing in enumerate(applied):
-        (folder / f"applied-{number}.yaml").write_text(yaml.safe_dump(dict(thing.inputs)))
+    for number, stored in enumerate(applied):
+        (folder / f"applied-{number}.yaml").write_text(yaml.safe_dump(dict(stored.inputs)))
     return folder
 
 

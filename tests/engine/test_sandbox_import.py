@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from sandbox.cloud.store import Thing
+from sandbox.cloud.store import StoredResource
 from tests.engine.sandbox_run import STACK, Sandbox
 
 pytestmark = pytest.mark.engine
@@ -16,10 +16,10 @@ NAME = "/made/by/hand"
 def put_log_group(sandbox: Sandbox) -> None:
     inputs = {"name": NAME, "retentionInDays": 7}
     arn = f"arn:aws:logs:us-east-1:123456789012:log-group:{NAME}"
-    thing = Thing(
+    stored = StoredResource(
         provider="aws", type=LOG_GROUP, id=NAME, inputs=inputs, properties={**inputs, "arn": arn}
     )
-    sandbox.cloud.put(thing)
+    sandbox.cloud.put(stored)
 
 
 def state_names(sandbox: Sandbox) -> set[str]:
@@ -51,7 +51,7 @@ def test_a_refresh_of_what_nobody_touched_finds_no_drift(example: Sandbox) -> No
 def test_a_second_stack_cannot_take_the_names_of_the_first(deployed: Sandbox) -> None:
     # Two backends know nothing of one another: a stack of the same name wants the same names.
     shutil.rmtree(deployed.folder / "home" / "state")
-    before = {(thing.type, thing.id) for thing in deployed.cloud.list()}
+    before = {(stored.type, stored.id) for stored in deployed.cloud.list()}
     up = ("up", "--yes", "--skip-preview", "--continue-on-error", "--stack", STACK)
     refused = deployed.run(*up)
     assert refused.returncode != 0
@@ -59,4 +59,4 @@ def test_a_second_stack_cannot_take_the_names_of_the_first(deployed: Sandbox) ->
     assert f"{LOG_GROUP} 'us-east-1 /mcp-platform/{STACK}/clock' exists already" in said
     assert "prematurely" not in said
     assert "Traceback" not in said
-    assert before <= {(thing.type, thing.id) for thing in deployed.cloud.list()}
+    assert before <= {(stored.type, stored.id) for stored in deployed.cloud.list()}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud.store import Cloud, Thing
-from sandbox.serve.plan import GATEWAY
+from sandbox.cloud.store import Cloud, StoredResource
+from sandbox.serve.fleet import GATEWAY
 from sandbox.serve.readers import aws_lambda
 from tests.engine.sandbox_run import Sandbox, create
 from tests.engine.test_switch import DOMAIN
@@ -93,7 +93,7 @@ def test_a_public_fleet_with_chat_checks_tokens_and_agents_use_their_own_api(
     sandbox = create(tmp_path / "public")
     zone = {"name": "example.com", "zoneId": DOMAIN["zone"]}
     sandbox.cloud.put(
-        Thing(
+        StoredResource(
             provider="aws",
             type="aws:route53/zone:Zone",
             id=str(DOMAIN["zone"]),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud.store import Thing
-from sandbox.serve.plan import GATEWAY, OPERATOR, Deployed, DeployedError, Process
+from sandbox.cloud.store import StoredResource
+from sandbox.serve.fleet import GATEWAY, OPERATOR, DeployedError, Fleet, Process
 from sandbox.serve.readers import ecs, eks
 from tests.engine.sandbox_run import Sandbox, create
 
@@ -27,7 +27,7 @@ AGENTS, SERVERS = ("assistant", "clerk"), ("clock", "notes")
 
 def _give_domain(sandbox: Sandbox) -> None:
     """A domain in a zone of somebody else's, and no authentication."""
-    zone = Thing(
+    zone = StoredResource(
         provider="aws",
         type="aws:route53/zone:Zone",
         id="Z0123456789ABCDEFGHIJ",
@@ -60,11 +60,11 @@ def with_teams(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     return sandbox
 
 
-def _processes(deployed: Deployed) -> dict[str, Process]:
+def _processes(deployed: Fleet) -> dict[str, Process]:
     return {one.name: one for one in deployed.processes}
 
 
-def _reached(deployed: Deployed, *sources: str) -> set[tuple[str, str]]:
+def _reached(deployed: Fleet, *sources: str) -> set[tuple[str, str]]:
     """Who is let through to whom, those left out that are the same workload."""
     return {
         (source, process.name)
@@ -76,7 +76,7 @@ def _reached(deployed: Deployed, *sources: str) -> set[tuple[str, str]]:
     }
 
 
-def _found(deployed: Deployed, agent: str) -> dict[str, str | None]:
+def _found(deployed: Fleet, agent: str) -> dict[str, str | None]:
     """Where each address leads that an agent was given for a server."""
     given = json.loads(_processes(deployed)[agent].environment["MCP_SERVERS"])
     found: dict[str, str | None] = {}
@@ -99,8 +99,8 @@ def test_ecs_runs_the_example_as_it_was_deployed(example: Sandbox) -> None:
     (file_system,) = example.cloud.list("aws", "aws:efs/fileSystem:FileSystem")
     assert notes.files == {"/data": f"{file_system.id}/notes"}
     assert (notes.port, notes.health_path, notes.health_seconds) == (8080, "/health", 60)
-    assert (notes.stop_seconds, notes.copies, notes.kind) == (120, 1, "task")
-    images = {thing.properties["digest"] for thing in example.cloud.list("docker-build")}
+    assert (notes.stop_seconds, notes.replicas, notes.kind) == (120, 1, "task")
+    images = {stored.properties["digest"] for stored in example.cloud.list("docker-build")}
     assert {one.image.partition("@")[2] for one in deployed.processes} == images
     assert _found(deployed, "assistant") == {"clock": "clock", "notes": "notes"}
 
@@ -118,8 +118,8 @@ def test_eks_runs_the_example_as_it_was_deployed(clustered: Sandbox) -> None:
     assert notes.files == {"/data": f"{file_system.id}/notes"}
     assert (notes.port, notes.health_path, notes.health_seconds) == (8080, "/health", 60)
     # What Kubernetes gives less what the pod sleeps before SIGTERM.
-    assert (notes.stop_seconds, notes.copies, notes.kind) == (305, 1, "pod")
-    images = {thing.properties["digest"] for thing in clustered.cloud.list("docker-build")}
+    assert (notes.stop_seconds, notes.replicas, notes.kind) == (305, 1, "pod")
+    images = {stored.properties["digest"] for stored in clustered.cloud.list("docker-build")}
     assert {one.image.partition("@")[2] for one in deployed.processes} == images
     assert _found(deployed, "assistant") == {"clock": "clock", "notes": "notes"}
 
@@ -129,7 +129,7 @@ def test_an_agent_reaches_the_servers_that_it_lists_and_no_other(
     reader: Any, fixture: str, request: pytest.FixtureRequest
 ) -> None:
     sandbox: Sandbox = request.getfixturevalue(fixture)
-    deployed: Deployed = reader.read(sandbox.cloud)
+    deployed: Fleet = reader.read(sandbox.cloud)
     assert _found(deployed, "assistant") == {"clock": "clock", "notes": "notes"}
     assert _found(deployed, "clerk") == {"notes": "notes"}
     assert _reached(deployed, GATEWAY, OPERATOR) == {
@@ -154,7 +154,7 @@ def test_only_an_agent_with_models_may_invoke_them(
     reader: Any, fixture: str, request: pytest.FixtureRequest
 ) -> None:
     sandbox: Sandbox = request.getfixturevalue(fixture)
-    deployed: Deployed = reader.read(sandbox.cloud)
+    deployed: Fleet = reader.read(sandbox.cloud)
     asked = "bedrock:InvokeModelWithResponseStream"
     through = {"bedrock:InferenceProfileArn": PROFILE}
     for arn, context in ((PROFILE, None), (MODEL, through)):
@@ -169,7 +169,7 @@ def test_only_an_agent_with_models_may_invoke_them(
 def test_no_workload_reaches_another_through_a_gateway_that_asks_for_no_token(
     reader: Any, fixture: str, request: pytest.FixtureRequest
 ) -> None:
-    deployed: Deployed = reader.read(request.getfixturevalue(fixture).cloud)
+    deployed: Fleet = reader.read(request.getfixturevalue(fixture).cloud)
     assert deployed.entry == "https://mcp.example.com"
     for who in (*AGENTS, *SERVERS):
         for port in (80, 443):

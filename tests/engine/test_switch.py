@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox.cloud.store import Thing
+from sandbox.cloud.store import StoredResource
 from tests.engine.sandbox_run import STACK, Sandbox, create
 
 pytestmark = pytest.mark.engine
@@ -104,7 +104,7 @@ def _look(sandbox: Sandbox, steps: list[tuple[str, str]]) -> Seen:
             if each["type"] == "aws:secretsmanager/secretVersion:SecretVersion"
         },
         logical_names=[each["urn"].split("::")[-1] for each in resources],
-        types=Counter(thing.type for thing in sandbox.cloud.list()),
+        types=Counter(stored.type for stored in sandbox.cloud.list()),
         outputs=sandbox.outputs(),
     )
 
@@ -220,7 +220,7 @@ def test_a_switched_stack_is_destroyed_to_nothing_but_the_log_role(
 ) -> None:
     sandbox = walk[0].copy(tmp_path / "destroyed")
     sandbox.must("destroy", "--yes", "--stack", STACK)
-    assert {thing.type for thing in sandbox.cloud.list()} == LOG_ROLE
+    assert {stored.type for stored in sandbox.cloud.list()} == LOG_ROLE
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +229,7 @@ def with_domain(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
     sandbox = create(tmp_path_factory.mktemp("switch") / "domain")
     name = {"name": "example.com", "zoneId": DOMAIN["zone"]}
     sandbox.cloud.put(
-        Thing(
+        StoredResource(
             provider="aws",
             type="aws:route53/zone:Zone",
             id=str(DOMAIN["zone"]),
@@ -269,9 +269,9 @@ LAST = {"lambda": "aws:lambda/permission:Permission", "ecs": "aws:ecs/service:Se
 def _leads_to(sandbox: Sandbox) -> tuple[str, str]:
     """Where the domain and the discovery document lead."""
     (record,) = (
-        thing
-        for thing in sandbox.cloud.list("aws", "aws:route53/record:Record")
-        if thing.properties["type"] == "A"
+        stored
+        for stored in sandbox.cloud.list("aws", "aws:route53/record:Record")
+        if stored.properties["type"] == "A"
     )
     (parameter,) = sandbox.cloud.list("aws", "aws:ssm/parameter:Parameter")
     return record.properties["aliases"][0]["name"], parameter.properties["value"]
@@ -452,7 +452,7 @@ def test_a_production_stack_can_be_switched_once_its_load_balancer_may_be_delete
 
 
 def _things(sandbox: Sandbox) -> set[tuple[str, str]]:
-    return {(thing.type, thing.id) for thing in sandbox.cloud.list()}
+    return {(stored.type, stored.id) for stored in sandbox.cloud.list()}
 
 
 def test_a_production_cluster_is_left_in_two_steps_and_untouched_until_then(empty: Sandbox) -> None:

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.engine.provider import Call, Context, Made
 from sandbox.providers.kubernetes.provider import PROVIDER
 from sandbox.values.wire import dotted
@@ -20,7 +20,7 @@ KUBECONFIG: Mapping[str, Any] = {
 def put(cloud: Cloud, type_: str, id_: str, *handles: str, **properties: Any) -> None:
     """Puts a resource of aws into a cloud."""
     cloud.put(
-        Thing(
+        StoredResource(
             provider="aws",
             type=f"aws:{type_}",
             id=id_,
@@ -52,7 +52,7 @@ class Cluster:
             type=f"kubernetes:{kind}", urn="it", name="it", inputs=inputs, seed=b"1", **more
         )
 
-    def faults(self, kind: str, inputs: Mapping[str, Any]) -> dict[str, str]:
+    def errors(self, kind: str, inputs: Mapping[str, Any]) -> dict[str, str]:
         failures = PROVIDER.check(self.context, self.call(kind, inputs)).failures
         return {dotted(failure.path): failure.reason for failure in failures}
 

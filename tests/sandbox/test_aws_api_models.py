@@ -8,7 +8,7 @@ import pytest
 from sandbox.providers.aws import api_models
 from sandbox.providers.aws.api_models import matches, table
 from sandbox.providers.aws.constraints import _KEYWORDS as KEYWORDS
-from sandbox.providers.aws.nodes import plan
+from sandbox.providers.aws.resource_model import model_of
 from sandbox.providers.aws.service_models import Member, _load, call
 from sandbox.values.wire import UNKNOWN
 
@@ -28,7 +28,7 @@ RULE = {
 
 
 def told(type_: str, **inputs: Any) -> list[tuple[tuple[str | int, ...], str]]:
-    return [(fault.path, fault.reason) for fault in api_models.faults(type_, inputs)]
+    return [(error.path, error.reason) for error in api_models.errors(type_, inputs)]
 
 
 def test_a_rules_description_with_an_apostrophe_is_refused_with_what_is_allowed(account: Any):
@@ -109,7 +109,7 @@ def test_what_a_call_would_refuse_is_refused_at_its_path(
     assert reason in said
 
 
-def test_a_fault_names_the_service_and_the_member():
+def test_a_error_names_the_service_and_the_member():
     ((_, reason),) = told(INGRESS, description="it's")
     assert reason.endswith("(ec2's IpPermissions.IpRanges.Description)")
 
@@ -181,7 +181,7 @@ def test_a_pattern_is_read_as_java_reads_it():
 def test_an_entry_has_calls_or_a_reason_and_names_only_inputs(type_: str):
     entry = table().types[type_]
     assert bool(entry.calls) != bool(entry.none)
-    inputs = set(plan(type_).resource.inputs)
+    inputs = set(model_of(type_).resource.inputs)
     assert {path.partition(".")[0] for path in entry.members} <= inputs
 
 

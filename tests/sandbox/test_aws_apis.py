@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud.store import Thing
+from sandbox.cloud.store import StoredResource
 from sandbox.engine.provider import Change, Made, RefusedError
 from sandbox.values.wire import UNKNOWN
 from tests.sandbox.serverless import (
@@ -739,7 +739,7 @@ def test_a_stage_logs_only_where_the_account_has_a_role(account: Any):
 
 def test_a_role_that_somebody_else_gave_the_account_is_as_good(account: Any):
     account.cloud.put(
-        Thing(
+        StoredResource(
             provider="aws",
             type="aws:apigateway/account:Account",
             id="account us-east-1",

@@ -1,4 +1,4 @@
-"""What the aws provider refuses in Check: one kind of fault after the other, on several types."""
+"""What the aws provider refuses in Check: one kind of error after the other, on several types."""
 
 import json
 from typing import Any
@@ -417,7 +417,7 @@ def test_properties_that_do_not_go_together_are_refused(
     assert says in reasons[0]
 
 
-def test_all_faults_are_told_at_once(account: Any):
+def test_all_errors_are_told_at_once(account: Any):
     wrong = {"vpcId": SUBNET_ID, "cidrBlock": "10.0.0.0/8", "colour": "red"}
     paths = {failure.path for failure in account.check(SUBNET, wrong).failures}
     assert paths == {("vpcId",), ("cidrBlock",), ("colour",)}

@@ -415,6 +415,6 @@ def test_a_cluster_with_a_capability_is_not_deleted(account: Any):
         ({"deletePropagationPolicy": "DELETE"}, "'DELETE' is not allowed; allowed: RETAIN"),
     ],
 )
-def test_a_capability_at_fault_is_refused(account: Any, more: Mapping[str, Any], reason: str):
+def test_a_capability_at_error_is_refused(account: Any, more: Mapping[str, Any], reason: str):
     (found,) = account.reasons(CAPABILITY, argocd(f"{ARN}/argocd", **more))
     assert reason in found

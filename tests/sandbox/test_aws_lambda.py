@@ -253,12 +253,12 @@ def test_older_versions_hold_the_group_and_the_subnet_of_a_function_that_left_th
     inside = {"subnetIds": [subnet.id], "securityGroupIds": [group.id]}
     made = make_function(account, vpcConfig=inside)
     account.update(FUNCTION, made, **function_inputs(account))
-    for type_, thing in ((GROUP, group), (SUBNET, subnet)):
+    for type_, stored in ((GROUP, group), (SUBNET, subnet)):
         with pytest.raises(RefusedError, match=r"^DependencyViolation: .*Function clock"):
-            account.delete(type_, thing)
+            account.delete(type_, stored)
     account.delete(FUNCTION, made)
-    for type_, thing in ((GROUP, group), (SUBNET, subnet)):
-        account.delete(type_, thing)
+    for type_, stored in ((GROUP, group), (SUBNET, subnet)):
+        account.delete(type_, stored)
 
 
 def test_a_function_without_versions_holds_what_it_is_connected_by_alone(account: Any):

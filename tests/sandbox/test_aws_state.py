@@ -769,9 +769,9 @@ def test_an_update_keeps_what_aws_made_and_drops_what_the_program_dropped(accoun
     assert after["retentionInDays"] == 14
     assert "tags" not in after
     assert after["tagsAll"] == {}
-    thing = account.cloud.get("aws", LOG_GROUP, made.id)
-    assert thing is not None
-    assert thing.properties == after
+    stored = account.cloud.get("aws", LOG_GROUP, made.id)
+    assert stored is not None
+    assert stored.properties == after
 
 
 def test_an_update_makes_anew_what_every_update_changes(account: Any):

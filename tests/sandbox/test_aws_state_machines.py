@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sandbox.engine.provider import Change, RefusedError
-from sandbox.providers.aws.documents import faults
+from sandbox.providers.aws.embedded_json import errors
 from sandbox.values.wire import UNKNOWN
 from tests.sandbox.serverless import LOG_GROUP, make_role
 
@@ -95,8 +95,8 @@ JSONATA = machine(
 
 @pytest.mark.parametrize("definition", [AGENT, JSONATA])
 def test_a_definition_in_either_query_language_is_accepted(definition: dict[str, Any]):
-    assert faults("states", definition) == []
-    assert faults("states", json.dumps(definition)) == []
+    assert errors("states", definition) == []
+    assert errors("states", json.dumps(definition)) == []
 
 
 LONG = "s" * 80
@@ -226,24 +226,24 @@ WRONG: list[tuple[Any, str, str]] = [
 def test_a_wrong_definition_is_refused_at_its_place(
     definition: dict[str, Any], path: str, says: str
 ):
-    found = faults("states", definition)
+    found = errors("states", definition)
     assert any(where == path and says in reason for where, reason in found), found
 
 
 def test_every_state_that_no_way_leads_to_is_told(account: Any):
-    found = faults("states", machine({"A": END, "B": task(Next="C"), "C": task(Next="B")}))
+    found = errors("states", machine({"A": END, "B": task(Next="C"), "C": task(Next="B")}))
     assert [path for path, _ in found] == ["States.B", "States.C"]
 
 
 def test_a_name_of_eighty_characters_is_accepted():
-    assert faults("states", machine({LONG: END}, LONG)) == []
+    assert errors("states", machine({LONG: END}, LONG)) == []
 
 
 @pytest.mark.parametrize(("spare", "count"), [(0, 0), (1, 1)])
 def test_a_definition_takes_a_megabyte(spare: int, count: int):
     bare = len(json.dumps(machine({"A": END}, Comment=""), separators=(",", ":")))
     definition = machine({"A": END}, Comment="x" * (1_048_576 - bare + spare))
-    assert len(faults("states", definition)) == count
+    assert len(errors("states", definition)) == count
 
 
 def inputs(**changes: Any) -> dict[str, Any]:

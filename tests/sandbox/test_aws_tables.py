@@ -5,9 +5,9 @@ import re
 import pytest
 
 from sandbox.engine import sdk
-from sandbox.providers.aws import demands
+from sandbox.providers.aws import preconditions
 from sandbox.providers.aws.functions import _table as functions
-from sandbox.providers.aws.nodes import NO_SCHEMA, plan
+from sandbox.providers.aws.resource_model import NO_SCHEMA, model_of
 from sandbox.providers.aws.tables import tables
 
 TYPES = sorted(tables().types)
@@ -15,7 +15,7 @@ TYPES = sorted(tables().types)
 
 @pytest.mark.parametrize("type_", TYPES)
 def test_an_entry_names_only_properties_of_its_type(type_: str):
-    known = plan(type_)
+    known = model_of(type_)
     table = known.table
     inputs = {
         name.partition(".")[0]
@@ -39,7 +39,7 @@ def test_an_entry_names_only_properties_of_its_type(type_: str):
 
 @pytest.mark.parametrize("type_", TYPES)
 def test_an_entry_points_only_to_what_the_schema_has(type_: str):
-    known = plan(type_)
+    known = model_of(type_)
     dead = [
         name
         for name, pointer in known.table.properties.items()
@@ -50,22 +50,22 @@ def test_an_entry_points_only_to_what_the_schema_has(type_: str):
 
 @pytest.mark.parametrize("type_", TYPES)
 def test_an_entry_has_an_id_and_names_only_types_that_there_are(type_: str):
-    table = plan(type_).table
+    table = model_of(type_).table
     assert table.id
     for holder in table.held_by:
         name = holder.partition("@")[0]
         if not name.startswith("docker-build:"):
-            assert plan(f"aws:{name}").resource.inputs
+            assert model_of(f"aws:{name}").resource.inputs
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_a_demand_has_one_form_an_error_and_types_that_there_are(type_: str):
-    for demand in plan(type_).table.demands:
-        assert len(demand.keys() & demands._FORMS.keys()) == 1
-        errors = {"none"} if "every" in demand and "has" not in demand else {"error"}
-        assert errors <= demand.keys()
-        assert demand.keys() <= {
-            *demands._FORMS,
+def test_a_precondition_has_one_form_an_error_and_types_that_there_are(type_: str):
+    for precondition in model_of(type_).table.preconditions:
+        assert len(precondition.keys() & preconditions._FORMS.keys()) == 1
+        errors = {"none"} if "every" in precondition and "has" not in precondition else {"error"}
+        assert errors <= precondition.keys()
+        assert precondition.keys() <= {
+            *preconditions._FORMS,
             "when",
             "error",
             "none",
@@ -79,13 +79,13 @@ def test_a_demand_has_one_form_an_error_and_types_that_there_are(type_: str):
             "actions",
             "session",
         }
-        if "every" in demand:
-            assert demand["of"] in plan(f"aws:{demand['every']}").resource.inputs
+        if "every" in precondition:
+            assert precondition["of"] in model_of(f"aws:{precondition['every']}").resource.inputs
 
 
 @pytest.mark.parametrize("type_", TYPES)
 def test_what_publishes_no_version_is_an_input(type_: str):
-    known = plan(type_)
+    known = model_of(type_)
     names = set(known.table.publishes.get("unless_only", ())) - tables().plain
     assert names <= set(known.properties)
 
@@ -95,14 +95,14 @@ def test_kinds_are_patterns_of_types_that_there_are():
     for kind in known.kinds.values():
         assert re.compile(kind.pattern)
         for name in kind.types:
-            assert plan(f"aws:{name}").resource.inputs
+            assert model_of(f"aws:{name}").resource.inputs
     assert set(known.formats.values()) | set(known.named.values()) <= set(known.kinds)
 
 
 def test_functions_that_look_something_up_name_types_that_there_are():
     for rule in functions().values():
         if "find" in rule:
-            outputs = plan(rule["find"]).resource.outputs
+            outputs = model_of(rule["find"]).resource.outputs
             assert {name for name in rule["by"].values() if name != "id"} <= set(outputs)
 
 

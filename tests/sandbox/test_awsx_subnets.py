@@ -9,27 +9,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.providers.awsx import subnets as plan
+from sandbox.providers.awsx import subnet_layout
 
 ZONES = tuple(f"us-east-1{letter}" for letter in "abcdef")
 PUBLIC, PRIVATE, ISOLATED, UNUSED = (
-    plan.Spec(type=kind) for kind in ("Public", "Private", "Isolated", "Unused")
+    subnet_layout.Spec(type=kind) for kind in ("Public", "Private", "Isolated", "Unused")
 )
 
 
-def spec(kind: str, **values: object) -> plan.Spec:
-    return plan.Spec(type=kind, **values)  # pyright: ignore[reportArgumentType] -- any property
+def spec(kind: str, **values: object) -> subnet_layout.Spec:
+    return subnet_layout.Spec(type=kind, **values)  # pyright: ignore[reportArgumentType] -- any property
 
 
 def layout(
-    allocator: plan.Allocator,
+    allocator: subnet_layout.Allocator,
     zones: int,
-    *specs: plan.Spec,
+    *specs: subnet_layout.Spec,
     zone_mask: int | None = None,
     tag_by_zone: bool = False,
-) -> plan.Layout:
-    normal = plan.normalise(specs, zones) if specs else None
-    return plan.Layout(
+) -> subnet_layout.Layout:
+    normal = subnet_layout.normalise(specs, zones) if specs else None
+    return subnet_layout.Layout(
         vpc="net",
         zones=ZONES[:zones],
         specs=normal,
@@ -39,9 +39,9 @@ def layout(
     )
 
 
-def blocks(made: plan.Layout, vpc: str = "10.0.0.0/16") -> dict[str, str]:
-    names = [subnet.name for subnet in plan.subnets(made)]
-    return dict(zip(names, plan.allocate(made, vpc), strict=True))
+def blocks(made: subnet_layout.Layout, vpc: str = "10.0.0.0/16") -> dict[str, str]:
+    names = [subnet.name for subnet in subnet_layout.subnets(made)]
+    return dict(zip(names, subnet_layout.allocate(made, vpc), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -176,8 +176,10 @@ def test_auto_merge_sizes_a_given_spec_like_auto_and_not_like_the_default_one() 
 
 
 def test_auto_merge_refuses_two_unnamed_specs_of_one_default_type() -> None:
-    with pytest.raises(plan.SubnetError, match='subnet specs of type "public" require unique'):
-        plan.merge_with_defaults((PUBLIC, PUBLIC), plan.DEFAULT_SPECS)
+    with pytest.raises(
+        subnet_layout.SubnetError, match='subnet specs of type "public" require unique'
+    ):
+        subnet_layout.merge_with_defaults((PUBLIC, PUBLIC), subnet_layout.DEFAULT_SPECS)
 
 
 def test_auto_merge_adds_a_named_spec_beside_the_default_one() -> None:
@@ -186,7 +188,7 @@ def test_auto_merge_adds_a_named_spec_beside_the_default_one() -> None:
 
 
 def test_tags_by_zone_leave_the_logical_names_alone() -> None:
-    made = plan.subnets(layout("Auto", 2, tag_by_zone=True))
+    made = subnet_layout.subnets(layout("Auto", 2, tag_by_zone=True))
     assert [(one.name, one.tag) for one in made][:2] == [
         ("net-private-1", "net-private-1a"),
         ("net-public-1", "net-public-1a"),
@@ -203,12 +205,14 @@ def test_tags_by_zone_leave_the_logical_names_alone() -> None:
     ],
 )
 def test_the_suffix_of_a_zone_is_what_follows_its_region(zone: str, suffix: str) -> None:
-    assert plan.zone_suffix(zone) == suffix
+    assert subnet_layout.zone_suffix(zone) == suffix
 
 
 def test_zones_with_one_suffix_are_refused() -> None:
-    with pytest.raises(plan.SubnetError, match='"us-east-1a" and "eu-west-1a" both reduce to "1a"'):
-        plan.check_zone_suffixes(("us-east-1a", "eu-west-1a"))
+    with pytest.raises(
+        subnet_layout.SubnetError, match='"us-east-1a" and "eu-west-1a" both reduce to "1a"'
+    ):
+        subnet_layout.check_zone_suffixes(("us-east-1a", "eu-west-1a"))
 
 
 @pytest.mark.parametrize(("vpc", "fits"), [("10.0.0.0/25", True), ("10.0.0.0/26", False)])
@@ -216,7 +220,9 @@ def test_the_default_subnets_need_a_26_per_zone(vpc: str, fits: bool) -> None:
     if fits:
         assert blocks(layout("Auto", 2), vpc)["net-public-2"] == "10.0.0.96/28"
     else:
-        with pytest.raises(plan.SubnetError, match="at least /26 available per AZ, but only /27"):
+        with pytest.raises(
+            subnet_layout.SubnetError, match="at least /26 available per AZ, but only /27"
+        ):
             blocks(layout("Auto", 2), vpc)
 
 
@@ -227,7 +233,7 @@ def test_specs_may_fill_a_zone_but_not_more(second: int, fits: bool) -> None:
         assert blocks(made)["net-private-2"] == "10.0.192.0/18"
     else:
         with pytest.raises(
-            plan.SubnetError,
+            subnet_layout.SubnetError,
             match="VPC has 32768 addresses, but subnets require 49152 addresses",
         ):
             blocks(made)
@@ -266,42 +272,46 @@ def test_specs_may_fill_a_zone_but_not_more(second: int, fits: bool) -> None:
         ((spec("Public", cidr_blocks=("10.0.0.0/24", "ten")),), "Invalid net: ten"),
     ],
 )
-def test_specs_at_odds_are_refused(specs: tuple[plan.Spec, ...], message: str) -> None:
-    with pytest.raises(plan.SubnetError, match=re.escape(message)):
-        plan.normalise(specs, 2)
+def test_specs_at_odds_are_refused(specs: tuple[subnet_layout.Spec, ...], message: str) -> None:
+    with pytest.raises(subnet_layout.SubnetError, match=re.escape(message)):
+        subnet_layout.normalise(specs, 2)
 
 
 def test_every_fault_of_the_specs_is_told_at_once() -> None:
-    with pytest.raises(plan.SubnetError) as caught:
-        plan.normalise((spec("Public", size=300), PUBLIC), 2)
+    with pytest.raises(subnet_layout.SubnetError) as caught:
+        subnet_layout.normalise((spec("Public", size=300), PUBLIC), 2)
     assert str(caught.value).count("\n - ") == 2
 
 
 @pytest.mark.parametrize("mask", [33, -1])
 def test_a_mask_outside_of_ipv4_is_refused(mask: int) -> None:
-    with pytest.raises(plan.SubnetError, match=f"Invalid mask: {mask}"):
+    with pytest.raises(subnet_layout.SubnetError, match=f"Invalid mask: {mask}"):
         blocks(layout("Auto", 1, spec("Public", cidr_mask=mask)))
 
 
 def test_legacy_refuses_more_bits_than_there_are() -> None:
-    with pytest.raises(plan.SubnetError, match="Requested 17 new bits, but only 16 are available"):
+    with pytest.raises(
+        subnet_layout.SubnetError, match="Requested 17 new bits, but only 16 are available"
+    ):
         blocks(layout("Legacy", 1, spec("Public", cidr_mask=33)))
 
 
 def test_overlapping_subnets_are_all_listed() -> None:
-    with pytest.raises(plan.SubnetError) as caught:
-        plan.check_overlaps([("a", "10.0.0.0/24"), ("b", "10.0.1.0/24"), ("c", "10.0.0.128/25")])
+    with pytest.raises(subnet_layout.SubnetError) as caught:
+        subnet_layout.check_overlaps(
+            [("a", "10.0.0.0/24"), ("b", "10.0.1.0/24"), ("c", "10.0.0.128/25")]
+        )
     assert str(caught.value).endswith("1. a: 10.0.0.0/24\n2. c: 10.0.0.128/25\n")
 
 
 def test_subnets_that_touch_do_not_overlap() -> None:
-    plan.check_overlaps([("a", "10.0.0.0/25"), ("b", "10.0.0.128/25")])
+    subnet_layout.check_overlaps([("a", "10.0.0.0/25"), ("b", "10.0.0.128/25")])
 
 
 def test_exact_accepts_a_full_cover_and_names_every_gap() -> None:
-    plan.check_no_gaps("10.0.0.0/23", [("a", "10.0.0.0/24"), ("b", "10.0.1.0/24")])
-    with pytest.raises(plan.SubnetError) as caught:
-        plan.check_no_gaps("10.0.0.0/22", [("a", "10.0.1.0/24"), ("b", "10.0.2.128/25")])
+    subnet_layout.check_no_gaps("10.0.0.0/23", [("a", "10.0.0.0/24"), ("b", "10.0.1.0/24")])
+    with pytest.raises(subnet_layout.SubnetError) as caught:
+        subnet_layout.check_no_gaps("10.0.0.0/22", [("a", "10.0.1.0/24"), ("b", "10.0.2.128/25")])
     assert str(caught.value) == (
         "There are gaps in the subnet ranges. Please fix the following gaps: "
         "a (10.0.1.0/24) does not start at the beginning of the VPC (10.0.0.0/22), "
@@ -311,7 +321,7 @@ def test_exact_accepts_a_full_cover_and_names_every_gap() -> None:
 
 
 def test_gaps_are_filled_with_the_widest_blocks() -> None:
-    found = plan.gaps(IPv4Network("10.0.0.0/24"), IPv4Network("10.0.16.0/20"))
+    found = subnet_layout.gaps(IPv4Network("10.0.0.0/24"), IPv4Network("10.0.16.0/20"))
     assert [str(one) for one in found] == [
         "10.0.1.0/24",
         "10.0.2.0/23",
@@ -322,8 +332,10 @@ def test_gaps_are_filled_with_the_widest_blocks() -> None:
 
 def test_the_layout_of_legacy_is_given_as_specs_with_the_gaps_as_unused() -> None:
     made = layout("Legacy", 1, spec("Private", cidr_mask=24), spec("Public", cidr_mask=22))
-    placed = list(zip(plan.subnets(made), plan.allocate(made, "10.0.0.0/16"), strict=True))
-    assert plan.resolved_layout(made, placed, as_given=False) == [
+    placed = list(
+        zip(subnet_layout.subnets(made), subnet_layout.allocate(made, "10.0.0.0/16"), strict=True)
+    )
+    assert subnet_layout.resolved_layout(made, placed, as_given=False) == [
         {"cidrMask": 24, "type": "Private"},
         {"cidrMask": 24, "type": "Unused"},
         {"cidrMask": 23, "type": "Unused"},
@@ -332,8 +344,8 @@ def test_the_layout_of_legacy_is_given_as_specs_with_the_gaps_as_unused() -> Non
 
 
 def test_an_ipv6_block_is_the_64_with_the_subnets_number() -> None:
-    assert plan.ipv6_block("2600:1f16:abc:de00::/56", 0) == "2600:1f16:abc:de00::/64"
-    assert plan.ipv6_block("2600:1f16:abc:de00::/56", 255) == "2600:1f16:abc:deff::/64"
+    assert subnet_layout.ipv6_block("2600:1f16:abc:de00::/56", 0) == "2600:1f16:abc:de00::/64"
+    assert subnet_layout.ipv6_block("2600:1f16:abc:de00::/56", 255) == "2600:1f16:abc:deff::/64"
 
 
 @pytest.mark.parametrize(
@@ -345,43 +357,45 @@ def test_an_ipv6_block_is_the_64_with_the_subnets_number() -> None:
     ],
 )
 def test_other_ipv6_blocks_are_refused(block: str, number: int, message: str) -> None:
-    with pytest.raises(plan.SubnetError, match=re.escape(message)):
-        plan.ipv6_block(block, number)
+    with pytest.raises(subnet_layout.SubnetError, match=re.escape(message)):
+        subnet_layout.ipv6_block(block, number)
 
 
 @st.composite
-def any_specs(draw: st.DrawFn) -> tuple[plan.Spec, ...]:
+def any_specs(draw: st.DrawFn) -> tuple[subnet_layout.Spec, ...]:
     count = draw(st.integers(1, 5))
     kinds = draw(
         st.lists(st.sampled_from(("Public", "Private", "Isolated")), min_size=count, max_size=count)
     )
     masks = draw(st.lists(st.none() | st.integers(20, 28), min_size=count, max_size=count))
     return tuple(
-        plan.Spec(type=kind, name=f"{kind.lower()}{index}", cidr_mask=mask)
+        subnet_layout.Spec(type=kind, name=f"{kind.lower()}{index}", cidr_mask=mask)
         for index, (kind, mask) in enumerate(zip(kinds, masks, strict=True))
     )
 
 
-def asked_prefixes(made: plan.Layout, vpc: IPv4Network) -> list[int]:
+def asked_prefixes(made: subnet_layout.Layout, vpc: IPv4Network) -> list[int]:
     """Prefix lengths that a layout of Auto asks for in one zone."""
     specs = made.specs or ()
-    default = vpc.prefixlen + plan.bits_for(len(made.zones)) + plan.bits_for(len(specs))
+    default = (
+        vpc.prefixlen + subnet_layout.bits_for(len(made.zones)) + subnet_layout.bits_for(len(specs))
+    )
     return [default if one.cidr_mask is None else one.cidr_mask for one in specs]
 
 
 @given(any_specs(), st.integers(1, 6), st.integers(16, 20))
 def test_auto_fills_every_zone_alike_in_order_and_in_the_sizes_asked_for(
-    specs: tuple[plan.Spec, ...], zones: int, prefix: int
+    specs: tuple[subnet_layout.Spec, ...], zones: int, prefix: int
 ) -> None:
     made = layout("Auto", zones, *specs)
     vpc = IPv4Network(f"10.0.0.0/{prefix}")
     asked = asked_prefixes(made, vpc)
-    part = list(vpc.subnets(plan.bits_for(zones)))[:zones]
+    part = list(vpc.subnets(subnet_layout.bits_for(zones)))[:zones]
     if sum(2 ** (32 - one) for one in asked) > part[0].num_addresses:
-        with pytest.raises(plan.SubnetError, match="Subnets are too large for VPC"):
-            plan.allocate(made, str(vpc))
+        with pytest.raises(subnet_layout.SubnetError, match="Subnets are too large for VPC"):
+            subnet_layout.allocate(made, str(vpc))
         return
-    found = [IPv4Network(block) for block in plan.allocate(made, str(vpc))]
+    found = [IPv4Network(block) for block in subnet_layout.allocate(made, str(vpc))]
     for index, zone in enumerate(part):
         mine = found[index * len(specs) : (index + 1) * len(specs)]
         assert [one.prefixlen for one in mine] == asked
@@ -391,20 +405,20 @@ def test_auto_fills_every_zone_alike_in_order_and_in_the_sizes_asked_for(
 
 @given(any_specs(), st.integers(1, 6), st.integers(8, 12))
 def test_auto_with_the_largest_first_never_leaves_its_zone(
-    specs: tuple[plan.Spec, ...], zones: int, prefix: int
+    specs: tuple[subnet_layout.Spec, ...], zones: int, prefix: int
 ) -> None:
     vpc = IPv4Network(f"10.0.0.0/{prefix}")
     # Those without a size get the largest ones: an eighth of a zone, at least a /18.
     made = layout("Auto", zones, *sorted(specs, key=lambda one: one.cidr_mask or 0))
-    found = [IPv4Network(block) for block in plan.allocate(made, str(vpc))]
+    found = [IPv4Network(block) for block in subnet_layout.allocate(made, str(vpc))]
     assert not any(one.overlaps(other) for one, other in combinations(found, 2))
-    parts = list(vpc.subnets(plan.bits_for(zones)))
+    parts = list(vpc.subnets(subnet_layout.bits_for(zones)))
     assert all(one.subnet_of(parts[index // len(specs)]) for index, one in enumerate(found))
 
 
 @given(any_specs(), st.sampled_from((3, 5)))
 def test_a_zone_more_within_the_same_power_of_two_moves_nothing(
-    specs: tuple[plan.Spec, ...], zones: int
+    specs: tuple[subnet_layout.Spec, ...], zones: int
 ) -> None:
     fewer = blocks(layout("Auto", zones, *specs), "10.0.0.0/12")
     more = blocks(layout("Auto", zones + 1, *specs), "10.0.0.0/12")
@@ -416,11 +430,13 @@ def test_a_zone_more_within_the_same_power_of_two_moves_nothing(
     st.integers(1, 6),
 )
 def test_legacy_keeps_the_order_private_public_isolated_in_every_zone(
-    kinds: list[plan.Spec], zones: int
+    kinds: list[subnet_layout.Spec], zones: int
 ) -> None:
     specs = tuple(replace(one, name=f"{one.kind}{index}") for index, one in enumerate(kinds))
     made = layout("Legacy", zones, *specs)
-    placed = list(zip(plan.subnets(made), plan.allocate(made, "10.0.0.0/12"), strict=True))
+    placed = list(
+        zip(subnet_layout.subnets(made), subnet_layout.allocate(made, "10.0.0.0/12"), strict=True)
+    )
     order = {"private": 0, "public": 1, "isolated": 2}
     for zone in made.zones:
         mine = [(order[s.spec.kind], IPv4Network(b)) for s, b in placed if s.zone == zone]

@@ -298,7 +298,7 @@ def test_a_resource_lives_its_life_over_a_real_channel(
     assert cloud.list() == []
 
     made = stub.Create(request)
-    assert [thing.id for thing in cloud.list()] == [made.id]
+    assert [stored.id for stored in cloud.list()] == [made.id]
     with pytest.raises(grpc.RpcError) as refusal:
         stub.Create(request)
     assert "ResourceAlreadyExistsException" in str(refusal.value)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud.store import Cloud, TakenError, Thing
+from sandbox.cloud.store import Cloud, StoredResource, TakenError
 
 
-def thing(id_: str, **changes: Any) -> Thing:
+def stored(id_: str, **changes: Any) -> StoredResource:
     fields: dict[str, Any] = {
         "provider": "aws",
         "type": "t",
@@ -18,11 +18,11 @@ def thing(id_: str, **changes: Any) -> Thing:
         "properties": {"a": 1, "b": [True, None]},
         **changes,
     }
-    return Thing(**fields)
+    return StoredResource(**fields)
 
 
 def test_what_is_put_is_read_back_by_another_handle_on_the_file(cloud: Cloud):
-    cloud.put(thing("one"))
+    cloud.put(stored("one"))
     other = Cloud(cloud.path)
     found = other.get("aws", "t", "one")
     other.close()
@@ -32,37 +32,37 @@ def test_what_is_put_is_read_back_by_another_handle_on_the_file(cloud: Cloud):
 
 
 def test_objects_are_listed_by_provider_and_type_in_the_order_of_their_making(cloud: Cloud):
-    cloud.put(thing("one"))
-    cloud.put(thing("two", type="u"))
-    cloud.put(thing("three", provider="kubernetes"))
-    cloud.put(thing("one", properties={"a": 2}))
+    cloud.put(stored("one"))
+    cloud.put(stored("two", type="u"))
+    cloud.put(stored("three", provider="kubernetes"))
+    cloud.put(stored("one", properties={"a": 2}))
     assert [t.id for t in cloud.list()] == ["one", "two", "three"]
     assert [t.id for t in cloud.list("aws")] == ["one", "two"]
     assert [t.id for t in cloud.list("aws", "u")] == ["two"]
 
 
 def test_a_claim_is_held_by_one_object_and_free_after_its_end(cloud: Cloud):
-    cloud.put(thing("one", claims=["name"]))
+    cloud.put(stored("one", claims=["name"]))
     with pytest.raises(TakenError, match="name is taken by one") as refusal:
-        cloud.put(thing("two", claims=["name"]))
+        cloud.put(stored("two", claims=["name"]))
     assert (refusal.value.claim, refusal.value.owner) == ("name", "one")
     assert cloud.get("aws", "t", "two") is None
-    cloud.put(thing("one", claims=["name"]))  # a new version of the owner itself
+    cloud.put(stored("one", claims=["name"]))  # a new version of the owner itself
     assert cloud.delete("aws", "t", "one") is True
     assert cloud.delete("aws", "t", "one") is False
-    cloud.put(thing("two", claims=["name"]))
+    cloud.put(stored("two", claims=["name"]))
 
 
 def test_a_new_object_does_not_take_the_claim_of_one_with_its_own_id(cloud: Cloud):
-    cloud.put(thing("one", claims=["name"]), new=True)
+    cloud.put(stored("one", claims=["name"]), new=True)
     with pytest.raises(TakenError):
-        cloud.put(thing("one", claims=["name"]), new=True)
+        cloud.put(stored("one", claims=["name"]), new=True)
 
 
 def test_objects_are_found_by_id_and_handles_and_their_users_by_links(cloud: Cloud):
-    cloud.put(thing("one", handles=["arn:one"]))
-    cloud.put(thing("two", links=[("a.b", "arn:one")]))
-    cloud.put(thing("three", links=[("c", "one"), ("self", "three")]))
+    cloud.put(stored("one", handles=["arn:one"]))
+    cloud.put(stored("two", links=[("a.b", "arn:one")]))
+    cloud.put(stored("three", links=[("c", "one"), ("self", "three")]))
     assert [t.id for t in cloud.find("arn:one")] == ["one"]
     assert [t.id for t in cloud.find("one")] == ["one"]
     users = [(path, t.id) for path, t in cloud.users("aws", "t", "one")]
@@ -71,7 +71,7 @@ def test_objects_are_found_by_id_and_handles_and_their_users_by_links(cloud: Clo
 
 
 def test_an_edit_changes_adds_and_takes_away_properties_only(cloud: Cloud):
-    cloud.put(thing("one", claims=["name"]))
+    cloud.put(stored("one", claims=["name"]))
     cloud.edit("aws", "t", "one", {"a": None, "b": 3, "c": 4})
     found = cloud.get("aws", "t", "one")
     assert found is not None
@@ -81,7 +81,7 @@ def test_an_edit_changes_adds_and_takes_away_properties_only(cloud: Cloud):
 
 
 def test_a_row_deleted_with_any_sqlite_client_frees_its_claims_and_handles(cloud: Cloud):
-    cloud.put(thing("one", claims=["name"], handles=["h"], links=[("p", "two")]))
+    cloud.put(stored("one", claims=["name"], handles=["h"], links=[("p", "two")]))
     client = sqlite3.connect(cloud.path)
     client.execute("DELETE FROM objects WHERE id = 'one'")
     client.commit()
@@ -91,13 +91,13 @@ def test_a_row_deleted_with_any_sqlite_client_frees_its_claims_and_handles(cloud
     ]
     client.close()
     assert counts == [0, 0, 0, 0]
-    cloud.put(thing("two", claims=["name"]))
+    cloud.put(stored("two", claims=["name"]))
 
 
 def test_a_transaction_that_fails_leaves_nothing(cloud: Cloud):
     def fail() -> None:
         with cloud.transaction():
-            cloud.put(thing("one"))
+            cloud.put(stored("one"))
             raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):

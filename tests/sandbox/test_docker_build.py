@@ -103,7 +103,7 @@ def test_wrong_inputs_are_refused(context: Context, folder: Path):
     assert "is not a file" in reasons(context, image(folder))[0]
 
 
-def test_an_unknown_tag_is_no_fault_and_leaves_digest_and_ref_unknown(
+def test_an_unknown_tag_is_no_error_and_leaves_digest_and_ref_unknown(
     context: Context, folder: Path
 ):
     inputs = image(folder, push=True, tags=[UNKNOWN])

@@ -81,7 +81,7 @@ def test_a_deployment_whose_pods_the_namespace_refuses_never_gets_ready(cluster:
         'pods "clock-" is forbidden: violates PodSecurity "restricted:latest": '
         'runAsNonRoot != true (pod or container "clock" must set securityContext.runAsNonRoot=true)'
     )
-    assert [thing.type for thing in cluster.cloud.list() if "Deployment" in thing.type] == []
+    assert [stored.type for stored in cluster.cloud.list() if "Deployment" in stored.type] == []
 
 
 def test_a_pod_itself_is_refused_at_once(cluster: Cluster) -> None:
@@ -123,7 +123,7 @@ def test_a_namespace_without_a_standard_admits_any_pod(cluster: Cluster) -> None
 
 @pytest.mark.parametrize("level", ["restrict", ""])
 def test_a_standard_that_there_is_not_is_refused(cluster: Cluster, level: str) -> None:
-    found = cluster.faults(NAMESPACE, namespace(level))
+    found = cluster.errors(NAMESPACE, namespace(level))
     reason = f"{level!r} is no Pod Security Standard: privileged, baseline, restricted"
     assert found == {"metadata.labels": reason}
 
@@ -784,7 +784,7 @@ def test_a_bound_volume_and_a_claim_in_use_are_not_deleted(cluster: Cluster) -> 
 def test_a_path_of_a_container_is_mounted_once(cluster: Cluster) -> None:
     twice = [{"name": "a", "mountPath": "/tmp"}, {"name": "b", "mountPath": "/tmp/"}]  # noqa: S108
     mounted = changed(WORKLOAD, f"{SPEC}.containers.0.volumeMounts", twice)
-    assert cluster.faults(DEPLOYMENT, mounted) == {
+    assert cluster.errors(DEPLOYMENT, mounted) == {
         "spec.template.spec.containers[0].volumeMounts[1].mountPath": "'/tmp' must be unique"
     }
 
@@ -827,4 +827,4 @@ def test_a_namespace_takes_a_release_in_it_along(cluster: Cluster) -> None:
     made = cluster.make(NAMESPACE, {"metadata": {"name": "mesh"}})
     cluster.make("helm.sh/v3:Release", {"chart": "base", "name": "base", "namespace": "mesh"})
     cluster.delete(NAMESPACE, made)
-    assert [thing.id for thing in cluster.cloud.list() if "Release" in thing.type] == []
+    assert [stored.id for stored in cluster.cloud.list() if "Release" in stored.type] == []

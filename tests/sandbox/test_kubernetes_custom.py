@@ -185,7 +185,7 @@ def test_a_definition_in_the_cluster_is_all_that_it_takes(cloud: Cloud) -> None:
 
 
 def test_a_version_that_is_not_served_is_refused(cloud: Cloud) -> None:
-    found = Cluster(cloud).faults("elbv2.k8s.aws/v1:TargetGroupBinding", BINDING)
+    found = Cluster(cloud).errors("elbv2.k8s.aws/v1:TargetGroupBinding", BINDING)
     assert found == {"apiVersion": "elbv2.k8s.aws serves v1beta1 of TargetGroupBinding, not v1"}
 
 
@@ -313,10 +313,10 @@ REFUSED: list[tuple[str, str, Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "path", "value", "where", "reason"), REFUSED)
-def test_a_fault_of_a_custom_object_is_refused_where_it_is(
+def test_a_error_of_a_custom_object_is_refused_where_it_is(
     cloud: Cloud, kind: str, path: str, value: Any, where: str, reason: str
 ) -> None:
-    found = Cluster(cloud).faults(kind, changed(OBJECTS[kind], path, value))
+    found = Cluster(cloud).errors(kind, changed(OBJECTS[kind], path, value))
     assert list(found) == [where]
     assert reason in found[where]
 
@@ -358,16 +358,16 @@ def test_a_node_pool_is_held_to_the_rules_beside_its_schema(
     cloud: Cloud, path: str, value: Any, where: str, reason: str
 ) -> None:
     pool = changed(NODE_POOL, path, value)
-    assert Cluster(cloud).faults("karpenter.sh/v1:NodePool", pool) == {where: reason}
+    assert Cluster(cloud).errors("karpenter.sh/v1:NodePool", pool) == {where: reason}
 
 
 def test_what_is_not_known_yet_breaks_no_rule(cloud: Cloud) -> None:
     pool = changed(NODE_POOL, f"{REQUIREMENTS}.0.values", UNKNOWN)
-    assert Cluster(cloud).faults("karpenter.sh/v1:NodePool", pool) == {}
+    assert Cluster(cloud).errors("karpenter.sh/v1:NodePool", pool) == {}
 
 
 def test_the_edges_of_a_custom_objects_limits_are_allowed(cloud: Cloud) -> None:
     pool = changed(NODE_POOL, "spec.weight", 100)
     pool = changed(pool, "spec.disruption.budgets", [{"nodes": "100%"}] * 50)
     pool = changed(pool, "spec.template.spec.requirements.0.values", ["a" * 63])
-    assert Cluster(cloud).faults("karpenter.sh/v1:NodePool", pool) == {}
+    assert Cluster(cloud).errors("karpenter.sh/v1:NodePool", pool) == {}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.engine.provider import REPLACING, Call, Context, Made, RefusedError
 from sandbox.providers.kubernetes import kinds, syntax
 from sandbox.providers.kubernetes.provider import PROVIDER
@@ -101,7 +101,7 @@ class Api:
         assert checked.failures == []
         return checked.inputs
 
-    def faults(self, kind: str, inputs: Mapping[str, Any], name: str = "clock") -> dict[str, str]:
+    def errors(self, kind: str, inputs: Mapping[str, Any], name: str = "clock") -> dict[str, str]:
         call = Call(type=kind, urn=name, name=name, inputs=inputs, seed=b"1")
         checked = PROVIDER.check(self.context, call)
         return {dotted(failure.path): failure.reason for failure in checked.failures}
@@ -192,17 +192,17 @@ REFUSED: list[tuple[str, Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("path", "value", "where", "reason"), REFUSED)
-def test_a_fault_of_a_deployment_is_refused_where_it_is(
+def test_a_error_of_a_deployment_is_refused_where_it_is(
     api: Api, path: str, value: Any, where: str, reason: str
 ) -> None:
-    found = api.faults(DEPLOYMENT, changed(WORKLOAD, path, value))
+    found = api.errors(DEPLOYMENT, changed(WORKLOAD, path, value))
     assert list(found) == [where]
     assert reason in found[where]
 
 
-def test_all_faults_are_told_at_once(api: Api) -> None:
+def test_all_errors_are_told_at_once(api: Api) -> None:
     twice = changed(changed(WORKLOAD, "spec.replicas", "two"), f"{CONTAINER}.imago", "x")
-    assert list(api.faults(DEPLOYMENT, twice)) == [
+    assert list(api.errors(DEPLOYMENT, twice)) == [
         "spec.replicas",
         "spec.template.spec.containers[0].imago",
     ]
@@ -210,14 +210,14 @@ def test_all_faults_are_told_at_once(api: Api) -> None:
 
 def test_what_a_preview_does_not_know_yet_is_accepted(api: Api) -> None:
     unknown = changed(changed(WORKLOAD, f"{CONTAINER}.image", UNKNOWN), "spec.replicas", UNKNOWN)
-    assert api.faults(DEPLOYMENT, unknown) == {}
-    assert api.faults(SERVICE, {"metadata": UNKNOWN, "spec": UNKNOWN}) == {}
+    assert api.errors(DEPLOYMENT, unknown) == {}
+    assert api.errors(SERVICE, {"metadata": UNKNOWN, "spec": UNKNOWN}) == {}
 
 
 @pytest.mark.parametrize("quantity", ["0", "250m", "1.5", ".5", "512Mi", "2G", "1e3", "-1", 2, 0.5])
 def test_a_quantity_is_a_number_with_a_unit(api: Api, quantity: str | float) -> None:
     limits = changed(WORKLOAD, f"{CONTAINER}.resources.limits.memory", quantity)
-    assert api.faults(DEPLOYMENT, limits) == {}
+    assert api.errors(DEPLOYMENT, limits) == {}
 
 
 @pytest.mark.parametrize(
@@ -278,13 +278,13 @@ def test_a_ports_name_is_short_and_has_a_letter(name: str, fine: bool) -> None:
 
 
 def test_a_key_of_a_config_map_names_a_file(api: Api) -> None:
-    assert list(api.faults(CONFIG_MAP, {"data": {"a b": "x", "a.b": "y"}})) == ['data["a b"]']
+    assert list(api.errors(CONFIG_MAP, {"data": {"a b": "x", "a.b": "y"}})) == ['data["a b"]']
 
 
 def test_an_autoscaler_may_not_have_more_at_least_than_at_most(api: Api) -> None:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "clock"}
     spec = {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 2}
-    found = api.faults("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", {"spec": spec})
+    found = api.errors("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", {"spec": spec})
     assert found == {"spec.maxReplicas": "maxReplicas 2 is less than minReplicas 3"}
 
 
@@ -508,7 +508,7 @@ def test_a_namespace_takes_everything_in_it_along(api: Api) -> None:
     api.create(CONFIG_MAP, {"metadata": {"name": "a", "namespace": "fleet"}})
     kept = api.create(CONFIG_MAP, {"metadata": {"name": "a"}})
     PROVIDER.delete(api.context, Call(type=NAMESPACE, urn="", name="fleet", id="fleet"))
-    assert [thing.id for thing in api.cloud.list()] == [kept.id]
+    assert [stored.id for stored in api.cloud.list()] == [kept.id]
 
 
 def test_a_custom_kind_that_nobody_defined_is_passed_on_with_a_warning(api: Api) -> None:
@@ -540,7 +540,7 @@ def test_a_custom_kind_is_checked_by_its_definition(
     api: Api, spec: Mapping[str, Any], where: str, reason: str
 ) -> None:
     api.create(CRD, WIDGETS)
-    assert api.faults(WIDGET, {"spec": spec}) == {where: reason}
+    assert api.errors(WIDGET, {"spec": spec}) == {where: reason}
 
 
 def test_a_custom_object_that_fits_its_definition_is_in_a_namespace(api: Api) -> None:
@@ -549,7 +549,7 @@ def test_a_custom_object_that_fits_its_definition_is_in_a_namespace(api: Api) ->
     assert made.id == "default/w"
     assert api.warnings == []
     old_version = {"metadata": {"name": "w"}, "spec": {"size": 3}}
-    found = api.faults("kubernetes:example.com/v2:Widget", old_version)
+    found = api.errors("kubernetes:example.com/v2:Widget", old_version)
     assert found == {"apiVersion": "example.com serves v1 of Widget, not v2"}
 
 
@@ -559,8 +559,8 @@ def test_a_patch_changes_what_it_names_and_needs_a_name(api: Api) -> None:
     container = {"name": "aws-node", "securityContext": {"privileged": True}}
     pods = {"template": {"spec": {"containers": [container]}}}
     assert api.create(patch, {**named, "spec": pods}).id == "kube-system/aws-node"
-    assert api.faults(patch, {"spec": {}}) == {"metadata.name": "missing; a patch needs it"}
-    assert list(api.faults(patch, {**named, "spec": {"temple": {}}})) == ["spec.temple"]
+    assert api.errors(patch, {"spec": {}}) == {"metadata.name": "missing; a patch needs it"}
+    assert list(api.errors(patch, {**named, "spec": {"temple": {}}})) == ["spec.temple"]
 
 
 @pytest.mark.parametrize(
@@ -592,7 +592,7 @@ def test_a_patch_may_take_the_place_of_the_object_that_it_was_before(api: Api) -
     call = Call(type=patch, urn="", name="a", inputs=wanted, old_inputs=made.properties, id=made.id)
     assert PROVIDER.read(api.context, call) is not None
     assert PROVIDER.update(api.context, call)["data"] == {"a": "c"}
-    assert [thing.type for thing in api.cloud.list()] == [patch]
+    assert [stored.type for stored in api.cloud.list()] == [patch]
 
 
 def test_a_provider_that_is_told_to_adopts_what_is_somebody_elses_and_deletes_it(api: Api) -> None:
@@ -623,7 +623,7 @@ def kubeconfig(server: str, cluster: str) -> dict[str, Any]:
 def eks_cluster(cloud: Cloud, name: str, version: str) -> None:
     properties = {"name": name, "version": version}
     cloud.put(
-        Thing(
+        StoredResource(
             provider="aws",
             type="aws:eks/cluster:Cluster",
             id=name,
@@ -651,7 +651,7 @@ def test_two_clusters_do_not_share_their_objects(tmp_path: Path) -> None:
     eks_cluster(one.cloud, "b", "1.36")
     named = {"metadata": {"name": "same"}}
     assert one.create(CONFIG_MAP, named).id == other.create(CONFIG_MAP, named).id
-    assert len([thing for thing in one.cloud.list() if thing.type == CONFIG_MAP]) == 2
+    assert len([stored for stored in one.cloud.list() if stored.type == CONFIG_MAP]) == 2
     one.cloud.close()
     other.cloud.close()
 
@@ -716,10 +716,10 @@ def test_a_release_is_remembered_and_said_not_to_be_rendered(api: Api) -> None:
         ({"chart": "a", "name": "x" * 54}, "name", "54 characters long; at most 53"),
     ],
 )
-def test_a_release_at_fault_is_refused(
+def test_a_release_at_error_is_refused(
     api: Api, inputs: dict[str, Any], where: str, reason: str
 ) -> None:
-    found = api.faults(RELEASE, inputs)
+    found = api.errors(RELEASE, inputs)
     assert list(found) == [where]
     assert reason in found[where]
 

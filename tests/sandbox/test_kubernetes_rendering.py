@@ -45,7 +45,7 @@ class Folder:
         assert checked.failures == []
         return checked.inputs
 
-    def faults(self, kind: str, inputs: Mapping[str, Any]) -> dict[str, str]:
+    def errors(self, kind: str, inputs: Mapping[str, Any]) -> dict[str, str]:
         call = Call(type=kind, urn="it", name="it", inputs=inputs, seed=b"1")
         failures = PROVIDER.check(self.context, call).failures
         return {dotted(failure.path): failure.reason for failure in failures}
@@ -191,15 +191,15 @@ def test_nothing_can_be_imported_from_files(folder: Folder) -> None:
 
 
 def test_objects_are_checked_as_ever(folder: Folder) -> None:
-    assert list(folder.faults(CONFIG_MAP, {**DISCOVERY, "date": {}})) == ["date"]
-    assert list(folder.faults(DEPLOYMENT, {"metadata": {"name": "a"}, "spec": {}})) == [
+    assert list(folder.errors(CONFIG_MAP, {**DISCOVERY, "date": {}})) == ["date"]
+    assert list(folder.errors(DEPLOYMENT, {"metadata": {"name": "a"}, "spec": {}})) == [
         "spec.selector",
         "spec.template",
     ]
 
 
 def test_a_generated_name_is_refused_since_nobody_generates_it(folder: Folder) -> None:
-    assert folder.faults(CONFIG_MAP, {"metadata": {"generateName": "run-"}}) == {
+    assert folder.errors(CONFIG_MAP, {"metadata": {"generateName": "run-"}}) == {
         "metadata.generateName": "only a server generates names; a rendered object needs "
         "metadata.name"
     }

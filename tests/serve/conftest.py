@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud.store import Thing
+from sandbox.cloud.store import StoredResource
 from tests.engine.sandbox_run import Sandbox, create
 from tests.serve.served import Served, serving
 
@@ -53,7 +53,7 @@ def add_zone(sandbox: Sandbox) -> None:
     """Puts the zone of the public fleet into the cloud, where its owner made it."""
     properties = {"name": "example.com", "zoneId": ZONE}
     sandbox.cloud.put(
-        Thing(
+        StoredResource(
             provider="aws",
             type="aws:route53/zone:Zone",
             id=ZONE,

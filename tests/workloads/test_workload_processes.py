@@ -22,8 +22,8 @@ from common import runtime
 from common.settings import SettingError
 from sandbox.cloud.store import Cloud
 from sandbox.serve.aws_apis import applications
+from sandbox.serve.fleet import Fleet
 from sandbox.serve.http import proxy
-from sandbox.serve.plan import Deployed
 from tests.workloads.support import (
     DEADLINE_SECONDS,
     MODEL,
@@ -50,7 +50,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-key
 @asynccontextmanager
 async def bedrock() -> AsyncGenerator[str]:
     """Bedrock on this machine, where everybody may ask every model."""
-    deployed = Deployed(
+    deployed = Fleet(
         target="ecs",
         region="us-east-1",
         entry="http://localhost",

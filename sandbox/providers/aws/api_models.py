@@ -75,7 +75,7 @@ def _calls(entry: Mapping[str, Any]) -> Calls:
 _Members = Sequence[Member]
 
 
-def faults(type_: str, inputs: Mapping[str, Json]) -> Iterator[Failure]:
+def errors(type_: str, inputs: Mapping[str, Json]) -> Iterator[Failure]:
     """Values of a resource's inputs that its calls would refuse.
 
     Values that are not known yet are passed over. So is what a call has no member for.
@@ -84,12 +84,12 @@ def faults(type_: str, inputs: Mapping[str, Json]) -> Iterator[Failure]:
         type_: the type token.
         inputs: the inputs, names and default tags filled in.
     """
-    return (fault for fault in _all(type_, inputs) if not isinstance(fault, _Missing))
+    return (error for error in _all(type_, inputs) if not isinstance(error, _Missing))
 
 
 def missing(type_: str, inputs: Mapping[str, Json]) -> Iterator[Failure]:
     """What the call that makes a resource requires, and its inputs do not have."""
-    return (fault for fault in _all(type_, inputs) if isinstance(fault, _Missing))
+    return (error for error in _all(type_, inputs) if isinstance(error, _Missing))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -298,7 +298,7 @@ def _number(value: Json) -> Json:
     return value
 
 
-# The only thing that the model of API Gateway's second API says of lengths is in a shape's name.
+# All that the model of API Gateway's second API says of lengths is in a shape's name.
 _NAMED_LENGTH = regex.compile(r"WithLengthBetween(\d+)And(\d+)(K?)$")
 
 _KEYWORDS: Mapping[str, tuple[str, str]] = {

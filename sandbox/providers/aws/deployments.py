@@ -10,7 +10,7 @@ Source: API Gateway developer guide, "Deploy REST APIs in API Gateway".
 import time
 from collections.abc import Mapping
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.providers.aws.tables import Entry, tables
 
 COPIES = "aws-deployed"
@@ -20,28 +20,28 @@ DELETED = "deletedAt"
 """The property that says when a kept part was deleted."""
 
 
-def keep(cloud: Cloud, table: Entry, thing: Thing) -> None:
+def keep(cloud: Cloud, table: Entry, stored: StoredResource) -> None:
     """Keep a part of an API that is being deleted, if a deployment holds it.
 
     Args:
         cloud: The cloud.
         table: What the table says of the part's type.
-        thing: The part.
+        stored: The part.
     """
     rule = table.deployed
     if not rule:
         return
     now = time.time()
-    properties = {**thing.properties, DELETED: now}
-    if _holds(cloud, rule, thing.created, properties):
+    properties = {**stored.properties, DELETED: now}
+    if _holds(cloud, rule, stored.created, properties):
         cloud.put(
-            Thing(
+            StoredResource(
                 provider=COPIES,
-                type=thing.type,
-                id=f"{thing.id} {now}",
+                type=stored.type,
+                id=f"{stored.id} {now}",
                 inputs={},
-                properties={**properties, "id": thing.id},
-                created=thing.created,
+                properties={**properties, "id": stored.id},
+                created=stored.created,
             )
         )
 

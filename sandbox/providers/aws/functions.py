@@ -12,9 +12,9 @@ import yaml
 from sandbox.engine.provider import Context, RefusedError
 from sandbox.providers.aws import zones
 from sandbox.providers.aws.constraints import breach
-from sandbox.providers.aws.minting import fill, region_of, surroundings
-from sandbox.providers.aws.state import PROVIDER
+from sandbox.providers.aws.lifecycle import PROVIDER
 from sandbox.providers.aws.tables import tables
+from sandbox.providers.aws.templates import fill, region_of, surroundings
 from sandbox.values.wire import Json
 
 _POLICY_DOCUMENT = "aws:iam/getPolicyDocument:getPolicyDocument"
@@ -74,9 +74,9 @@ def _find(
         if arguments.get(name) is not None
     }
     found = [
-        thing
-        for thing in context.cloud.list(PROVIDER, rule["find"])
-        if all({**thing.properties, "id": thing.id}.get(k) == v for k, v in wanted.items())
+        stored
+        for stored in context.cloud.list(PROVIDER, rule["find"])
+        if all({**stored.properties, "id": stored.id}.get(k) == v for k, v in wanted.items())
     ]
     scope = {**context.config, **surroundings(context, arguments), **arguments}
     for absent in cast("Sequence[Mapping[str, Any]]", rule.get("absent", ())):

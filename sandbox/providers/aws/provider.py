@@ -6,9 +6,9 @@ from importlib.metadata import version
 from typing import Any
 
 from sandbox.engine.provider import Checked, Context, Failure, Provider, main
-from sandbox.engine.shapes import configuration_faults
-from sandbox.providers.aws import check, functions, state
-from sandbox.providers.aws.nodes import PACKAGE
+from sandbox.engine.shapes import configuration_errors
+from sandbox.providers.aws import functions, lifecycle, validation
+from sandbox.providers.aws.resource_model import PACKAGE
 from sandbox.providers.aws.tables import entry
 
 VERSION = version("pulumi-aws")
@@ -21,7 +21,7 @@ _REGION = re.compile(
 
 def check_config(_context: Context, config: Mapping[str, Any]) -> Checked:
     """Check the provider's configuration: only known properties, and a region."""
-    failures = list(configuration_faults("aws", PACKAGE, config))
+    failures = list(configuration_errors("aws", PACKAGE, config))
     region = config.get("region")
     if not region:
         failures.append(
@@ -40,12 +40,12 @@ def secret_outputs(type_: str) -> frozenset[str]:
 PROVIDER = Provider(
     name="aws",
     version=VERSION,
-    check=check.check,
-    diff=state.diff,
-    create=state.create,
-    read=state.read,
-    update=state.update,
-    delete=state.delete,
+    check=validation.check,
+    diff=lifecycle.diff,
+    create=lifecycle.create,
+    read=lifecycle.read,
+    update=lifecycle.update,
+    delete=lifecycle.delete,
     invoke=functions.invoke,
     check_config=check_config,
     replacing_config=frozenset({"region"}),

@@ -38,10 +38,10 @@ _PATHS = ("InputPath", "OutputPath", "Parameters", "ResultPath", "ResultSelector
 # What the other query language has: unlike a schema of `false`, its error tells where.
 _NEVER: Mapping[str, Any] = {"not": {}}
 
-Fault = tuple[str, str]
+Finding = tuple[str, str]
 
 
-def faults(document: Json) -> Iterator[Fault]:
+def errors(document: Json) -> Iterator[Finding]:
     """What is wrong with a definition: (path, reason) pairs."""
     size = len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
     if size > _MAX_BYTES:
@@ -54,7 +54,7 @@ def faults(document: Json) -> Iterator[Fault]:
         yield from _graph(machine, "")
 
 
-def _by_schema(document: Json) -> Iterator[Fault]:
+def _by_schema(document: Json) -> Iterator[Finding]:
     is_object = isinstance(document, Mapping)
     language = cast("Mapping[str, Json]", document).get("QueryLanguage") if is_object else None
     for error in _validator(language == "JSONata").iter_errors(document):
@@ -129,12 +129,12 @@ def _machines(state: Mapping[str, Json]) -> Iterator[tuple[str, Mapping[str, Jso
         yield f"Branches[{index}]", branch
 
 
-def _doubles(names: list[str]) -> Iterator[Fault]:
+def _doubles(names: list[str]) -> Iterator[Finding]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield "", f"the state name {name!r} is there more than once"
 
 
-def _graph(machine: Mapping[str, Json], path: str) -> Iterator[Fault]:
+def _graph(machine: Mapping[str, Json], path: str) -> Iterator[Finding]:
     """Faults of the ways between the states of one machine, and of those within them."""
     states = cast("Mapping[str, Mapping[str, Json]]", machine["States"])
     for name in states:

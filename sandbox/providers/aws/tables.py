@@ -53,7 +53,7 @@ class Entry:
     attached: Mapping[str, Mapping[str, Any]] = field(
         default_factory=dict[str, "Mapping[str, Any]"]
     )
-    demands: tuple[Mapping[str, Any], ...] = ()
+    preconditions: tuple[Mapping[str, Any], ...] = ()
     held_by: tuple[str, ...] = ()
     held_error: str = "DependencyViolation"
     unless: str = ""

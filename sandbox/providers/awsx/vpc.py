@@ -14,7 +14,7 @@ from typing import Any, cast
 import pulumi
 
 from sandbox.engine.components import Child, Component, Inputs, Value, merged_tags, present, refuse
-from sandbox.providers.awsx import subnets as plan
+from sandbox.providers.awsx import subnet_layout
 
 TOKEN = "awsx:ec2:Vpc"
 DEFAULT_BLOCK = "10.0.0.0/16"
@@ -117,7 +117,7 @@ class Vpc(Component):
         super().__init__(TOKEN, name, opts)
         try:
             _VpcBuilder(self, name, args).build()
-        except plan.SubnetError as error:
+        except subnet_layout.SubnetError as error:
             refuse(str(error))
         self.register_outputs({})
 
@@ -222,29 +222,29 @@ class _VpcBuilder:
 
     def _vpc_and_layout(
         self, dns: Mapping[str, Any]
-    ) -> tuple[Child, Any, list[plan.Subnet], Sequence[Any]]:
+    ) -> tuple[Child, Any, list[subnet_layout.Subnet], Sequence[Any]]:
         """Makes the VPC after its subnets are known to fit, or before if IPAM chooses its block."""
         args = self.args
         strategy: str = args.get("subnetStrategy") or "Legacy"
         layout = _layout(self.name, args, strategy, self.zones)
-        placed = plan.subnets(layout)
+        placed = subnet_layout.subnets(layout)
         block = args.get("cidrBlock")
         if block is None and args.get("ipv4IpamPoolId") is None:
             block = DEFAULT_BLOCK
 
         def blocks_of(actual: str) -> list[str]:
-            found = plan.allocate(layout, actual)
+            found = subnet_layout.allocate(layout, actual)
             named = [(one.tag, where) for one, where in zip(placed, found, strict=True)]
-            plan.check_overlaps(named)
+            subnet_layout.check_overlaps(named)
             if strategy == "Exact" and block is not None:
-                plan.check_no_gaps(actual, named)
+                subnet_layout.check_no_gaps(actual, named)
             _check_gateway_subnets(self.nat_strategy, {one.spec.kind for one in placed})
             return found
 
         def layout_of(blocks: Sequence[str]) -> list[dict[str, Any]]:
             as_given = strategy in {"Auto", "Exact"}
             pairs = list(zip(placed, blocks, strict=True))
-            return plan.resolved_layout(layout, pairs, as_given=as_given)
+            return subnet_layout.resolved_layout(layout, pairs, as_given=as_given)
 
         if block is None and layout.allocator == "Legacy":
             refuse(
@@ -268,7 +268,7 @@ class _VpcBuilder:
         each = [later.apply(lambda all_, at=at: all_[at]) for at in range(len(placed))]
         return vpc, later.apply(layout_of), placed, each
 
-    def _make_zones(self, placed: Sequence[tuple[plan.Subnet, Any]]) -> None:
+    def _make_zones(self, placed: Sequence[tuple[subnet_layout.Subnet, Any]]) -> None:
         for index, zone in enumerate(self.zones):
             here = [
                 (subnet, block)
@@ -280,7 +280,9 @@ class _VpcBuilder:
             for order, (subnet, block) in enumerate(here):
                 self._make_subnet(index, order, subnet, block)
 
-    def _make_subnet(self, index: int, order: int, subnet: plan.Subnet, block: Value) -> None:
+    def _make_subnet(
+        self, index: int, order: int, subnet: subnet_layout.Subnet, block: Value
+    ) -> None:
         spec, name = subnet.spec, subnet.name
         own = {"Name": subnet.tag, "SubnetType": spec.type}
         assign, ipv6_block = self._ipv6(spec, index + order * len(self.zones))
@@ -320,7 +322,7 @@ class _VpcBuilder:
             inputs = {"routeTableId": table.id, "destinationCidrBlock": ANYWHERE, **target}
             self.routes.append(self._child("aws:ec2/route:Route", name, inputs, table))
 
-    def _ipv6(self, spec: plan.Spec, number: int) -> tuple[Any, Any]:
+    def _ipv6(self, spec: subnet_layout.Spec, number: int) -> tuple[Any, Any]:
         """Whether a subnet gives out IPv6 addresses, and its block of the VPC's."""
         assign = spec.assign_ipv6
         if assign is None:
@@ -536,7 +538,7 @@ def _check_addresses(strategy: str, given: int, zones: int) -> None:
 def _check_gateway_subnets(strategy: str, kinds: set[str]) -> None:
     if strategy.lower() == "none" or ("public" in kinds and kinds & {"private", "isolated"}):
         return
-    raise plan.SubnetError(
+    raise subnet_layout.SubnetError(
         "If NAT Gateway strategy is 'OnePerAz' or 'Single', public subnets must be declared to "
         "host the NAT Gateway resource, along with private or isolated subnets to route through it."
     )
@@ -564,10 +566,10 @@ def _default_zones(count: int, region: str | None, component: Vpc) -> tuple[str,
     return tuple(names[:count])
 
 
-def _layout(name: str, args: Inputs, strategy: str, zones: tuple[str, ...]) -> plan.Layout:
+def _layout(name: str, args: Inputs, strategy: str, zones: tuple[str, ...]) -> subnet_layout.Layout:
     by_zone = args.get("subnetNameTagStrategy") == "AvailabilityZone"
     if by_zone:
-        plan.check_zone_suffixes(zones)
+        subnet_layout.check_zone_suffixes(zones)
     given: Sequence[Mapping[str, Any]] | None = args.get("subnetSpecs")
     specs = None if given is None else tuple(map(_spec, given))
     explicit = any(spec.cidr_blocks is not None for spec in specs or ())
@@ -577,17 +579,17 @@ def _layout(name: str, args: Inputs, strategy: str, zones: tuple[str, ...]) -> p
             'subnetStrategy="Auto" or "Exact" to fully specify the subnet layout.'
         )
     mask = args.get("availabilityZoneCidrMask")
-    return plan.Layout(
+    return subnet_layout.Layout(
         vpc=name,
         zones=zones,
-        specs=None if specs is None else plan.normalise(specs, len(zones)),
+        specs=None if specs is None else subnet_layout.normalise(specs, len(zones)),
         allocator=_allocator(strategy, has_specs=specs is not None, explicit=explicit),
         zone_mask=None if mask is None else int(mask),
         tag_by_zone=by_zone,
     )
 
 
-def _allocator(strategy: str, *, has_specs: bool, explicit: bool) -> plan.Allocator:
+def _allocator(strategy: str, *, has_specs: bool, explicit: bool) -> subnet_layout.Allocator:
     if strategy == "Legacy" or (strategy == "Exact" and not has_specs):
         return "Legacy"
     if explicit:
@@ -595,12 +597,12 @@ def _allocator(strategy: str, *, has_specs: bool, explicit: bool) -> plan.Alloca
     return "AutoMerge" if strategy == "AutoMerge" else "Auto"
 
 
-def _spec(given: Mapping[str, Any]) -> plan.Spec:
+def _spec(given: Mapping[str, Any]) -> subnet_layout.Spec:
     def whole(key: str) -> int | None:
         return None if given.get(key) is None else int(given[key])
 
     blocks: Sequence[str] | None = given.get("cidrBlocks")
-    return plan.Spec(
+    return subnet_layout.Spec(
         type=given["type"],
         name=given.get("name"),
         cidr_blocks=None if blocks is None else tuple(blocks),
@@ -617,7 +619,7 @@ def _ipv6_block(vpc_block: str | None, number: int) -> str:
             "Subnets with assignIpv6AddressOnCreation=true require the VPC to have an IPv6 CIDR "
             "block. Set assignGeneratedIpv6CidrBlock=true or provide ipv6CidrBlock."
         )
-    return plan.ipv6_block(vpc_block, number)
+    return subnet_layout.ipv6_block(vpc_block, number)
 
 
 def _endpoint_kind(spec: Mapping[str, Any], auto: bool) -> str | None:

@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from sandbox.cloud.store import Thing
+from sandbox.cloud.store import StoredResource
 from sandbox.engine import sdk, shapes
 from sandbox.engine.provider import (
     Call,
@@ -65,15 +65,15 @@ def check(_context: Context, call: Call) -> Checked:
         reason = f"{call.type}: the sandbox does not know this type; known: {IMAGE}"
         return Checked(inputs=call.inputs, failures=[Failure(path=(), reason=reason)])
     known = sdk.resource(PACKAGE, IMAGE).inputs
-    failures = list(shapes.faults(IMAGE, known, call.inputs))
+    failures = list(shapes.errors(IMAGE, known, call.inputs))
     if not failures:
         failures = [
-            Failure(path=path, reason=f"{IMAGE}: {reason}") for path, reason in _faults(call.inputs)
+            Failure(path=path, reason=f"{IMAGE}: {reason}") for path, reason in _errors(call.inputs)
         ]
     return Checked(inputs=call.inputs, failures=failures)
 
 
-def _faults(inputs: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
+def _errors(inputs: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
     allowed = sdk.enumeration(PACKAGE, "Platform")
     for index, platform in enumerate(items(inputs, "platforms")):
         if not isinstance(platform, Unknown) and platform not in allowed:
@@ -87,14 +87,14 @@ def _faults(inputs: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
         yield ("tags",), "an image that is pushed needs at least one tag"
     if inputs.get("push") is True and inputs.get("exports"):
         yield ("exports",), "may not stand beside push"
-    yield from _source_faults(inputs)
+    yield from _source_errors(inputs)
 
 
 def _context(inputs: Mapping[str, Any]) -> Path:
     return Path(str(part(inputs, "context").get("location", ".")))
 
 
-def _source_faults(inputs: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
+def _source_errors(inputs: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
     if has_unknown([inputs.get("context"), inputs.get("dockerfile")]):
         return
     context = _context(inputs)
@@ -231,7 +231,7 @@ def _push(context: Context, call: Call, properties: Mapping[str, Any], id_: str)
         if found[0].properties.get("imageTagMutability") == "IMMUTABLE":
             _refuse_moved_tags(context, call, tags, properties, id_)
     context.cloud.put(
-        Thing(
+        StoredResource(
             provider="docker-build",
             type=IMAGE,
             id=id_,
@@ -281,10 +281,10 @@ def read(context: Context, call: Call) -> Made | None:
     """Look a pushed image up; one that was not pushed is nowhere but in the state."""
     if not call.old_inputs.get("push"):
         return Made(id=call.id, properties=call.properties, inputs=call.old_inputs)
-    thing = context.cloud.get("docker-build", IMAGE, call.id)
-    if thing is None:
+    stored = context.cloud.get("docker-build", IMAGE, call.id)
+    if stored is None:
         return None
-    return Made(id=call.id, properties=thing.properties, inputs=call.old_inputs or thing.inputs)
+    return Made(id=call.id, properties=stored.properties, inputs=call.old_inputs or stored.inputs)
 
 
 def diff(_context: Context, call: Call) -> Difference:

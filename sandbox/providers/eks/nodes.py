@@ -143,16 +143,16 @@ class ManagedNodeGroup(Component):
 
 def _check(args: Inputs) -> None:
     """Refuses inputs that exclude one another, all at once."""
-    faults: list[tuple[str, str]] = []
+    errors: list[tuple[str, str]] = []
     if args.get("nodeRole") and args.get("nodeRoleArn"):
-        faults.append(
+        errors.append(
             (
                 "nodeRole",
                 "You cannot specify both nodeRole and nodeRoleArn when creating a managed node "
                 "group.",
             )
         )
-    faults += [
+    errors += [
         (
             "amiId",
             f"You cannot specify both amiId and {key} when creating a managed node group.",
@@ -161,22 +161,22 @@ def _check(args: Inputs) -> None:
         if args.get("amiId") and args.get(key)
     ]
     if not args.get("nodeRole") and not args.get("nodeRoleArn"):
-        faults.append(
+        errors.append(
             (
                 "nodeRole",
                 "An IAM role, or role ARN must be provided to create a managed node group",
             )
         )
-        _refuse_all(faults)
+        _refuse_all(errors)
     if args.get("enableEfaSupport") and not args.get("placementGroupAvailabilityZone"):
-        faults.append(
+        errors.append(
             (
                 "enableEfaSupport",
                 "You must specify placementGroupAvailabilityZone when enabling EFA support.",
             )
         )
     if args.get("launchTemplate") and any(args.get(k) is not None for k in _LAUNCH_TEMPLATE_ARGS):
-        faults.append(
+        errors.append(
             (
                 "launchTemplate",
                 "If you provide a custom launch template, you cannot provide any of "
@@ -185,7 +185,7 @@ def _check(args: Inputs) -> None:
             )
         )
     if args.get("userData") and any(args.get(key) is not None for key in _USER_DATA_ARGS):
-        faults.append(
+        errors.append(
             (
                 "userData",
                 "If you provide custom userData, you cannot provide any of "
@@ -193,25 +193,25 @@ def _check(args: Inputs) -> None:
                 "providing.",
             )
         )
-    _refuse_all(faults or list(_beyond_sandbox(args)))
+    _refuse_all(errors or list(_beyond_sandbox(args)))
 
 
 def _beyond_sandbox(args: Inputs) -> Sequence[tuple[str, str]]:
     """What the real component could make and this one cannot."""
     reason = "The sandbox's eks does not write user data; try this on AWS."
     written = [key for key in (*_USER_DATA_ARGS, "enableEfaSupport") if args.get(key) is not None]
-    faults = [(key, reason) for key in written]
+    errors = [(key, reason) for key in written]
     if args.get("amiId") and not args.get("userData"):
-        faults.append(("amiId", f"{reason} Or give userData with it."))
+        errors.append(("amiId", f"{reason} Or give userData with it."))
     if args.get("userData") and not args.get("amiId"):
-        faults.append(("userData", "The sandbox's eks looks up no image; give amiId with it."))
-    return faults
+        errors.append(("userData", "The sandbox's eks looks up no image; give amiId with it."))
+    return errors
 
 
-def _refuse_all(faults: Sequence[tuple[str, str]]) -> None:
-    if faults:
+def _refuse_all(errors: Sequence[tuple[str, str]]) -> None:
+    if errors:
         details = [
-            InputPropertyErrorDetails(property_path=path, reason=reason) for path, reason in faults
+            InputPropertyErrorDetails(property_path=path, reason=reason) for path, reason in errors
         ]
         raise pulumi.InputPropertiesError(_INVALID, details)
 

@@ -45,33 +45,33 @@ def must_be_admitted(
         return ""
     name = str(obj["metadata"]["name"])
     full = f"{kind.api_version if kind.group else 'core/v1'}:{kind.kind}"
-    counted = list(quotas.count_faults(place, full, obj))
+    counted = list(quotas.count_errors(place, full, obj))
     if counted:
         raise RefusedError(f'{_PLURALS[kind.kind]} "{name}" is forbidden: {counted[0]}')
     if kind.kind == bindings.KIND and kind.group in bindings.GROUPS:
         bindings.must_bind(place, kind, obj, before)
-    if full == references.CLAIM and (faults := list(references.claim_faults(place, obj))):
-        raise RefusedError(_never_ready(place, obj, faults))
+    if full == references.CLAIM and (errors := list(references.claim_errors(place, obj))):
+        raise RefusedError(_never_ready(place, obj, errors))
     if full not in quotas.WORKLOADS:
         return ""
-    faults = list(_pod_faults(place, obj, before))
-    if not faults:
+    errors = list(_pod_errors(place, obj, before))
+    if not errors:
         return ""
     if kind.kind == "Pod":
-        raise RefusedError(faults[0])
+        raise RefusedError(errors[0])
     if _is_not_awaited(obj):
-        return "; ".join(faults)
-    raise RefusedError(_never_ready(place, obj, faults))
+        return "; ".join(errors)
+    raise RefusedError(_never_ready(place, obj, errors))
 
 
-def namespace_label_fault(obj: Mapping[str, Any]) -> str:
+def namespace_label_error(obj: Mapping[str, Any]) -> str:
     """What is wrong with the Pod Security Standard that a namespace is labelled with.
 
     Args:
         obj: the namespace.
 
     Returns:
-        The fault, or nothing.
+        The error, or nothing.
     """
     level = part(obj, "metadata", "labels").get(pod_security.ENFORCE)
     if not isinstance(level, str) or level in pod_security.LEVELS:
@@ -79,7 +79,7 @@ def namespace_label_fault(obj: Mapping[str, Any]) -> str:
     return f"{level!r} is no Pod Security Standard: {', '.join(pod_security.LEVELS)}"
 
 
-def _pod_faults(
+def _pod_errors(
     place: Place, obj: Mapping[str, Any], before: Mapping[str, Any] | None
 ) -> Iterator[str]:
     count = quotas.replicas_of(place, obj)
@@ -87,14 +87,14 @@ def _pod_faults(
         return
     pod = quotas.defaulted(place, quotas.pod_of(obj))
     forbidden = [
-        *references.admission_faults(place, pod),
-        *quotas.range_faults(place, pod),
+        *references.admission_errors(place, pod),
+        *quotas.range_errors(place, pod),
         *_violations(place, pod),
-        *quotas.quota_faults(place, obj, pod, count + _surge(obj, before, count)),
+        *quotas.quota_errors(place, obj, pod, count + _surge(obj, before, count)),
     ]
     name = obj["metadata"]["name"] + ("" if obj["kind"] == "Pod" else "-")
     yield from (f'pods "{name}" is forbidden: {text}' for text in forbidden)
-    yield from references.start_faults(place, pod)
+    yield from references.start_errors(place, pod)
 
 
 def _violations(place: Place, pod: Mapping[str, Any]) -> Iterator[str]:
@@ -124,11 +124,11 @@ def _is_not_awaited(obj: Mapping[str, Any]) -> bool:
     return str(part(obj, "metadata", "annotations").get(SKIP_AWAIT)).lower() == "true"
 
 
-def _never_ready(place: Place, obj: Mapping[str, Any], faults: list[str]) -> str:
+def _never_ready(place: Place, obj: Mapping[str, Any], errors: list[str]) -> str:
     name = obj["metadata"]["name"]
     where = f"{place.namespace}/{name}" if place.namespace else name
     return (
         f"resource {where} was successfully created, but the Kubernetes API server reported that "
         f"it failed to fully initialize or become live: '{name}' timed out waiting to be Ready: "
-        + "; ".join(faults)
+        + "; ".join(errors)
     )

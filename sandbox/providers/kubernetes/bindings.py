@@ -43,10 +43,10 @@ def must_bind(
             f"{_denied(kind)} TargetGroupBinding update may not change these immutable fields: "
             f"{','.join(changed)} (replace_on_changes)"
         )
-    for fault in _group_faults(place, kind, obj):
-        raise RefusedError(f"{_denied(kind)} {fault}")
-    for fault in _service_faults(place, spec):
-        raise RefusedError(f"TargetGroupBinding {obj['metadata']['name']} binds nothing: {fault}")
+    for error in _group_errors(place, kind, obj):
+        raise RefusedError(f"{_denied(kind)} {error}")
+    for error in _service_errors(place, spec):
+        raise RefusedError(f"TargetGroupBinding {obj['metadata']['name']} binds nothing: {error}")
 
 
 def _denied(kind: Kind) -> str:
@@ -54,13 +54,13 @@ def _denied(kind: Kind) -> str:
     return f'admission webhook "{webhook}" denied the request:'
 
 
-def _group_faults(place: Place, kind: Kind, obj: Mapping[str, Any]) -> Iterator[str]:
+def _group_errors(place: Place, kind: Kind, obj: Mapping[str, Any]) -> Iterator[str]:
     spec: Mapping[str, Any] = obj["spec"]
     arn = spec.get("targetGroupARN")
     if not arn:
         # By its name, which names one of an account that the sandbox does not look through.
         return
-    found = [thing for thing in place.cloud.find(arn) if thing.type == _TARGET_GROUP]
+    found = [stored for stored in place.cloud.find(arn) if stored.type == _TARGET_GROUP]
     if not found:
         yield f"target group {arn} does not exist"
         return
@@ -97,7 +97,7 @@ def _shares(spec: Mapping[str, Any]) -> bool:
     return spec.get("multiClusterTargetGroup") is True
 
 
-def _service_faults(place: Place, spec: Mapping[str, Any]) -> Iterator[str]:
+def _service_errors(place: Place, spec: Mapping[str, Any]) -> Iterator[str]:
     reference: Mapping[str, Any] = spec["serviceRef"]
     service = place.get("core/v1:Service", reference["name"])
     if service is None:

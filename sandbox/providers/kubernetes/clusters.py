@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import yaml
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.engine.provider import RefusedError
 from sandbox.providers.kubernetes.kinds import DEFAULT_VERSION
 from sandbox.values.wire import Unknown
@@ -60,7 +60,7 @@ def cluster_of(config: Mapping[str, Any]) -> Cluster:
     return Cluster(owner=f"{PACKAGE}@{server}", eks_name=_eks_name(kubeconfig), namespace=namespace)
 
 
-def eks_cluster(cloud: Cloud, cluster: Cluster) -> Thing | None:
+def eks_cluster(cloud: Cloud, cluster: Cluster) -> StoredResource | None:
     """The EKS cluster behind a kubeconfig.
 
     Args:

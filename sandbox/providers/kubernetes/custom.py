@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import yaml
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.engine.provider import RefusedError
 from sandbox.providers.kubernetes import clusters
 from sandbox.providers.kubernetes.clusters import Cluster
@@ -63,7 +63,7 @@ def must_be_served(cloud: Cloud, cluster: Cluster, kind: Kind, name: str) -> Non
     )
 
 
-def driver_faults(cloud: Cloud, cluster: Cluster, driver: str) -> Iterator[str]:
+def driver_errors(cloud: Cloud, cluster: Cluster, driver: str) -> Iterator[str]:
     """Says that no node has a CSI driver of the table.
 
     Args:
@@ -72,7 +72,7 @@ def driver_faults(cloud: Cloud, cluster: Cluster, driver: str) -> Iterator[str]:
         driver: its name.
 
     Yields:
-        The fault, as the kubelet words it, and what brings the driver.
+        The error, as the kubelet words it, and what brings the driver.
     """
     missing = _missing(cloud, cluster, _file()["drivers"].get(driver, ()))
     if missing:
@@ -82,7 +82,7 @@ def driver_faults(cloud: Cloud, cluster: Cluster, driver: str) -> Iterator[str]:
         )
 
 
-def addon(cloud: Cloud, cluster: Cluster, name: str) -> Thing | None:
+def addon(cloud: Cloud, cluster: Cluster, name: str) -> StoredResource | None:
     """An EKS add-on of a cluster.
 
     Args:
@@ -98,10 +98,10 @@ def addon(cloud: Cloud, cluster: Cluster, name: str) -> Thing | None:
 
 
 def _in_cluster(cloud: Cloud, cluster: Cluster, kind: Kind) -> Mapping[str, Any] | None:
-    for thing in cloud.list(cluster.owner, CRD):
-        spec: Mapping[str, Any] = thing.properties["spec"]
+    for stored in cloud.list(cluster.owner, CRD):
+        spec: Mapping[str, Any] = stored.properties["spec"]
         if (spec["group"], spec["names"]["kind"]) == (kind.group, kind.kind):
-            return thing.properties
+            return stored.properties
     return None
 
 
@@ -135,19 +135,19 @@ def _charts(cloud: Cloud, cluster: Cluster) -> Iterator[str]:
 
 
 def _addons(cloud: Cloud, cluster: Cluster) -> Iterator[str]:
-    for thing in _of_cluster(cloud, cluster, _ADDON):
-        yield str(thing.properties.get("addonName"))
+    for stored in _of_cluster(cloud, cluster, _ADDON):
+        yield str(stored.properties.get("addonName"))
 
 
 def _capabilities(cloud: Cloud, cluster: Cluster) -> Iterator[str]:
-    for thing in _of_cluster(cloud, cluster, _CAPABILITY):
-        yield str(thing.properties.get("type"))
+    for stored in _of_cluster(cloud, cluster, _CAPABILITY):
+        yield str(stored.properties.get("type"))
 
 
-def _of_cluster(cloud: Cloud, cluster: Cluster, type_: str) -> Iterator[Thing]:
-    for thing in cloud.list("aws", type_):
-        if cluster.eks_name and thing.properties.get("clusterName") == cluster.eks_name:
-            yield thing
+def _of_cluster(cloud: Cloud, cluster: Cluster, type_: str) -> Iterator[StoredResource]:
+    for stored in cloud.list("aws", type_):
+        if cluster.eks_name and stored.properties.get("clusterName") == cluster.eks_name:
+            yield stored
 
 
 _FORMS: Mapping[str, Callable[[Cloud, Cluster], Iterator[str]]] = {

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from sandbox.cloud.store import Thing
+from sandbox.cloud.store import StoredResource
 from sandbox.engine import sdk
 from sandbox.engine.provider import (
     Call,
@@ -38,7 +38,7 @@ def check(context: Context, call: Call) -> Checked:
         call: the release as written.
 
     Returns:
-        The release as it will be made, and its faults.
+        The release as it will be made, and its errors.
     """
     inputs = copy.deepcopy(dict(call.inputs))
     known = sdk.arguments("pulumi_kubernetes", "helm/v3/Release", "ReleaseArgs")
@@ -134,10 +134,10 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
     cluster = clusters.cluster_of(context.config)
     clusters.must_be_reachable(context.cloud, cluster)
     with context.cloud.transaction():
-        thing = context.cloud.get(cluster.owner, TOKEN, call.id)
-        if thing is None:
+        stored = context.cloud.get(cluster.owner, TOKEN, call.id)
+        if stored is None:
             raise RefusedError("release: not found")
-        revision = int(thing.properties["status"]["revision"]) + 1
+        revision = int(stored.properties["status"]["revision"]) + 1
         properties = _deployed(call.inputs, revision)
         _put(context, cluster, call.id, call.inputs, properties)
     return properties
@@ -150,8 +150,10 @@ def _put(
     inputs: Mapping[str, Any],
     properties: Mapping[str, Any],
 ) -> None:
-    thing = Thing(provider=cluster.owner, type=TOKEN, id=id_, inputs=inputs, properties=properties)
-    context.cloud.put(thing)
+    stored = StoredResource(
+        provider=cluster.owner, type=TOKEN, id=id_, inputs=inputs, properties=properties
+    )
+    context.cloud.put(stored)
 
 
 def _deployed(inputs: Mapping[str, Any], revision: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any, cast
 
-from sandbox.cloud.store import TakenError, Thing
+from sandbox.cloud.store import StoredResource, TakenError
 from sandbox.engine.provider import (
     REPLACING,
     Call,
@@ -28,8 +28,8 @@ from sandbox.providers.kubernetes import (
     kinds,
     quotas,
     rendering,
-    validate,
-    vault,
+    secrets_store,
+    validation,
     volumes,
 )
 from sandbox.providers.kubernetes.clusters import Cluster
@@ -63,7 +63,7 @@ def check(context: Context, call: Call) -> Checked:
         call: the object as written.
 
     Returns:
-        The object as it will be sent, and its faults.
+        The object as it will be sent, and its errors.
     """
     cluster = clusters.cluster_of(context.config)
     version = clusters.version_of(context.cloud, cluster)
@@ -84,12 +84,12 @@ def check(context: Context, call: Call) -> Checked:
     if rendered:
         failures += _rendering_failures(obj)
         rendering.warn_of_secrets(context, call, secret_kind=call.type == SECRET)
-    if call.type == NAMESPACE and (fault := admission.namespace_label_fault(obj)):
-        failures.append(Failure(path=("metadata", "labels"), reason=fault))
+    if call.type == NAMESPACE and (error := admission.namespace_label_error(obj)):
+        failures.append(Failure(path=("metadata", "labels"), reason=error))
     if builtin:
-        failures += validate.faults(kind, obj, version)
+        failures += validation.errors(kind, obj, version)
     elif crd is not None:
-        failures += validate.custom_faults(kind, obj, crd)
+        failures += validation.custom_errors(kind, obj, crd)
     else:
         context.warn(
             call.urn,
@@ -191,14 +191,14 @@ def read(context: Context, call: Call) -> Made | None:
     if rendering.folder_of(context.config):
         return rendering.read(call)
     cluster = clusters.cluster_of(context.config)
-    thing = _found(context, cluster, call)
-    if thing is None:
+    stored = _found(context, cluster, call)
+    if stored is None:
         return None
     if call.old_inputs:
-        inputs = _as_asked(call.old_inputs, thing.properties)
+        inputs = _as_asked(call.old_inputs, stored.properties)
     else:
-        inputs = _as_written(thing.properties)
-    return Made(id=thing.id, properties=thing.properties, inputs=inputs)
+        inputs = _as_written(stored.properties)
+    return Made(id=stored.id, properties=stored.properties, inputs=inputs)
 
 
 def update(context: Context, call: Call) -> Mapping[str, Any]:
@@ -222,15 +222,15 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
         return computed(call.inputs, unknown_properties(kind))
     clusters.must_be_reachable(context.cloud, cluster)
     with context.cloud.transaction():
-        thing = _found(context, cluster, call)
-        if thing is None:
+        stored = _found(context, cluster, call)
+        if stored is None:
             raise RefusedError(f'{kind.kind} "{call.id}" not found: it was deleted meanwhile')
-        if thing.type != call.type:
-            context.cloud.delete(thing.provider, thing.type, thing.id)
-        _admit(context, cluster, kind, call, call.inputs, thing.properties)
-        made = completed(kind, call.inputs, context.cloud, thing.properties)
+        if stored.type != call.type:
+            context.cloud.delete(stored.provider, stored.type, stored.id)
+        _admit(context, cluster, kind, call, call.inputs, stored.properties)
+        made = completed(kind, call.inputs, context.cloud, stored.properties)
         if kind.kind == "PersistentVolume":
-            volumes.noted(made, thing.properties)
+            volumes.noted(made, stored.properties)
         _put(context, cluster, kind, call, call.inputs, made)
     return made
 
@@ -247,40 +247,40 @@ def delete(context: Context, call: Call) -> None:
         return
     cluster = clusters.cluster_of(context.config)
     with context.cloud.transaction():
-        if thing := context.cloud.get(cluster.owner, call.type, call.id):
-            _delete(context, cluster, thing)
+        if stored := context.cloud.get(cluster.owner, call.type, call.id):
+            _delete(context, cluster, stored)
         if call.type != NAMESPACE:
             return
-        for thing in context.cloud.list(cluster.owner):
+        for stored in context.cloud.list(cluster.owner):
             # A Helm release is in a namespace, too, but has no metadata.
-            place = _metadata(thing.properties) or thing.properties
+            place = _metadata(stored.properties) or stored.properties
             if place.get("namespace") == call.id:
-                context.cloud.delete(thing.provider, thing.type, thing.id)
-                _after_delete(context, cluster, thing)
+                context.cloud.delete(stored.provider, stored.type, stored.id)
+                _after_delete(context, cluster, stored)
 
 
-def _found(context: Context, cluster: Cluster, call: Call) -> Thing | None:
+def _found(context: Context, cluster: Cluster, call: Call) -> StoredResource | None:
     """What a resource stands for: of a patch, which may have been the object itself before.
 
     A program may say so with an alias of the other type. Both are the same object in a cluster.
     """
-    if thing := context.cloud.get(cluster.owner, call.type, call.id):
-        return thing
+    if stored := context.cloud.get(cluster.owner, call.type, call.id):
+        return stored
     plain = call.type.removesuffix("Patch")
     return context.cloud.get(cluster.owner, plain, call.id) if plain != call.type else None
 
 
-def _delete(context: Context, cluster: Cluster, thing: Thing) -> None:
-    if not thing.type.endswith("Patch"):
-        place = _place(context, cluster, thing.properties)
-        volumes.must_not_be_used(place, thing.type, thing.properties)
-    context.cloud.delete(thing.provider, thing.type, thing.id)
-    _after_delete(context, cluster, thing)
+def _delete(context: Context, cluster: Cluster, stored: StoredResource) -> None:
+    if not stored.type.endswith("Patch"):
+        place = _place(context, cluster, stored.properties)
+        volumes.must_not_be_used(place, stored.type, stored.properties)
+    context.cloud.delete(stored.provider, stored.type, stored.id)
+    _after_delete(context, cluster, stored)
 
 
-def _after_delete(context: Context, cluster: Cluster, thing: Thing) -> None:
-    if thing.type == CLAIM:
-        volumes.release(_place(context, cluster, thing.properties), thing.properties)
+def _after_delete(context: Context, cluster: Cluster, stored: StoredResource) -> None:
+    if stored.type == CLAIM:
+        volumes.release(_place(context, cluster, stored.properties), stored.properties)
 
 
 def object_id(metadata: Mapping[str, Any]) -> str:
@@ -307,7 +307,9 @@ def _admit(
     place = _place(context, cluster, obj)
     if found := admission.must_be_admitted(place, kind, obj, before):
         context.warn(call.urn, f"{call.name} does not get ready, which nobody waits for: {found}")
-    if kind.kind == "Deployment" and (kept := vault.outlived(place, obj, quotas.pod_of(obj))):
+    if kind.kind == "Deployment" and (
+        kept := secrets_store.outlived(place, obj, quotas.pod_of(obj))
+    ):
         context.warn(call.urn, f"{call.name}: {kept}")
 
 
@@ -324,10 +326,10 @@ def _before(
     A provider that is told to takes it over, and is from then on the one that deletes it.
     """
     id_ = object_id(metadata)
-    thing = context.cloud.get(cluster.owner, type_, id_)
+    stored = context.cloud.get(cluster.owner, type_, id_)
     if existing.adopts(context.config):
-        return thing.properties if thing else None
-    if thing or existing.is_there(kind, metadata):
+        return stored.properties if stored else None
+    if stored or existing.is_there(kind, metadata):
         raise RefusedError(_taken(kind, id_))
     return None
 
@@ -341,7 +343,7 @@ def _put(
     properties: Mapping[str, Any],
 ) -> None:
     claim = f"{cluster.owner} {kind.group} {kind.kind} {call.id}"
-    thing = Thing(
+    stored = StoredResource(
         provider=cluster.owner,
         type=call.type,
         id=call.id,
@@ -351,7 +353,7 @@ def _put(
         claims=() if kind.patch else (claim,),
     )
     try:
-        context.cloud.put(thing)
+        context.cloud.put(stored)
     except TakenError as taken:
         # By another version of its group.
         raise RefusedError(_taken(kind, call.id)) from taken

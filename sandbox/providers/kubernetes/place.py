@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.providers.kubernetes.clusters import Cluster
 from sandbox.values.tree import part
 
@@ -25,7 +25,7 @@ class Place:
     cluster: Cluster
     namespace: str
 
-    def objects(self, kind: str) -> list[Thing]:
+    def objects(self, kind: str) -> list[StoredResource]:
         """All objects of a kind here.
 
         Args:
@@ -56,5 +56,5 @@ class Place:
         return Place(cloud=self.cloud, cluster=self.cluster, namespace="")
 
 
-def _namespace(thing: Thing) -> str:
-    return str(part(thing.properties, "metadata").get("namespace") or "")
+def _namespace(stored: StoredResource) -> str:
+    return str(part(stored.properties, "metadata").get("namespace") or "")

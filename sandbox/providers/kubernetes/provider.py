@@ -17,7 +17,7 @@ from sandbox.engine.provider import (
     Provider,
     RefusedError,
 )
-from sandbox.engine.shapes import configuration_faults
+from sandbox.engine.shapes import configuration_errors
 from sandbox.providers.kubernetes import clusters, helm, objects, rendering
 
 DECODE = "kubernetes:yaml:decode"
@@ -31,10 +31,10 @@ def check_config(_context: Context, config: Mapping[str, Any]) -> Checked:
         config: the configuration.
 
     Returns:
-        The configuration and its faults.
+        The configuration and its errors.
     """
-    failures = list(configuration_faults(clusters.PACKAGE, "pulumi_kubernetes", config))
-    failures += rendering.config_faults(config)
+    failures = list(configuration_errors(clusters.PACKAGE, "pulumi_kubernetes", config))
+    failures += rendering.config_errors(config)
     try:
         clusters.cluster_of(config)
     except clusters.KubeconfigError as error:

@@ -102,7 +102,7 @@ def _bounds(place: Place) -> Iterator[Mapping[str, Any]]:
                 yield bound
 
 
-def range_faults(place: Place, pod: _Spec) -> Iterator[str]:
+def range_errors(place: Place, pod: _Spec) -> Iterator[str]:
     """What of a pod is outside of what the namespace lets a container have.
 
     Args:
@@ -110,7 +110,7 @@ def range_faults(place: Place, pod: _Spec) -> Iterator[str]:
         pod: the pod's spec, filled in.
 
     Yields:
-        The faults, as the API server words them.
+        The errors, as the API server words them.
     """
     for bound in _bounds(place):
         for container in containers(pod):
@@ -125,7 +125,7 @@ def range_faults(place: Place, pod: _Spec) -> Iterator[str]:
                     yield f"minimum {what} usage per Container is {least}, {got}"
 
 
-def quota_faults(place: Place, obj: Mapping[str, Any], pod: _Spec, pods: int) -> Iterator[str]:
+def quota_errors(place: Place, obj: Mapping[str, Any], pod: _Spec, pods: int) -> Iterator[str]:
     """What of a workload's pods does not fit into the quotas beside all others of the namespace.
 
     Args:
@@ -135,7 +135,7 @@ def quota_faults(place: Place, obj: Mapping[str, Any], pod: _Spec, pods: int) ->
         pods: how many there must be able to be.
 
     Yields:
-        The faults, nearly as the API server words them: it says so of the first pod too many.
+        The errors, nearly as the API server words them: it says so of the first pod too many.
     """
     others = [one for one in _workloads(place) if not _is_same(one, obj)]
     for quota in place.objects(_QUOTA):
@@ -163,7 +163,7 @@ def quota_faults(place: Place, obj: Mapping[str, Any], pod: _Spec, pods: int) ->
                 )
 
 
-def count_faults(place: Place, kind: str, obj: Mapping[str, Any]) -> Iterator[str]:
+def count_errors(place: Place, kind: str, obj: Mapping[str, Any]) -> Iterator[str]:
     """Which quotas of the namespace allow no further object of a kind.
 
     Args:
@@ -172,7 +172,7 @@ def count_faults(place: Place, kind: str, obj: Mapping[str, Any]) -> Iterator[st
         obj: the object.
 
     Yields:
-        The faults, as the API server words them.
+        The errors, as the API server words them.
     """
     mine = [key for key, counted in _COUNTED.items() if counted == kind and _counts(key, obj)]
     for quota in place.objects(_QUOTA):

@@ -6,7 +6,7 @@ The messages are those of the API server's admission, of the scheduler and of th
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.providers.kubernetes import custom, vault, volumes
+from sandbox.providers.kubernetes import custom, secrets_store, volumes
 from sandbox.providers.kubernetes.place import Place
 from sandbox.providers.kubernetes.pod_security import containers
 from sandbox.providers.kubernetes.volumes import CLAIM, VOLUME
@@ -23,7 +23,7 @@ _Spec = Mapping[str, Any]
 _Known = Mapping[str, frozenset[str]]
 
 
-def admission_faults(place: Place, pod: _Spec) -> Iterator[str]:
+def admission_errors(place: Place, pod: _Spec) -> Iterator[str]:
     """What the API server misses before it makes a pod.
 
     Args:
@@ -42,7 +42,7 @@ def admission_faults(place: Place, pod: _Spec) -> Iterator[str]:
         yield f"no PriorityClass with name {priority} was found"
 
 
-def start_faults(place: Place, pod: _Spec) -> Iterator[str]:
+def start_errors(place: Place, pod: _Spec) -> Iterator[str]:
     """What keeps a pod that was made from starting.
 
     Args:
@@ -53,10 +53,10 @@ def start_faults(place: Place, pod: _Spec) -> Iterator[str]:
         What is missing.
     """
     for volume in parts(pod, "volumes"):
-        for text in _volume_faults(place, pod, volume):
+        for text in _volume_errors(place, pod, volume):
             yield f'MountVolume.SetUp failed for volume "{volume["name"]}" : {text}'
     config_maps = _known(place, "ConfigMap") | {_ROOT_CERTIFICATES: frozenset({"ca.crt"})}
-    secrets = _known(place, "Secret") | vault.synced(place, pod)
+    secrets = _known(place, "Secret") | secrets_store.synced(place, pod)
     kinds: Mapping[str, tuple[str, _Known]] = {
         "configMap": ("ConfigMap", config_maps),
         "secret": ("Secret", secrets),
@@ -76,7 +76,7 @@ def account_of(pod: _Spec) -> str:
     return str(pod.get("serviceAccountName") or pod.get("serviceAccount") or "")
 
 
-def claim_faults(place: Place, claim: Mapping[str, Any]) -> Iterator[str]:
+def claim_errors(place: Place, claim: Mapping[str, Any]) -> Iterator[str]:
     """What keeps a claim from being bound to the volume that it names.
 
     Args:
@@ -103,7 +103,7 @@ def claim_faults(place: Place, claim: Mapping[str, Any]) -> Iterator[str]:
             f"{owner.get('namespace')}/{owner.get('name')}"
         )
     else:
-        yield from volumes.binding_faults(volume, claim)
+        yield from volumes.binding_errors(volume, claim)
     if spec.get("storageClassName", "") != offered.get("storageClassName", ""):
         yield (
             f'storageClassName does not match: the claim has "{spec.get("storageClassName", "")}", '
@@ -114,16 +114,16 @@ def claim_faults(place: Place, claim: Mapping[str, Any]) -> Iterator[str]:
         yield f'volume "{name}" does not offer {", ".join(sorted(missing))}'
 
 
-def _volume_faults(place: Place, pod: _Spec, volume: Mapping[str, Any]) -> Iterator[str]:
+def _volume_errors(place: Place, pod: _Spec, volume: Mapping[str, Any]) -> Iterator[str]:
     if claim := part(volume, "persistentVolumeClaim"):
-        yield from _claimed_faults(place, claim["claimName"])
+        yield from _claimed_errors(place, claim["claimName"])
     if inline := part(volume, "csi"):
-        yield from _driver_faults(place, inline["driver"])
-        if inline["driver"] == vault.DRIVER:
-            yield from vault.mount_faults(place, inline, account_of(pod))
+        yield from _driver_errors(place, inline["driver"])
+        if inline["driver"] == secrets_store.DRIVER:
+            yield from secrets_store.mount_errors(place, inline, account_of(pod))
 
 
-def _claimed_faults(place: Place, name: str) -> Iterator[str]:
+def _claimed_errors(place: Place, name: str) -> Iterator[str]:
     claim = place.get(CLAIM, name)
     if claim is None:
         yield f'persistentvolumeclaim "{name}" not found'
@@ -132,7 +132,7 @@ def _claimed_faults(place: Place, name: str) -> Iterator[str]:
     source = part(volume or {}, "spec", "csi")
     if not source:
         return
-    yield from _driver_faults(place, source["driver"])
+    yield from _driver_errors(place, source["driver"])
     if source["driver"] == "efs.csi.aws.com" and place.cluster.eks_name:
         # fs-…:path:fsap-…, of which the path is mostly empty.
         for id_ in str(source["volumeHandle"]).split(":"):
@@ -140,10 +140,10 @@ def _claimed_faults(place: Place, name: str) -> Iterator[str]:
                 yield f'the file system or access point "{id_}" does not exist'
 
 
-def _driver_faults(place: Place, driver: str) -> Iterator[str]:
+def _driver_errors(place: Place, driver: str) -> Iterator[str]:
     # Of a cluster that is none of EKS nobody knows what is in it.
     if place.cluster.eks_name:
-        yield from custom.driver_faults(place.cloud, place.cluster, driver)
+        yield from custom.driver_errors(place.cloud, place.cluster, driver)
 
 
 def _known(place: Place, kind: str) -> dict[str, frozenset[str]]:

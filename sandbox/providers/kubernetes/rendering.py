@@ -51,14 +51,14 @@ def renders_always(config: Mapping[str, Any]) -> bool:
     return folder_of(config) is not None and str(config.get("alwaysRender")).lower() == "true"
 
 
-def config_faults(config: Mapping[str, Any]) -> list[Failure]:
+def config_errors(config: Mapping[str, Any]) -> list[Failure]:
     """What may not stand beside the folder in a provider's configuration.
 
     Args:
         config: the configuration.
 
     Returns:
-        A fault per property that is not compatible.
+        An error per property that is not compatible.
     """
     return [
         Failure(path=(key,), reason=f'"{key}" arg is not compatible with "{KEY}" arg')
@@ -117,7 +117,7 @@ def read(call: Call) -> Made | None:
 
 
 def update(folder: Path, call: Call) -> Mapping[str, Any]:
-    """Writes the file of an object anew.
+    """Rewrites the file of an object.
 
     Args:
         folder: where the manifests go.

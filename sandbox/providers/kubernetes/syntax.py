@@ -251,32 +251,32 @@ def of_property(definition: str, key: str, value: Any, path: Path) -> Iterator[F
     if where in ENUMS and value not in ENUMS[where]:
         reason = f"{value!r} is not allowed; allowed: {', '.join(ENUMS[where])}"
         yield Failure(path=path, reason=reason)
-    if where in BY_PROPERTY and (fault := BY_PROPERTY[where](value)):
-        yield Failure(path=path, reason=fault)
+    if where in BY_PROPERTY and (error := BY_PROPERTY[where](value)):
+        yield Failure(path=path, reason=error)
     if isinstance(value, dict):
         yield from _of_map(where, cast("dict[str, Any]", value), path)
 
 
 def _of_map(where: tuple[str, str], values: Mapping[str, Any], path: Path) -> Iterator[Failure]:
     if where in LABEL_MAPS:
-        faults = {key: _label_fault(key, value) for key, value in values.items()}
+        errors = {key: _label_error(key, value) for key, value in values.items()}
     elif where == _ANNOTATIONS:
-        faults = {key: is_qualified_name(key.lower()) for key in values}
+        errors = {key: is_qualified_name(key.lower()) for key in values}
         yield from _too_large(values, path)
     elif where in DATA_MAPS:
-        faults = {key: _data_key_fault(key) for key in values}
+        errors = {key: _data_key_error(key) for key in values}
     else:
         return
-    for key, fault in faults.items():
-        if fault:
-            yield Failure(path=(*path, key), reason=fault)
+    for key, error in errors.items():
+        if error:
+            yield Failure(path=(*path, key), reason=error)
 
 
-def _label_fault(key: str, value: object) -> str | None:
+def _label_error(key: str, value: object) -> str | None:
     return is_qualified_name(key) or (is_label_value(value) if isinstance(value, str) else None)
 
 
-def _data_key_fault(key: str) -> str | None:
+def _data_key_error(key: str) -> str | None:
     if len(key) <= SUBDOMAIN_LENGTH and _DATA_KEY.fullmatch(key):
         return None
     return f"{key!r} is not a key: letters, digits, '-', '_' and '.' only"

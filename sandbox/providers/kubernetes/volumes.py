@@ -9,7 +9,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.cloud.store import Thing
+from sandbox.cloud.store import StoredResource
 from sandbox.engine.provider import RefusedError
 from sandbox.providers.kubernetes import quotas
 from sandbox.providers.kubernetes.place import Place
@@ -21,7 +21,7 @@ _NOTED = ("uid", "resourceVersion")
 """What the controller notes in a volume's `claimRef`, which no apply takes out."""
 
 
-def binding_faults(volume: Mapping[str, Any], claim: Mapping[str, Any]) -> Iterator[str]:
+def binding_errors(volume: Mapping[str, Any], claim: Mapping[str, Any]) -> Iterator[str]:
     """Why a claim is not bound to a volume that was bound to another claim.
 
     Args:
@@ -29,7 +29,7 @@ def binding_faults(volume: Mapping[str, Any], claim: Mapping[str, Any]) -> Itera
         claim: the claim; one that is not made yet has no uid.
 
     Yields:
-        The fault.
+        The error.
     """
     owner = part(volume, "spec", "claimRef")
     uid = part(claim, "metadata").get("uid")
@@ -66,18 +66,18 @@ def bind(place: Place, claim: Mapping[str, Any]) -> None:
         place: the claim's namespace.
         claim: the claim, as it was made.
     """
-    thing = _volume(place, claim)
-    if thing is None:
+    stored = _volume(place, claim)
+    if stored is None:
         return
     metadata = claim["metadata"]
     reference = {
-        **part(thing.properties, "spec", "claimRef"),
+        **part(stored.properties, "spec", "claimRef"),
         "namespace": place.namespace,
         "name": metadata["name"],
         "uid": metadata["uid"],
         "resourceVersion": metadata["resourceVersion"],
     }
-    _note(place, thing, reference, "Bound")
+    _note(place, stored, reference, "Bound")
 
 
 def release(place: Place, claim: Mapping[str, Any]) -> None:
@@ -87,9 +87,12 @@ def release(place: Place, claim: Mapping[str, Any]) -> None:
         place: the claim's namespace.
         claim: the claim.
     """
-    thing = _volume(place, claim)
-    if thing and part(thing.properties, "spec", "claimRef").get("uid") == claim["metadata"]["uid"]:
-        _note(place, thing, part(thing.properties, "spec", "claimRef"), "Released")
+    stored = _volume(place, claim)
+    if (
+        stored
+        and part(stored.properties, "spec", "claimRef").get("uid") == claim["metadata"]["uid"]
+    ):
+        _note(place, stored, part(stored.properties, "spec", "claimRef"), "Released")
 
 
 def must_not_be_used(place: Place, type_: str, obj: Mapping[str, Any]) -> None:
@@ -121,21 +124,21 @@ def must_not_be_used(place: Place, type_: str, obj: Mapping[str, Any]) -> None:
 
 def _users(place: Place, claim: str) -> Iterator[str]:
     for kind in quotas.WORKLOADS:
-        for thing in place.objects(kind):
-            volumes = parts(quotas.pod_of(thing.properties), "volumes")
+        for stored in place.objects(kind):
+            volumes = parts(quotas.pod_of(stored.properties), "volumes")
             if any(part(one, "persistentVolumeClaim").get("claimName") == claim for one in volumes):
-                yield thing.id
+                yield stored.id
 
 
-def _volume(place: Place, claim: Mapping[str, Any]) -> Thing | None:
+def _volume(place: Place, claim: Mapping[str, Any]) -> StoredResource | None:
     name = part(claim, "spec").get("volumeName")
     if not name:
         return None
     return place.cloud.get(place.cluster.owner, _PREFIX + VOLUME, str(name))
 
 
-def _note(place: Place, thing: Thing, reference: Mapping[str, Any], phase: str) -> None:
-    spec = {**part(thing.properties, "spec"), "claimRef": dict(reference)}
+def _note(place: Place, stored: StoredResource, reference: Mapping[str, Any], phase: str) -> None:
+    spec = {**part(stored.properties, "spec"), "claimRef": dict(reference)}
     place.cloud.edit(
-        thing.provider, thing.type, thing.id, {"spec": spec, "status": {"phase": phase}}
+        stored.provider, stored.type, stored.id, {"spec": spec, "status": {"phase": phase}}
     )

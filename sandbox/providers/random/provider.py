@@ -1,7 +1,7 @@
 """The sandbox's `random` provider: really random values, kept in the engine's state alone.
 
-As with the real one nothing stands in a cloud: what was drawn lives in the state, is never drawn
-again, and any change of an input draws anew by replacing the resource.
+As with the real one, nothing is in a cloud: the state keeps the value. Any change of an input
+replaces the resource, which draws a new value.
 """
 
 import base64
@@ -133,7 +133,7 @@ def check(_context: Context, call: Call) -> Checked:
         reason = f"{call.type}: the sandbox does not know this type; known: {', '.join(_DRAW)}"
         return Checked(inputs=call.inputs, failures=[Failure(path=(), reason=reason)])
     known = sdk.resource(PACKAGE, call.type).inputs
-    failures = list(shapes.faults(call.type, known, call.inputs))
+    failures = list(shapes.errors(call.type, known, call.inputs))
     if not failures:
         failures = list(_out_of_range(call))
     return Checked(inputs=call.inputs, failures=failures)
@@ -156,7 +156,7 @@ def _out_of_range(call: Call) -> list[Failure]:
 
 
 def diff(_context: Context, call: Call) -> Difference:
-    """Any change draws anew."""
+    """Any change replaces the resource."""
     return Difference(changes=compare(call.old_inputs, call.inputs, lambda _: True))
 
 
@@ -185,7 +185,7 @@ def delete(_context: Context, _call: Call) -> None:
 
 
 def secret_outputs(type_: str) -> frozenset[str]:
-    """What a type draws that nobody may see."""
+    """The secret values that a type draws."""
     return _SECRET.get(type_, frozenset())
 
 

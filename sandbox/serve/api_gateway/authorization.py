@@ -17,9 +17,9 @@ from urllib.parse import parse_qs
 
 from sandbox.cloud.store import Cloud
 from sandbox.serve.api_gateway.resource_policies import INVOKE, Effect, decide
+from sandbox.serve.fleet import OPERATOR, Fleet
 from sandbox.serve.functions.runtime_api import FunctionError, Runtime
 from sandbox.serve.http.gateway_responses import Refused
-from sandbox.serve.plan import OPERATOR, Deployed
 from sandbox.serve.readers.aws_lambda import Function, admits, invoked
 
 # API Gateway quotas: as long as an integration.
@@ -78,7 +78,7 @@ def open_to_all(asked: Asked) -> None:
 
 def signed(
     asked: Asked,
-    deployed: Deployed,
+    deployed: Fleet,
     functions: Mapping[str, Function],
     action: str = INVOKE,
 ) -> dict[str, str]:

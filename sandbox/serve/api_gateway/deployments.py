@@ -6,11 +6,11 @@ Source: API Gateway developer guide, "Deploy REST APIs in API Gateway".
 import math
 from dataclasses import replace
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.providers.aws.deployments import COPIES, DELETED
 
 
-def held_at(part: Thing, deployed: float) -> bool:
+def held_at(part: StoredResource, deployed: float) -> bool:
     """Whether a deployment that was made at some time holds a part of its API.
 
     Args:
@@ -23,7 +23,7 @@ def held_at(part: Thing, deployed: float) -> bool:
     return part.created <= deployed < float(part.properties.get(DELETED, math.inf))
 
 
-def with_copies(cloud: Cloud, type_: str) -> list[Thing]:
+def with_copies(cloud: Cloud, type_: str) -> list[StoredResource]:
     """The objects of a type, and those of it that only deployments hold any more.
 
     Args:

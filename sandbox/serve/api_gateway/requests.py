@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import parse_qs
 
+from sandbox.serve.fleet import Scope
 from sandbox.serve.http.gateway_responses import Headers
-from sandbox.serve.plan import Scope
 
 
 def path(scope: Scope) -> str:

@@ -24,9 +24,9 @@ from sandbox.serve.api_gateway import (
 from sandbox.serve.api_gateway.authorization import Asked, open_to_all, signed
 from sandbox.serve.api_gateway.requests import event, headers, path, query, with_path
 from sandbox.serve.api_gateway.rest_api_stages import Method, Stage
+from sandbox.serve.fleet import Application, Fleet, Receive, Scope, Send, Workloads, source
 from sandbox.serve.functions.runtime_api import Runtime
 from sandbox.serve.http.gateway_responses import Refused, answer, respond
-from sandbox.serve.plan import Application, Deployed, Receive, Scope, Send, Workloads, source
 from sandbox.serve.readers.aws_lambda import Function, functions
 from sandbox.serve.step_functions.executions import StateMachines
 
@@ -39,14 +39,14 @@ class _Surroundings:
     """What an API needs to answer."""
 
     cloud: Cloud
-    deployed: Deployed
+    deployed: Fleet
     workloads: Workloads
     functions: Mapping[str, Function]
     machines: StateMachines
 
 
 def application(
-    cloud: Cloud, deployed: Deployed, workloads: Workloads, runtime: Runtime
+    cloud: Cloud, deployed: Fleet, workloads: Workloads, runtime: Runtime
 ) -> Mapping[str, Application]:
     """The REST and WebSocket APIs, by host.
 

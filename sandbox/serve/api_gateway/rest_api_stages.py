@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.serve.api_gateway.authorization import LambdaAuthorizer
 from sandbox.serve.api_gateway.deployments import held_at, with_copies
 from sandbox.serve.api_gateway.resource_policies import address_within
@@ -79,7 +79,7 @@ class Stage:
 
 
 def read(
-    cloud: Cloud, functions: Mapping[str, Function], runtime: Runtime, api: Thing
+    cloud: Cloud, functions: Mapping[str, Function], runtime: Runtime, api: StoredResource
 ) -> dict[str, Stage]:
     """The stages of an API.
 
@@ -99,14 +99,18 @@ def read(
 
 
 def _stage(
-    cloud: Cloud, functions: Mapping[str, Function], runtime: Runtime, api: Thing, stage: Thing
+    cloud: Cloud,
+    functions: Mapping[str, Function],
+    runtime: Runtime,
+    api: StoredResource,
+    stage: StoredResource,
 ) -> Stage:
     deployment = cloud.get(
         "aws", f"{_OWN}deployment:Deployment", str(stage.properties.get("deployment"))
     )
     until = deployment.created if deployment else 0.0
 
-    def deployed(type_: str) -> list[Thing]:
+    def deployed(type_: str) -> list[StoredResource]:
         return [one for one in _ever(cloud, type_, api.id) if held_at(one, until)]
 
     execution_arn = str(api.properties["executionArn"])
@@ -180,23 +184,23 @@ def timeout_seconds(method: Method) -> float:
     return float(method.integration.get("timeoutMilliseconds") or _DEFAULT_MILLISECONDS) / 1000
 
 
-def _ever(cloud: Cloud, type_: str, api_id: str) -> list[Thing]:
+def _ever(cloud: Cloud, type_: str, api_id: str) -> list[StoredResource]:
     return _of_api(with_copies(cloud, _OWN + type_), api_id)
 
 
-def _of(cloud: Cloud, type_: str, api_id: str) -> list[Thing]:
+def _of(cloud: Cloud, type_: str, api_id: str) -> list[StoredResource]:
     return _of_api(cloud.list("aws", _OWN + type_), api_id)
 
 
-def _of_api(things: Sequence[Thing], api_id: str) -> list[Thing]:
+def _of_api(resources: Sequence[StoredResource], api_id: str) -> list[StoredResource]:
     return [
         one
-        for one in things
+        for one in resources
         if api_id in (one.properties.get("restApi"), one.properties.get("restApiId"))
     ]
 
 
-def _policy(api: Thing, own: Sequence[Thing]) -> str:
+def _policy(api: StoredResource, own: Sequence[StoredResource]) -> str:
     """The API's policy, of which it has one, as JSON, or nothing."""
     found = own[0].properties.get("policy") if own else api.properties.get("policy")
     return found if isinstance(found, str) else json.dumps(found) if found else ""

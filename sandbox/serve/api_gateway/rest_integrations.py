@@ -18,10 +18,10 @@ from jsonschema import Draft4Validator
 from sandbox.cloud.store import Cloud
 from sandbox.serve.api_gateway.requests import headers, path
 from sandbox.serve.api_gateway.rest_api_stages import JSON, Method, Stage, timeout_seconds
+from sandbox.serve.fleet import Receive, Scope, Send, Workloads
 from sandbox.serve.functions import web_adapter
 from sandbox.serve.functions.runtime_api import FunctionError
 from sandbox.serve.http.gateway_responses import Headers, Refused, encoded
-from sandbox.serve.plan import Receive, Scope, Send, Workloads
 from sandbox.serve.readers.aws_lambda import Function, admits, invoked
 
 MAX_REQUEST_BYTES = 10 * 1024 * 1024

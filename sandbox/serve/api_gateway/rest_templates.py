@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl
 from sandbox.serve.api_gateway.authorization import Asked
 from sandbox.serve.api_gateway.rest_api_stages import JSON, Method, timeout_seconds
 from sandbox.serve.api_gateway.velocity import TemplateError, render
+from sandbox.serve.fleet import Send
 from sandbox.serve.http.gateway_responses import Refused, encoded, respond, static_headers
-from sandbox.serve.plan import Send
 from sandbox.serve.step_functions.executions import RoleError, StateMachines
 
 _ACTION = re.compile(r"arn:[^:]+:apigateway:[^:]+:states:action/(\w+)")

@@ -17,16 +17,16 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import unquote
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.serve.api_gateway.authorization import Asked, LambdaAuthorizer, signed
 from sandbox.serve.api_gateway.deployments import held_at, with_copies
 from sandbox.serve.api_gateway.requests import event, headers, path, query
 from sandbox.serve.api_gateway.resource_policies import LOOPBACK, address_within
 from sandbox.serve.api_gateway.velocity import TemplateError, render
+from sandbox.serve.fleet import Application, Fleet, Receive, Scope, Send, Workloads, source
 from sandbox.serve.functions import web_adapter
 from sandbox.serve.functions.runtime_api import FunctionError, Runtime, has_web_server
 from sandbox.serve.http.gateway_responses import Headers, Refused, answer, encoded, respond
-from sandbox.serve.plan import Application, Deployed, Receive, Scope, Send, Workloads, source
 from sandbox.serve.readers.aws_lambda import Function, admits, functions, invoked
 
 _REST_POLICY = "aws:apigateway/restApiPolicy:RestApiPolicy"
@@ -79,7 +79,7 @@ class _Api:
     integrations: Mapping[str, Mapping[str, Any]]
     authorizers: Mapping[str, LambdaAuthorizer]
     cloud: Cloud
-    deployed: Deployed
+    deployed: Fleet
     workloads: Workloads
     runtime: Runtime
     functions: Mapping[str, Function]
@@ -88,7 +88,7 @@ class _Api:
 
 
 def applications(
-    cloud: Cloud, deployed: Deployed, workloads: Workloads, runtime: Runtime
+    cloud: Cloud, deployed: Fleet, workloads: Workloads, runtime: Runtime
 ) -> Mapping[str, Application]:
     """The WebSocket APIs, by host.
 
@@ -107,44 +107,44 @@ def applications(
     """
     made = functions(cloud)
     hosts: dict[str, Application] = {}
-    for thing in cloud.list("aws", f"{_OWN}api:Api"):
-        if thing.properties.get("protocolType") != "WEBSOCKET":
+    for stored in cloud.list("aws", f"{_OWN}api:Api"):
+        if stored.properties.get("protocolType") != "WEBSOCKET":
             continue
         stages = {
             str(one.properties["name"]): _read(
-                cloud, deployed, workloads, runtime, made, api=thing, stage=one
+                cloud, deployed, workloads, runtime, made, api=stored, stage=one
             )
-            for one in _of(cloud, "stage:Stage", thing.id)
+            for one in _of(cloud, "stage:Stage", stored.id)
         }
-        host = f"{thing.id}.execute-api.{deployed.region}.amazonaws.com"
+        host = f"{stored.id}.execute-api.{deployed.region}.amazonaws.com"
         hosts[host] = _application(stages)
     return hosts
 
 
-def _of(cloud: Cloud, type_: str, api_id: str) -> list[Thing]:
+def _of(cloud: Cloud, type_: str, api_id: str) -> list[StoredResource]:
     return [one for one in cloud.list("aws", _OWN + type_) if _is_of(one, api_id)]
 
 
-def _is_of(thing: Thing, api_id: str) -> bool:
-    return thing.properties.get("apiId") == api_id
+def _is_of(stored: StoredResource, api_id: str) -> bool:
+    return stored.properties.get("apiId") == api_id
 
 
 def _read(
     cloud: Cloud,
-    deployed: Deployed,
+    deployed: Fleet,
     workloads: Workloads,
     runtime: Runtime,
     made: Mapping[str, Function],
     *,
-    api: Thing,
-    stage: Thing,
+    api: StoredResource,
+    stage: StoredResource,
 ) -> _Api:
     """An API as its stage has it: what was made after the stage's deployment is not in there."""
     id_ = str(stage.properties.get("deploymentId"))
     deployment = cloud.get("aws", f"{_OWN}deployment:Deployment", id_)
     until = deployment.created if deployment else 0.0
 
-    def parts(type_: str) -> dict[str, Thing]:
+    def parts(type_: str) -> dict[str, StoredResource]:
         ever = [one for one in with_copies(cloud, _OWN + type_) if _is_of(one, api.id)]
         return {one.id: one for one in ever if held_at(one, until)}
 

@@ -5,7 +5,7 @@ read them (Smithy, "AWS JSON 1.1 protocol" and "AWS restJson1 protocol").
 
 Who asks is known by the connection: signatures are not looked at. Nor is whether a role may decrypt
 with the key of a secret: the roles may only through Secrets Manager (`kms:ViaService`), and
-`Deployed.allows` is not told of the way.
+`Fleet.allows` is not told of the way.
 """
 
 import json
@@ -18,7 +18,7 @@ from sandbox.cloud.store import Cloud
 from sandbox.iam.evaluate import Context, denied
 from sandbox.serve.bedrock import converse_requests, models, planner
 from sandbox.serve.bedrock.event_stream import CONTENT_TYPE, encode
-from sandbox.serve.plan import Application, Deployed, Receive, Scope, Send, source
+from sandbox.serve.fleet import Application, Fleet, Receive, Scope, Send, source
 
 _GET = "GetSecretValue"
 _PARAMETERS = ("SecretId", "VersionId", "VersionStage")
@@ -43,7 +43,7 @@ class _ApiError(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-def applications(cloud: Cloud, deployed: Deployed) -> Mapping[str, Application]:
+def applications(cloud: Cloud, deployed: Fleet) -> Mapping[str, Application]:
     """Makes the applications that play AWS's APIs.
 
     Args:
@@ -114,7 +114,7 @@ def _json(body: bytes, code: str) -> dict[str, Any]:
 
 
 def _must_allow(
-    deployed: Deployed, who: str, action: str, arn: str, context: Context | None = None
+    deployed: Fleet, who: str, action: str, arn: str, context: Context | None = None
 ) -> None:
     if not deployed.allows(who, action, arn, context):
         raise _ApiError(
@@ -125,7 +125,7 @@ def _must_allow(
         )
 
 
-def _secret_value(cloud: Cloud, deployed: Deployed, scope: Scope, body: bytes) -> dict[str, Any]:
+def _secret_value(cloud: Cloud, deployed: Fleet, scope: Scope, body: bytes) -> dict[str, Any]:
     target = next((value for key, value in scope["headers"] if key == b"x-amz-target"), b"")
     operation = target.decode("latin-1").removeprefix("secretsmanager.")
     if operation != _GET:
@@ -148,8 +148,8 @@ def _secret_value(cloud: Cloud, deployed: Deployed, scope: Scope, body: bytes) -
         raise _not_found("secret.")
     # A version that is asked for by its id alone need not have a stage.
     stage = stage or (None if version_id else _CURRENT)
-    for thing in reversed(cloud.list("aws", _VERSION)):
-        version = thing.properties
+    for stored in reversed(cloud.list("aws", _VERSION)):
+        version = stored.properties
         stages = version.get("versionStages") or [_CURRENT]
         if (
             arn in {version.get("secretId"), version.get("secretArn")}
@@ -163,7 +163,7 @@ def _secret_value(cloud: Cloud, deployed: Deployed, scope: Scope, body: bytes) -
                 "VersionId": version.get("versionId"),
                 f"Secret{kind}": version.get(f"secret{kind}"),
                 "VersionStages": stages,
-                "CreatedDate": thing.created,
+                "CreatedDate": stored.created,
             }
     named = f"VersionId: {version_id}" if version_id else f"staging label: {stage}"
     raise _not_found(f"secret value for {named}")
@@ -178,9 +178,9 @@ def _text(asked: Mapping[str, Any], name: str) -> str | None:
 
 def _secret(cloud: Cloud, wanted: str) -> Mapping[str, Any]:
     """The secret of an ARN or a name, or an empty map."""
-    for thing in cloud.list("aws", _SECRET):
-        if wanted in {thing.properties.get("arn"), thing.properties.get("name")}:
-            return thing.properties
+    for stored in cloud.list("aws", _SECRET):
+        if wanted in {stored.properties.get("arn"), stored.properties.get("name")}:
+            return stored.properties
     return {}
 
 
@@ -190,7 +190,7 @@ def _not_found(what: str) -> _ApiError:
 
 
 def _model_request(
-    cloud: Cloud, deployed: Deployed, scope: Scope, body: bytes
+    cloud: Cloud, deployed: Fleet, scope: Scope, body: bytes
 ) -> tuple[str, dict[str, Any]]:
     """The operation and the request, which Bedrock would take and the caller's role may send."""
     raw: bytes = scope.get("raw_path") or str(scope["path"]).encode()
@@ -208,9 +208,9 @@ def _model_request(
     for asked in models.invoked(cloud, deployed.region, name):
         _must_allow(deployed, source(scope), action, asked.arn, asked.context)
     request = _json(body, "ValidationException")
-    fault = models.fault(deployed.region, name) or converse_requests.fault(operation, name, request)
-    if fault:
-        raise _ApiError(_BAD_REQUEST, "ValidationException", fault)
+    error = models.error(deployed.region, name) or converse_requests.error(operation, name, request)
+    if error:
+        raise _ApiError(_BAD_REQUEST, "ValidationException", error)
     return operation, request
 
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from sandbox.cloud.store import Cloud
 from sandbox.iam.evaluate import Context, allows
-from sandbox.serve.plan import DeployedError
+from sandbox.serve.fleet import DeployedError
 
 CURRENT = "AWSCURRENT"
 _SECRET = "aws:secretsmanager/secret:Secret"

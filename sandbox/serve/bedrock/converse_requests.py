@@ -17,7 +17,7 @@ from botocore.validate import ParamValidator
 from sandbox.values.tree import part, parts
 
 
-def fault(operation: str, model: str, request: Mapping[str, Any]) -> str | None:
+def error(operation: str, model: str, request: Mapping[str, Any]) -> str | None:
     """Why Bedrock refuses a request, or None.
 
     Args:

@@ -62,7 +62,7 @@ class Invoked:
     context: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-def fault(region: str, name: str) -> str | None:
+def error(region: str, name: str) -> str | None:
     """Why Bedrock invokes no model by an id or ARN in a region.
 
     Args:
@@ -109,7 +109,7 @@ def invoked(cloud: Cloud, region: str, name: str) -> Iterator[Invoked]:
         yield Invoked(arn=name if name.startswith("arn:") else own)
         return
     # All that is deployed is of one account.
-    roles = [str(thing.properties["arn"]) for thing in cloud.list("aws", _ROLE)]
+    roles = [str(stored.properties["arn"]) for stored in cloud.list("aws", _ROLE)]
     account = roles[0].split(":")[4] if roles else ""
     arn = f"arn:aws:bedrock:{region}:{account}:inference-profile/{id_}"
     yield Invoked(arn=name if name.startswith("arn:") else arn)

@@ -22,8 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.serve.fleet import Application, Process
 from sandbox.serve.http.proxy import serving
-from sandbox.serve.plan import Application, Process
 from sandbox.serve.readers.aws_lambda import INIT_SECONDS, Function
 
 _ROOT = "/2018-06-01/runtime"

@@ -20,10 +20,10 @@ from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+from sandbox.serve.fleet import Receive, Scope, Send, Workloads
 from sandbox.serve.functions.runtime_api import FunctionError
 from sandbox.serve.http.forwarding import forward
 from sandbox.serve.http.gateway_responses import Headers
-from sandbox.serve.plan import Receive, Scope, Send, Workloads
 from sandbox.serve.readers.aws_lambda import INIT_SECONDS, Function, log_stream
 
 _CONTEXT, _LAMBDA_CONTEXT = b"x-amzn-request-context", b"x-amzn-lambda-context"

@@ -14,7 +14,7 @@ class Authority:
     """A certificate authority, and the certificates that it gave.
 
     Attributes:
-        bundle: The file with its certificate, for whoever shall trust it.
+        bundle: The file with its certificate, for clients that trust it.
     """
 
     bundle: Path

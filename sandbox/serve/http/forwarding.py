@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.http11 import Response
 from websockets.typing import Subprotocol
 
-from sandbox.serve.plan import Receive, Scope, Send
+from sandbox.serve.fleet import Receive, Scope, Send
 
 Headers = Sequence[tuple[bytes, bytes]]
 

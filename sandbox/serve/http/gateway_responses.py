@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sandbox.serve.plan import Send
+from sandbox.serve.fleet import Send
 
 Headers = Sequence[tuple[bytes, bytes]]
 _PARAMETER = "gatewayresponse.header."
@@ -17,7 +17,7 @@ _MESSAGE = "$context.error.messageString"
 _TEXT = "$context.error.message"
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, and no fault
+class Refused(Exception):  # noqa: N818 - it is an answer, and no error
     """A request that API Gateway answers itself.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The proxy through which all requests of the processes go: it knows who asks, and nobody else.
+"""The proxy through which all requests of the processes go: it knows the client by its credentials.
 
 A process is told the proxy by `HTTP_PROXY` and `HTTPS_PROXY`, with a name and a secret in them. The
 proxy only tells connections apart; what is asked for is answered by the application behind it, in
@@ -19,8 +19,8 @@ from urllib.parse import unquote
 
 import uvicorn
 
+from sandbox.serve.fleet import Application, Receive, Scope, Send
 from sandbox.serve.http.certificates import Authority
-from sandbox.serve.plan import Application, Receive, Scope, Send
 
 UNKNOWN = "unknown"
 """Who asks behind the proxy, but did not come through it."""
@@ -159,7 +159,7 @@ async def serving(
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the signals of the process to whoever started it."""
+    """A server that does not handle the signals of the process."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from sandbox.serve.fleet import LOOPBACK, OPERATOR, Application, Receive, Scope, Send, source
 from sandbox.serve.http.forwarding import answer
-from sandbox.serve.plan import LOOPBACK, OPERATOR, Application, Receive, Scope, Send, source
 
 ANONYMOUS = "anonymous"
-"""Who asks through the entry of `serve --unsigned`: somebody without credentials of AWS."""
+"""The caller through the entry of `serve --unsigned`: a caller without AWS credentials."""
 
 _BAD_GATEWAY = 502
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -48,7 +48,7 @@ def host(scope: Scope) -> tuple[str, int]:
     return name.removesuffix("."), int(port[1]) if port else _PORTS[scope["scheme"]]
 
 
-async def nobody(scope: Scope, receive: Receive, send: Send) -> None:
+async def unknown_host(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers for hosts that the sandbox does not have: there is no outer world.
 
     Args:
@@ -69,7 +69,7 @@ async def nobody(scope: Scope, receive: Receive, send: Send) -> None:
 def entry(application: Application, gateway_url: str, port: int, *, signed: bool) -> Application:
     """Makes the application for clients from outside.
 
-    They call the gateway by the entry's own name, as nobody tells them where the gateway's leads. A
+    They call the gateway by the entry's own name, as no one tells them where the gateway's leads. A
     Host or an Origin that names the entry becomes the gateway's; every other one stays. The scheme
     is the gateway's, too: plain HTTP to the entry is what TLS is to a gateway that has it.
 

@@ -1,14 +1,14 @@
 """Workloads by their own names: in Cloud Map, in the cluster's DNS, in a task."""
 
+from sandbox.serve.fleet import Application, Fleet, Receive, Scope, Send, Workloads, source
 from sandbox.serve.http.forwarding import answer, forward
-from sandbox.serve.http.router import host, nobody
-from sandbox.serve.plan import Application, Deployed, Receive, Scope, Send, Workloads, source
+from sandbox.serve.http.router import host, unknown_host
 
 _UNAVAILABLE, _GATEWAY_TIMEOUT = 503, 504
 
 
 def application(
-    deployed: Deployed, workloads: Workloads, otherwise: Application = nobody
+    deployed: Fleet, workloads: Workloads, otherwise: Application = unknown_host
 ) -> Application:
     """Makes the application that answers for the names of workloads.
 
@@ -35,7 +35,7 @@ def application(
             return
         url = workloads.named(process)
         if url is None:
-            await answer(send, _UNAVAILABLE, {"error": f"no copy of {process} is healthy"})
+            await answer(send, _UNAVAILABLE, {"error": f"no replica of {process} is healthy"})
             return
         await forward(scope, receive, send, base_url=url)
 

@@ -1,4 +1,4 @@
-"""The way in of a fleet behind a load balancer: ECS and EKS have the same."""
+"""The load balancer that is a fleet's entry; ECS and EKS have the same kind."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from sandbox.cloud.store import Cloud
-from sandbox.serve.plan import DeployedError
+from sandbox.serve.fleet import DeployedError
 from sandbox.serve.reachability import security_groups
 from sandbox.values.tree import part, parts
 
@@ -47,9 +47,9 @@ def find(cloud: Cloud) -> Entry:
         DeployedError: there is none, or more than one.
     """
     found = [
-        thing.properties
-        for thing in cloud.list("aws", _BALANCER)
-        if thing.properties.get("loadBalancerType") == "application"
+        stored.properties
+        for stored in cloud.list("aws", _BALANCER)
+        if stored.properties.get("loadBalancerType") == "application"
     ]
     if len(found) != 1:
         names = ", ".join(str(one.get("name")) for one in found) or "none"
@@ -61,9 +61,9 @@ def find(cloud: Cloud) -> Entry:
     vpc = cloud.get("aws", "aws:ec2/vpc:Vpc", str(balancer.get("vpcId")))
     arn, dns_name = str(balancer["arn"]), str(balancer["dnsName"])
     listeners = [
-        thing.properties
-        for thing in cloud.list("aws", _LISTENER)
-        if thing.properties.get("loadBalancerArn") == arn
+        stored.properties
+        for stored in cloud.list("aws", _LISTENER)
+        if stored.properties.get("loadBalancerArn") == arn
     ]
     secure = any(one.get("protocol") == _HTTPS for one in listeners)
     return Entry(
@@ -99,21 +99,21 @@ def health_path(cloud: Cloud, target_group_arns: frozenset[str]) -> str | None:
 
 def _domain(cloud: Cloud, dns_name: str) -> str | None:
     """The name of the record that leads to a load balancer."""
-    for thing in cloud.list("aws", _RECORD):
-        if any(alias.get("name") == dns_name for alias in parts(thing.properties, "aliases")):
-            return str(thing.properties.get("name")).removesuffix(".")
+    for stored in cloud.list("aws", _RECORD):
+        if any(alias.get("name") == dns_name for alias in parts(stored.properties, "aliases")):
+            return str(stored.properties.get("name")).removesuffix(".")
     return None
 
 
 def _target_groups(cloud: Cloud, listeners: set[str]) -> list[str]:
     """What the actions of listeners and of their rules forward to."""
     actions: list[Mapping[str, Any]] = []
-    for thing in cloud.list("aws", _RULE):
-        if thing.properties.get("listenerArn") in listeners:
-            actions += parts(thing.properties, "actions")
-    for thing in cloud.list("aws", _LISTENER):
-        if thing.properties.get("arn") in listeners:
-            actions += parts(thing.properties, "defaultActions")
+    for stored in cloud.list("aws", _RULE):
+        if stored.properties.get("listenerArn") in listeners:
+            actions += parts(stored.properties, "actions")
+    for stored in cloud.list("aws", _LISTENER):
+        if stored.properties.get("arn") in listeners:
+            actions += parts(stored.properties, "defaultActions")
     weighted = [
         group.get("arn") for one in actions for group in parts(part(one, "forward"), "targetGroups")
     ]

@@ -18,20 +18,20 @@ from typing import Any, cast
 import jwt
 
 from sandbox.cloud.store import Cloud
-from sandbox.serve.http.forwarding import Headers, answer, forward
-from sandbox.serve.http.router import host
-from sandbox.serve.issuers import Issuers
-from sandbox.serve.load_balancer.rules import matches, raw_path, transformed
-from sandbox.serve.plan import (
+from sandbox.serve.fleet import (
     GATEWAY,
     Application,
-    Deployed,
+    Fleet,
     Receive,
     Scope,
     Send,
     Workloads,
     source,
 )
+from sandbox.serve.http.forwarding import Headers, answer, forward
+from sandbox.serve.http.router import host
+from sandbox.serve.issuers import Issuers
+from sandbox.serve.load_balancer.rules import matches, raw_path, transformed
 from sandbox.values.tree import part, parts
 
 _BALANCER = "aws:lb/loadBalancer:LoadBalancer"
@@ -70,13 +70,13 @@ class _Balancer:
     attributes: Mapping[str, Any]
     listeners: Mapping[int, tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]]
     targets: Mapping[str, tuple[str, int]]
-    deployed: Deployed
+    deployed: Fleet
     workloads: Workloads
     issuers: Issuers
 
 
 def application(
-    cloud: Cloud, deployed: Deployed, workloads: Workloads, issuers: Issuers
+    cloud: Cloud, deployed: Fleet, workloads: Workloads, issuers: Issuers
 ) -> Mapping[str, Application]:
     """Makes the applications that play the load balancers.
 
@@ -91,8 +91,8 @@ def application(
     """
     hosts: dict[str, Application] = {}
     targets = _targets(cloud, deployed)
-    for thing in cloud.list("aws", _BALANCER):
-        made = thing.properties
+    for stored in cloud.list("aws", _BALANCER):
+        made = stored.properties
         if made.get("loadBalancerType") == "application":
             played = _played(
                 _Balancer(
@@ -110,11 +110,11 @@ def application(
 
 def _names(cloud: Cloud, dns_name: str) -> list[str]:
     records = [
-        str(thing.properties["name"])
-        for thing in cloud.list("aws", _RECORD)
+        str(stored.properties["name"])
+        for stored in cloud.list("aws", _RECORD)
         if any(
             str(alias.get("name")).removesuffix(".").lower() == dns_name.lower()
-            for alias in parts(thing.properties, "aliases")
+            for alias in parts(stored.properties, "aliases")
         )
     ]
     return [name.removesuffix(".").lower() for name in (dns_name, *records)]
@@ -123,38 +123,38 @@ def _names(cloud: Cloud, dns_name: str) -> list[str]:
 def _listeners(
     cloud: Cloud, balancer_arn: str
 ) -> dict[int, tuple[Mapping[str, Any], list[Mapping[str, Any]]]]:
-    rules = [thing.properties for thing in cloud.list("aws", _RULE)]
+    rules = [stored.properties for stored in cloud.list("aws", _RULE)]
     rules.sort(key=lambda rule: int(rule.get("priority") or 0))
     return {
         int(listener["port"]): (
             listener,
             [rule for rule in rules if rule.get("listenerArn") == listener.get("arn")],
         )
-        for listener in (thing.properties for thing in cloud.list("aws", _LISTENER))
+        for listener in (stored.properties for stored in cloud.list("aws", _LISTENER))
         if listener.get("loadBalancerArn") == balancer_arn
     }
 
 
-def _targets(cloud: Cloud, deployed: Deployed) -> dict[str, tuple[str, int]]:
+def _targets(cloud: Cloud, deployed: Fleet) -> dict[str, tuple[str, int]]:
     """What is registered in each target group: by ECS its containers, by bindings pods."""
     found = {
         str(one["targetGroupArn"]): (str(one["containerName"]), int(one["containerPort"]))
-        for thing in cloud.list("aws", _SERVICE)
-        for one in parts(thing.properties, "loadBalancers")
+        for stored in cloud.list("aws", _SERVICE)
+        for one in parts(stored.properties, "loadBalancers")
     }
-    everything = [thing for thing in cloud.list() if thing.provider != "aws"]
+    everything = [stored for stored in cloud.list() if stored.provider != "aws"]
     services = {
-        (thing.provider, _name(thing.properties)): thing.properties
-        for thing in everything
-        if thing.type == _KUBERNETES_SERVICE
+        (stored.provider, _name(stored.properties)): stored.properties
+        for stored in everything
+        if stored.type == _KUBERNETES_SERVICE
     }
-    for thing in everything:
-        if thing.type in _BINDINGS:
-            spec = part(thing.properties, "spec")
+    for stored in everything:
+        if stored.type in _BINDINGS:
+            spec = part(stored.properties, "spec")
             reference = part(spec, "serviceRef")
-            namespace, _ = _name(thing.properties)
+            namespace, _ = _name(stored.properties)
             name = str(reference["name"])
-            service = services.get((thing.provider, (namespace, name)), {})
+            service = services.get((stored.provider, (namespace, name)), {})
             port = _number(service, reference["port"])
             process = deployed.resolve(GATEWAY, f"{name}.{namespace}.svc.cluster.local", port)
             if process:
@@ -162,8 +162,8 @@ def _targets(cloud: Cloud, deployed: Deployed) -> dict[str, tuple[str, int]]:
     return found
 
 
-def _name(thing: Mapping[str, Any]) -> tuple[str, str]:
-    metadata = part(thing, "metadata")
+def _name(stored: Mapping[str, Any]) -> tuple[str, str]:
+    metadata = part(stored, "metadata")
     return str(metadata.get("namespace") or "default"), str(metadata.get("name"))
 
 
@@ -259,7 +259,7 @@ async def _forward(
     process, port = balancer.targets[group]
     url = balancer.workloads.url(process)
     if url is None:
-        await answer(send, _UNAVAILABLE, {"error": f"no copy of {process} is healthy"})
+        await answer(send, _UNAVAILABLE, {"error": f"no replica of {process} is healthy"})
         return
     refused = balancer.deployed.refusal(GATEWAY, process, port)
     if refused:

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from sandbox.serve.fleet import Scope
 from sandbox.serve.http.forwarding import Headers
 from sandbox.serve.http.router import host
-from sandbox.serve.plan import Scope
 from sandbox.values.tree import part, parts
 
 _WILDCARDS = {"*": ".*", "?": "."}

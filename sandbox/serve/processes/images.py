@@ -25,7 +25,7 @@ from dockerfile_parse.util import WordSplitter, get_key_val_dictionary
 from sandbox.cloud.store import Cloud
 from sandbox.home import ROOT
 from sandbox.providers.docker_build.provider import IMAGE, content_hash, files
-from sandbox.serve.plan import DeployedError, Process
+from sandbox.serve.fleet import DeployedError, Process
 from sandbox.values.tree import part
 
 # What Lambda's base images of Python bring: their entry point is a script around this module.
@@ -165,9 +165,9 @@ def _built(cloud: Cloud, process: Process) -> Mapping[str, Any]:
     """The build of a process's image; its folders start at the root of the laptop's files."""
     digest = process.image.partition("@")[2]
     found = (
-        thing.properties
-        for thing in cloud.list("docker-build", IMAGE)
-        if digest and thing.properties.get("digest") == digest
+        stored.properties
+        for stored in cloud.list("docker-build", IMAGE)
+        if digest and stored.properties.get("digest") == digest
     )
     built = next(found, None)
     if built is None:

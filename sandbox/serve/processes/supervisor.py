@@ -16,13 +16,13 @@ from typing import Self
 
 import httpx2
 
-from sandbox.serve.plan import DeployedError, Process
+from sandbox.serve.fleet import DeployedError, Process
 from sandbox.serve.processes.images import Image
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 10.0
 HOPELESS_RESTARTS = 5
-"""How often a copy that has never been healthy is started again before that is told: a function of
-Lambda may have many minutes for its start."""
+"""Restarts after which a replica that has never been healthy counts as failed. A Lambda function
+may take many minutes to start."""
 STEADY_SECONDS = 30.0
 """How long a process runs until its earlier ends count no more."""
 LAST_LINES = 10
@@ -52,11 +52,11 @@ except OSError as error:
 
 
 @dataclass(kw_only=True, eq=False)
-class Copy:
-    """One running copy of a process.
+class Replica:
+    """One running replica of a process.
 
     Attributes:
-        process: What it is a copy of.
+        process: What it is a replica of.
         number: Which one, from 0.
         port: Its port on the laptop, or None.
         pid: The operating system's number, also that of its process group, or None while there is
@@ -92,7 +92,7 @@ class Supervisor:
     killed.
 
     Attributes:
-        copies: All of them, in the order of the processes.
+        replicas: All of them, in the order of the processes.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Supervisor:
         images: Mapping[str, Image],
         home: Path,
         platform: Callable[[Process], Mapping[str, str]],
-        on_line: Callable[[Copy, str], None] = lambda _copy, _line: None,
+        on_line: Callable[[Replica, str], None] = lambda _replica, _line: None,
     ) -> None:
         """Prepares them; nothing is started yet.
 
@@ -113,14 +113,14 @@ class Supervisor:
             on_line: Told every line that a process writes.
         """
         self._images, self._home, self._platform, self._on_line = images, home, platform, on_line
-        self.copies = [
-            Copy(process=process, number=number)
+        self.replicas = [
+            Replica(process=process, number=number)
             for process in processes
-            for number in range(process.copies)
+            for number in range(process.replicas)
         ]
         self._turns: dict[str, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._running: dict[Copy, asyncio.subprocess.Process] = {}
+        self._running: dict[Replica, asyncio.subprocess.Process] = {}
         self._ending = False
         self._logs = home / "serve" / "logs"
         # Every probe has a connection of its own, as those of the platforms have.
@@ -132,9 +132,9 @@ class Supervisor:
 
     async def __aenter__(self) -> Self:
         self._logs.mkdir(parents=True, exist_ok=True)
-        for copy in self.copies:
-            self._log(copy).unlink(missing_ok=True)
-        self._tasks = [asyncio.create_task(self._keep(copy)) for copy in self.copies]
+        for replica in self.replicas:
+            self._log(replica).unlink(missing_ok=True)
+        self._tasks = [asyncio.create_task(self._keep(replica)) for replica in self.replicas]
         return self
 
     async def __aexit__(
@@ -144,8 +144,8 @@ class Supervisor:
         traceback: TracebackType | None,
     ) -> None:
         self._ending = True
-        for copy, task in zip(self.copies, self._tasks, strict=True):
-            if copy not in self._running:
+        for replica, task in zip(self.replicas, self._tasks, strict=True):
+            if replica not in self._running:
                 task.cancel()
         try:
             await asyncio.gather(*(self._end(*each) for each in self._running.items()))
@@ -158,13 +158,13 @@ class Supervisor:
             await self._client.aclose()
 
     def url(self, name: str) -> str | None:
-        """The base URL of a healthy copy of a process, each in turn, or None."""
+        """The base URL of a healthy replica of a process, each in turn, or None."""
         return self._next(name, [one for one in self._listening(name) if one.healthy])
 
     def named(self, name: str) -> str | None:
-        """The base URL of a copy that the process's private name leads to, each in turn, or None.
+        """The base URL of a replica behind the process's private name, each in turn, or None.
 
-        Where DNS knows of no health, a name leads to every copy that runs.
+        Where DNS does not follow health, the name leads to every running replica.
         """
         found = [
             one
@@ -173,60 +173,62 @@ class Supervisor:
         ]
         return self._next(name, found)
 
-    def _listening(self, name: str) -> list[Copy]:
-        return [one for one in self.copies if one.process.name == name and one.port]
+    def _listening(self, name: str) -> list[Replica]:
+        return [one for one in self.replicas if one.process.name == name and one.port]
 
-    def _next(self, name: str, well: Sequence[Copy]) -> str | None:
+    def _next(self, name: str, well: Sequence[Replica]) -> str | None:
         turn = self._turns[name] = self._turns.get(name, -1) + 1
         return _url(well[turn % len(well)]) if well else None
 
     def pids(self, name: str) -> list[int]:
-        """The operating system's numbers of a process's copies that run."""
-        return [one.pid for one in self.copies if one.process.name == name and one.pid]
+        """The operating system's numbers of a process's replicas that run."""
+        return [one.pid for one in self.replicas if one.process.name == name and one.pid]
 
     def kill(self, name: str) -> None:
-        """Ends a process's copies at once, with what they have started; they are started again."""
+        """Kills a process's replicas and their child processes; they are started again."""
         for pid in self.pids(name):
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
 
     async def wait_healthy(self) -> None:
-        """Waits until every copy is healthy.
+        """Waits until every replica is healthy.
 
         Raises:
-            DeployedError: a copy is not, after the time that its process gives it, or after
+            DeployedError: a replica is not, after the time that its process gives it, or after
                 `HOPELESS_RESTARTS`; the text has the last lines of its log. The others run on.
         """
-        told = await asyncio.gather(*map(self._sickness, self.copies))
+        told = await asyncio.gather(*map(self._sickness, self.replicas))
         if any(told):
             raise DeployedError("\n".join(each for each in told if each))
 
-    async def _sickness(self, copy: Copy) -> str | None:
-        """Waits until a copy is healthy, or says what is known of one that is not in time."""
-        process = copy.process
+    async def _sickness(self, replica: Replica) -> str | None:
+        """Waits until a replica is healthy, or says what is known of one that is not in time."""
+        process = replica.process
         with suppress(TimeoutError):
             async with asyncio.timeout(process.health_seconds):
-                while not copy.healthy and copy.restarts < HOPELESS_RESTARTS:
+                while not replica.healthy and replica.restarts < HOPELESS_RESTARTS:
                     await asyncio.sleep(_PROBE_SECONDS)
-        if copy.healthy:
+        if replica.healthy:
             return None
-        hopeless = copy.restarts >= HOPELESS_RESTARTS
+        hopeless = replica.restarts >= HOPELESS_RESTARTS
         when = "at all" if hopeless else f"within {process.health_seconds:g} s"
-        which = f" (copy {copy.number + 1} of {process.copies})" if process.copies > 1 else ""
-        asked = f"asked at {_url(copy)}{process.health_path or ''}, " if copy.port else ""
-        lines = "".join(f"\n    {line}" for line in copy.lines) or "\n    (nothing)"
+        which = (
+            f" (replica {replica.number + 1} of {process.replicas})" if process.replicas > 1 else ""
+        )
+        asked = f"asked at {_url(replica)}{process.health_path or ''}, " if replica.port else ""
+        lines = "".join(f"\n    {line}" for line in replica.lines) or "\n    (nothing)"
         return (
             f"{process.name}{which} did not get healthy {when} "
-            f"({asked}restarts: {copy.restarts}); it said last:{lines}"
+            f"({asked}restarts: {replica.restarts}); it said last:{lines}"
         )
 
-    async def _keep(self, copy: Copy) -> None:
-        """Starts a copy, and again whenever it ends."""
+    async def _keep(self, replica: Replica) -> None:
+        """Starts a replica, and again whenever it ends."""
         failures = 0
         while not self._ending:
             started = time.monotonic()
             try:
-                end = await self._run(copy)
+                end = await self._run(replica)
             except (OSError, ValueError) as error:
                 end = f"cannot be started: {error}"
             if self._ending:
@@ -235,21 +237,21 @@ class Supervisor:
                 failures = 0
             pause = back_off_seconds(failures)
             failures += 1
-            self._tell(copy, f"({end}; starts again in {pause:g} s)")
+            self._tell(replica, f"({end}; starts again in {pause:g} s)")
             await asyncio.sleep(pause)
-            copy.restarts += 1
+            replica.restarts += 1
 
-    async def _run(self, copy: Copy) -> str:
-        """Runs a copy once, until it ends, and says how it did."""
-        image, process = self._images[copy.process.name], copy.process
-        copy.port = self._free_port() if process.port else None
+    async def _run(self, replica: Replica) -> str:
+        """Runs a replica once, until it ends, and says how it did."""
+        image, process = self._images[replica.process.name], replica.process
+        replica.port = self._free_port() if process.port else None
         async with _pipe() as (reader, writer):
             try:
                 running = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-I", "-S", "-c", _START, str(os.getpid())),
                     *image.start_words(process),
                     cwd=image.folder,
-                    env=self._environment(copy, image),
+                    env=self._environment(replica, image),
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=writer,
                     stderr=writer,
@@ -257,14 +259,14 @@ class Supervisor:
                 )
             finally:
                 os.close(writer)
-            self._running[copy], copy.pid = running, running.pid
-            probing = asyncio.create_task(self._probe(copy))
-            following = asyncio.create_task(self._follow(copy, reader))
+            self._running[replica], replica.pid = running, running.pid
+            probing = asyncio.create_task(self._probe(replica))
+            following = asyncio.create_task(self._follow(replica, reader))
             try:
                 await running.wait()
             finally:
-                copy.healthy, copy.pid = False, None
-                del self._running[copy]
+                replica.healthy, replica.pid = False, None
+                del self._running[replica]
                 probing.cancel()
                 # As with a container, what the process has started goes with it.
                 with suppress(ProcessLookupError):
@@ -278,16 +280,16 @@ class Supervisor:
         return f"ended with status {status}"
 
     def _free_port(self) -> int:
-        taken = {copy.port for copy in self.copies}
+        taken = {replica.port for replica in self.replicas}
         while True:
             with socket.create_server(("127.0.0.1", 0)) as listener:
                 port = int(listener.getsockname()[1])
             if port not in taken:
                 return port
 
-    def _environment(self, copy: Copy, image: Image) -> dict[str, str]:
+    def _environment(self, replica: Replica, image: Image) -> dict[str, str]:
         """What is deployed, but for what a laptop has elsewhere."""
-        process = copy.process
+        process = replica.process
         outer = {name: os.environ[name] for name in _OUTER if name in os.environ}
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
         own = {"HOME": str(image.root), "PYTHONPATH": str(image.folder)}
@@ -296,7 +298,7 @@ class Supervisor:
             name: _moved(value, folders)
             for name, value in {**image.environment, **process.environment}.items()
         }
-        port = {"PORT": str(copy.port)} if copy.port else {}
+        port = {"PORT": str(replica.port)} if replica.port else {}
         return {**outer, **own, **told, **self._platform(process), **port, "PATH": programs}
 
     def _folder(self, place: str) -> Path:
@@ -304,45 +306,45 @@ class Supervisor:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def _log(self, copy: Copy) -> Path:
-        return self._logs / f"{copy.process.name.replace('/', '.')}.log"
+    def _log(self, replica: Replica) -> Path:
+        return self._logs / f"{replica.process.name.replace('/', '.')}.log"
 
-    async def _follow(self, copy: Copy, reader: asyncio.StreamReader) -> None:
+    async def _follow(self, replica: Replica, reader: asyncio.StreamReader) -> None:
         """Tells a process's lines, and the last one even if it has no end."""
         rest = b""
         while chunk := await reader.read(LONGEST_LINE_BYTES):
             *lines, rest = (rest + chunk).split(b"\n")
             if len(rest) > LONGEST_LINE_BYTES:
                 lines, rest = [*lines, rest[:LONGEST_LINE_BYTES]], rest[LONGEST_LINE_BYTES:]
-            self._tell(copy, *(part for line in lines for part in _parts(line)))
+            self._tell(replica, *(part for line in lines for part in _parts(line)))
         if rest:
-            self._tell(copy, *_parts(rest))
+            self._tell(replica, *_parts(rest))
 
-    def _tell(self, copy: Copy, *lines: str) -> None:
-        copy.lines.extend(lines)
-        with self._log(copy).open("a") as log:
+    def _tell(self, replica: Replica, *lines: str) -> None:
+        replica.lines.extend(lines)
+        with self._log(replica).open("a") as log:
             log.writelines(f"{line}\n" for line in lines)
         for line in lines:
-            self._on_line(copy, line)
+            self._on_line(replica, line)
 
-    async def _probe(self, copy: Copy) -> None:
-        """Asks a copy for its health, often until it is well, then now and again."""
+    async def _probe(self, replica: Replica) -> None:
+        """Asks a replica for its health, often until it is well, then now and again."""
         failures = 0
         while not self._ending:
-            well = await _is_well(self._client, copy)
+            well = await _is_well(self._client, replica)
             failures = 0 if well else failures + 1
             if well or failures >= _PROBE_FAILURES:
-                copy.healthy = well and not self._ending
-            await asyncio.sleep(_PROBE_AGAIN_SECONDS if copy.healthy else _PROBE_SECONDS)
+                replica.healthy = well and not self._ending
+            await asyncio.sleep(_PROBE_AGAIN_SECONDS if replica.healthy else _PROBE_SECONDS)
 
-    async def _end(self, copy: Copy, running: asyncio.subprocess.Process) -> None:
-        """Ends a copy as its platform would; it may have ended by itself just now."""
-        copy.healthy = False
+    async def _end(self, replica: Replica, running: asyncio.subprocess.Process) -> None:
+        """Ends a replica as its platform would; it may have ended by itself just now."""
+        replica.healthy = False
         try:
             with suppress(ProcessLookupError):
-                running.send_signal(self._images[copy.process.name].stop_signal)
+                running.send_signal(self._images[replica.process.name].stop_signal)
             with suppress(TimeoutError):
-                async with asyncio.timeout(copy.process.stop_seconds):
+                async with asyncio.timeout(replica.process.stop_seconds):
                     await running.wait()
         finally:
             if running.returncode is None:
@@ -376,19 +378,19 @@ def _parts(line: bytes) -> Iterator[str]:
         yield line[start : start + LONGEST_LINE_BYTES].decode(errors="replace")
 
 
-def _url(copy: Copy) -> str:
-    """Where a copy answers; it is told the port by `PORT`."""
-    return f"http://127.0.0.1:{copy.port}"
+def _url(replica: Replica) -> str:
+    """Where a replica answers; it is told the port by `PORT`."""
+    return f"http://127.0.0.1:{replica.port}"
 
 
-async def _is_well(client: httpx2.AsyncClient, copy: Copy) -> bool:
-    if copy.port is None:
+async def _is_well(client: httpx2.AsyncClient, replica: Replica) -> bool:
+    if replica.port is None:
         return True
-    if copy.process.health_path is None:
-        return await _listens(copy.port)
+    if replica.process.health_path is None:
+        return await _listens(replica.port)
     try:
         # The body is left unread, as the platforms leave it: it may be of any kind and length.
-        async with client.stream("GET", f"{_url(copy)}{copy.process.health_path}") as answer:
+        async with client.stream("GET", f"{_url(replica)}{replica.process.health_path}") as answer:
             return answer.is_success
     except httpx2.TransportError:
         return False

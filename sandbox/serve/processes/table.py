@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sandbox.serve.processes.supervisor import Copy, Supervisor
+from sandbox.serve.processes.supervisor import Replica, Supervisor
 
 _REFRESH_SECONDS = 0.5
 _MIB = 1024 * 1024
@@ -37,9 +37,9 @@ class View:
         self._console, self._follow = console, follow
         self._colours: dict[str, str] = {}
 
-    def line(self, copy: Copy, line: str) -> None:
+    def line(self, replica: Replica, line: str) -> None:
         """Shows a line of a log, if it is followed."""
-        name = copy.process.name
+        name = replica.process.name
         if self._follow is None or (self._follow and name not in self._follow):
             return
         colour = self._colours.setdefault(name, _COLOURS[len(self._colours) % len(_COLOURS)])
@@ -82,8 +82,8 @@ def live(follow: Sequence[str] | None) -> View:
 def states(supervisor: Supervisor) -> Mapping[str, str]:
     """How each workload is, by its name: `1 of 2 healthy, restarts: 3`."""
     return {
-        name: f"{_health(copies)} healthy, restarts: {sum(one.restarts for one in copies)}"
-        for name, copies in _workloads(supervisor)
+        name: f"{_health(replicas)} healthy, restarts: {sum(one.restarts for one in replicas)}"
+        for name, replicas in _workloads(supervisor)
     }
 
 
@@ -99,16 +99,16 @@ def table(supervisor: Supervisor, entry: str) -> Table:
         number = heading in ("restarts", "MiB")
         shown.add_column(heading, no_wrap=True, justify="right" if number else "left")
     shown.add_column("last line", no_wrap=True, overflow="ellipsis", ratio=1)
-    resident = _resident_bytes({copy.pid for copy in supervisor.copies})
-    for name, copies in _workloads(supervisor):
+    resident = _resident_bytes({replica.pid for replica in supervisor.replicas})
+    for name, replicas in _workloads(supervisor):
         pids = supervisor.pids(name)
-        well = all(copy.healthy for copy in copies)
-        last = next((copy.lines[-1] for copy in copies if copy.lines), "")
+        well = all(replica.healthy for replica in replicas)
+        last = next((replica.lines[-1] for replica in replicas if replica.lines), "")
         shown.add_row(
             name,
-            copies[0].process.kind,
-            Text(_health(copies), "green" if well else "red"),
-            str(sum(copy.restarts for copy in copies)),
+            replicas[0].process.kind,
+            Text(_health(replicas), "green" if well else "red"),
+            str(sum(replica.restarts for replica in replicas)),
             " ".join(map(str, pids)),
             f"{sum(resident.get(pid, 0) for pid in pids) / _MIB:.0f}" if pids else "",
             Text(_short(last)),
@@ -116,13 +116,13 @@ def table(supervisor: Supervisor, entry: str) -> Table:
     return shown
 
 
-def _workloads(supervisor: Supervisor) -> Iterator[tuple[str, list[Copy]]]:
-    for name in dict.fromkeys(copy.process.name for copy in supervisor.copies):
-        yield name, [copy for copy in supervisor.copies if copy.process.name == name]
+def _workloads(supervisor: Supervisor) -> Iterator[tuple[str, list[Replica]]]:
+    for name in dict.fromkeys(replica.process.name for replica in supervisor.replicas):
+        yield name, [replica for replica in supervisor.replicas if replica.process.name == name]
 
 
-def _health(copies: Sequence[Copy]) -> str:
-    return f"{sum(copy.healthy for copy in copies)} of {len(copies)}"
+def _health(replicas: Sequence[Replica]) -> str:
+    return f"{sum(replica.healthy for replica in replicas)} of {len(replicas)}"
 
 
 def _short(line: str) -> str:

@@ -92,7 +92,7 @@ def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
     Args:
         selector: The selector; an empty one selects everything.
-        labels: The labels of the thing.
+        labels: The labels of the object.
 
     Returns:
         Whether all of its requirements are met.

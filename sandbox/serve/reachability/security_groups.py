@@ -72,8 +72,8 @@ def read(cloud: Cloud) -> Groups:
         All of them.
     """
     names = {
-        thing.id: str(thing.properties.get("name"))
-        for thing in cloud.list("aws", "aws:ec2/securityGroup:SecurityGroup")
+        stored.id: str(stored.properties.get("name"))
+        for stored in cloud.list("aws", "aws:ec2/securityGroup:SecurityGroup")
     }
     return Groups(rules=tuple(_rules(cloud)), names=names)
 
@@ -147,8 +147,8 @@ def _lets(rules: Sequence[_Rule], direction: str, own: End, other: End, port: in
 def _rules(cloud: Cloud) -> Iterator[_Rule]:
     lists = _prefix_lists(cloud)
     for direction, type_ in _OWN_RULES.items():
-        for thing in cloud.list("aws", type_):
-            rule = thing.properties
+        for stored in cloud.list("aws", type_):
+            rule = stored.properties
             yield from _rule(
                 str(rule.get("securityGroupId")),
                 direction,
@@ -156,17 +156,19 @@ def _rules(cloud: Cloud) -> Iterator[_Rule]:
                 groups=[rule.get("referencedSecurityGroupId")],
                 blocks=[rule.get("cidrIpv4"), *lists.get(str(rule.get("prefixListId")), ())],
             )
-    for thing in cloud.list("aws", "aws:ec2/securityGroup:SecurityGroup"):
+    for stored in cloud.list("aws", "aws:ec2/securityGroup:SecurityGroup"):
         for direction in (INGRESS, EGRESS):
-            for rule in parts(thing.properties, direction):
-                yield from _older_rule(thing.id, direction, rule, rule.get("securityGroups"), lists)
-    for thing in cloud.list("aws", "aws:ec2/securityGroupRule:SecurityGroupRule"):
-        rule = thing.properties
+            for rule in parts(stored.properties, direction):
+                yield from _older_rule(
+                    stored.id, direction, rule, rule.get("securityGroups"), lists
+                )
+    for stored in cloud.list("aws", "aws:ec2/securityGroupRule:SecurityGroupRule"):
+        rule = stored.properties
         group, direction = str(rule.get("securityGroupId")), str(rule.get("type"))
         yield from _older_rule(group, direction, rule, [rule.get("sourceSecurityGroupId")], lists)
-    for thing in cloud.list("aws", EKS_CLUSTER):
+    for stored in cloud.list("aws", EKS_CLUSTER):
         # EKS makes this group, with these rules.
-        group = part(thing.properties, "vpcConfig").get("clusterSecurityGroupId")
+        group = part(stored.properties, "vpcConfig").get("clusterSecurityGroupId")
         if group:
             everything = {"protocol": _ALL}
             yield from _rule(group, INGRESS, everything, groups=[group], blocks=[])
@@ -216,8 +218,8 @@ def _rule(
 def _prefix_lists(cloud: Cloud) -> dict[str, list[str]]:
     """The blocks of the account's own prefix lists, by id; those of AWS hold no workload."""
     return {
-        thing.id: [str(entry.get("cidr")) for entry in parts(thing.properties, "entries")]
-        for thing in cloud.list("aws", "aws:ec2/managedPrefixList:ManagedPrefixList")
+        stored.id: [str(entry.get("cidr")) for entry in parts(stored.properties, "entries")]
+        for stored in cloud.list("aws", "aws:ec2/managedPrefixList:ManagedPrefixList")
     }
 
 

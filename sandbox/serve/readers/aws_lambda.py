@@ -14,7 +14,7 @@ from sandbox.cloud.store import Cloud
 from sandbox.iam import evaluate
 from sandbox.iam.evaluate import Context
 from sandbox.iam.policies import arn_like
-from sandbox.serve.plan import GATEWAY, OPERATOR, Deployed, DeployedError, Process
+from sandbox.serve.fleet import GATEWAY, OPERATOR, DeployedError, Fleet, Process
 from sandbox.serve.reachability import security_groups
 from sandbox.serve.reachability.security_groups import End
 from sandbox.serve.readers import mounts
@@ -70,7 +70,7 @@ class Function:
     environment: Mapping[str, str]
 
 
-def read(cloud: Cloud) -> Deployed:
+def read(cloud: Cloud) -> Fleet:
     """What Lambda runs.
 
     Workloads reach one another through the APIs alone: no name leads to a function. To the gateway
@@ -116,7 +116,7 @@ def read(cloud: Cloud) -> Deployed:
             and evaluate.allows(cloud, function.role_arn, action, resource, context)
         )
 
-    return Deployed(
+    return Fleet(
         target="lambda",
         region=next(iter(made)).split(":")[3],
         entry=entry(cloud),
@@ -148,8 +148,8 @@ def functions(cloud: Cloud) -> Mapping[str, Function]:
         for one in cloud.list("aws", _ALIAS)
         if one.properties.get("name") == LIVE
     }
-    for thing in cloud.list("aws", FUNCTION):
-        made = thing.properties
+    for stored in cloud.list("aws", FUNCTION):
+        made = stored.properties
         name = str(made.get("name"))
         alias = aliases.get(name) or aliases.get(str(made.get("arn")))
         if alias is None or made.get("packageType") != "Image":
@@ -212,8 +212,8 @@ def entry(cloud: Cloud) -> str:
     if len(found) != 1:
         names = ", ".join(str(one.properties.get("name")) for one in found) or "none"
         raise DeployedError(
-            f"the cloud has {len(found)} REST APIs that are a gateway ({names}), and one is the "
-            "way in: bring one stack up, and destroy the others of this sandbox"
+            f"the cloud has {len(found)} REST APIs that are a gateway ({names}); there must be "
+            "exactly one: bring one stack up, and destroy the others of this sandbox"
         )
     (api,) = found
     for mapping in (one.properties for one in cloud.list("aws", _MAPPING)):
@@ -284,7 +284,7 @@ def _process(cloud: Cloud, function: Function, made: Mapping[str, Any]) -> Proce
         health_seconds=INIT_SECONDS + function.timeout_seconds,
         # Lambda ends no environment in which an invocation is under way.
         stop_seconds=function.timeout_seconds,
-        copies=1,
+        replicas=1,
         kind="function",
     )
 
@@ -374,8 +374,8 @@ def _files(cloud: Cloud, function: Function, made: Mapping[str, Any]) -> dict[st
 
 def _admissions(cloud: Cloud, function: Function) -> Iterable[str | None]:
     """The places from which API Gateway may invoke the alias; None for all."""
-    for thing in cloud.list("aws", _PERMISSION):
-        made = thing.properties
+    for stored in cloud.list("aws", _PERMISSION):
+        made = stored.properties
         if (
             str(made.get("function")) in (function.name, function.alias_arn.rpartition(":")[0])
             and made.get("qualifier") == LIVE

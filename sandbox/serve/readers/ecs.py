@@ -14,8 +14,8 @@ from sandbox.cloud.store import Cloud
 from sandbox.iam import evaluate
 from sandbox.iam.evaluate import Context
 from sandbox.serve.aws_apis import secrets
+from sandbox.serve.fleet import GATEWAY, LOOPBACK, OPERATOR, DeployedError, Fleet, Process
 from sandbox.serve.load_balancer import entries
-from sandbox.serve.plan import GATEWAY, LOOPBACK, OPERATOR, Deployed, DeployedError, Process
 from sandbox.serve.reachability import security_groups
 from sandbox.serve.reachability.security_groups import End
 from sandbox.serve.readers import mounts
@@ -56,7 +56,7 @@ class _Task:
     host: str | None
 
 
-def read(cloud: Cloud) -> Deployed:
+def read(cloud: Cloud) -> Fleet:
     """What ECS runs.
 
     Args:
@@ -107,7 +107,7 @@ def read(cloud: Cloud) -> Deployed:
             and evaluate.allows(cloud, role_arn, action, resource, context)
         )
 
-    return Deployed(
+    return Fleet(
         target="ecs",
         region=str(services[0]["arn"]).split(":")[3],
         entry=entry.url,
@@ -156,8 +156,8 @@ def _task(cloud: Cloud, service: Mapping[str, Any]) -> _Task:
 
 def _definition(cloud: Cloud, service: Mapping[str, Any]) -> Mapping[str, Any]:
     wanted = str(service.get("taskDefinition"))
-    for thing in cloud.list("aws", _DEFINITION):
-        known = thing.properties
+    for stored in cloud.list("aws", _DEFINITION):
+        known = stored.properties
         revision = f"{known.get('family')}:{known.get('revision')}"
         if wanted in (known.get("arn"), revision, known.get("family")):
             return known
@@ -174,7 +174,7 @@ def _containers(definition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _own(service: Mapping[str, Any], containers: Sequence[Mapping[str, Any]]) -> str:
-    """The container that a task is there for: the one with the way in, else the first."""
+    """The main container: the one that the load balancer targets, else the first."""
     routed = [str(one.get("containerName")) for one in parts(service, "loadBalancers")]
     open_ = [str(one["name"]) for one in containers if one.get("portMappings")]
     return next(iter((*routed, *open_, *(str(one["name"]) for one in containers))))
@@ -205,7 +205,7 @@ def _process(
         health_path=health if port else None,
         health_seconds=float(check.get("startPeriod") or _START_SECONDS),
         stop_seconds=float(container.get("stopTimeout") or _STOP_SECONDS),
-        copies=_copies(cloud, service),
+        replicas=_replicas(cloud, service),
         named_by_health=_named_by_health(_registry(cloud, service), check),
         kind="task",
     )
@@ -222,15 +222,15 @@ def _port(container: Mapping[str, Any], environment: Mapping[str, str]) -> int |
     return int(mapped[0] or 0) if mapped else int(told) if told.isdecimal() else None
 
 
-def _copies(cloud: Cloud, service: Mapping[str, Any]) -> int:
+def _replicas(cloud: Cloud, service: Mapping[str, Any]) -> int:
     """The desired count, which autoscaling brings between its bounds; none after a failure."""
     if FAILED in service:
         return 0
     cluster = str(service.get("cluster")).rpartition("/")[2]
     resource = f"service/{cluster}/{service.get('name')}"
     desired = int(service.get("desiredCount") or 0)
-    for thing in cloud.list("aws", _SCALED):
-        bounds = thing.properties
+    for stored in cloud.list("aws", _SCALED):
+        bounds = stored.properties
         if bounds.get("resourceId") == resource:
             return min(max(desired, int(bounds["minCapacity"])), int(bounds["maxCapacity"]))
     return desired

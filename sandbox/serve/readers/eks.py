@@ -17,8 +17,8 @@ from sandbox.iam.evaluate import Context
 from sandbox.providers.kubernetes.clusters import EKS_CLUSTER, PACKAGE, Cluster
 from sandbox.providers.kubernetes.place import Place
 from sandbox.providers.kubernetes.references import account_of
+from sandbox.serve.fleet import GATEWAY, LOOPBACK, OPERATOR, DeployedError, Fleet, Process
 from sandbox.serve.load_balancer import entries
-from sandbox.serve.plan import GATEWAY, LOOPBACK, OPERATOR, Deployed, DeployedError, Process
 from sandbox.serve.reachability import meshes, network_policies, security_groups
 from sandbox.serve.reachability.network_policies import NAMESPACE_LABEL, Peer
 from sandbox.serve.reachability.security_groups import End
@@ -61,7 +61,7 @@ class _Workload:
     principal: str
 
 
-def read(cloud: Cloud) -> Deployed:
+def read(cloud: Cloud) -> Fleet:
     """What EKS runs.
 
     Args:
@@ -132,7 +132,7 @@ def read(cloud: Cloud) -> Deployed:
             and iam.allows(cloud, who.role_arn, action, resource, {**who.tags, **(context or {})})
         )
 
-    return Deployed(
+    return Fleet(
         target="eks",
         region=str(eks["arn"]).split(":")[3],
         entry=entry.url,
@@ -205,11 +205,13 @@ def _workload(
         },
     )
     end = End(name=name, groups=node.groups, subnets=node.subnets)
-    copies = _copies(cloud, cluster, deployment)
+    replicas = _replicas(cloud, cluster, deployment)
     return _Workload(
         peer=peer,
         processes=tuple(
-            _process(place, name if index == 0 else f"{name}/{one['name']}", pod, one, end, copies)
+            _process(
+                place, name if index == 0 else f"{name}/{one['name']}", pod, one, end, replicas
+            )
             for index, one in enumerate(containers)
         ),
         identity=pods.identity(cloud, cluster.eks_name, namespace, account),
@@ -223,7 +225,7 @@ def _process(
     pod: Mapping[str, Any],
     container: Mapping[str, Any],
     end: End,
-    copies: int,
+    replicas: int,
 ) -> Process:
     try:
         environment = pods.environment(place, pod, container)
@@ -248,7 +250,7 @@ def _process(
         health_seconds=_start_seconds(startup),
         # What is slept before SIGTERM is part of the grace period.
         stop_seconds=float(max(int(grace) - int(waits), 0)),
-        copies=copies,
+        replicas=replicas,
         kind="pod",
     )
 
@@ -268,16 +270,16 @@ def _start_seconds(probe: Mapping[str, Any]) -> float:
     )
 
 
-def _copies(cloud: Cloud, cluster: Cluster, deployment: Mapping[str, Any]) -> int:
+def _replicas(cloud: Cloud, cluster: Cluster, deployment: Mapping[str, Any]) -> int:
     """The replicas, which an autoscaler brings between its bounds unless they are none."""
     replicas = int(part(deployment, "spec").get("replicas", 1))
-    for thing in cloud.list(cluster.owner, _SCALER):
-        spec = part(thing.properties, "spec")
+    for stored in cloud.list(cluster.owner, _SCALER):
+        spec = part(stored.properties, "spec")
         target = part(spec, "scaleTargetRef")
         if (
             replicas
             and (target.get("kind"), target.get("name")) == ("Deployment", _name(deployment))
-            and _namespace(thing.properties) == _namespace(deployment)
+            and _namespace(stored.properties) == _namespace(deployment)
         ):
             return min(max(replicas, int(spec.get("minReplicas", 1))), int(spec["maxReplicas"]))
     return replicas
@@ -309,8 +311,8 @@ def _has_policies(cloud: Cloud, cluster: Cluster) -> bool:
         switch = part(config.properties if config else {}, "data")
         if switch.get("enable-network-policy-controller") == "true":
             return True
-    for thing in cloud.list("aws", _ADDON):
-        addon = thing.properties
+    for stored in cloud.list("aws", _ADDON):
+        addon = stored.properties
         if (addon.get("clusterName"), addon.get("addonName")) == (cluster.eks_name, "vpc-cni"):
             values = json.loads(str(addon.get("configurationValues") or "{}"))
             return str(part({"values": values}, "values").get("enableNetworkPolicy")) == "true"

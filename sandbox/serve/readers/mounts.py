@@ -9,7 +9,7 @@ from posixpath import join
 
 from sandbox.cloud.store import Cloud
 from sandbox.iam import evaluate
-from sandbox.serve.plan import DeployedError
+from sandbox.serve.fleet import DeployedError
 from sandbox.serve.reachability import security_groups
 from sandbox.serve.reachability.security_groups import End
 from sandbox.values.tree import part
@@ -89,10 +89,10 @@ def _may_mount(
 def _mount_targets(cloud: Cloud, file_system_id: str) -> Sequence[End]:
     return [
         End(
-            name=f"the mount target {thing.id}",
-            groups=tuple(thing.properties.get("securityGroups") or ()),
-            subnets=security_groups.subnets(cloud, [str(thing.properties.get("subnetId"))]),
+            name=f"the mount target {stored.id}",
+            groups=tuple(stored.properties.get("securityGroups") or ()),
+            subnets=security_groups.subnets(cloud, [str(stored.properties.get("subnetId"))]),
         )
-        for thing in cloud.list("aws", "aws:efs/mountTarget:MountTarget")
-        if thing.properties.get("fileSystemId") == file_system_id
+        for stored in cloud.list("aws", "aws:efs/mountTarget:MountTarget")
+        if stored.properties.get("fileSystemId") == file_system_id
     ]

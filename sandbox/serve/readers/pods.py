@@ -14,12 +14,12 @@ import yaml
 
 from sandbox.cloud.store import Cloud
 from sandbox.iam import evaluate
-from sandbox.providers.kubernetes import vault
+from sandbox.providers.kubernetes import secrets_store
 from sandbox.providers.kubernetes.place import Place
 from sandbox.providers.kubernetes.references import CLAIM, VOLUME, account_of
 from sandbox.serve.aws_apis.secrets import member
 from sandbox.serve.aws_apis.secrets import read as read_secret
-from sandbox.serve.plan import DeployedError
+from sandbox.serve.fleet import DeployedError
 from sandbox.serve.reachability.security_groups import End
 from sandbox.serve.readers import mounts
 from sandbox.values.tree import part, parts
@@ -63,9 +63,9 @@ def identity(cloud: Cloud, cluster: str, namespace: str, account: str) -> Identi
         "kubernetes-namespace": namespace,
         "kubernetes-service-account": account,
     }
-    for thing in cloud.list("aws", _ASSOCIATION):
-        if wanted.items() <= dict(thing.properties).items():
-            role_arn = str(thing.properties["roleArn"])
+    for stored in cloud.list("aws", _ASSOCIATION):
+        if wanted.items() <= dict(stored.properties).items():
+            role_arn = str(stored.properties["roleArn"])
             request = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
             if not all(
                 evaluate.trusts(cloud, role_arn, _PODS, action, request)
@@ -184,16 +184,16 @@ def _claimed(place: Place, claim: str, end: End) -> str:
 def _secrets(place: Place, pod: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """Keys and values of the Secrets of a namespace, and of those that a pod's volumes bring."""
     found: dict[str, dict[str, str]] = {}
-    for thing in place.objects("core/v1:Secret"):
+    for stored in place.objects("core/v1:Secret"):
         data = {
             key: base64.b64decode(str(value)).decode()
-            for key, value in part(thing.properties, "data").items()
+            for key, value in part(stored.properties, "data").items()
         }
-        text = {key: str(value) for key, value in part(thing.properties, "stringData").items()}
-        found[thing.properties["metadata"]["name"]] = data | text
+        text = {key: str(value) for key, value in part(stored.properties, "stringData").items()}
+        found[stored.properties["metadata"]["name"]] = data | text
     for volume in parts(pod, "volumes"):
         inline = part(volume, "csi")
-        if inline.get("driver") == vault.DRIVER:
+        if inline.get("driver") == secrets_store.DRIVER:
             name = str(part(inline, "volumeAttributes").get("secretProviderClass"))
             found |= _synced(place, name, account_of(pod) or "default")
     return found

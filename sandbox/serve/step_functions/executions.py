@@ -18,7 +18,7 @@ from typing import Any, cast
 from sandbox.cloud.store import Cloud
 from sandbox.iam import evaluate
 from sandbox.serve.bedrock import models, planner
-from sandbox.serve.bedrock.converse_requests import fault, shapes
+from sandbox.serve.bedrock.converse_requests import error, shapes
 from sandbox.serve.functions.runtime_api import FunctionError, Runtime
 from sandbox.serve.readers.aws_lambda import Function
 from sandbox.serve.step_functions import interpreter
@@ -187,7 +187,7 @@ class StateMachines:
         try:
             await interpreter.run(definition, given, tasks, execution=execution)
         except Exception as error:
-            # A fault of the sandbox must not look like an execution that goes on for ever.
+            # An error of the sandbox must not look like an execution that goes on for ever.
             _log.exception("an execution of %s cannot be played", made.get("name"))
             execution.status, execution.error = "FAILED", "States.Runtime"
             execution.cause = f"the sandbox cannot play it: {error!r}"
@@ -223,7 +223,7 @@ class StateMachines:
                 "BedrockRuntime.AccessDeniedException",
                 invoked.context,
             )
-        reason = models.fault(region, name) or fault("Converse", name, request)
+        reason = models.error(region, name) or error("Converse", name, request)
         if reason:
             raise StateError("BedrockRuntime.ValidationException", reason)
         return sdk_names(planner.converse(request), told)

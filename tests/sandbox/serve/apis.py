@@ -10,10 +10,10 @@ from typing import Any
 
 import uvicorn
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.serve.api_gateway import rest_api
+from sandbox.serve.fleet import OPERATOR, Application, Fleet
 from sandbox.serve.functions.runtime_api import FunctionError, Runtime
-from sandbox.serve.plan import OPERATOR, Application, Deployed
 from sandbox.serve.readers import aws_lambda
 from sandbox.serve.readers.aws_lambda import Function
 from tests.sandbox.clusters import put
@@ -186,7 +186,7 @@ def mocked(status: int) -> dict[str, Any]:
 
 def put_at(cloud: Cloud, type_: str, id_: str, created: float, **properties: Any) -> None:
     """Puts a resource that was made at a time."""
-    thing = Thing(
+    stored = StoredResource(
         provider="aws",
         type=f"aws:{type_}",
         id=id_,
@@ -194,7 +194,7 @@ def put_at(cloud: Cloud, type_: str, id_: str, created: float, **properties: Any
         properties=properties,
         created=created,
     )
-    cloud.put(thing)
+    cloud.put(stored)
 
 
 def add_server(cloud: Cloud, name: str = "clock", **method: Any) -> None:
@@ -308,7 +308,7 @@ async def workload(behaviour: Behaviour = fine) -> AsyncGenerator[tuple[Running,
 def applications(
     cloud: Cloud, workloads: Running, functions: Runtime | None = None
 ) -> Mapping[str, Application]:
-    deployed: Deployed = aws_lambda.read(cloud)
+    deployed: Fleet = aws_lambda.read(cloud)
     return rest_api.application(cloud, deployed, workloads, functions or Functions())
 
 

@@ -1,4 +1,4 @@
-"""Small clouds for the readers: a network, a way in, roles, secrets and files."""
+"""Small clouds for the readers: a network, a load balancer, roles, secrets and files."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -6,7 +6,7 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.serve.plan import Application, Deployed
+from sandbox.serve.fleet import Application, Fleet
 
 
 def resolve_nothing(source: str, host: str, port: int) -> str | None:
@@ -21,7 +21,7 @@ def allow_all(source: str, action: str, resource: str, context: object = None, /
     return True
 
 
-def fleet(**changes: Any) -> Deployed:
+def fleet(**changes: Any) -> Fleet:
     """What is deployed, if nothing is."""
     values: dict[str, Any] = {
         "target": "ecs",
@@ -32,7 +32,7 @@ def fleet(**changes: Any) -> Deployed:
         "refusal": refuse_nothing,
         "allows": allow_all,
     }
-    return Deployed(**(values | changes))
+    return Fleet(**(values | changes))
 
 
 @dataclass(frozen=True, kw_only=True)

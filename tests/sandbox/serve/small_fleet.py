@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.serve import main
-from sandbox.serve.http.forwarding import answer, forward
-from sandbox.serve.plan import (
+from sandbox.serve.fleet import (
     Application,
-    Deployed,
+    Fleet,
     Process,
     Receive,
     Scope,
@@ -23,6 +22,7 @@ from sandbox.serve.plan import (
     Workloads,
     source,
 )
+from sandbox.serve.http.forwarding import answer, forward
 from sandbox.serve.processes.images import Image
 from tests.sandbox.serve.fleets import fleet
 
@@ -38,7 +38,7 @@ def made_cloud(folder: Path) -> Cloud:
         "agents": {"assistant": "/agents/assistant"},
     }
     cloud.put(
-        Thing(
+        StoredResource(
             provider="aws",
             type="aws:ssm/parameter:Parameter",
             id="/fleet/dev/discovery",
@@ -73,7 +73,7 @@ def run(folder: Path, args: list[str]) -> int:
     )
     deployed = fleet(processes=processes)
 
-    def read(_cloud: Cloud) -> Deployed:
+    def read(_cloud: Cloud) -> Fleet:
         return deployed
 
     def lay_out(_cloud: Cloud, process: Process, _home: Path) -> Image:
@@ -86,7 +86,7 @@ def run(folder: Path, args: list[str]) -> int:
         )
 
     def hosts(
-        _cloud: Cloud, _home: Path, _deployed: Deployed, workloads: Workloads, _runtime: object
+        _cloud: Cloud, _home: Path, _deployed: Fleet, workloads: Workloads, _runtime: object
     ) -> Mapping[str, Application]:
         async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["path"] == "/source":

@@ -20,8 +20,8 @@ from sandbox.cloud.store import Cloud
 from sandbox.serve.aws_apis import applications
 from sandbox.serve.bedrock import planner
 from sandbox.serve.bedrock.event_stream import encode
+from sandbox.serve.fleet import Application, Fleet, Receive, Scope, Send
 from sandbox.serve.http.proxy import serving
-from sandbox.serve.plan import Application, Deployed, Receive, Scope, Send
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.apis import ask
 from tests.sandbox.serve.deployed import ACCOUNT, REGION, SECRET, role, secret
@@ -65,7 +65,7 @@ def cloud(tmp_path: Path) -> Cloud:
     return cloud
 
 
-def allowing(*granted: tuple[str, str, str]) -> Deployed:
+def allowing(*granted: tuple[str, str, str]) -> Fleet:
     """A fleet whose roles allow this alone: who, action, ARN."""
 
     def allows(source: str, action: str, resource: str, context: object = None, /) -> bool:
@@ -114,7 +114,7 @@ def served(application: Application) -> Generator[str]:
 
 @contextmanager
 def client(
-    cloud: Cloud, service: str, deployed: Deployed = FOR_CLOCK, who: str = "clock"
+    cloud: Cloud, service: str, deployed: Fleet = FOR_CLOCK, who: str = "clock"
 ) -> Generator[Any]:
     """A client of the AWS SDK for one of the APIs."""
     host = {"secretsmanager": SECRETS, "bedrock-runtime": BEDROCK}[service]

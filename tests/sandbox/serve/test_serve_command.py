@@ -18,10 +18,10 @@ import pytest
 
 from sandbox import __main__ as command
 from sandbox import cli
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.home import ROOT
 from sandbox.serve import main
-from sandbox.serve.plan import Deployed, Process
+from sandbox.serve.fleet import Fleet, Process
 from tests.sandbox.serve.fleets import fleet
 
 SERVER = """
@@ -252,7 +252,7 @@ def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture
 
 
 def put(cloud: Cloud, type_: str) -> None:
-    cloud.put(Thing(provider="x", type=type_, id=type_, inputs={}, properties={}))
+    cloud.put(StoredResource(provider="x", type=type_, id=type_, inputs={}, properties={}))
 
 
 @pytest.fixture
@@ -330,7 +330,7 @@ def deploy(monkeypatch: pytest.MonkeyPatch, home: Path, **environment: str) -> N
     Cloud(home / "cloud.sqlite").close()
     clock = Process(name="clock", image="x", environment=environment, kind="task")
 
-    def read(_cloud: Cloud) -> Deployed:
+    def read(_cloud: Cloud) -> Fleet:
         return fleet(processes=(clock,))
 
     monkeypatch.setattr(main, "_deployed", read)

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox.cloud.fault_injection import FAILED
 from sandbox.cloud.store import Cloud
-from sandbox.serve.plan import GATEWAY, OPERATOR, DeployedError, Process
+from sandbox.serve.fleet import GATEWAY, OPERATOR, DeployedError, Process
 from sandbox.serve.readers import ecs
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.deployed import (
@@ -95,7 +95,7 @@ def test_a_container_of_which_little_is_said_is_what_ecs_makes_of_it(cloud: Clou
         health_path=None,
         health_seconds=60,
         stop_seconds=30,
-        copies=1,
+        replicas=1,
         kind="task",
     )
 
@@ -119,7 +119,7 @@ def test_a_container_is_run_as_its_definition_says(cloud: Cloud) -> None:
         health_path="/health",
         health_seconds=90,
         stop_seconds=65,
-        copies=1,
+        replicas=1,
         kind="task",
     )
 
@@ -134,9 +134,9 @@ def test_the_deployed_revision_is_the_one_that_runs(cloud: Cloud) -> None:
 
 
 def test_a_service_whose_deployment_failed_runs_nothing(cloud: Cloud) -> None:
-    assert _only(cloud).copies == 1
+    assert _only(cloud).replicas == 1
     cloud.edit("aws", f"aws:{SERVICE}", "clock-service", {FAILED: "no capacity"})
-    assert [one.copies for one in ecs.read(cloud).processes] == [0]
+    assert [one.replicas for one in ecs.read(cloud).processes] == [0]
 
 
 def test_a_definition_that_is_gone_is_said(cloud: Cloud) -> None:
@@ -154,8 +154,8 @@ def test_a_cloud_without_services_is_said(cloud: Cloud) -> None:
 def test_not_one_load_balancer_is_said(cloud: Cloud, count: int) -> None:
     _definition(cloud, "clock", _container("clock"))
     _service(cloud, "clock")
-    for thing in cloud.list("aws", "aws:lb/loadBalancer:LoadBalancer"):
-        cloud.delete("aws", thing.type, thing.id)
+    for stored in cloud.list("aws", "aws:lb/loadBalancer:LoadBalancer"):
+        cloud.delete("aws", stored.type, stored.id)
     for number in range(count):
         kind = "lb/loadBalancer:LoadBalancer"
         put(cloud, kind, str(number), name=f"lb{number}", loadBalancerType="application")
@@ -171,18 +171,18 @@ def test_two_services_with_one_workload_are_said(cloud: Cloud) -> None:
         ecs.read(cloud)
 
 
-@pytest.mark.parametrize(("desired", "copies"), [(0, 2), (1, 2), (3, 3), (4, 4), (5, 4)])
-def test_autoscaling_brings_the_copies_between_its_bounds(
-    cloud: Cloud, desired: int, copies: int
+@pytest.mark.parametrize(("desired", "replicas"), [(0, 2), (1, 2), (3, 3), (4, 4), (5, 4)])
+def test_autoscaling_brings_the_replicas_between_its_bounds(
+    cloud: Cloud, desired: int, replicas: int
 ) -> None:
     _definition(cloud, "clock", _container("clock"))
     _service(cloud, "clock", desiredCount=desired)
-    assert ecs.read(cloud).processes[0].copies == desired
+    assert ecs.read(cloud).processes[0].replicas == desired
     resource = "service/c/clock-service"
     kind = "appautoscaling/target:Target"
     put(cloud, kind, "1", resourceId="service/c/other", minCapacity=9, maxCapacity=9)
     put(cloud, kind, "2", resourceId=resource, minCapacity=2, maxCapacity=4)
-    assert ecs.read(cloud).processes[0].copies == copies
+    assert ecs.read(cloud).processes[0].replicas == replicas
 
 
 def _reading(cloud: Cloud, value_from: str, *statements: Mapping[str, Any], by: str = TASKS) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud.store import Cloud, Thing
-from sandbox.serve.plan import GATEWAY, OPERATOR, DeployedError, Process
+from sandbox.cloud.store import Cloud, StoredResource
+from sandbox.serve.fleet import GATEWAY, OPERATOR, DeployedError, Process
 from sandbox.serve.readers import eks
 from sandbox.serve.readers.pods import expanded
 from tests.sandbox.clusters import put
@@ -63,7 +63,7 @@ def _object(
     labels = more.pop("labels", {})
     metadata = {"name": name, "labels": labels} | ({"namespace": namespace} if namespace else {})
     cloud.put(
-        Thing(
+        StoredResource(
             provider=OWNER,
             type=f"kubernetes:{kind}",
             id=f"{namespace}/{name}" if namespace else name,
@@ -120,7 +120,7 @@ def test_a_container_of_which_little_is_said_is_what_kubernetes_makes_of_it(clou
         health_path=None,
         health_seconds=60,
         stop_seconds=30,
-        copies=1,
+        replicas=1,
         kind="pod",
     )
 
@@ -147,7 +147,7 @@ def test_a_container_is_run_as_its_pod_says(cloud: Cloud) -> None:
         health_path="/ready",
         health_seconds=60,
         stop_seconds=65,
-        copies=1,
+        replicas=1,
         kind="pod",
     )
 
@@ -203,20 +203,20 @@ def test_further_containers_of_a_pod_are_named_by_it(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
-    ("replicas", "copies"), [(None, 2), (0, 0), (1, 2), (2, 2), (4, 4), (5, 4)]
+    ("replicas", "expected"), [(None, 2), (0, 0), (1, 2), (2, 2), (4, 4), (5, 4)]
 )
 def test_an_autoscaler_brings_the_replicas_between_its_bounds(
-    cloud: Cloud, replicas: int | None, copies: int
+    cloud: Cloud, replicas: int | None, expected: int
 ) -> None:
     given: dict[str, Any] = {} if replicas is None else {"replicas": replicas}
     _deployment(cloud, "clock", _container("clock"), **given)
-    assert eks.read(cloud).processes[0].copies == (1 if replicas is None else replicas)
+    assert eks.read(cloud).processes[0].replicas == (1 if replicas is None else replicas)
     kind = "autoscaling/v2:HorizontalPodAutoscaler"
     for name, namespace, least in (("clock", "other", 9), ("other", "mcp", 9), ("clock", "mcp", 2)):
         target = {"kind": "Deployment", "name": name}
         spec = {"scaleTargetRef": target, "minReplicas": least, "maxReplicas": max(least, 4)}
         _object(cloud, kind, f"{name}", spec, namespace=namespace)
-    assert eks.read(cloud).processes[0].copies == copies
+    assert eks.read(cloud).processes[0].replicas == expected
 
 
 def test_a_cloud_without_deployments_is_said(cloud: Cloud) -> None:
@@ -693,11 +693,11 @@ def test_in_a_mesh_pods_meet_in_its_tunnel_and_the_gateway_at_the_port(fleet: Cl
     )
     for name, side, way in (("uses", "egress", "to"), ("used", "ingress", "from")):
         kind = f"kubernetes:{POLICY}"
-        thing = fleet.get(OWNER, kind, f"mcp/{name}")
-        assert thing is not None
-        rules = [*thing.properties["spec"][side]]
+        stored = fleet.get(OWNER, kind, f"mcp/{name}")
+        assert stored is not None
+        rules = [*stored.properties["spec"][side]]
         rules.append({way: rules[0][way], "ports": [{"port": 15008}]})
-        fleet.edit(OWNER, kind, f"mcp/{name}", {"spec": {**thing.properties["spec"], side: rules}})
+        fleet.edit(OWNER, kind, f"mcp/{name}", {"spec": {**stored.properties["spec"], side: rules}})
     deployed = eks.read(fleet)
     assert deployed.refusal("agent", "clock", 8080) is None
     assert deployed.refusal(GATEWAY, "clock", 8080) is None

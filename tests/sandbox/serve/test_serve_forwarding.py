@@ -14,9 +14,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Subprotocol
 
+from sandbox.serve.fleet import Application, Receive, Scope, Send
 from sandbox.serve.http.forwarding import answer, forward
 from sandbox.serve.http.proxy import serving
-from sandbox.serve.plan import Application, Receive, Scope, Send
 
 Client = Callable[[str], Awaitable[Any]]
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.home import ROOT
 from sandbox.providers.docker_build.provider import IMAGE, content_hash, context_hash
-from sandbox.serve.plan import DeployedError, Process
+from sandbox.serve.fleet import DeployedError, Process
 from sandbox.serve.processes.images import Image, lay_out
 
 REPOSITORY = "123456789012.dkr.ecr.us-east-1.amazonaws.com/clock"
@@ -47,7 +47,9 @@ def put(cloud: Cloud, built: dict[str, Any], content: str) -> None:
     digest = f"sha256:{content}"
     properties = {**built, "contextHash": context_hash(built), "digest": digest}
     cloud.put(
-        Thing(provider="docker-build", type=IMAGE, id=digest, inputs=built, properties=properties)
+        StoredResource(
+            provider="docker-build", type=IMAGE, id=digest, inputs=built, properties=properties
+        )
     )
 
 

@@ -15,10 +15,10 @@ import pytest
 from common.security import IssuerTokens
 from common.tokens import client_id, scope, verified_claims
 from sandbox.cloud.store import Cloud
+from sandbox.serve.fleet import DeployedError, Process
 from sandbox.serve.http.proxy import serving
-from sandbox.serve.http.router import nobody, router
+from sandbox.serve.http.router import router, unknown_host
 from sandbox.serve.issuers import Issuers
-from sandbox.serve.plan import DeployedError, Process
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.fleets import Answer, asked, fleet, request
 
@@ -73,7 +73,7 @@ def publishes(issuers: Issuers, url: str) -> Answer:
     """What is published at a URL, for somebody who asks its host."""
     _, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
-    app = router(issuers.applications(), nobody)
+    app = router(issuers.applications(), unknown_host)
     return asked(app, request(host, slash + path, scheme="https"))
 
 
@@ -359,7 +359,7 @@ def test_a_sandbox_has_a_key_of_its_own(home: Path, tmp_path: Path) -> None:
 
 
 def test_an_issuer_is_served_over_the_wire(home: Path, cloud: Cloud) -> None:
-    app = router(trusting(home, cloud, told()).applications(), nobody)
+    app = router(trusting(home, cloud, told()).applications(), unknown_host)
 
     async def run() -> bytes:
         async with serving(lambda _port: app) as port:

@@ -8,7 +8,7 @@ import pytest
 
 from sandbox.cloud.store import Cloud
 from sandbox.iam.policies import like
-from sandbox.serve.plan import GATEWAY, OPERATOR, DeployedError, Process
+from sandbox.serve.fleet import GATEWAY, OPERATOR, DeployedError, Process
 from sandbox.serve.readers import aws_lambda
 from sandbox.serve.readers.aws_lambda import admits, functions, invoked
 from tests.sandbox.clusters import put
@@ -58,7 +58,7 @@ def test_a_workload_is_a_function_with_its_port_health_and_deployed_variables(
 ) -> None:
     add_function(cloud, "clock")
     process = _process(cloud)
-    assert (process.kind, process.copies, process.port) == ("function", 1, 8080)
+    assert (process.kind, process.replicas, process.port) == ("function", 1, 8080)
     assert (process.image, process.entry_point, process.arguments) == (
         "registry/clock@sha256:1",
         None,

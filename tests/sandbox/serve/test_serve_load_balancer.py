@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
+from sandbox.serve.fleet import GATEWAY, Application, Fleet, Process
 from sandbox.serve.http.proxy import serving
 from sandbox.serve.issuers import Issuers
 from sandbox.serve.load_balancer import listeners
-from sandbox.serve.plan import GATEWAY, Application, Deployed, Process
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.apis import Running, Seen, workload
 from tests.sandbox.serve.deployed import BALANCER, DNS_NAME, target_group
@@ -113,7 +113,7 @@ def issuers_of(cloud: Cloud) -> Issuers:
 
 
 def played(
-    cloud: Cloud, workloads: Running | None = None, deployed: Deployed | None = None
+    cloud: Cloud, workloads: Running | None = None, deployed: Fleet | None = None
 ) -> Application:
     made = listeners.application(
         cloud, deployed or fleet(), workloads or Running(None), issuers_of(cloud)
@@ -149,7 +149,7 @@ async def process() -> AsyncGenerator[tuple[Running, Seen]]:
 
 
 async def reach(
-    cloud: Cloud, path: str = "/a", deployed: Deployed | None = None, **changes: Any
+    cloud: Cloud, path: str = "/a", deployed: Fleet | None = None, **changes: Any
 ) -> tuple[Answer, Seen]:
     """Asks with a process behind, and says what it saw."""
     async with process() as (running, seen):
@@ -486,11 +486,11 @@ def test_a_target_group_without_targets_is_503(cloud: Cloud) -> None:
     }
 
 
-def test_targets_of_which_no_copy_is_healthy_are_503(cloud: Cloud) -> None:
+def test_targets_of_which_no_replica_is_healthy_are_503(cloud: Cloud) -> None:
     run_by_ecs(cloud)
     listen(cloud, 80, FORWARD)
     answered = get(cloud)
-    assert (answered.status, answered.json) == (503, {"error": "no copy of clock is healthy"})
+    assert (answered.status, answered.json) == (503, {"error": "no replica of clock is healthy"})
 
 
 def test_what_the_network_does_not_let_through_is_504_and_says_why(cloud: Cloud) -> None:
@@ -540,14 +540,14 @@ def bind(cloud: Cloud, port: int | str, kind: str = "eks.amazonaws.com/v1") -> N
     for type_, spec in objects.items():
         metadata = {"name": "clock", "namespace": "teams"}
         properties = {"metadata": metadata, "spec": spec}
-        thing = Thing(
+        stored = StoredResource(
             provider=BOUND,
             type=f"kubernetes:{type_}",
             id="teams/clock",
             inputs=properties,
             properties=properties,
         )
-        cloud.put(thing)
+        cloud.put(stored)
 
 
 @pytest.mark.parametrize(

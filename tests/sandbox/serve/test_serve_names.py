@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from sandbox.serve.fleet import Receive, Scope, Send
 from sandbox.serve.http import workload_names
 from sandbox.serve.http.forwarding import answer
 from sandbox.serve.http.proxy import serving
-from sandbox.serve.plan import Receive, Scope, Send
 from tests.sandbox.serve.fleets import ask, asked, fleet, request
 
 
@@ -48,7 +48,7 @@ def called(given: str, asker: str, **urls: str) -> Any:
     return asked(names, request(given, state={"source": asker}))
 
 
-def test_a_name_leads_to_a_copy_of_its_workload() -> None:
+def test_a_name_leads_to_a_replica_of_its_workload() -> None:
     async def run() -> Any:
         async with serving(lambda _port: told) as port:
             names = workload_names.application(
@@ -69,14 +69,14 @@ def test_a_call_that_no_rule_lets_through_says_which_is_missing() -> None:
     assert answered.headers["x-sandbox-refused"] == reason.replace("→", "?")
 
 
-def test_a_workload_without_a_healthy_copy_is_unavailable() -> None:
+def test_a_workload_without_a_healthy_replica_is_unavailable() -> None:
     answered = called("notes.fleet.internal:8080", "assistant")
-    assert (answered.status, answered.json) == (503, {"error": "no copy of notes is healthy"})
+    assert (answered.status, answered.json) == (503, {"error": "no replica of notes is healthy"})
 
 
 def test_the_loopback_interface_is_that_of_who_asks() -> None:
     assert called("127.0.0.1:9000", "assistant").json == {
-        "error": "no copy of assistant/notes is healthy"
+        "error": "no replica of assistant/notes is healthy"
     }
     assert called("127.0.0.1:9000", "clock").status == 502
 

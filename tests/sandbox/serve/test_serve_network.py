@@ -105,7 +105,7 @@ def test_a_rule_is_for_its_protocol_alone(
     [
         ("0.0.0.0/0", True),
         ("10.0.0.0/16", True),
-        # One of two subnets is not enough: some copies would not get through.
+        # One of two subnets is not enough: some replicas would not get through.
         ("10.0.0.0/20", False),
         ("192.168.0.0/16", False),
         ("10.0.0.0/21", False),

@@ -10,7 +10,7 @@ import pytest
 from sandbox.cloud.store import Cloud
 from sandbox.iam.evaluate import allows, trusts
 from sandbox.serve.aws_apis import secrets
-from sandbox.serve.plan import DeployedError
+from sandbox.serve.fleet import DeployedError
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.deployed import (
     ACCOUNT,

@@ -16,13 +16,13 @@ import httpx2
 import psutil
 import pytest
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.home import ROOT
 from sandbox.providers.docker_build.provider import IMAGE, content_hash, context_hash
-from sandbox.serve.plan import DeployedError, Process
+from sandbox.serve.fleet import DeployedError, Process
 from sandbox.serve.processes import supervisor as processes
 from sandbox.serve.processes.images import Image, lay_out
-from sandbox.serve.processes.supervisor import Copy, Supervisor, back_off_seconds
+from sandbox.serve.processes.supervisor import Replica, Supervisor, back_off_seconds
 
 DEADLINE_SECONDS = 30
 HOST = "clock.fleet.internal:8080"
@@ -106,8 +106,8 @@ class Fleet:
             deployed, images, folder, lambda process: {"GIVEN": process.name}, self._heard
         )
 
-    def _heard(self, copy: Copy, line: str) -> None:
-        self.said.append((copy.process.name, line))
+    def _heard(self, replica: Replica, line: str) -> None:
+        self.said.append((replica.process.name, line))
 
     def lines(self, name: str) -> list[str]:
         return [line for who, line in self.said if who == name]
@@ -178,7 +178,7 @@ def test_a_process_has_its_deployed_environment_and_nothing_of_the_operators(
             environment={"OF_IMAGE": "image", "BOTH": "image"},
         ) as fleet:
             about = (await fleet.ask("clock", "/about")).json()
-            port = str(fleet.supervisor.copies[0].port)
+            port = str(fleet.supervisor.replicas[0].port)
             assert about["env"].pop("PORT") == port != "8080"
             return about["env"]
 
@@ -242,9 +242,9 @@ def test_files_outlive_the_processes(tmp_path: Path) -> None:
     assert place.read_text() == "kept"
 
 
-def test_copies_answer_in_turn_each_on_its_own_port(tmp_path: Path) -> None:
+def test_replicas_answer_in_turn_each_on_its_own_port(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with running(tmp_path, process(copies=2), process("notes")) as fleet:
+        async with running(tmp_path, process(replicas=2), process("notes")) as fleet:
             urls = [fleet.supervisor.url("clock") for _ in range(4)]
             assert urls[:2] == urls[2:]
             assert len(set(urls)) == 2
@@ -259,14 +259,14 @@ def test_copies_answer_in_turn_each_on_its_own_port(tmp_path: Path) -> None:
 
 
 def test_turns_of_one_workload_are_not_those_of_another(tmp_path: Path) -> None:
-    supervisor = Fleet(tmp_path, [process(copies=2), process("notes", copies=2)]).supervisor
-    for port, copy in enumerate(supervisor.copies, 8001):
-        copy.port, copy.healthy = port, True
+    supervisor = Fleet(tmp_path, [process(replicas=2), process("notes", replicas=2)]).supervisor
+    for port, replica in enumerate(supervisor.replicas, 8001):
+        replica.port, replica.healthy = port, True
     urls = [supervisor.url(name) for name in ("clock", "notes", "clock", "notes", "clock")]
     assert urls == [f"http://127.0.0.1:{port}" for port in (8001, 8003, 8002, 8004, 8001)]
-    supervisor.copies[0].healthy = False
+    supervisor.replicas[0].healthy = False
     assert {supervisor.url("clock") for _ in range(3)} == {"http://127.0.0.1:8002"}
-    supervisor.copies[1].healthy = False
+    supervisor.replicas[1].healthy = False
     assert supervisor.url("clock") is None
 
 
@@ -274,21 +274,21 @@ def test_a_killed_process_comes_back_and_is_not_handed_out_meanwhile(tmp_path: P
     async def scenario() -> None:
         async with running(tmp_path, process(), process("notes")) as fleet:
             supervisor = fleet.supervisor
-            copy, others = supervisor.copies[0], supervisor.pids("notes")
+            replica, others = supervisor.replicas[0], supervisor.pids("notes")
             (pid,) = supervisor.pids("clock")
             os.kill(pid, signal.SIGKILL)
-            await until(lambda: copy.pid is None)
+            await until(lambda: replica.pid is None)
             assert supervisor.url("clock") is None
             assert supervisor.pids("clock") == []
-            await until(lambda: copy.healthy)
+            await until(lambda: replica.healthy)
             assert (await fleet.ask("clock", "/about")).json()["pid"] != pid
-            assert copy.restarts == 1
+            assert replica.restarts == 1
             assert fleet.lines("clock") == [
                 "up",
                 "(ended by signal 9, Killed; starts again in 0.2 s)",
                 "up",
             ]
-            assert (supervisor.pids("notes"), supervisor.copies[1].restarts) == (others, 0)
+            assert (supervisor.pids("notes"), supervisor.replicas[1].restarts) == (others, 0)
 
     asyncio.run(scenario())
 
@@ -332,27 +332,27 @@ def test_one_that_never_gets_healthy_is_told_with_its_last_lines_and_the_others_
         deployed = [
             process(),
             process("sick", "talks", health_seconds=0.5),
-            process("silent", "silent", copies=2, health_seconds=0.5, health_path=None),
+            process("silent", "silent", replicas=2, health_seconds=0.5, health_path=None),
         ]
         (tmp_path / "image" / "silent.py").write_text("import time; time.sleep(600)")
         fleet = Fleet(tmp_path, deployed)
         async with fleet.supervisor:
             with pytest.raises(DeployedError) as told:
                 await fleet.supervisor.wait_healthy()
-            _, sick, *silent = (copy.port for copy in fleet.supervisor.copies)
+            _, sick, *silent = (replica.port for replica in fleet.supervisor.replicas)
             lines = [f"    line {number}" for number in range(2, 12)]
             assert str(told.value).splitlines() == [
                 f"sick did not get healthy within 0.5 s (asked at http://127.0.0.1:{sick}/health, "
                 "restarts: 0); it said last:",
                 *lines,
-                "silent (copy 1 of 2) did not get healthy within 0.5 s (asked at "
+                "silent (replica 1 of 2) did not get healthy within 0.5 s (asked at "
                 f"http://127.0.0.1:{silent[0]}, restarts: 0); it said last:",
                 "    (nothing)",
-                "silent (copy 2 of 2) did not get healthy within 0.5 s (asked at "
+                "silent (replica 2 of 2) did not get healthy within 0.5 s (asked at "
                 f"http://127.0.0.1:{silent[1]}, restarts: 0); it said last:",
                 "    (nothing)",
             ]
-            await until(lambda: fleet.supervisor.copies[0].healthy)
+            await until(lambda: fleet.supervisor.replicas[0].healthy)
             assert (await fleet.ask("clock", "/about")).status_code == 200
 
     asyncio.run(scenario())
@@ -423,15 +423,15 @@ def test_a_port_that_somebody_took_meanwhile_costs_a_restart(
 ) -> None:
     async def scenario() -> None:
         async with running(tmp_path, process()) as fleet:
-            taken = fleet.supervisor.copies[0].port
+            taken = fleet.supervisor.replicas[0].port
             other = Fleet(tmp_path, [process()])
             ports = iter([taken])
             free = other.supervisor._free_port
             monkeypatch.setattr(other.supervisor, "_free_port", lambda: next(ports, None) or free())
             async with other.supervisor:
-                await until(lambda: other.supervisor.copies[0].restarts == 1)
+                await until(lambda: other.supervisor.replicas[0].restarts == 1)
                 await other.supervisor.wait_healthy()
-                await until(lambda: other.supervisor.copies[0].port != taken)
+                await until(lambda: other.supervisor.replicas[0].port != taken)
             assert any("Address already in use" in line for line in other.lines("clock"))
 
     asyncio.run(scenario())
@@ -444,14 +444,14 @@ def test_health_is_what_the_path_answers_and_is_asked_again(
 
     async def scenario() -> None:
         async with running(tmp_path, process(health_path="/sick")) as fleet:
-            copy = fleet.supervisor.copies[0]
+            replica = fleet.supervisor.replicas[0]
             (tmp_path / "image" / "sick").touch()
-            await until(lambda: not copy.healthy)
+            await until(lambda: not replica.healthy)
             assert fleet.supervisor.url("clock") is None
             assert fleet.supervisor.named("clock") is None
             (tmp_path / "image" / "sick").unlink()
-            await until(lambda: copy.healthy)
-            assert copy.restarts == 0
+            await until(lambda: replica.healthy)
+            assert replica.restarts == 0
 
     asyncio.run(scenario())
 
@@ -464,11 +464,11 @@ def test_a_name_leads_to_an_unhealthy_replica_where_dns_knows_of_no_health(
     async def scenario() -> None:
         sick = process(health_path="/sick", named_by_health=False)
         async with running(tmp_path, sick) as fleet:
-            copy = fleet.supervisor.copies[0]
+            replica = fleet.supervisor.replicas[0]
             (tmp_path / "image" / "sick").touch()
-            await until(lambda: not copy.healthy)
+            await until(lambda: not replica.healthy)
             assert fleet.supervisor.url("clock") is None
-            assert fleet.supervisor.named("clock") == f"http://127.0.0.1:{copy.port}"
+            assert fleet.supervisor.named("clock") == f"http://127.0.0.1:{replica.port}"
 
     asyncio.run(scenario())
 
@@ -519,7 +519,7 @@ def test_at_the_end_a_request_in_flight_is_answered(tmp_path: Path) -> None:
     fleet, status = asyncio.run(scenario())
     assert status == 200
     assert fleet.lines("clock") == ["up", "begun", "asked by SIGTERM", "bye"]
-    assert fleet.supervisor.copies[0].restarts == 0
+    assert fleet.supervisor.replicas[0].restarts == 0
 
 
 def test_the_end_begins_with_the_images_own_signal(tmp_path: Path) -> None:
@@ -622,7 +622,7 @@ def test_one_that_ends_by_itself_at_the_end_is_none_to_stop(tmp_path: Path, turn
         fleet = Fleet(tmp_path, [process(image="stubborn", port=None, stop_seconds=600)])
         async with fleet.supervisor:
             await until(lambda: bool(fleet.said))
-            ending = fleet.supervisor._running[fleet.supervisor.copies[0]]
+            ending = fleet.supervisor._running[fleet.supervisor.replicas[0]]
             os.kill(ending.pid, signal.SIGKILL)
             while ending.returncode is None:
                 await asyncio.sleep(0)
@@ -651,7 +651,7 @@ def test_at_the_end_nobody_waits_for_one_in_its_pause(
 
     fleet = asyncio.run(scenario())
     assert fleet.lines("clock") == ["ends", "(ended with status 0; starts again in 3600 s)"]
-    assert fleet.supervisor.copies[0].restarts == 0
+    assert fleet.supervisor.replicas[0].restarts == 0
 
 
 def test_a_probe_that_comes_back_during_the_end_makes_nobody_healthy(
@@ -663,17 +663,17 @@ def test_a_probe_that_comes_back_during_the_end_makes_nobody_healthy(
         asked, answered, returned = (asyncio.Event() for _ in range(3))
 
         async def is_well(*_: object) -> bool:
-            if not copies or not copies[0].healthy:
+            if not replicas or not replicas[0].healthy:
                 return True
             asked.set()
             await answered.wait()
             asyncio.get_running_loop().call_soon(returned.set)
             return True
 
-        copies: list[Copy] = []
+        replicas: list[Replica] = []
         monkeypatch.setattr(processes, "_is_well", is_well)
         async with running(tmp_path, process(image="stubborn", stop_seconds=600)) as fleet:
-            copies += fleet.supervisor.copies
+            replicas += fleet.supervisor.replicas
             await until(lambda: fleet.said == [("clock", "up")])
             await asked.wait()
             ending = asyncio.create_task(fleet.supervisor.__aexit__(None, None, None))
@@ -756,7 +756,7 @@ def test_logs_are_in_files_of_this_run_and_told_line_by_line(tmp_path: Path) -> 
     expected = ["out", "err", "", "last\N{REPLACEMENT CHARACTER}", "no end"]
     assert fleet.lines("agent/tools")[:5] == expected
     assert (logs / "agent.tools.log").read_text().splitlines()[:5] == expected
-    assert list(fleet.supervisor.copies[0].lines)[:5] == expected
+    assert list(fleet.supervisor.replicas[0].lines)[:5] == expected
 
 
 @pytest.mark.parametrize(
@@ -783,7 +783,7 @@ def test_a_line_that_is_too_long_is_broken(
 def test_a_fleet_of_nobody_is_healthy(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with running(tmp_path) as fleet:
-            assert fleet.supervisor.copies == []
+            assert fleet.supervisor.replicas == []
 
     asyncio.run(scenario())
 
@@ -807,7 +807,7 @@ def test_the_clock_of_this_repository_is_laid_out_started_asked_and_ended(
             await supervisor.wait_healthy()
             assert await tools(supervisor) == ["convert", "difference", "now"]
             os.kill(supervisor.pids("clock")[0], signal.SIGKILL)
-            await until(lambda: supervisor.copies[0].restarts == 1)
+            await until(lambda: supervisor.replicas[0].restarts == 1)
             await supervisor.wait_healthy()
             assert await tools(supervisor) == ["convert", "difference", "now"]
             reader, writer = await half_a_request(supervisor)
@@ -828,7 +828,7 @@ async def half_a_request(
     supervisor: Supervisor,
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Asks the clock for its tools, and leaves the most of the body for later."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", supervisor.copies[0].port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", supervisor.replicas[0].port)
     headers = HEADERS | {"Content-Length": str(len(BODY)), "Connection": "close"}
     lines = ["POST /mcp HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     # The server says that it has the request, and waits for its body.
@@ -849,7 +849,9 @@ def clock(cloud: Cloud) -> Process:
     content = content_hash(built)
     properties = {**built, "contextHash": context_hash(built), "digest": f"sha256:{content}"}
     cloud.put(
-        Thing(provider="docker-build", type=IMAGE, id=content, inputs=built, properties=properties)
+        StoredResource(
+            provider="docker-build", type=IMAGE, id=content, inputs=built, properties=properties
+        )
     )
     environment = {"MCP_ALLOWED_HOSTS": HOST}
     return process(image=f"clock@sha256:{content}", environment=environment)

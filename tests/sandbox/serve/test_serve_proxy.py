@@ -18,12 +18,12 @@ import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
+from sandbox.serve.fleet import Process, Receive, Scope, Send, source
 from sandbox.serve.http import certificates, proxy
 from sandbox.serve.http.certificates import Authority, authority
 from sandbox.serve.http.forwarding import answer
 from sandbox.serve.http.proxy import Proxy, listening
 from sandbox.serve.main import platform
-from sandbox.serve.plan import Process, Receive, Scope, Send, source
 from tests.sandbox.serve.fleets import fleet
 
 Through = Callable[[Proxy, Authority], Awaitable[Any]]

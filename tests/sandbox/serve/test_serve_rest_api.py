@@ -14,9 +14,9 @@ from sandbox.providers.aws import deployments
 from sandbox.providers.aws.tables import tables
 from sandbox.serve.api_gateway import rest_integrations
 from sandbox.serve.api_gateway.resource_policies import Effect, address_within, decide
+from sandbox.serve.fleet import OPERATOR
 from sandbox.serve.functions import web_adapter
 from sandbox.serve.functions.runtime_api import FunctionError
-from sandbox.serve.plan import OPERATOR
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.apis import (
     ALLOW_ALL,
@@ -875,9 +875,9 @@ def test_a_policy_that_is_deleted_stays_in_the_deployment_that_was_made_before(
     deploy(cloud)
     assert once(cloud).status == 403
     policy_type = "aws:apigateway/restApiPolicy:RestApiPolicy"
-    thing = cloud.get("aws", policy_type, API)
-    assert thing is not None
-    deployments.keep(cloud, tables().types[policy_type], thing)
+    stored = cloud.get("aws", policy_type, API)
+    assert stored is not None
+    deployments.keep(cloud, tables().types[policy_type], stored)
     cloud.delete("aws", policy_type, API)
     assert once(cloud).status == 403
     put_at(cloud, "apigateway/deployment:Deployment", "next", time.time() + 1, restApi=API)

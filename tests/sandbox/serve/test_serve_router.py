@@ -6,10 +6,10 @@ from typing import Any
 import httpx2
 import pytest
 
+from sandbox.serve.fleet import OPERATOR, Application, Receive, Scope, Send, source
 from sandbox.serve.http.forwarding import answer
 from sandbox.serve.http.proxy import serving
-from sandbox.serve.http.router import ANONYMOUS, entry, host, nobody, router
-from sandbox.serve.plan import OPERATOR, Application, Receive, Scope, Send, source
+from sandbox.serve.http.router import ANONYMOUS, entry, host, router, unknown_host
 from tests.sandbox.serve.fleets import asked, request
 
 
@@ -73,7 +73,7 @@ def test_the_host_says_who_answers(given: str, name: str) -> None:
 
 def test_a_host_that_nobody_answers_for_is_told_who_asked_for_it() -> None:
     scope = request("api.github.com", scheme="https", state={"source": "clock"})
-    answered = asked(nobody, scope)
+    answered = asked(unknown_host, scope)
     assert answered.status == 502
     assert answered.json["error"].startswith(
         "clock asks api.github.com:443, which nothing in the sandbox answers for: "
@@ -163,7 +163,7 @@ def test_callers_have_the_operators_credentials_unless_they_are_not_to() -> None
 
 def test_a_websocket_is_refused_with_an_answer_too() -> None:
     async def run() -> tuple[int, Any]:
-        application = router({}, nobody)
+        application = router({}, unknown_host)
         async with serving(lambda _port: application) as port, httpx2.AsyncClient() as client:
             response = await client.get(
                 f"http://127.0.0.1:{port}/chat",

@@ -13,6 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from sandbox.serve.fleet import Process
 from sandbox.serve.functions import runtime_api
 from sandbox.serve.functions.runtime_api import (
     FunctionError,
@@ -20,7 +21,6 @@ from sandbox.serve.functions.runtime_api import (
     listening,
     platform_environment,
 )
-from sandbox.serve.plan import Process
 from sandbox.serve.readers.aws_lambda import Function
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:fleet_tokens:live"

@@ -12,19 +12,19 @@ import psutil
 import pytest
 from rich.console import Console
 
-from sandbox.serve.plan import Process
+from sandbox.serve.fleet import Process
 from sandbox.serve.processes import table as shown
-from sandbox.serve.processes.supervisor import Copy, Supervisor
+from sandbox.serve.processes.supervisor import Replica, Supervisor
 from sandbox.serve.processes.table import View, live, states, table
 
 ENTRY = "http://127.0.0.1:8800"
 
 
-def fleet(tmp_path: Path, **copies: int) -> Supervisor:
+def fleet(tmp_path: Path, **replicas: int) -> Supervisor:
     """A fleet that nobody has started."""
     deployed = [
-        Process(name=name.replace("_", "/"), image="x", copies=number, kind="task")
-        for name, number in copies.items()
+        Process(name=name.replace("_", "/"), image="x", replicas=number, kind="task")
+        for name, number in replicas.items()
     ]
     return Supervisor(deployed, {}, tmp_path, lambda _: {})
 
@@ -52,7 +52,7 @@ def rows(supervisor: Supervisor, *, width: int = 120) -> list[list[str]]:
 
 def test_the_table_has_a_row_for_each_workload(tmp_path: Path) -> None:
     supervisor = fleet(tmp_path, clock=2, agent_tools=1)
-    first, second, tools = supervisor.copies
+    first, second, tools = supervisor.replicas
     first.healthy, first.restarts, second.restarts = True, 1, 2
     first.lines.extend(["earlier", "latest"])
     assert tools.process.name == "agent/tools"
@@ -84,14 +84,14 @@ def test_the_memory_of_a_workload_is_that_of_its_process_groups(tmp_path: Path) 
     parent = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
     child = "print(1, flush=True); import time; time.sleep(600)"
     try:
-        for copy in supervisor.copies:
+        for replica in supervisor.replicas:
             process = subprocess.Popen(
                 [sys.executable, "-c", parent, child],
                 start_new_session=True,
                 stdout=subprocess.PIPE,
             )
             started.append(process)
-            copy.pid = process.pid
+            replica.pid = process.pid
             assert process.stdout is not None
             process.stdout.readline()
         ((*_, pids, mib, _),) = rows(supervisor)
@@ -114,13 +114,13 @@ def test_a_process_that_has_just_gone_has_no_memory(tmp_path: Path) -> None:
     supervisor = fleet(tmp_path, clock=1)
     with subprocess.Popen([sys.executable, "-c", ""], start_new_session=True) as gone:
         pass
-    supervisor.copies[0].pid = gone.pid
+    supervisor.replicas[0].pid = gone.pid
     assert rows(supervisor) == [["clock", "task", "0 of 1", "0", str(gone.pid), "0", ""]]
 
 
 def test_a_last_line_is_cut_and_cannot_spoil_the_table(tmp_path: Path) -> None:
     supervisor = fleet(tmp_path, clock=1)
-    supervisor.copies[0].lines.append("\x1b[31mred\x1b[0m [bold]not bold[/bold] " + "x" * 500)
+    supervisor.replicas[0].lines.append("\x1b[31mred\x1b[0m [bold]not bold[/bold] " + "x" * 500)
     ((*_, last),) = rows(supervisor)
     assert last.startswith("red [bold]not bold[/bold] xxx")
     assert last.endswith("…")
@@ -138,13 +138,13 @@ def test_a_last_line_is_cut_and_cannot_spoil_the_table(tmp_path: Path) -> None:
 )
 def test_of_a_json_line_the_message_is_shown(tmp_path: Path, line: str, expected: str) -> None:
     supervisor = fleet(tmp_path, clock=1)
-    supervisor.copies[0].lines.append(line)
+    supervisor.replicas[0].lines.append(line)
     assert rows(supervisor)[0][-1] == expected
 
 
-def test_the_state_of_a_workload_is_that_of_all_its_copies(tmp_path: Path) -> None:
+def test_the_state_of_a_workload_is_that_of_all_its_replicas(tmp_path: Path) -> None:
     supervisor = fleet(tmp_path, clock=2, notes=1)
-    first, second, _ = supervisor.copies
+    first, second, _ = supervisor.replicas
     first.healthy = True
     first.restarts, second.restarts = 1, 2
     assert states(supervisor) == {
@@ -183,13 +183,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_on_a_terminal_the_table_is_shown_until_the_end(tmp_path: Path) -> None:
     supervisor = fleet(tmp_path, clock=1)
-    copy, console = supervisor.copies[0], terminal()
+    replica, console = supervisor.replicas[0], terminal()
 
     def heal() -> None:
-        copy.healthy = True
+        replica.healthy = True
 
     def speak() -> None:
-        copy.lines.append("something new")
+        replica.lines.append("something new")
 
     steps = (lambda: None, "0 of 1"), (heal, "1 of 1"), (speak, "something new")
     watch(View(console, None), supervisor, console, *steps)
@@ -197,15 +197,15 @@ def test_on_a_terminal_the_table_is_shown_until_the_end(tmp_path: Path) -> None:
 
 def test_elsewhere_each_change_of_health_is_a_line(tmp_path: Path) -> None:
     supervisor = fleet(tmp_path, clock=1, notes=1)
-    supervisor.copies[1].healthy = True
-    copy, console = supervisor.copies[0], file(width=20)
+    supervisor.replicas[1].healthy = True
+    replica, console = supervisor.replicas[0], file(width=20)
 
     def heal() -> None:
-        copy.healthy = True
+        replica.healthy = True
 
     def die() -> None:
-        copy.healthy, copy.restarts = False, 1
-        copy.lines.append("not shown")
+        replica.healthy, replica.restarts = False, 1
+        replica.lines.append("not shown")
 
     steps = (heal, "clock: 1 of 1"), (die, "clock: 0 of 1"), (heal, "1 of 1 healthy, restarts: 1")
     watch(View(console, None), supervisor, console, *steps)
@@ -221,7 +221,7 @@ def said(console: Console, follow: list[str] | None, *lines: tuple[str, str]) ->
     view = View(console, follow)
     for name, line in lines:
         process = Process(name=name, image="x", kind="task")
-        view.line(Copy(process=process, number=0), line)
+        view.line(Replica(process=process, number=0), line)
     return text(console)
 
 
@@ -263,8 +263,8 @@ def test_while_logs_are_followed_there_is_no_table(tmp_path: Path) -> None:
     view = View(console, [])
 
     def speak() -> None:
-        view.line(supervisor.copies[0], "tick")
-        supervisor.copies[0].healthy = True
+        view.line(supervisor.replicas[0], "tick")
+        supervisor.replicas[0].healthy = True
 
     watch(view, supervisor, console, (speak, "tick"))
     assert "healthy" not in text(console)
@@ -272,5 +272,5 @@ def test_while_logs_are_followed_there_is_no_table(tmp_path: Path) -> None:
 
 def test_the_view_is_on_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     process = Process(name="clock", image="x", kind="task")
-    live([]).line(Copy(process=process, number=0), "tick")
+    live([]).line(Replica(process=process, number=0), "tick")
     assert capsys.readouterr().out == "clock                tick\n"

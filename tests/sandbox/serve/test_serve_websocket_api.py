@@ -18,7 +18,7 @@ from botocore.session import Session
 
 from sandbox.cloud.store import Cloud
 from sandbox.serve.api_gateway import websocket_api
-from sandbox.serve.plan import OPERATOR, Application
+from sandbox.serve.fleet import OPERATOR, Application
 from tests.sandbox.clusters import put
 from tests.sandbox.serve.apis import (
     ALLOW_ALL,

@@ -12,9 +12,9 @@ from typing import Any, cast
 from sandbox.engine.provider import Call, Checked, Context, Failure
 from sandbox.engine.sdk import Kind as ShapeKind
 from sandbox.engine.sdk import UnknownTypeError
-from sandbox.providers.aws import api_models, documents, schemas
+from sandbox.providers.aws import api_models, embedded_json, schemas
 from sandbox.providers.aws.constraints import breach, holds, pattern, shown
-from sandbox.providers.aws.nodes import Node, Plan, plan
+from sandbox.providers.aws.resource_model import PropertyModel, ResourceModel, model_of
 from sandbox.providers.aws.schemas import Schema
 from sandbox.values.tree import at
 from sandbox.values.wire import Json, Path, Unknown, has_unknown, hexes
@@ -29,7 +29,7 @@ _TAG_KEY_MAX = 128
 _TAG_VALUE_MAX = 256
 
 
-class _Faults(list[Failure]):
+class _Errors(list[Failure]):
     def say(self, path: Path, reason: str) -> None:
         self.append(Failure(path=path, reason=reason))
 
@@ -37,43 +37,43 @@ class _Faults(list[Failure]):
 def check(context: Context, call: Call) -> Checked:
     """Fill names and default tags in, and find the faults of a resource's inputs."""
     try:
-        known = plan(call.type)
+        known = model_of(call.type)
     except UnknownTypeError as error:
         return Checked(inputs=call.inputs, failures=[Failure(path=(), reason=str(error))])
-    faults = _Faults()
+    errors = _Errors()
     inputs = {key: value for key, value in call.inputs.items() if key != DEFAULTS}
     inputs = _with_default_tags(context, known, inputs)
-    inputs = _with_name(known, call, inputs, faults)
+    inputs = _with_name(known, call, inputs, errors)
     checked: dict[str, Any] = {}
     for name, value in inputs.items():
         if name == DEFAULTS:
             checked[name] = value
         elif name not in known.properties:
-            faults.say((name,), _not_a_property(name, known.properties))
+            errors.say((name,), _not_a_property(name, known.properties))
         else:
-            checked[name] = _walk(known.properties[name][0], value, (name,), faults)
+            checked[name] = _walk(known.properties[name][0], value, (name,), errors)
     for name, (_, required) in known.properties.items():
         if required and checked.get(name) is None:
-            faults.say((name,), "is missing; it is required")
-    faults += _unsaid(api_models.faults(call.type, checked), faults)
-    if not faults:
-        _cross(known, checked, faults)
-    if not faults:
-        faults += api_models.missing(call.type, checked)
+            errors.say((name,), "is missing; it is required")
+    errors += _unsaid(api_models.errors(call.type, checked), errors)
+    if not errors:
+        _cross(known, checked, errors)
+    if not errors:
+        errors += api_models.missing(call.type, checked)
     _admit(context, known, call, checked)
-    return Checked(inputs=checked, failures=_sentences(call.type, faults))
+    return Checked(inputs=checked, failures=_sentences(call.type, errors))
 
 
 def _unsaid(found: Iterable[Failure], said: Sequence[Failure]) -> list[Failure]:
-    """The faults at places of which nothing has been said yet, nor of what they are in."""
-    paths = [fault.path for fault in said]
-    return [fault for fault in found if not any(fault.path[: len(path)] == path for path in paths)]
+    """The errors at places of which nothing has been said yet, nor of what they are in."""
+    paths = [error.path for error in said]
+    return [error for error in found if not any(error.path[: len(path)] == path for path in paths)]
 
 
-def _sentences(type_: str, faults: Sequence[Failure]) -> list[Failure]:
+def _sentences(type_: str, errors: Sequence[Failure]) -> list[Failure]:
     return [
-        Failure(path=fault.path, reason=f"{type_}: {_where(fault.path)} {fault.reason}")
-        for fault in faults
+        Failure(path=error.path, reason=f"{type_}: {_where(error.path)} {error.reason}")
+        for error in errors
     ]
 
 
@@ -90,7 +90,9 @@ def _not_a_property(name: str, known: Mapping[str, Any]) -> str:
     return f"is not a property{hint} Allowed: {', '.join(sorted(known))}"
 
 
-def _with_default_tags(context: Context, known: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def _with_default_tags(
+    context: Context, known: ResourceModel, inputs: Mapping[str, Any]
+) -> dict[str, Any]:
     """The provider's default tags, under the resource's own."""
     merged = dict(inputs)
     defaults = context.config.get("defaultTags")
@@ -104,7 +106,7 @@ def _with_default_tags(context: Context, known: Plan, inputs: Mapping[str, Any])
     return merged
 
 
-def _name_property(known: Plan) -> str:
+def _name_property(known: ResourceModel) -> str:
     """The property that is named by itself when the program leaves it out, or an empty string."""
     name = known.table.name.get("property", "name")
     node = known.properties.get(name)
@@ -114,7 +116,7 @@ def _name_property(known: Plan) -> str:
 
 
 def _with_name(
-    known: Plan, call: Call, inputs: Mapping[str, Any], faults: _Faults
+    known: ResourceModel, call: Call, inputs: Mapping[str, Any], errors: _Errors
 ) -> dict[str, Any]:
     """The name that pulumi-aws gives a resource without one: logical name, hyphen, 7 hex."""
     named = dict(inputs)
@@ -138,7 +140,7 @@ def _with_name(
             named[name] = named[name].lower()
         longest = _longest_name(known, name)
         if len(named[name]) > longest:
-            faults.say(
+            errors.say(
                 (name,),
                 f"the name made from the logical name, {named[name]!r}, has {len(named[name])}"
                 f" characters; at most {longest} are allowed",
@@ -151,57 +153,57 @@ def _seed(call: Call) -> bytes:
     return call.seed or secrets.token_bytes(16)
 
 
-def _longest_name(known: Plan, name: str) -> float:
+def _longest_name(known: ResourceModel, name: str) -> float:
     longest = known.table.name.get("max") or known.properties[name][0].schema.get("maxLength")
     return longest or math.inf
 
 
-def _walk(node: Node, value: Json, path: Path, faults: _Faults) -> Json:
+def _walk(node: PropertyModel, value: Json, path: Path, errors: _Errors) -> Json:
     """Check one value and all below it; gives the value as the provider would take it."""
     if value is None or isinstance(value, Unknown):
         return value
     if node.document:
-        return _document(node, value, path, faults)
+        return _document(node, value, path, errors)
     coerced = _coerced(node.shape.kind, value)
     if coerced is None:
-        faults.say(path, f"{shown(value)} is not {_ARTICLES[node.shape.kind]}")
+        errors.say(path, f"{shown(value)} is not {_ARTICLES[node.shape.kind]}")
         return value
     reason = _wrong_kind(node, coerced)
     if not reason and _comparable(node):
         reason = breach(coerced, node.schema)
     if reason:
-        faults.say(path, reason)
+        errors.say(path, reason)
     elif node.schema.get("format") in ("ipv4-network", "ipv6-network"):
-        _network(coerced, path, faults)
-    return _walk_below(node, coerced, path, faults)
+        _network(coerced, path, errors)
+    return _walk_below(node, coerced, path, errors)
 
 
-def _walk_below(node: Node, value: Json, path: Path, faults: _Faults) -> Json:
+def _walk_below(node: PropertyModel, value: Json, path: Path, errors: _Errors) -> Json:
     if node.shape.kind == "list":
         items = cast("list[Json]", value)
-        return [_walk(node.item, item, (*path, i), faults) for i, item in enumerate(items)]
+        return [_walk(node.item, item, (*path, i), errors) for i, item in enumerate(items)]
     if node.shape.kind == "map":
         if path == ("tags",):
-            _tags(value, faults)
+            _tags(value, errors)
         pairs = cast("Mapping[str, Json]", value).items()
-        return {key: _walk(node.item, item, (*path, key), faults) for key, item in pairs}
+        return {key: _walk(node.item, item, (*path, key), errors) for key, item in pairs}
     if node.shape.kind == "object":
-        return _object(node, value, path, faults)
+        return _object(node, value, path, errors)
     return value
 
 
-def _object(node: Node, value: Mapping[str, Json], path: Path, faults: _Faults) -> Json:
+def _object(node: PropertyModel, value: Mapping[str, Json], path: Path, errors: _Errors) -> Json:
     checked: dict[str, Any] = {}
     for name, item in value.items():
         if name == DEFAULTS:
             continue
         if name not in node.fields:
-            faults.say((*path, name), _not_a_property(name, node.fields))
+            errors.say((*path, name), _not_a_property(name, node.fields))
         else:
-            checked[name] = _walk(node.fields[name][0], item, (*path, name), faults)
+            checked[name] = _walk(node.fields[name][0], item, (*path, name), errors)
     for name, (_, required) in node.fields.items():
         if required and checked.get(name) is None:
-            faults.say((*path, name), "is missing; it is required")
+            errors.say((*path, name), "is missing; it is required")
     return checked
 
 
@@ -261,7 +263,7 @@ def _numeric(kind: ShapeKind, value: Json) -> Json:
     return None if kind == "integer" and not float(value).is_integer() else value
 
 
-def _comparable(node: Node) -> bool:
+def _comparable(node: PropertyModel) -> bool:
     """Whether the schema speaks of the same type of value as pulumi-aws."""
     wanted = node.schema.get("type")
     if wanted is None or isinstance(wanted, list):
@@ -277,7 +279,7 @@ def _comparable(node: Node) -> bool:
     return node.shape.kind in same.get(str(wanted), ())
 
 
-def _wrong_kind(node: Node, value: Json) -> str:
+def _wrong_kind(node: PropertyModel, value: Json) -> str:
     if node.kind is None or not isinstance(value, str):
         return ""
     compiled = pattern(node.kind.pattern)
@@ -285,42 +287,42 @@ def _wrong_kind(node: Node, value: Json) -> str:
     return f"{shown(value)} is not {node.kind.says}" if wrong else ""
 
 
-def _network(value: Json, path: Path, faults: _Faults) -> None:
+def _network(value: Json, path: Path, errors: _Errors) -> None:
     try:
         ipaddress.ip_network(str(value))
     except ValueError as error:
-        faults.say(path, f"{shown(value)} is not a network in CIDR notation: {error}")
+        errors.say(path, f"{shown(value)} is not a network in CIDR notation: {error}")
 
 
-def _tags(value: Mapping[str, Json], faults: _Faults) -> None:
+def _tags(value: Mapping[str, Json], errors: _Errors) -> None:
     if len(value) > _TAGS_MAX:
-        faults.say(("tags",), f"has {len(value)} tags; at most {_TAGS_MAX} are allowed")
+        errors.say(("tags",), f"has {len(value)} tags; at most {_TAGS_MAX} are allowed")
     for key, text in value.items():
         if not 1 <= len(key) <= _TAG_KEY_MAX:
-            faults.say(
+            errors.say(
                 ("tags", key), f"the key has {len(key)} characters; 1 to {_TAG_KEY_MAX} are allowed"
             )
         if key.lower().startswith("aws:"):
-            faults.say(("tags", key), "keys that begin with aws: are AWS's own")
+            errors.say(("tags", key), "keys that begin with aws: are AWS's own")
         if isinstance(text, str) and len(text) > _TAG_VALUE_MAX:
-            faults.say(
+            errors.say(
                 ("tags", key),
                 f"the value has {len(text)} characters; at most {_TAG_VALUE_MAX} are allowed",
             )
 
 
-def _document(node: Node, value: Json, path: Path, faults: _Faults) -> Json:
+def _document(node: PropertyModel, value: Json, path: Path, errors: _Errors) -> Json:
     if has_unknown(value):
         return value
     if not isinstance(value, str | Mapping | list):
-        faults.say(path, f"{shown(value)} is not a JSON document")
+        errors.say(path, f"{shown(value)} is not a JSON document")
         return value
-    for inner, reason in documents.faults(node.document, value):
-        faults.say(path, f"{inner}{inner and ' '}{reason}")
+    for inner, reason in embedded_json.errors(node.document, value):
+        errors.say(path, f"{inner}{inner and ' '}{reason}")
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _admit(context: Context, known: Plan, call: Call, inputs: Mapping[str, Any]) -> None:
+def _admit(context: Context, known: ResourceModel, call: Call, inputs: Mapping[str, Any]) -> None:
     """Warn of what only its type was checked of."""
     if not known.schema and not known.table.id and not known.table.constraints:
         context.warn(
@@ -332,7 +334,7 @@ def _admit(context: Context, known: Plan, call: Call, inputs: Mapping[str, Any])
         context.warn(call.urn, f"{call.type}: property {path} was checked for its type only")
 
 
-def _unchecked(known: Plan, inputs: Mapping[str, Any]) -> Iterator[str]:
+def _unchecked(known: ResourceModel, inputs: Mapping[str, Any]) -> Iterator[str]:
     for name in inputs:
         if name in known.properties:
             node = known.properties[name][0]
@@ -440,7 +442,7 @@ _RULES: Mapping[str, Callable[[Mapping[str, Any], Any], str]] = {
 }
 
 
-def _cross(known: Plan, inputs: Mapping[str, Any], faults: _Faults) -> None:
+def _cross(known: ResourceModel, inputs: Mapping[str, Any], errors: _Errors) -> None:
     for rule in known.table.rules:
         when = cast("Mapping[str, Any]", rule.get("when", {}))
         if not all(holds(at(inputs, name), wanted) for name, wanted in when.items()):
@@ -451,11 +453,11 @@ def _cross(known: Plan, inputs: Mapping[str, Any], faults: _Faults) -> None:
                 if reason:
                     text = f"{reason}{_because(inputs, when)}"
                     says = f"{rule['says']} ({text})" if "says" in rule else text
-                    faults.say((next(iter(rule[key])),), says)
+                    errors.say((next(iter(rule[key])),), says)
     for one, others in cast(
         "Mapping[str, list[str]]", known.schema.get("dependentExcluded", {})
     ).items():
         names = [known.twins.get((one,), ""), *(known.twins.get((o,), "") for o in others)]
         present = [name for name in names[1:] if name and inputs.get(name) is not None]
         if names[0] and names[0] < (present or [""])[0] and inputs.get(names[0]) is not None:
-            faults.say((names[0],), f"may not stand beside {', '.join(present)}")
+            errors.say((names[0],), f"may not stand beside {', '.join(present)}")

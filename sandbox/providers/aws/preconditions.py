@@ -1,6 +1,6 @@
-"""What a resource demands of others beside the identifiers in its inputs, by the table's `demands`.
+"""The preconditions of a resource beside its identifiers, by the table's `preconditions`.
 
-Each demand has one of these forms, and the error that AWS answers with:
+Each has one of these forms, and the error that AWS answers with:
 
 - ``exists``: handles that something must answer to; ``with``: a property that it must have;
   ``as``: the property that then refers to it, for `held_by`;
@@ -18,7 +18,7 @@ Each demand has one of these forms, and the error that AWS answers with:
 
 In an update, ``before`` has the properties of the resource as they were.
 
-With ``when``, a demand counts only where placeholders stand for what it says.
+With ``when``, a precondition counts only where placeholders stand for what it says.
 """
 
 import json
@@ -26,21 +26,21 @@ from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
-from sandbox.cloud.store import Cloud, Thing
+from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.engine.provider import Call, RefusedError
 from sandbox.providers.aws.constraints import breach, holds
-from sandbox.providers.aws.minting import fill
-from sandbox.providers.aws.nodes import Plan
+from sandbox.providers.aws.resource_model import ResourceModel
+from sandbox.providers.aws.templates import fill
 from sandbox.values.tree import at
 from sandbox.values.wire import Json
 
 _ROLE = "aws:iam/role:Role"
 
 _Scope = Mapping[str, Any]
-_Demand = Mapping[str, Any]
+_Precondition = Mapping[str, Any]
 
 
-def must_be_met(known: Plan, call: Call, scope: _Scope, cloud: Cloud) -> None:
+def must_be_met(known: ResourceModel, call: Call, scope: _Scope, cloud: Cloud) -> None:
     """Refuse a resource that the cloud's state does not allow.
 
     Args:
@@ -50,19 +50,19 @@ def must_be_met(known: Plan, call: Call, scope: _Scope, cloud: Cloud) -> None:
         cloud: the cloud.
 
     Raises:
-        RefusedError: a demand is not met.
+        RefusedError: a precondition is not met.
     """
-    for demand in known.table.demands:
-        if not _counts(demand, scope, cloud):
+    for precondition in known.table.preconditions:
+        if not _counts(precondition, scope, cloud):
             continue
-        judge = next(judge for form, judge in _FORMS.items() if form in demand)
-        error = judge(demand, scope, cloud)
+        judge = next(judge for form, judge in _FORMS.items() if form in precondition)
+        error = judge(precondition, scope, cloud)
         if error:
             code, _, text = str(fill(error, scope, cloud)).partition(": ")
             raise RefusedError(f"{code}: {call.type} {call.name}: {text}")
 
 
-def must_be_allowed(known: Plan, call: Call, scope: _Scope, cloud: Cloud) -> None:
+def must_be_allowed(known: ResourceModel, call: Call, scope: _Scope, cloud: Cloud) -> None:
     """Refuse an update that AWS does not take in place, by the table's `refuses`.
 
     Args:
@@ -83,16 +83,16 @@ def must_be_allowed(known: Plan, call: Call, scope: _Scope, cloud: Cloud) -> Non
             raise RefusedError(f"{code}: {call.type} {call.name}: {text}")
 
 
-def links(known: Plan, scope: _Scope, cloud: Cloud) -> Iterator[tuple[str, str]]:
-    """(property path, handle) of what a resource refers to by its demands."""
-    for demand in known.table.demands:
-        if "as" in demand and _counts(demand, scope, cloud):
-            for handle in _list(demand["exists"], scope, cloud):
-                yield demand["as"], str(handle)
+def links(known: ResourceModel, scope: _Scope, cloud: Cloud) -> Iterator[tuple[str, str]]:
+    """(property path, handle) of what a resource refers to by its preconditions."""
+    for precondition in known.table.preconditions:
+        if "as" in precondition and _counts(precondition, scope, cloud):
+            for handle in _list(precondition["exists"], scope, cloud):
+                yield precondition["as"], str(handle)
 
 
-def _counts(demand: _Demand, scope: _Scope, cloud: Cloud) -> bool:
-    when = cast("Mapping[str, Json]", demand.get("when", {}))
+def _counts(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> bool:
+    when = cast("Mapping[str, Json]", precondition.get("when", {}))
     return all(
         holds(
             _at(name, scope, cloud),
@@ -111,92 +111,94 @@ def _list(template: Json, scope: _Scope, cloud: Cloud) -> list[Json]:
     return cast("list[Json]", value) if isinstance(value, list) else [value]
 
 
-def _exists(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
-    needed = demand.get("with", "")
-    for handle in _list(demand["exists"], scope, cloud):
+def _exists(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> str:
+    needed = precondition.get("with", "")
+    for handle in _list(precondition["exists"], scope, cloud):
         found = cloud.find(str(handle))
-        if not any(not needed or thing.properties.get(needed) for thing in found):
-            return demand["error"]
+        if not any(not needed or stored.properties.get(needed) for stored in found):
+            return precondition["error"]
     return ""
 
 
-def _same(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
-    values = [value for template in demand["same"] for value in _list(template, scope, cloud)]
+def _same(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> str:
+    values = [value for template in precondition["same"] for value in _list(template, scope, cloud)]
     known = [value for value in values if value is not None]
-    return "" if all(value == known[0] for value in known) else demand["error"]
+    return "" if all(value == known[0] for value in known) else precondition["error"]
 
 
-def _distinct(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
-    values = [value for value in _list(demand["distinct"], scope, cloud) if value is not None]
-    return "" if len(set(map(str, values))) == len(values) else demand["error"]
+def _distinct(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> str:
+    values = [value for value in _list(precondition["distinct"], scope, cloud) if value is not None]
+    return "" if len(set(map(str, values))) == len(values) else precondition["error"]
 
 
-def _stays(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
+def _stays(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> str:
     if "before" not in scope:
         return ""
     now, before = (
-        {str(value) for value in _list(demand["stays"], around, cloud) if value is not None}
+        {str(value) for value in _list(precondition["stays"], around, cloud) if value is not None}
         for around in (scope, {**scope, **scope["before"]})
     )
-    return "" if now == before or not before else demand["error"]
+    return "" if now == before or not before else precondition["error"]
 
 
-def _agrees(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
-    users = _users(f"aws:{demand['agrees']}", str(scope.get(demand["of"])), cloud)
+def _agrees(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> str:
+    users = _users(f"aws:{precondition['agrees']}", str(scope.get(precondition["of"])), cloud)
     values = [
-        fill(demand["value"], {**user.properties, "->": user.type}, cloud)
+        fill(precondition["value"], {**user.properties, "->": user.type}, cloud)
         for user in users
         if user.id != scope.get("id")
     ]
-    mine = fill(demand["value"], scope, cloud)
-    return "" if all(value == mine for value in values) else demand["error"]
+    mine = fill(precondition["value"], scope, cloud)
+    return "" if all(value == mine for value in values) else precondition["error"]
 
 
-def _limits(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
-    limits = cast("Mapping[str, Mapping[str, Json]]", demand["limits"])
+def _limits(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> str:
+    limits = cast("Mapping[str, Mapping[str, Json]]", precondition["limits"])
     within = all(not breach(_at(name, scope, cloud), schema) for name, schema in limits.items())
-    return "" if within else demand["error"]
+    return "" if within else precondition["error"]
 
 
-def _at_most(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
-    small, large = (_at(name, scope, cloud) for name in demand["at_most"])
+def _at_most(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> str:
+    small, large = (_at(name, scope, cloud) for name in precondition["at_most"])
     numbers = isinstance(small, int | float) and isinstance(large, int | float)
-    return demand["error"] if numbers and small > large else ""
+    return precondition["error"] if numbers and small > large else ""
 
 
-def _every(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
-    users = list(_users(f"aws:{demand['every']}", str(scope.get(demand["of"])), cloud))
+def _every(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> str:
+    users = list(_users(f"aws:{precondition['every']}", str(scope.get(precondition["of"])), cloud))
     if not users:
-        return demand["none"]
-    handles = [fill(demand["has"], user.properties, cloud) for user in users if "has" in demand]
-    return "" if all(cloud.find(str(handle)) for handle in handles) else demand["error"]
+        return precondition["none"]
+    handles = [
+        fill(precondition["has"], user.properties, cloud) for user in users if "has" in precondition
+    ]
+    return "" if all(cloud.find(str(handle)) for handle in handles) else precondition["error"]
 
 
-def _trusts(demand: _Demand, scope: _Scope, cloud: Cloud) -> str:
-    listed = at(scope, demand["each"]) if "each" in demand else [None]
+def _trusts(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> str:
+    listed = at(scope, precondition["each"]) if "each" in precondition else [None]
     for item in cast("list[Json]", listed or []):
         around = {**scope, "item": item}
-        arn = str(fill(demand["trusts"], around, cloud))
-        tags = cast("dict[str, str]", fill(demand.get("session", {}), around, cloud))
-        roles = [thing for thing in cloud.find(arn) if thing.type == _ROLE]
+        arn = str(fill(precondition["trusts"], around, cloud))
+        tags = cast("dict[str, str]", fill(precondition.get("session", {}), around, cloud))
+        roles = [stored for stored in cloud.find(arn) if stored.type == _ROLE]
         # A role of another account is for that one to say.
-        if roles and not _is_trusted(roles[0], demand, tags):
-            wanted = f"{demand['service']} to {' and '.join(demand['actions'])}"
+        if roles and not _is_trusted(roles[0], precondition, tags):
+            wanted = f"{precondition['service']} to {' and '.join(precondition['actions'])}"
             with_tags = "".join(f", {name}: {value}" for name, value in tags.items())
-            error = fill(demand["error"], around, cloud)
+            error = fill(precondition["error"], around, cloud)
             return f"{error}: its trust policy must allow {wanted}{with_tags}"
     return ""
 
 
-def _is_trusted(role: Thing, demand: _Demand, tags: Mapping[str, str]) -> bool:
+def _is_trusted(role: StoredResource, precondition: _Precondition, tags: Mapping[str, str]) -> bool:
     document = json.loads(str(role.properties["assumeRolePolicy"]))
     allowed = {
         action
         for statement in _items(document["Statement"])
-        for action in demand["actions"]
-        if _allows(statement, demand["service"], action, tags)
+        for action in precondition["actions"]
+        if _allows(statement, precondition["service"], action, tags)
     }
-    return allowed == set(demand["actions"])
+    return allowed == set(precondition["actions"])
 
 
 def _allows(statement: _Scope, service: str, action: str, tags: Mapping[str, str]) -> bool:
@@ -222,14 +224,14 @@ def _items(value: Json) -> list[Json]:
     return cast("list[Json]", value) if isinstance(value, list) else [value]
 
 
-def _users(type_: str, handle: str, cloud: Cloud) -> Iterator[Thing]:
+def _users(type_: str, handle: str, cloud: Cloud) -> Iterator[StoredResource]:
     for owner in cloud.find(handle):
         for _, user in cloud.users(owner.provider, owner.type, owner.id):
             if user.type == type_:
                 yield user
 
 
-_FORMS: Mapping[str, Callable[[_Demand, _Scope, Cloud], str]] = {
+_FORMS: Mapping[str, Callable[[_Precondition, _Scope, Cloud], str]] = {
     "exists": _exists,
     "same": _same,
     "distinct": _distinct,

@@ -6,16 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from sandbox.cloud.fault_injection import FAILED
-from sandbox.cloud.store import TakenError, Thing
+from sandbox.cloud.store import StoredResource, TakenError
 from sandbox.engine.provider import Call, Change, Context, Difference, Made, RefusedError, compare
 from sandbox.engine.sdk import Shape
-from sandbox.providers.aws import demands, deployments
-from sandbox.providers.aws.check import DEFAULTS
+from sandbox.providers.aws import deployments, preconditions
 from sandbox.providers.aws.constraints import holds, pattern, shown
-from sandbox.providers.aws.documents import normal
-from sandbox.providers.aws.minting import ACCOUNT, fill, region_of, surroundings
-from sandbox.providers.aws.nodes import Node, Plan, plan
+from sandbox.providers.aws.embedded_json import normal
+from sandbox.providers.aws.resource_model import PropertyModel, ResourceModel, model_of
 from sandbox.providers.aws.tables import Kind, tables
+from sandbox.providers.aws.templates import ACCOUNT, fill, region_of, surroundings
+from sandbox.providers.aws.validation import DEFAULTS
 from sandbox.values.tree import at
 from sandbox.values.wire import UNKNOWN, Json, Path, Unknown
 
@@ -33,7 +33,7 @@ _EMPTY: Mapping[str, Json] = {
 
 def create(context: Context, call: Call) -> Made:
     """Make a resource: references must exist, names must be free, networks must fit."""
-    known = plan(call.type)
+    known = model_of(call.type)
     if call.preview:
         return Made(
             id="", properties=_foreseen(known, call.inputs, region_of(context, call.inputs))
@@ -43,7 +43,7 @@ def create(context: Context, call: Call) -> Made:
         _must_fit(context, known, call)
         outputs = {**known.table.outputs, **_publication(known, call.inputs)}
         scope = {**_around(context, call), **_literals(outputs), **_stored(call.inputs)}
-        demands.must_be_met(known, call, scope, context.cloud)
+        preconditions.must_be_met(known, call, scope, context.cloud)
         given = {**_stored(call.inputs), **_early(context, known, outputs, scope)}
         scope.update(given)
         id_ = str(fill(known.table.id or "{hex:26}", scope, context.cloud))
@@ -56,14 +56,16 @@ def _around(context: Context, call: Call) -> dict[str, Any]:
     return {**surroundings(context, call.inputs or call.properties), "->": call.type}
 
 
-def _key(context: Context, known: Plan, call: Call, id_: str, properties: Mapping[str, Any]) -> str:
+def _key(
+    context: Context, known: ResourceModel, call: Call, id_: str, properties: Mapping[str, Any]
+) -> str:
     """What tells a resource from all others of its type: its id, unless the table says more."""
     scope = {**_around(context, call), **properties, "id": id_}
     return str(fill(known.table.key or "{id}", scope, context.cloud))
 
 
 def _early(
-    context: Context, known: Plan, outputs: Mapping[str, Any], scope: Mapping[str, Any]
+    context: Context, known: ResourceModel, outputs: Mapping[str, Any], scope: Mapping[str, Any]
 ) -> dict[str, Json]:
     """Outputs that the id is made of."""
     return {
@@ -73,7 +75,7 @@ def _early(
     }
 
 
-def _publication(known: Plan, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+def _publication(known: ResourceModel, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     """Outputs that a published version changes, where the inputs ask for one."""
     rule = known.table.publishes
     when = cast("Mapping[str, Json]", rule.get("when", {}))
@@ -83,16 +85,16 @@ def _publication(known: Plan, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def read(context: Context, call: Call) -> Made | None:
     """Look a resource up; its inputs are those of the program as the cloud has them now."""
-    known = plan(call.type)
+    known = model_of(call.type)
     key = _key(context, known, call, call.id, call.properties) if call.properties else call.id
-    thing = context.cloud.get(PROVIDER, call.type, key)
-    if thing is None and not call.properties:
-        thing = _by_handle(context, call)
-    if thing is None:
+    stored = context.cloud.get(PROVIDER, call.type, key)
+    if stored is None and not call.properties:
+        stored = _by_handle(context, call)
+    if stored is None:
         return None
-    inputs = dict(call.old_inputs) or dict(thing.inputs)
+    inputs = dict(call.old_inputs) or dict(stored.inputs)
     for name in known.resource.inputs:
-        now, before = thing.properties.get(name), call.properties.get(name)
+        now, before = stored.properties.get(name), call.properties.get(name)
         # A property that nobody asked for counts when somebody changed it and AWS has no default.
         strange = now != before and not _is_computed(known, name) and bool(call.properties)
         if name in inputs or strange:
@@ -100,12 +102,12 @@ def read(context: Context, call: Call) -> Made | None:
             wanted = inputs.get(name)
             inputs[name] = wanted if _is_write_only(name) else _seen(node, wanted, now, before)
     present = {name: value for name, value in inputs.items() if value is not None}
-    around = {**_around(context, call), **thing.properties, "id": thing.id}
-    id_ = str(fill(known.table.id, around, context.cloud)) if known.table.key else thing.id
-    return Made(id=id_, properties=thing.properties, inputs=present)
+    around = {**_around(context, call), **stored.properties, "id": stored.id}
+    id_ = str(fill(known.table.id, around, context.cloud)) if known.table.key else stored.id
+    return Made(id=id_, properties=stored.properties, inputs=present)
 
 
-def _seen(node: Node, wanted: Json, now: Json, before: Json) -> Json:
+def _seen(node: PropertyModel, wanted: Json, now: Json, before: Json) -> Json:
     """What a program sees of a value: not what AWS computes beside what it has asked for."""
     if node.shape.kind != "object" or not (isinstance(wanted, dict) and isinstance(now, dict)):
         return now
@@ -115,11 +117,11 @@ def _seen(node: Node, wanted: Json, now: Json, before: Json) -> Json:
         name: _seen(child, asked.get(name), present[name], earlier.get(name))
         for name, (child, _) in node.fields.items()
         if name in present
-        and (name in asked or (present[name] != earlier.get(name) and not child.is_minted))
+        and (name in asked or (present[name] != earlier.get(name) and not child.is_computed))
     }
 
 
-def _by_handle(context: Context, call: Call) -> Thing | None:
+def _by_handle(context: Context, call: Call) -> StoredResource | None:
     """Imports may name a resource by its name or its ARN."""
     found = (
         t for t in context.cloud.find(call.id) if (t.provider, t.type) == (PROVIDER, call.type)
@@ -129,7 +131,7 @@ def _by_handle(context: Context, call: Call) -> Thing | None:
 
 def update(context: Context, call: Call) -> Mapping[str, Any]:
     """Change a resource in place."""
-    known = plan(call.type)
+    known = model_of(call.type)
     gone = set(call.old_inputs) - set(call.inputs)
     kept = {
         name: value
@@ -155,12 +157,12 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
         _must_exist(context, known, call)
         scope = {**_around(context, call), **kept, **given, "id": call.id}
         scope["before"] = call.properties
-        demands.must_be_met(known, call, scope, context.cloud)
-        demands.must_be_allowed(known, call, scope, context.cloud)
-        minted: dict[str, Json] = {}
+        preconditions.must_be_met(known, call, scope, context.cloud)
+        preconditions.must_be_allowed(known, call, scope, context.cloud)
+        computed: dict[str, Json] = {}
         for name, template in templates.items():
-            minted[name] = scope[name] = fill(template, scope, context.cloud)
-        properties = {**kept, **given, **minted, **_tags_all(known, given)}
+            computed[name] = scope[name] = fill(template, scope, context.cloud)
+        properties = {**kept, **given, **computed, **_tags_all(known, given)}
         held = _held_by_versions(context, known, call, key)
         if _key(context, known, call, call.id, properties) != key:
             context.cloud.delete(PROVIDER, call.type, key)
@@ -168,7 +170,9 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
     return properties
 
 
-def _held_by_versions(context: Context, known: Plan, call: Call, key: str) -> list[tuple[str, str]]:
+def _held_by_versions(
+    context: Context, known: ResourceModel, call: Call, key: str
+) -> list[tuple[str, str]]:
     """What published versions go on referring to, whatever the newest one says."""
     published = _publication(known, call.old_inputs)
     paths = known.table.publishes.get("versions_hold", ()) if published else ()
@@ -177,7 +181,7 @@ def _held_by_versions(context: Context, known: Plan, call: Call, key: str) -> li
 
 
 def _with_what_aws_keeps(
-    known: Plan, given: Mapping[str, Any], before: Mapping[str, Any]
+    known: ResourceModel, given: Mapping[str, Any], before: Mapping[str, Any]
 ) -> dict[str, Any]:
     """New inputs, with what AWS once computed inside of them (`vpcConfig.vpcId`)."""
     result = dict(given)
@@ -189,7 +193,7 @@ def _with_what_aws_keeps(
     return result
 
 
-def _changed(known: Plan, call: Call) -> set[str]:
+def _changed(known: ResourceModel, call: Call) -> set[str]:
     """Names of the inputs that mean something else than at the last update."""
     olds, news = _comparable(known, call.old_inputs), _comparable(known, call.inputs)
     return {name for name in {*olds, *news} if olds.get(name) != news.get(name)}
@@ -197,15 +201,15 @@ def _changed(known: Plan, call: Call) -> set[str]:
 
 def delete(context: Context, call: Call) -> None:
     """Take a resource away, unless it is protected or something still needs it."""
-    known = plan(call.type)
+    known = model_of(call.type)
     table = known.table
     with context.cloud.transaction():
         key = _key(context, known, call, call.id, call.properties)
-        thing = context.cloud.get(PROVIDER, call.type, key)
+        stored = context.cloud.get(PROVIDER, call.type, key)
         # A replacement may have the same id: then the old one is gone already.
-        if thing is None or thing.properties.get("arn") != call.properties.get("arn"):
+        if stored is None or stored.properties.get("arn") != call.properties.get("arn"):
             return
-        if table.protected and thing.properties.get(table.protected):
+        if table.protected and stored.properties.get(table.protected):
             raise RefusedError(
                 f"{call.type} {call.id} is protected against deletion by {table.protected};"
                 " set it to false, update, and delete then"
@@ -215,7 +219,7 @@ def delete(context: Context, call: Call) -> None:
             for path, user in context.cloud.users(PROVIDER, call.type, key)
             if _holds(table.held_by, path, user)
         ]
-        if holders and not (table.unless and thing.properties.get(table.unless)):
+        if holders and not (table.unless and stored.properties.get(table.unless)):
             path, user = holders[0]
             raise RefusedError(
                 f"{table.held_error}: {call.type} {call.id} cannot be deleted: {user.type}"
@@ -224,12 +228,12 @@ def delete(context: Context, call: Call) -> None:
         for _, user in holders:
             if user.type.removeprefix("aws:") not in table.spares:
                 context.cloud.delete(user.provider, user.type, user.id)
-        deployments.keep(context.cloud, table, thing)
+        deployments.keep(context.cloud, table, stored)
         context.cloud.delete(PROVIDER, call.type, key)
         deployments.forget(context.cloud, call.type)
 
 
-def _holds(held_by: tuple[str, ...], path: str, user: Thing) -> bool:
+def _holds(held_by: tuple[str, ...], path: str, user: StoredResource) -> bool:
     """Entries are types, without the leading ``aws:``, some with ``@property``."""
     short = user.type.removeprefix("aws:")
     return any(
@@ -240,7 +244,7 @@ def _holds(held_by: tuple[str, ...], path: str, user: Thing) -> bool:
 
 def diff(_context: Context, call: Call) -> Difference:
     """Compare inputs: documents by meaning, sets without order, what AWS computes not at all."""
-    known = plan(call.type)
+    known = model_of(call.type)
     olds = _comparable(known, call.old_inputs)
     news = _comparable(known, call.inputs)
     changes = {
@@ -256,19 +260,19 @@ def diff(_context: Context, call: Call) -> Difference:
     return Difference(changes=changes, delete_first=first)
 
 
-def _takes_the_old(known: Plan, path: Path, change: Change) -> bool:
+def _takes_the_old(known: ResourceModel, path: Path, change: Change) -> bool:
     """Leaving a property out for which AWS has a value of its own changes nothing."""
     gone = change in (Change.DELETE, Change.DELETE_REPLACE)
     return gone and len(path) == 1 and known.replaces(path) and _is_computed(known, str(path[0]))
 
 
-def _is_computed(known: Plan, name: str) -> bool:
+def _is_computed(known: ResourceModel, name: str) -> bool:
     output = known.resource.outputs.get(name)
     given = known.resource.inputs.get(name)
     return output is not None and output.required and not (given is not None and given.required)
 
 
-def _comparable(known: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
+def _comparable(known: ResourceModel, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: _in_order(known.properties[name][0], value)
         for name, value in inputs.items()
@@ -276,7 +280,7 @@ def _comparable(known: Plan, inputs: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _in_order(node: Node, value: Json) -> Json:
+def _in_order(node: PropertyModel, value: Json) -> Json:
     if node.document or node.schema.get("format") == "json":
         unknown = isinstance(value, Unknown)
         return value if unknown else json.dumps(normal(value), sort_keys=True)
@@ -309,11 +313,11 @@ def _stored(inputs: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _tags_all(known: Plan, given: Mapping[str, Any]) -> dict[str, Any]:
+def _tags_all(known: ResourceModel, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"tagsAll": given.get("tags", {})} if "tagsAll" in known.resource.outputs else {}
 
 
-def _foreseen(known: Plan, inputs: Mapping[str, Any], region: str) -> dict[str, Any]:
+def _foreseen(known: ResourceModel, inputs: Mapping[str, Any], region: str) -> dict[str, Any]:
     """What a preview can tell: inputs, tags and region; all that AWS computes is unknown."""
     given = _stored(inputs)
     names = [name for name, output in known.resource.outputs.items() if output.required]
@@ -348,7 +352,7 @@ def _literals(outputs: Mapping[str, Any]) -> dict[str, Json]:
 
 def _computed(
     context: Context,
-    known: Plan,
+    known: ResourceModel,
     outputs: Mapping[str, Any],
     scope: dict[str, Any],
     given: Mapping[str, Any],
@@ -377,7 +381,7 @@ def _guess(name: str, shape: Shape, scope: Mapping[str, Any]) -> Json:
 
 def _put(
     context: Context,
-    known: Plan,
+    known: ResourceModel,
     call: Call,
     id_: str,
     properties: Mapping[str, Any],
@@ -389,11 +393,11 @@ def _put(
     scope = {**_around(context, call), **properties, "id": id_}
     claims = [str(fill(claim, scope, context.cloud)) for claim in table.claims]
     links = [(path, value) for path, value, _ in _links(known, call.inputs)]
-    links += demands.links(known, scope, context.cloud)
+    links += preconditions.links(known, scope, context.cloud)
     links += [link for link in held if link not in links]
     try:
         context.cloud.put(
-            Thing(
+            StoredResource(
                 provider=PROVIDER,
                 type=call.type,
                 id=_key(context, known, call, id_, properties),
@@ -412,7 +416,7 @@ def _put(
         ) from taken
 
 
-def _handles(context: Context, known: Plan, scope: Mapping[str, Any]) -> list[str]:
+def _handles(context: Context, known: ResourceModel, scope: Mapping[str, Any]) -> list[str]:
     handles: list[str] = []
     # What only the SDK knows is found by its ARN.
     for template in known.table.handles if known.table.id else ("{arn}",):
@@ -422,14 +426,14 @@ def _handles(context: Context, known: Plan, scope: Mapping[str, Any]) -> list[st
     return handles
 
 
-def _links(known: Plan, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, Kind]]:
+def _links(known: ResourceModel, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, Kind]]:
     """(path, value, kind) of all identifiers in the inputs that belong to something."""
     for name, value in inputs.items():
         if name in known.properties:
             yield from _links_below(known.properties[name][0], value)
 
 
-def _links_below(node: Node, value: Json) -> Iterator[tuple[str, str, Kind]]:
+def _links_below(node: PropertyModel, value: Json) -> Iterator[tuple[str, str, Kind]]:
     if isinstance(value, str):
         if node.kind is not None and node.kind.types:
             yield node.path, value, node.kind
@@ -444,12 +448,12 @@ def _links_below(node: Node, value: Json) -> Iterator[tuple[str, str, Kind]]:
                 yield from _links_below(node.fields[name][0], item)
 
 
-def _must_exist(context: Context, known: Plan, call: Call) -> None:
+def _must_exist(context: Context, known: ResourceModel, call: Call) -> None:
     for path, value, kind in _links(known, call.inputs):
         if _is_elsewhere(value):
             continue
         wanted = {f"aws:{name}" for name in kind.types}
-        found = [thing for thing in context.cloud.find(value) if thing.type in wanted]
+        found = [stored for stored in context.cloud.find(value) if stored.type in wanted]
         if not found:
             raise RefusedError(
                 f"{call.type} {call.name}: {path} {shown(value)} does not exist in the cloud:"
@@ -460,15 +464,15 @@ def _must_exist(context: Context, known: Plan, call: Call) -> None:
 
 
 def _must_be_attached(
-    context: Context, call: Call, path: str, thing: Thing, rule: Mapping[str, Any]
+    context: Context, call: Call, path: str, stored: StoredResource, rule: Mapping[str, Any]
 ) -> None:
     when = cast("Mapping[str, Json]", rule.get("when", {}))
-    if not all(holds(thing.properties.get(name), wanted) for name, wanted in when.items()):
+    if not all(holds(stored.properties.get(name), wanted) for name, wanted in when.items()):
         return
-    users = context.cloud.users(thing.provider, thing.type, thing.id)
+    users = context.cloud.users(stored.provider, stored.type, stored.id)
     if not any(user.type.removeprefix("aws:") in rule["by"] for _, user in users):
         raise RefusedError(
-            f"{rule['error']}: {call.type} {call.name}: {path} {shown(thing.id)} is not"
+            f"{rule['error']}: {call.type} {call.name}: {path} {shown(stored.id)} is not"
             f" attached yet: one of {', '.join(rule['by'])} must refer to it before (depends_on)"
         )
 
@@ -481,7 +485,7 @@ def _is_elsewhere(value: str) -> bool:
     return any((compiled := pattern(text)) and compiled.search(value) for text in tables().external)
 
 
-def _must_fit(context: Context, known: Plan, call: Call) -> None:
+def _must_fit(context: Context, known: ResourceModel, call: Call) -> None:
     """A network must lie inside of its parent's and beside its brothers'."""
     rule = known.table.inside
     block, parent = (call.inputs.get(rule.get(key, "")) for key in ("network", "parent"))

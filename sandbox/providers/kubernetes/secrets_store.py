@@ -28,7 +28,7 @@ _REVISIONS = 10
 """How many old ReplicaSets a Deployment keeps by default (Kubernetes API, DeploymentSpec)."""
 
 
-def mount_faults(place: Place, volume: Mapping[str, Any], account: str) -> Iterator[str]:
+def mount_errors(place: Place, volume: Mapping[str, Any], account: str) -> Iterator[str]:
     """What keeps a volume of the driver from being mounted.
 
     Args:
@@ -52,10 +52,10 @@ def mount_faults(place: Place, volume: Mapping[str, Any], account: str) -> Itera
         yield f"SecretProviderClass {name}: parameters.objects cannot be read: {error}"
         return
     for one in objects:
-        yield from _object_faults(place, name, one)
-    yield from _sync_faults(place, name, found, objects)
+        yield from _object_errors(place, name, one)
+    yield from _sync_errors(place, name, found, objects)
     if place.cluster.eks_name:
-        yield from _identity_faults(place, found, account or "default")
+        yield from _identity_errors(place, found, account or "default")
 
 
 def synced(place: Place, pod: Mapping[str, Any]) -> dict[str, frozenset[str]]:
@@ -90,7 +90,7 @@ def outlived(place: Place, deployment: Mapping[str, Any], pod: Mapping[str, Any]
         pod: the spec of its pods.
 
     Returns:
-        The fault, or nothing.
+        The error, or nothing.
     """
     kept = part(deployment, "spec").get("revisionHistoryLimit", _REVISIONS)
     if not kept or not synced(place, pod):
@@ -112,7 +112,7 @@ def _objects(found: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return cast("list[dict[str, Any]]", objects)
 
 
-def _object_faults(place: Place, name: str, one: Mapping[str, Any]) -> Iterator[str]:
+def _object_errors(place: Place, name: str, one: Mapping[str, Any]) -> Iterator[str]:
     object_name = str(one.get("objectName") or "")
     if not object_name:
         yield f"SecretProviderClass {name}: object name must be specified"
@@ -123,7 +123,7 @@ def _object_faults(place: Place, name: str, one: Mapping[str, Any]) -> Iterator[
     if given not in _TYPES or (kind and given != kind):
         yield f"SecretProviderClass {name}: {object_name}: objectType does not match: {given}"
     elif place.cluster.eks_name:
-        types = {thing.type for thing in place.cloud.find(object_name)}
+        types = {stored.type for stored in place.cloud.find(object_name)}
         if _TYPES[given] not in types:
             yield f"Failed to fetch secret from all regions: {object_name} does not exist"
 
@@ -138,7 +138,7 @@ def _files(objects: Sequence[Mapping[str, Any]]) -> frozenset[str]:
     return frozenset(names)
 
 
-def _sync_faults(
+def _sync_errors(
     place: Place, name: str, found: Mapping[str, Any], objects: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
     secrets = parts(found["spec"], "secretObjects")
@@ -163,7 +163,7 @@ def _syncs(addon: Mapping[str, Any]) -> bool:
     return part(values, "secrets-store-csi-driver", "syncSecret").get("enabled") is True
 
 
-def _identity_faults(place: Place, found: Mapping[str, Any], account: str) -> Iterator[str]:
+def _identity_errors(place: Place, found: Mapping[str, Any], account: str) -> Iterator[str]:
     if str(part(found, "spec", "parameters").get("usePodIdentity")).lower() != "true":
         return
     wanted = {

@@ -23,7 +23,7 @@ from typing import Any, cast
 from sandbox.cloud.store import Cloud
 from sandbox.engine.provider import Context
 from sandbox.providers.aws import zones
-from sandbox.providers.aws.nodes import plan
+from sandbox.providers.aws.resource_model import model_of
 from sandbox.values.tree import at
 from sandbox.values.wire import Json
 
@@ -180,10 +180,12 @@ def _property(expression: str, scope: Mapping[str, Any], cloud: Cloud) -> Json:
     path, *others = expression.split("->")
     value, type_ = at(scope, path), scope.get("->", "")
     for name in others:
-        types = plan(type_).types_at(path) if type_[:4] == "aws:" else frozenset[str]()
-        found = [thing for thing in cloud.find(_written(value)) if not types or thing.type in types]
+        types = model_of(type_).types_at(path) if type_[:4] == "aws:" else frozenset[str]()
+        found = [
+            stored for stored in cloud.find(_written(value)) if not types or stored.type in types
+        ]
         # An object's own properties come first: several types may answer to one name.
-        values = [(at(thing.properties, name), thing.type) for thing in found]
+        values = [(at(stored.properties, name), stored.type) for stored in found]
         value, type_ = next((pair for pair in values if pair[0] is not None), (None, ""))
         path = name
     return value

@@ -15,7 +15,7 @@ NO_SCHEMA: Schema = {}
 
 
 @dataclass(frozen=True)
-class Node:
+class PropertyModel:
     """One property.
 
     Attributes:
@@ -37,25 +37,25 @@ class Node:
     table: Entry
 
     @cached_property
-    def fields(self) -> "Mapping[str, tuple[Node, bool]]":
+    def fields(self) -> "Mapping[str, tuple[PropertyModel, bool]]":
         """Properties of an object, each with whether it is required."""
         return {
             name: (self._child(name, item), item.required)
             for name, item in self.shape.fields.items()
         }
 
-    def _child(self, name: str, item: Field) -> "Node":
+    def _child(self, name: str, item: Field) -> "PropertyModel":
         return child(self, name, item.shape)
 
     @cached_property
-    def item(self) -> "Node":
-        """Node of the items of a list or a map."""
+    def item(self) -> "PropertyModel":
+        """The model of the items of a list or a map."""
         schema: Schema = self.schema
         if self.shape.kind == "list" and "items" in schema:
             schema = schemas.resolve(self.root, schema["items"])
         elif self.shape.kind == "map":
             schema = NO_SCHEMA
-        return Node(
+        return PropertyModel(
             self.path,
             self.shape.item or Shape("any"),
             schema,
@@ -78,11 +78,11 @@ class Node:
 
     @cached_property
     def document(self) -> str:
-        """The kind of JSON document that the property holds: a name of documents.py, or empty."""
+        """The kind of JSON document that the property holds: a name of embedded_json, or empty."""
         return self.table.documents.get(self.path, "")
 
     @cached_property
-    def is_minted(self) -> bool:
+    def is_computed(self) -> bool:
         """Whether our table gives the property a value where the program has none."""
         return self.path in self.table.outputs
 
@@ -92,8 +92,8 @@ class Node:
         return self.schema.get("insertionOrder") is False or self.path in self.table.unordered
 
 
-def child(parent: Node, name: str, shape: Shape) -> Node:
-    """The node of one property of an object (or of the resource itself)."""
+def child(parent: PropertyModel, name: str, shape: Shape) -> PropertyModel:
+    """The model of one property of an object (or of the resource itself)."""
     path = f"{parent.path}.{name}" if parent.path else name
     table = parent.table
     schema, known = _schema(parent, name, path)
@@ -102,10 +102,10 @@ def child(parent: Node, name: str, shape: Shape) -> Node:
         schema = schemas.resolve(parent.root, schema["items"])
     if path in table.constraints:
         schema, known = {**schema, **table.constraints[path]}, True
-    return Node(path, shape, schema, parent.root, "", known, table)
+    return PropertyModel(path, shape, schema, parent.root, "", known, table)
 
 
-def _schema(parent: Node, name: str, path: str) -> tuple[Schema, bool]:
+def _schema(parent: PropertyModel, name: str, path: str) -> tuple[Schema, bool]:
     table, root = parent.table, parent.root
     if path in table.properties:
         pointer = table.properties[path]
@@ -128,7 +128,7 @@ def _array_of_objects(schema: Schema) -> bool:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ResourceModel:
     """All that is known of one resource type.
 
     Attributes:
@@ -143,10 +143,10 @@ class Plan:
     resource: sdk.Resource
     schema: Schema
     table: Entry
-    node: Node
+    node: PropertyModel
 
     @cached_property
-    def properties(self) -> Mapping[str, tuple[Node, bool]]:
+    def properties(self) -> Mapping[str, tuple[PropertyModel, bool]]:
         """Top-level inputs, each with whether it is required."""
         return {
             name: (child(self.node, name, item.shape), item.required)
@@ -165,7 +165,7 @@ class Plan:
         return found
 
     def replaces(self, path: tuple[str | int, ...]) -> bool:
-        """Whether AWS can only change the property at a path by making the resource anew."""
+        """Whether AWS can only change the property at a path by replacing the resource."""
         names = [part for part in path if isinstance(part, str)]
         prefixes = {".".join(names[: count + 1]) for count in range(len(names))}
         if prefixes & set(self.table.update):
@@ -209,7 +209,7 @@ class Plan:
 
 
 @cache
-def plan(type_: str) -> Plan:
+def model_of(type_: str) -> ResourceModel:
     """All that is known of a resource type.
 
     Raises:
@@ -224,5 +224,7 @@ def plan(type_: str) -> Plan:
     )
     schema: Schema = schemas.load(schema_name) if schema_name else NO_SCHEMA
     table = entry(type_)
-    root = Node("", Shape("any"), schema, schema, schema_name.rsplit(":", 1)[-1], True, table)
-    return Plan(type_, resource, schema, table, root)
+    root = PropertyModel(
+        "", Shape("any"), schema, schema, schema_name.rsplit(":", 1)[-1], True, table
+    )
+    return ResourceModel(type_, resource, schema, table, root)

@@ -28,7 +28,7 @@ _INT32 = range(-(2**31), 2**31)
 _WITH_TEMPLATE = frozenset({"DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"})
 
 
-def faults(kind: Kind, obj: Mapping[str, Any], version: str) -> list[Failure]:
+def errors(kind: Kind, obj: Mapping[str, Any], version: str) -> list[Failure]:
     """What an API server would refuse in an object of a built-in kind.
 
     Args:
@@ -37,16 +37,16 @@ def faults(kind: Kind, obj: Mapping[str, Any], version: str) -> list[Failure]:
         version: version of the API server.
 
     Returns:
-        The faults, each with its path; of a patch only what is there is looked at.
+        The errors, each with its path; of a patch only what is there is looked at.
     """
     found = list(_Walker(version, complete=not kind.patch).walk_root(kind, obj))
-    found += _name_faults(kind, obj)
+    found += _name_errors(kind, obj)
     if not kind.patch:
-        found += _rule_faults(kind, obj)
+        found += _rule_errors(kind, obj)
     return found
 
 
-def custom_faults(kind: Kind, obj: Mapping[str, Any], crd: Mapping[str, Any]) -> list[Failure]:
+def custom_errors(kind: Kind, obj: Mapping[str, Any], crd: Mapping[str, Any]) -> list[Failure]:
     """What an API server would refuse in an object of a custom kind.
 
     Args:
@@ -55,7 +55,7 @@ def custom_faults(kind: Kind, obj: Mapping[str, Any], crd: Mapping[str, Any]) ->
         crd: the CustomResourceDefinition.
 
     Returns:
-        The faults, each with its path.
+        The errors, each with its path.
     """
     versions: Sequence[Mapping[str, Any]] = crd["spec"].get("versions", ())
     served = {one["name"]: one for one in versions if one.get("served")}
@@ -71,8 +71,8 @@ def custom_faults(kind: Kind, obj: Mapping[str, Any], crd: Mapping[str, Any]) ->
     root["properties"] = {**root.get("properties", {}), **known}
     found = list(_Walker("", complete=True).walk(obj, root, ()))
     if not found and kind.kind == "NodePool":
-        found += _node_pool_faults(obj)
-    return [*found, *_name_faults(kind, obj)]
+        found += _node_pool_errors(obj)
+    return [*found, *_name_errors(kind, obj)]
 
 
 class _Walker:
@@ -95,7 +95,7 @@ class _Walker:
     def walk(
         self, value: Json, node: Mapping[str, Any], path: Path, definition: str = ""
     ) -> Iterator[Failure]:
-        """Yields the faults of a value."""
+        """Yields the errors of a value."""
         if isinstance(value, Unknown):
             return
         if "$ref" in node:
@@ -103,8 +103,8 @@ class _Walker:
             yield from self.walk(value, self._definition(name), path, name.rsplit(".", 1)[-1])
             return
         if definition == _QUANTITY and isinstance(value, str):
-            if fault := syntax.is_quantity(value):
-                yield Failure(path=path, reason=fault)
+            if error := syntax.is_quantity(value):
+                yield Failure(path=path, reason=error)
             return
         allowed = _allowed_types(node)
         if allowed and not _is_one_of(value, allowed):
@@ -114,7 +114,7 @@ class _Walker:
         elif isinstance(value, list):
             yield from self._walk_list(cast("list[Any]", value), node, path)
         elif value is not None:
-            yield from _value_faults(value, node, path)
+            yield from _value_errors(value, node, path)
 
     def _walk_object(
         self, value: dict[str, Any], node: Mapping[str, Any], path: Path, definition: str
@@ -128,7 +128,7 @@ class _Walker:
             if key in properties:
                 yield from self.walk(item, properties[key], here)
                 if item is not None and not isinstance(item, Unknown):
-                    yield from _syntax_faults(definition, key, item, here)
+                    yield from _syntax_errors(definition, key, item, here)
             elif isinstance(node.get("additionalProperties"), Mapping):
                 yield from self.walk(item, node["additionalProperties"], here)
             elif _is_closed(node):
@@ -154,7 +154,7 @@ def _is_closed(node: Mapping[str, Any]) -> bool:
     return "properties" in node or node.get("additionalProperties") is False
 
 
-def _syntax_faults(definition: str, key: str, item: Json, path: Path) -> Iterator[Failure]:
+def _syntax_errors(definition: str, key: str, item: Json, path: Path) -> Iterator[Failure]:
     # Of a value of the wrong type nothing more is said.
     try:
         yield from syntax.of_property(definition, key, item, path)
@@ -186,12 +186,12 @@ def _wrong_type(value: Json, allowed: Sequence[str]) -> str:
     return f"{value!r} is of the wrong type; {wanted} is wanted"
 
 
-def _value_faults(value: Json, node: Mapping[str, Any], path: Path) -> Iterator[Failure]:
+def _value_errors(value: Json, node: Mapping[str, Any], path: Path) -> Iterator[Failure]:
     if "enum" in node and value not in node["enum"]:
         allowed = ", ".join(map(str, node["enum"]))
         yield Failure(path=path, reason=f"{value!r} is not allowed; allowed: {allowed}")
     if isinstance(value, str):
-        yield from _text_faults(value, node, path)
+        yield from _text_errors(value, node, path)
     if node.get("format") == "int32" and isinstance(value, int) and value not in _INT32:
         yield Failure(path=path, reason=f"{value} does not fit into 32 bits")
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -200,7 +200,7 @@ def _value_faults(value: Json, node: Mapping[str, Any], path: Path) -> Iterator[
             yield Failure(path=path, reason=f"{value} is out of range: {low} to {high}")
 
 
-def _text_faults(value: str, node: Mapping[str, Any], path: Path) -> Iterator[Failure]:
+def _text_errors(value: str, node: Mapping[str, Any], path: Path) -> Iterator[Failure]:
     low, high = node.get("minLength", 0), node.get("maxLength", math.inf)
     if not low <= len(value) <= high:
         reason = f"{value!r} is {len(value)} characters long; {low} to {high} are allowed"
@@ -215,25 +215,25 @@ def _unknown_field(path: Path, properties: Mapping[str, Any]) -> str:
     return f'unknown field "{dotted(path)}"{hint}'
 
 
-def _name_faults(kind: Kind, obj: Mapping[str, Any]) -> Iterator[Failure]:
+def _name_errors(kind: Kind, obj: Mapping[str, Any]) -> Iterator[Failure]:
     metadata: Mapping[str, Any] = obj.get("metadata") or {}
     if isinstance(metadata, Unknown):
         return
     name, namespace = metadata.get("name"), metadata.get("namespace")
-    if isinstance(name, str) and (fault := syntax.is_object_name(kind.kind, name)):
-        yield Failure(path=("metadata", "name"), reason=fault)
-    if isinstance(namespace, str) and (fault := syntax.is_label(namespace)):
-        yield Failure(path=("metadata", "namespace"), reason=fault)
+    if isinstance(name, str) and (error := syntax.is_object_name(kind.kind, name)):
+        yield Failure(path=("metadata", "name"), reason=error)
+    if isinstance(namespace, str) and (error := syntax.is_label(namespace)):
+        yield Failure(path=("metadata", "namespace"), reason=error)
 
 
-def _rule_faults(kind: Kind, obj: Mapping[str, Any]) -> Iterator[Failure]:
+def _rule_errors(kind: Kind, obj: Mapping[str, Any]) -> Iterator[Failure]:
     spec = obj.get("spec")
     if not isinstance(spec, dict) or has_unknown(cast("dict[str, Any]", spec)):
         return
     given = cast("dict[str, Any]", spec)
     if kind.kind in _WITH_TEMPLATE:
-        yield from _selector_faults(given)
-    yield from _mount_faults(kind, given)
+        yield from _selector_errors(given)
+    yield from _mount_errors(kind, given)
     if kind.kind == "HorizontalPodAutoscaler":
         low, high = given.get("minReplicas", 1), given.get("maxReplicas")
         if isinstance(low, int) and isinstance(high, int) and low > high:
@@ -241,7 +241,7 @@ def _rule_faults(kind: Kind, obj: Mapping[str, Any]) -> Iterator[Failure]:
             yield Failure(path=("spec", "maxReplicas"), reason=reason)
 
 
-def _mount_faults(kind: Kind, spec: Mapping[str, Any]) -> Iterator[Failure]:
+def _mount_errors(kind: Kind, spec: Mapping[str, Any]) -> Iterator[Failure]:
     """Two volumes at one path of a container (kubernetes/pkg/apis/core/validation)."""
     here: Path = ("spec",) if kind.kind == "Pod" else ("spec", "template", "spec")
     pod = spec if kind.kind == "Pod" else part(spec, "template", "spec")
@@ -255,7 +255,7 @@ def _mount_faults(kind: Kind, spec: Mapping[str, Any]) -> Iterator[Failure]:
             seen.add(path)
 
 
-def _node_pool_faults(obj: Mapping[str, Any]) -> Iterator[Failure]:
+def _node_pool_errors(obj: Mapping[str, Any]) -> Iterator[Failure]:
     """What karpenter's definition says in rules beside its schema (x-kubernetes-validations)."""
     if has_unknown(obj):
         return
@@ -278,7 +278,7 @@ def _node_pool_faults(obj: Mapping[str, Any]) -> Iterator[Failure]:
             yield Failure(path=("spec", "disruption", "budgets", index), reason=reason)
 
 
-def _selector_faults(spec: Mapping[str, Any]) -> Iterator[Failure]:
+def _selector_errors(spec: Mapping[str, Any]) -> Iterator[Failure]:
     template = part(spec, "template", "metadata", "labels")
     wanted = part(spec, "selector", "matchLabels")
     missing = sorted(key for key, value in wanted.items() if template.get(key) != value)

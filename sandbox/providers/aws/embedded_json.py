@@ -62,10 +62,10 @@ _CONTAINER_LIMITS: Mapping[tuple[str, ...], Schema] = {
     },
 }
 
-Fault = tuple[str, str]
+Finding = tuple[str, str]
 
 
-def faults(kind: str, value: Json) -> list[Fault]:
+def errors(kind: str, value: Json) -> list[Finding]:
     """What is wrong with a JSON document.
 
     Args:
@@ -128,7 +128,7 @@ def _as_list(value: Json) -> list[Json]:
     return cast("list[Json]", value) if isinstance(value, list) else [value]
 
 
-def _policy(kind: str, document: Json) -> Iterator[Fault]:
+def _policy(kind: str, document: Json) -> Iterator[Finding]:
     if not isinstance(document, Mapping):
         yield "", f"{shown(document)} is not a policy document"
         return
@@ -161,7 +161,7 @@ def _doubles(values: Sequence[Json]) -> list[str]:
     return sorted({str(value) for value in values if value and values.count(value) > 1})
 
 
-def _statement(kind: str, statement: Json) -> Iterator[Fault]:
+def _statement(kind: str, statement: Json) -> Iterator[Finding]:
     if not isinstance(statement, Mapping):
         yield "", f"{shown(statement)} is not a statement"
         return
@@ -186,14 +186,14 @@ def _statement(kind: str, statement: Json) -> Iterator[Fault]:
         yield "Condition", f"{shown(condition)} is not an object of operators"
 
 
-def _actions(parts: Mapping[str, Json]) -> Iterator[Fault]:
+def _actions(parts: Mapping[str, Json]) -> Iterator[Finding]:
     for key in ("Action", "NotAction"):
         for action in _as_list(parts.get(key, [])):
             if not isinstance(action, str) or not _ACTION.match(action):
                 yield key, f"{shown(action)} is not an action; they look like s3:GetObject"
 
 
-def _principals(kind: str, parts: Mapping[str, Json]) -> Iterator[Fault]:
+def _principals(kind: str, parts: Mapping[str, Json]) -> Iterator[Finding]:
     has = "Principal" in parts or "NotPrincipal" in parts
     if kind in ("managed", "inline"):
         if has:
@@ -209,7 +209,7 @@ def _principals(kind: str, parts: Mapping[str, Json]) -> Iterator[Fault]:
         yield "Principal", f'{shown(principal)} is not allowed; allowed: "*" or an object'
 
 
-def _resources(kind: str, parts: Mapping[str, Json]) -> Iterator[Fault]:
+def _resources(kind: str, parts: Mapping[str, Json]) -> Iterator[Finding]:
     if kind == "trust":
         if "Resource" in parts or "NotResource" in parts:
             yield "Resource", "may not be there: a trust policy is about the role itself"
@@ -225,7 +225,7 @@ def _resources(kind: str, parts: Mapping[str, Json]) -> Iterator[Fault]:
                 yield key, f'{shown(resource)} is neither an ARN nor "*"'
 
 
-def _containers(document: Json) -> Iterator[Fault]:
+def _containers(document: Json) -> Iterator[Finding]:
     """ECS container definitions: the task definition's schema in the API's spelling."""
     root = schemas.load("AWS::ECS::TaskDefinition")
     if not isinstance(document, list) or not document:
@@ -257,7 +257,7 @@ def _mounted_at(container: Mapping[str, Json]) -> Iterator[Json]:
         yield str(each.get("containerPath")).rstrip("/")
 
 
-def _container_limits(container: Mapping[str, Json], path: str) -> Iterator[Fault]:
+def _container_limits(container: Mapping[str, Json], path: str) -> Iterator[Finding]:
     for names, schema in _CONTAINER_LIMITS.items():
         value = at(container, ".".join(names))
         reason = breach(value, schema) if value is not None else ""
@@ -280,7 +280,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def _against(root: Schema, schema: Schema, value: Json, path: str) -> Iterator[Fault]:
+def _against(root: Schema, schema: Schema, value: Json, path: str) -> Iterator[Finding]:
     """Check a document of an AWS API, whose names start lower case, against a schema."""
     schema = schemas.resolve(root, schema)
     names = schema.get("type", [])
@@ -300,7 +300,7 @@ def _against(root: Schema, schema: Schema, value: Json, path: str) -> Iterator[F
 
 def _against_object(
     root: Schema, schema: Schema, value: Mapping[str, Json], path: str
-) -> Iterator[Fault]:
+) -> Iterator[Finding]:
     properties = {key[:1].lower() + key[1:]: item for key, item in schema["properties"].items()}
     for key, item in value.items():
         if key in properties:
@@ -319,13 +319,13 @@ def _is_one_of(value: Json, names: Sequence[str]) -> bool:
     return any(isinstance(value, _TYPES.get(name, (object,))) for name in names)
 
 
-def _state_machine(document: Json) -> Iterator[Fault]:
+def _state_machine(document: Json) -> Iterator[Finding]:
     from sandbox.providers.aws import state_machines  # noqa: PLC0415 - jsonschema is slow to import
 
-    return state_machines.faults(document)
+    return state_machines.errors(document)
 
 
-_KINDS: Mapping[str, Callable[[Json], Iterator[Fault]]] = {
+_KINDS: Mapping[str, Callable[[Json], Iterator[Finding]]] = {
     "containers": _containers,
     "states": _state_machine,
 }

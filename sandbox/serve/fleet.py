@@ -1,8 +1,8 @@
-"""What is to be run, as the readers of the three targets find it in the cloud.
+"""The deployed workloads, as the reader of each target finds them in the cloud.
 
-A reader (`ecs`, `eks`, `aws_lambda`) makes a `Deployed`; the supervisor (`processes`) starts its
-processes; the applications (`load_balancer`, `rest_api`, `workload_names`, `aws_apis`, `issuers`)
-stand for the hosts that they ask.
+A reader (`readers.ecs`, `readers.eks`, `readers.aws_lambda`) makes a `Fleet`, and the supervisor
+(`processes.supervisor`) starts its processes. The applications answer requests by host: the load
+balancer or API Gateway, AWS's APIs, issuers and the names of workloads.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -18,7 +18,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application. `source(scope)` says who asks."""
 
 OPERATOR = "operator"
-"""Who asks through the loopback entry: somebody with the operator's network and credentials."""
+"""The caller through the loopback entry, with the operator's network and credentials."""
 
 GATEWAY = "gateway"
 """Who asks a workload on behalf of a client: the load balancer."""
@@ -48,8 +48,8 @@ class Process:
         health_path: What is asked on the port, or None.
         health_seconds: How long it may take to become healthy.
         stop_seconds: From SIGTERM to SIGKILL.
-        copies: How many run at once, as deployed.
-        named_by_health: Whether the workload's private name leads to healthy copies only.
+        replicas: How many run at once, as deployed.
+        named_by_health: Whether the workload's private name leads to healthy replicas only.
         kind: `task`, `function` or `pod`, as the target calls it.
     """
 
@@ -63,7 +63,7 @@ class Process:
     health_path: str | None = "/health"
     health_seconds: float = 60
     stop_seconds: float = 30
-    copies: int = 1
+    replicas: int = 1
     named_by_health: bool = True
     kind: str
 
@@ -79,7 +79,7 @@ class Allows(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Deployed:
+class Fleet:
     """What the cloud has.
 
     Attributes:
@@ -109,14 +109,14 @@ class Deployed:
 
 
 class Workloads(Protocol):
-    """The processes that run; `processes.Supervisor` is one."""
+    """The processes that run; `processes.supervisor.Supervisor` is one."""
 
     def url(self, name: str) -> str | None:
-        """The base URL, `http://127.0.0.1:port`, of a healthy copy, each in turn, or None."""
+        """The base URL, `http://127.0.0.1:port`, of a healthy replica, each in turn, or None."""
         ...
 
     def named(self, name: str) -> str | None:
-        """The base URL of a copy that the workload's private name leads to, each in turn."""
+        """The base URL of a replica that the workload's private name leads to, each in turn."""
         ...
 
 
