@@ -1,178 +1,155 @@
-"""What a role may do, as IAM decides it from the deployed policies.
+"""How IAM evaluates the statements of policies, whatever the policies are attached to.
 
-Facts from the IAM User Guide ("Policy evaluation logic", "IAM JSON policy elements: Condition
-operators", "… Resource", "… NotPrincipal"). All roles and resources are of one account. AWS's own
-managed policies are not in the cloud: they allow nothing here. Service control policies, session
-policies and permissions boundaries that AWS manages are likewise not known.
+Facts from the IAM User Guide ("Policy evaluation logic", "IAM JSON policy elements: Principal",
+"… NotPrincipal", "… Resource", "… Condition operators").
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from enum import Enum, auto
+from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
-from sandbox.cloud.store import Cloud
 from sandbox.iam.policies import Statement, arn_like, like, listed, statements
-from sandbox.values.tree import parts
 
 Context = Mapping[str, str | Sequence[str]]
 """Condition keys, such as `aws:SecureTransport`, to their value or values."""
 
-_ROLE = "aws:iam/role:Role"
-# Where AWS keeps the policy of a resource: type of the object, what names the resource, the policy.
-_RESOURCE_POLICIES = (
-    ("aws:secretsmanager/secret:Secret", "arn"),
-    ("aws:secretsmanager/secretPolicy:SecretPolicy", "secretArn"),
-    ("aws:efs/fileSystemPolicy:FileSystemPolicy", "fileSystemId"),
-)
+
+class Effect(Enum):
+    """What statements say of a request."""
+
+    ALLOW = auto()
+    DENY = auto()
+    NOTHING = auto()
 
 
-def allows(
-    cloud: Cloud, role_arn: str, action: str, resource: str, context: Context | None = None
-) -> bool:
-    """Whether a role may do something.
+def effect(
+    found: Iterable[Statement], action: str, resource: str, context: Context | None = None
+) -> Effect:
+    """What statements say of a request: a denial outweighs what allows it.
 
     Args:
-        cloud: The cloud.
-        role_arn: The role's ARN.
+        found: The statements, of one policy or several.
         action: The action, such as `secretsmanager:GetSecretValue`.
         resource: The ARN of what it is done to.
-        context: What else is known of the request. A condition on a key that is not here does not
-            hold, but for operators that end in `IfExists` or say `Not`.
+        context: The condition keys of the request.
 
     Returns:
-        Whether a policy of the role, or of the resource for this very role, allows it and none
-        denies it, and the role's permissions boundary, if it has one, allows it too.
+        What they say.
     """
-    asked = {"aws:PrincipalArn": role_arn, **(context or {})}
-    request = (action, resource, asked)
-    own = list(_role_policies(cloud, role_arn))
-    of_resource = [
-        statement
-        for document in _resource_policies(cloud, resource)
-        for statement in statements(document)
-        if _is_for(statement, "AWS", _names(role_arn))
-    ]
-    if any(_applies(each, "Deny", *request) for each in (*own, *of_resource)):
-        return False
-    bounds = _boundary(cloud, role_arn)
-    if bounds is not None and (
-        any(_applies(each, "Deny", *request) for each in bounds)
-        or not any(_applies(each, "Allow", *request) for each in bounds)
-    ):
-        return False
-    # A resource's policy that names the whole account leaves it to the policies of its roles.
-    to_role = [each for each in of_resource if _is_for(each, "AWS", {role_arn, "*"})]
-    return any(_applies(each, "Allow", *request) for each in (*own, *to_role))
-
-
-def denied(who: str, action: str, resource: str) -> str:
-    """The error that AWS returns for a denied action.
-
-    Args:
-        who: The caller.
-        action: The action.
-        resource: The ARN of what it would be done to.
-
-    Returns:
-        The message.
-    """
-    return (
-        f"User: {who} is not authorized to perform: {action} on resource: {resource} because no "
-        f"identity-based policy allows the {action} action"
+    known = context or {}
+    return outcome(
+        each for each in found if covers(each, action, resource, known) and holds(each, known)
     )
 
 
-def trusts(
-    cloud: Cloud, role_arn: str, service: str, action: str, context: Context | None = None
-) -> bool:
-    """Whether a service may take a role.
+def outcome(found: Iterable[Statement]) -> Effect:
+    """The effect of statements that all apply to a request.
 
     Args:
-        cloud: The cloud.
-        role_arn: The role's ARN.
+        found: The statements.
+
+    Returns:
+        Their effect together.
+    """
+    effects = {str(each.get("Effect")) for each in found}
+    if "Deny" in effects:
+        return Effect.DENY
+    return Effect.ALLOW if "Allow" in effects else Effect.NOTHING
+
+
+def trusted(
+    document: object, service: str, action: str, context: Context, *, assume_absent: bool = False
+) -> bool:
+    """Whether a trust policy lets a service take its role.
+
+    Args:
+        document: The policy, or its JSON.
         service: The service's principal, such as `ecs-tasks.amazonaws.com`.
         action: `sts:AssumeRole`, or what else the service does with the role.
-        context: What else is known of the request.
+        context: The condition keys of the request.
+        assume_absent: Whether conditions on keys that are not in the context hold.
 
     Returns:
-        Whether the role's trust policy allows it and does not deny it.
+        Whether it allows it and does not deny it.
     """
-    role = _role(cloud, role_arn)
-    found = [
-        # A trust policy is of one role, and names no resource.
-        {**each, "Resource": "*"}
-        for each in statements((role or {}).get("assumeRolePolicy"))
-        if _is_for(each, "Service", {service})
-    ]
-    request = (action, role_arn, context or {})
-    return not any(_applies(each, "Deny", *request) for each in found) and any(
-        _applies(each, "Allow", *request) for each in found
+    # A trust policy is of one role, and names no resource.
+    return (
+        outcome(
+            each
+            for each in statements(document)
+            if is_for(each, "Service", {service, "*"})
+            and _element(each, "Action", lambda one: like(one.lower(), action.lower()))
+            and holds(each, context, assume_absent=assume_absent)
+        )
+        is Effect.ALLOW
     )
 
 
-def _role(cloud: Cloud, role_arn: str) -> Mapping[str, Any] | None:
-    found = (stored.properties for stored in cloud.list("aws", _ROLE))
-    return next((each for each in found if each.get("arn") == role_arn), None)
+def is_for(statement: Statement, kind: str, names: Collection[str]) -> bool:
+    """Whether a statement is for a principal.
+
+    Args:
+        statement: The statement, of a policy with principals.
+        kind: `AWS` for a role, a user or an account; `Service`.
+        names: What a policy may call the principal.
+
+    Returns:
+        Whether one of the names is among its principals.
+    """
+
+    def named(element: str) -> bool:
+        who = statement.get(element)
+        given = {kind: who} if isinstance(who, str) else cast("dict[str, Any]", who or {})
+        return not set(names).isdisjoint(listed(given.get(kind)))
+
+    return not named("NotPrincipal") if "NotPrincipal" in statement else named("Principal")
 
 
-def _role_policies(cloud: Cloud, role_arn: str) -> Iterator[Statement]:
-    role = _role(cloud, role_arn)
-    if role is None:
-        return
-    name = role["name"]
-    for inline in parts(role, "inlinePolicies"):
-        yield from statements(inline.get("policy"))
-    for stored in cloud.list("aws", "aws:iam/rolePolicy:RolePolicy"):
-        if stored.properties.get("role") == name:
-            yield from statements(stored.properties.get("policy"))
-    attached = [
-        *(role.get("managedPolicyArns") or ()),
-        *(
-            stored.properties.get("policyArn")
-            for stored in cloud.list("aws", "aws:iam/rolePolicyAttachment:RolePolicyAttachment")
-            if stored.properties.get("role") in (name, role_arn)
-        ),
-        *(
-            stored.properties.get("policyArn")
-            for stored in cloud.list("aws", "aws:iam/policyAttachment:PolicyAttachment")
-            if name in (stored.properties.get("roles") or ())
-        ),
-    ]
-    for arn in attached:
-        yield from _managed(cloud, arn)
-
-
-def _managed(cloud: Cloud, arn: object) -> Iterator[Statement]:
-    for stored in cloud.list("aws", "aws:iam/policy:Policy"):
-        if stored.properties.get("arn") == arn:
-            yield from statements(stored.properties.get("policy"))
-
-
-def _boundary(cloud: Cloud, role_arn: str) -> list[Statement] | None:
-    arn = (_role(cloud, role_arn) or {}).get("permissionsBoundary")
-    return list(_managed(cloud, arn)) if arn else None
-
-
-def _resource_policies(cloud: Cloud, resource: str) -> Iterator[object]:
-    for type_, key in _RESOURCE_POLICIES:
-        for stored in cloud.list("aws", type_):
-            named = str(stored.properties.get(key))
-            if resource == named or resource.endswith(f":file-system/{named}"):
-                yield stored.properties.get("policy")
-
-
-def _applies(
-    statement: Statement, effect: str, action: str, resource: str, context: Context
+def covers(
+    statement: Statement,
+    action: str,
+    resource: str,
+    context: Context,
+    matches: Callable[[str, str], bool] = arn_like,
 ) -> bool:
-    return (
-        statement.get("Effect") == effect
-        and _element(statement, "Action", lambda one: like(one.lower(), action.lower()))
-        and _element(statement, "Resource", lambda one: arn_like(_filled(one, context), resource))
-        and all(
-            _holds(operator, key, listed(wanted), context, unknown=effect == "Deny")
-            for operator, keys in cast("dict[str, Any]", statement.get("Condition") or {}).items()
-            for key, wanted in keys.items()
-        )
+    """Whether a statement is about an action on a resource.
+
+    Args:
+        statement: The statement.
+        action: The action.
+        resource: The ARN.
+        context: The condition keys of the request, for the policy variables in the statement.
+        matches: How a pattern of the statement is compared with the ARN.
+
+    Returns:
+        Whether it is about them, whatever its conditions say.
+    """
+    return _element(statement, "Action", lambda one: like(one.lower(), action.lower())) and (
+        _element(statement, "Resource", lambda one: matches(_filled(one, context), resource))
+    )
+
+
+def holds(statement: Statement, context: Context, *, assume_absent: bool = False) -> bool:
+    """Whether the conditions of a statement hold.
+
+    Args:
+        statement: The statement. A condition with an operator that is not known here holds for a
+            denial, and does not for a permission.
+        context: The condition keys of the request. A condition on a key that is not here does not
+            hold, but for operators that end in `IfExists` or say `Not`.
+        assume_absent: Whether conditions on keys that are not in the context hold instead.
+
+    Returns:
+        Whether all of them hold.
+    """
+    known = {key.lower() for key in context}
+    return all(
+        (assume_absent and key.lower() not in known)
+        or _holds(operator, key, listed(wanted), context, unknown=statement.get("Effect") == "Deny")
+        for operator, keys in cast("dict[str, Any]", statement.get("Condition") or {}).items()
+        for key, wanted in keys.items()
     )
 
 
@@ -180,21 +157,6 @@ def _element(statement: Statement, name: str, matches: Callable[[str], bool]) ->
     if f"Not{name}" in statement:
         return not any(matches(one) for one in listed(statement[f"Not{name}"]))
     return any(matches(one) for one in listed(statement.get(name)))
-
-
-def _names(role_arn: str) -> set[str]:
-    """What a policy may call a role: itself, its account, everybody."""
-    account = role_arn.split(":")[4]
-    return {role_arn, account, f"{':'.join(role_arn.split(':')[:5])}:root", "*"}
-
-
-def _is_for(statement: Statement, kind: str, names: set[str]) -> bool:
-    def named(element: str) -> bool:
-        who = statement.get(element)
-        given = {"AWS": who} if isinstance(who, str) else cast("dict[str, Any]", who or {})
-        return not names.isdisjoint(listed(given.get(kind)))
-
-    return not named("NotPrincipal") if "NotPrincipal" in statement else named("Principal")
 
 
 def _holds(
@@ -226,6 +188,10 @@ def _equal(wanted: str, value: str) -> bool:
     return wanted == value
 
 
+def _in_network(wanted: str, value: str) -> bool:
+    return ip_address(value) in ip_network(wanted)
+
+
 def _equal_ignoring_case(wanted: str, value: str) -> bool:
     return wanted.lower() == value.lower()
 
@@ -239,9 +205,13 @@ _POSITIVE = {
     "ArnEquals": arn_like,
     "ArnLike": arn_like,
     "Bool": _equal_ignoring_case,
+    "IpAddress": _in_network,
 }
 _OPERATORS = {name: (False, compare) for name, compare in _POSITIVE.items()} | {
-    name.replace("String", "StringNot").replace("Arn", "ArnNot"): (True, compare)
+    name.replace("String", "StringNot").replace("Arn", "ArnNot").replace("Ip", "NotIp"): (
+        True,
+        compare,
+    )
     for name, compare in _POSITIVE.items()
     if name != "Bool"
 }

@@ -21,13 +21,12 @@ In an update, ``before`` has the properties of the resource as they were.
 With ``when``, a precondition counts only where placeholders stand for what it says.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.engine.provider import Call, RefusedError
+from sandbox.iam.evaluate import trusted
 from sandbox.providers.aws.constraints import breach, holds
 from sandbox.providers.aws.resource_model import ResourceModel
 from sandbox.providers.aws.templates import fill
@@ -191,37 +190,18 @@ def _trusts(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> str:
 
 
 def _is_trusted(role: StoredResource, precondition: _Precondition, tags: Mapping[str, str]) -> bool:
-    document = json.loads(str(role.properties["assumeRolePolicy"]))
-    allowed = {
-        action
-        for statement in _items(document["Statement"])
+    # Of the request only its tags are known here.
+    context = {f"aws:RequestTag/{name}": value for name, value in tags.items()}
+    return all(
+        trusted(
+            role.properties["assumeRolePolicy"],
+            precondition["service"],
+            action,
+            context,
+            assume_absent=True,
+        )
         for action in precondition["actions"]
-        if _allows(statement, precondition["service"], action, tags)
-    }
-    return allowed == set(precondition["actions"])
-
-
-def _allows(statement: _Scope, service: str, action: str, tags: Mapping[str, str]) -> bool:
-    principal = statement.get("Principal")
-    services = _items(at(principal, "Service") or principal)
-    actions = _items(statement.get("Action"))
-    conditions = cast("Mapping[str, Mapping[str, Json]]", statement.get("Condition") or {})
-    wanted = {
-        key.lower().removeprefix("aws:requesttag/"): _items(values)
-        for key, values in conditions.get("StringEquals", {}).items()
-        if key.lower().startswith("aws:requesttag/")
-    }
-    return (
-        statement.get("Effect") == "Allow"
-        and (service in services or "*" in services)
-        and any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in actions)
-        and all(tags[key] in values for key, values in wanted.items() if key in tags)
     )
-
-
-def _items(value: Json) -> list[Json]:
-    """A list, or the single item that a policy may have in its place."""
-    return cast("list[Json]", value) if isinstance(value, list) else [value]
 
 
 def _users(type_: str, handle: str, cloud: Cloud) -> Iterator[StoredResource]:

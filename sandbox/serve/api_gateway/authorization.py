@@ -16,7 +16,8 @@ from typing import Any, cast
 from urllib.parse import parse_qs
 
 from sandbox.cloud.store import Cloud
-from sandbox.serve.api_gateway.resource_policies import INVOKE, Effect, decide
+from sandbox.iam.evaluate import Effect
+from sandbox.serve.api_gateway.resource_policies import INVOKE, decide
 from sandbox.serve.fleet import OPERATOR, Fleet
 from sandbox.serve.functions.runtime_api import FunctionError, Runtime
 from sandbox.serve.http.gateway_responses import Refused

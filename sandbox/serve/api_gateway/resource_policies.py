@@ -6,32 +6,23 @@ condition keys that can be used in API Gateway resource policies").
 """
 
 from collections.abc import Collection, Mapping
-from enum import Enum, auto
-from ipaddress import ip_address, ip_network
-from typing import Any, cast
+from ipaddress import ip_network
+from typing import cast
 
-from sandbox.iam.policies import arn_like, like, listed, statements
+from sandbox.iam.evaluate import Effect, covers, holds, is_for, outcome
+from sandbox.iam.policies import Statement, like, listed, statements
 
 INVOKE = "execute-api:Invoke"
 LOOPBACK = "127.0.0.1"
 """Where callers are if nothing says where they may be."""
 
 _SOURCE_IP, _PRINCIPAL = "aws:SourceIp", "aws:PrincipalArn"
-# Condition to whether what it names must be there.
-_CONDITIONS = {
-    ("IpAddress", _SOURCE_IP): True,
-    ("NotIpAddress", _SOURCE_IP): False,
-    ("ArnEquals", _PRINCIPAL): True,
-    ("ArnNotEquals", _PRINCIPAL): False,
-}
-
-
-class Effect(Enum):
-    """What a policy says of a request."""
-
-    ALLOW = auto()
-    DENY = auto()
-    NOTHING = auto()
+_CONDITIONS = (
+    ("IpAddress", _SOURCE_IP),
+    ("NotIpAddress", _SOURCE_IP),
+    ("ArnEquals", _PRINCIPAL),
+    ("ArnNotEquals", _PRINCIPAL),
+)
 
 
 def decide(
@@ -61,17 +52,17 @@ def decide(
     """
     if not document:
         raise ValueError("there is no policy")
-    effects = {
-        str(statement.get("Effect"))
+    given = {_SOURCE_IP: source_ip, _PRINCIPAL: principal_arn}
+    context = {key: value for key, value in given.items() if value is not None}
+    found = [
+        statement
         for statement in statements(document)
         if _names(statement, principals)
-        and any(like(one.lower(), INVOKE.lower()) for one in listed(statement.get("Action")))
-        and any(_covers(one, resource) for one in listed(statement.get("Resource")))
-        and _holds(statement.get("Condition"), source_ip, principal_arn)
-    }
-    if "Deny" in effects:
-        return Effect.DENY
-    return Effect.ALLOW if "Allow" in effects else Effect.NOTHING
+        and covers(statement, INVOKE, resource, context, _matches)
+        and _known(statement)
+        and holds(statement, context)
+    ]
+    return outcome(found)
 
 
 def address_within(document: object) -> str:
@@ -92,15 +83,13 @@ def address_within(document: object) -> str:
     return LOOPBACK
 
 
-def _names(statement: Mapping[str, Any], principals: Collection[str] | None) -> bool:
+def _names(statement: Statement, principals: Collection[str] | None) -> bool:
     if principals is None or statement.get("Effect") == "Deny":
         return True
-    who: object = statement.get("Principal")
-    given = cast("Mapping[str, object]", who).get("AWS") if isinstance(who, Mapping) else who
-    return not set(principals).isdisjoint(listed(given))
+    return is_for(statement, "AWS", principals)
 
 
-def _covers(pattern: str, resource: str) -> bool:
+def _matches(pattern: str, resource: str) -> bool:
     # In a resource policy, `execute-api:/stage/method/path` stands for the API's own ARN.
     if pattern.startswith("execute-api:/"):
         api = resource.partition("/")[0]
@@ -108,22 +97,19 @@ def _covers(pattern: str, resource: str) -> bool:
     return like(pattern, resource)
 
 
-def _holds(condition: object, source_ip: str | None, principal_arn: str | None) -> bool:
-    for operator, keys in cast("Mapping[str, Mapping[str, object]]", condition or {}).items():
-        for key, wanted in keys.items():
+def _known(statement: Statement) -> bool:
+    """Whether the sandbox knows what all conditions of a statement are about: the caller.
+
+    Raises:
+        ValueError: it does not.
+    """
+    conditions = cast("Mapping[str, Mapping[str, object]]", statement.get("Condition") or {})
+    for operator, keys in conditions.items():
+        for key in keys:
             if (operator, key) not in _CONDITIONS:
                 known = ", ".join(" on ".join(pair) for pair in _CONDITIONS)
                 raise ValueError(
                     f"the sandbox does not know the condition {operator} on {key}; what it knows: "
                     f"{known}"
                 )
-            if key == _SOURCE_IP:
-                blocks = [ip_network(one) for one in listed(wanted)]
-                met = source_ip is not None and any(ip_address(source_ip) in one for one in blocks)
-            else:
-                met = principal_arn is not None and any(
-                    arn_like(one, principal_arn) for one in listed(wanted)
-                )
-            if met != _CONDITIONS[operator, key]:
-                return False
     return True

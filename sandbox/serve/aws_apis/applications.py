@@ -15,7 +15,8 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 from sandbox.cloud.store import Cloud
-from sandbox.iam.evaluate import Context, denied
+from sandbox.iam.evaluate import Context
+from sandbox.iam.roles import denied
 from sandbox.serve.bedrock import converse_requests, models, planner
 from sandbox.serve.bedrock.event_stream import CONTENT_TYPE, encode
 from sandbox.serve.fleet import Application, Fleet, Receive, Scope, Send, source

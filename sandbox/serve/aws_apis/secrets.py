@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from sandbox.cloud.store import Cloud
-from sandbox.iam.evaluate import Context, allows
+from sandbox.iam.evaluate import Context
+from sandbox.iam.roles import allows
 from sandbox.serve.fleet import DeployedError
 
 CURRENT = "AWSCURRENT"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sandbox.cloud.store import Cloud
-from sandbox.iam import evaluate
+from sandbox.iam import roles
 from sandbox.iam.evaluate import Context
 from sandbox.iam.policies import arn_like
 from sandbox.serve.fleet import GATEWAY, OPERATOR, DeployedError, Fleet, Process
@@ -113,7 +113,7 @@ def read(cloud: Cloud) -> Fleet:
         return source == OPERATOR or (
             function is not None
             and _taken(cloud, function.role_arn)
-            and evaluate.allows(cloud, function.role_arn, action, resource, context)
+            and roles.allows(cloud, function.role_arn, action, resource, context)
         )
 
     return Fleet(
@@ -329,7 +329,7 @@ def _must_start(cloud: Cloud, function: Function, made: Mapping[str, Any]) -> No
             f"{function.role_arn}"
         )
     context = {"kms:EncryptionContext:aws:lambda:FunctionArn": arn}
-    if key and not evaluate.allows(cloud, function.role_arn, "kms:Decrypt", key, context):
+    if key and not roles.allows(cloud, function.role_arn, "kms:Decrypt", key, context):
         raise DeployedError(
             f"{function.process}: Lambda was unable to decrypt the environment variables because "
             f"KMS access was denied: {function.role_arn} is not authorized to perform kms:Decrypt "
@@ -341,7 +341,7 @@ def _taken(cloud: Cloud, role_arn: str) -> bool:
     """Whether Lambda may take a role for a function."""
     account = role_arn.split(":")[4:5]
     context = {"aws:SourceAccount": account[0]} if account else {}
-    return evaluate.trusts(cloud, role_arn, _LAMBDA, "sts:AssumeRole", context)
+    return roles.trusts(cloud, role_arn, _LAMBDA, "sts:AssumeRole", context)
 
 
 def _files(cloud: Cloud, function: Function, made: Mapping[str, Any]) -> dict[str, str]:

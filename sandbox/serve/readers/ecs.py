@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from sandbox.cloud.fault_injection import FAILED
 from sandbox.cloud.store import Cloud
-from sandbox.iam import evaluate
+from sandbox.iam import roles
 from sandbox.iam.evaluate import Context
 from sandbox.serve.aws_apis import secrets
 from sandbox.serve.fleet import GATEWAY, LOOPBACK, OPERATOR, DeployedError, Fleet, Process
@@ -104,7 +104,7 @@ def read(cloud: Cloud) -> Fleet:
         return source == OPERATOR or (
             role_arn is not None
             and _taken(cloud, role_arn)
-            and evaluate.allows(cloud, role_arn, action, resource, context)
+            and roles.allows(cloud, role_arn, action, resource, context)
         )
 
     return Fleet(
@@ -272,7 +272,7 @@ def _secret(cloud: Cloud, role_arn: str, value_from: str) -> str:
 def _taken(cloud: Cloud, role_arn: str) -> bool:
     """Whether ECS may take a role for a task."""
     context = {"aws:SourceAccount": role_arn.split(":")[4]}
-    return evaluate.trusts(cloud, role_arn, _TASKS, "sts:AssumeRole", context)
+    return roles.trusts(cloud, role_arn, _TASKS, "sts:AssumeRole", context)
 
 
 def _files(

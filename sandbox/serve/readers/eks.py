@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from sandbox.cloud.store import Cloud
-from sandbox.iam import evaluate as iam
+from sandbox.iam import roles as iam
 from sandbox.iam.evaluate import Context
 from sandbox.providers.kubernetes.clusters import EKS_CLUSTER, PACKAGE, Cluster
 from sandbox.providers.kubernetes.place import Place

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from posixpath import join
 
 from sandbox.cloud.store import Cloud
-from sandbox.iam import evaluate
+from sandbox.iam import roles
+from sandbox.iam.evaluate import Context
 from sandbox.serve.fleet import DeployedError
 from sandbox.serve.reachability import security_groups
 from sandbox.serve.reachability.security_groups import End
@@ -77,10 +78,10 @@ def root(
 
 
 def _may_mount(
-    cloud: Cloud, file_system_id: str, role_arn: str | None, arn: str, context: evaluate.Context
+    cloud: Cloud, file_system_id: str, role_arn: str | None, arn: str, context: Context
 ) -> bool:
     if role_arn:
-        return evaluate.allows(cloud, role_arn, _MOUNT, arn, context)
+        return roles.allows(cloud, role_arn, _MOUNT, arn, context)
     # Without a policy of its own, a file system is open to whatever reaches it.
     policy = "aws:efs/fileSystemPolicy:FileSystemPolicy"
     return cloud.get("aws", policy, file_system_id) is None

@@ -13,7 +13,7 @@ from typing import Any, cast
 import yaml
 
 from sandbox.cloud.store import Cloud
-from sandbox.iam import evaluate
+from sandbox.iam import roles
 from sandbox.providers.kubernetes import secrets_store
 from sandbox.providers.kubernetes.place import Place
 from sandbox.providers.kubernetes.references import CLAIM, VOLUME, account_of
@@ -68,7 +68,7 @@ def identity(cloud: Cloud, cluster: str, namespace: str, account: str) -> Identi
             role_arn = str(stored.properties["roleArn"])
             request = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
             if not all(
-                evaluate.trusts(cloud, role_arn, _PODS, action, request)
+                roles.trusts(cloud, role_arn, _PODS, action, request)
                 for action in ("sts:AssumeRole", "sts:TagSession")
             ):
                 return None

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sandbox.cloud.store import Cloud
-from sandbox.iam import evaluate
+from sandbox.iam import roles
+from sandbox.iam.evaluate import Context
 from sandbox.serve.bedrock import models, planner
 from sandbox.serve.bedrock.converse_requests import error, shapes
 from sandbox.serve.functions.runtime_api import FunctionError, Runtime
@@ -231,12 +232,12 @@ class StateMachines:
     def _taken(self, role_arn: str, service: str) -> bool:
         account = role_arn.split(":")[4:5]
         context = {"aws:SourceAccount": account[0]} if account else {}
-        return evaluate.trusts(self._cloud, role_arn, service, "sts:AssumeRole", context)
+        return roles.trusts(self._cloud, role_arn, service, "sts:AssumeRole", context)
 
     def _must_allow(self, role_arn: str, action: str, arn: str) -> None:
-        if not evaluate.allows(self._cloud, role_arn, f"states:{action}", arn):
+        if not roles.allows(self._cloud, role_arn, f"states:{action}", arn):
             raise _ApiError(
-                "AccessDeniedException", evaluate.denied(role_arn, f"states:{action}", arn)
+                "AccessDeniedException", roles.denied(role_arn, f"states:{action}", arn)
             )
 
     def _task_must_allow(
@@ -245,10 +246,10 @@ class StateMachines:
         action: str,
         arn: str,
         error: str,
-        context: evaluate.Context | None = None,
+        context: Context | None = None,
     ) -> None:
-        if not evaluate.allows(self._cloud, role_arn, action, arn, context):
-            raise StateError(error, evaluate.denied(role_arn, action, arn))
+        if not roles.allows(self._cloud, role_arn, action, arn, context):
+            raise StateError(error, roles.denied(role_arn, action, arn))
 
 
 def _json(body: str, code: str) -> dict[str, Any]:

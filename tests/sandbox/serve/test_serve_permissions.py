@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.cloud.store import Cloud
-from sandbox.iam.evaluate import allows, trusts
+from sandbox.iam.roles import allows, trusts
 from sandbox.serve.aws_apis import secrets
 from sandbox.serve.fleet import DeployedError
 from tests.sandbox.clusters import put

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from sandbox.cloud.store import Cloud
+from sandbox.iam.evaluate import Effect
 from sandbox.providers.aws import deployments
 from sandbox.providers.aws.tables import tables
 from sandbox.serve.api_gateway import rest_integrations
-from sandbox.serve.api_gateway.resource_policies import Effect, address_within, decide
+from sandbox.serve.api_gateway.resource_policies import address_within, decide
 from sandbox.serve.fleet import OPERATOR
 from sandbox.serve.functions import web_adapter
 from sandbox.serve.functions.runtime_api import FunctionError
