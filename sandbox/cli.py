@@ -2,8 +2,8 @@
 
 What it does before it hands over to `pulumi`, whose exit status is then its own:
 
-- writes the sandbox's project file: the root's Pulumi.yaml plus the offline providers, so that the
-  configuration keys are declared once;
+- writes the sandbox's project file: the Pulumi.yaml of the program (`$SANDBOX_PROGRAM`, the
+  checkout by default) plus the offline providers, so that the configuration keys are declared once;
 - points the engine at state, plugins and a cloud under `$SANDBOX_HOME` (`.sandbox` by default), and
   takes every AWS and Pulumi credential out of the environment;
 - creates the stack that `up` or `preview` names, where it is not there yet;
@@ -20,10 +20,10 @@ from typing import Any, NoReturn
 
 import yaml
 
-from sandbox.home import ROOT, cloud_path, sandbox_home
+from sandbox.home import ROOT, cloud_path, program, sandbox_home
+from sandbox.profile import profile
 
 PLUGINS = ROOT / "sandbox" / "plugins"
-DEFAULT_STACK = "dev"
 
 # The commands that run the program, and all those that read a stack's configuration.
 CREATES_STACK = frozenset({"up", "update", "preview", "pre"})
@@ -56,7 +56,7 @@ def main() -> NoReturn:
         sys.stdout.write(OWN_COMMANDS)
         sys.stdout.flush()
     home = sandbox_home()
-    stack_files = Path(os.environ.get("SANDBOX_STACKS") or ROOT).resolve()
+    stack_files = Path(os.environ.get("SANDBOX_STACKS") or program()).resolve()
     args = absolute_paths(sys.argv[1:], Path.cwd())
     project = write_project(home, stack_files)
     environment = engine_environment(os.environ, home)
@@ -126,15 +126,19 @@ def stack_argument(args: Sequence[str]) -> str | None:
 def write_project(home: Path, stack_files: Path) -> Path:
     """Writes the sandbox's Pulumi.yaml and returns its folder.
 
-    It is the root's, with the program and the stack files found from there and every provider
+    It is the program's, with the program and the stack files found from there and every provider
     bound to its offline stand-in, at the version that the SDK asks for.
     """
     folder = home / "project"
     folder.mkdir(parents=True, exist_ok=True)
-    project = load_yaml(ROOT / "Pulumi.yaml")
-    project["main"] = os.path.relpath(ROOT, folder)
+    root = program()
+    project = load_yaml(root / "Pulumi.yaml")
+    project["main"] = os.path.relpath(root / project.get("main", ""), folder)
     project["stackConfigDir"] = os.path.relpath(stack_files, folder)
-    project["runtime"]["options"]["virtualenv"] = os.path.relpath(ROOT / ".venv", folder)
+    project["runtime"] = {
+        "name": "python",
+        "options": {"toolchain": "pip", "virtualenv": os.path.relpath(ROOT / ".venv", folder)},
+    }
     project["plugins"] = {
         "providers": [
             {"name": path.name, "path": os.path.relpath(path, folder)}
@@ -177,16 +181,16 @@ def create_stack(
     stack_files: Path,
     named: str | None,
 ) -> str | None:
-    """Creates the stack that a run needs: the named one, or `dev` where there is none at all.
+    """Creates the stack that a run needs: the named one, or the profile's first.
 
     Returns:
         The stack's name, or None where pulumi knows it better: one was selected earlier.
     """
-    stacks = home / "state" / ".pulumi" / "stacks" / load_yaml(ROOT / "Pulumi.yaml")["name"]
+    stacks = home / "state" / ".pulumi" / "stacks" / load_yaml(program() / "Pulumi.yaml")["name"]
     existing = {path.stem for path in stacks.glob("*.json")} if stacks.is_dir() else set[str]()
     if named is None and existing:
         return None
-    stack = named or DEFAULT_STACK
+    stack = named or profile().first_stack
     if stack in existing:
         return stack
     if not (stack_files / f"Pulumi.{stack}.yaml").exists():
@@ -211,8 +215,9 @@ def pulumi_says(pulumi: Sequence[str], environment: Mapping[str, str], *args: st
 
 def with_target(home: Path, stack_files: Path, stack: str, target: str) -> Path:
     """Writes a copy of the stack file with another target, and returns its path."""
+    key = profile().target_key
     content = load_yaml(stack_files / f"Pulumi.{stack}.yaml")
-    content["config"] = {**content.get("config", {}), "mcp-platform:target": target}
+    content["config"] = {**content.get("config", {}), key: target}
     copy = home / f"Pulumi.{stack}.{target}.yaml"
     copy.write_text(yaml.safe_dump(content, sort_keys=False))
     return copy

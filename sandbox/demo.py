@@ -15,15 +15,7 @@ import httpx2
 from rich.console import Console
 
 from sandbox.home import ROOT
-
-QUESTION = (
-    "what time is it now timezone=Asia/Tokyo; "
-    "then add a note name=tokyo text=$previous replace=true; "
-    "then read the note name=tokyo"
-)
-"""Uses both servers of the example fleet; the second call needs the result of the first. In the
-sandbox, the agent's model is a planner (sandbox/serve/bedrock/planner.py), which reads only
-such clauses."""
+from sandbox.profile import profile
 
 _SERVING = "serving "
 _WIDTH = 120
@@ -37,11 +29,14 @@ def main() -> int:
     Returns:
         0 if the agent answered the whole question, else 1.
     """
+    facts = profile()
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument(
-        "--agent", default="assistant", help="the agent that is asked (%(default)s)"
+        "--agent", default=facts.demo_agent, help="the agent that is asked (%(default)s)"
     )
-    parser.add_argument("--question", default=QUESTION, help="what it is asked (%(default)s)")
+    parser.add_argument(
+        "--question", default=facts.demo_question, help="what it is asked (%(default)s)"
+    )
     given = parser.parse_args()
     console = Console(highlight=False, soft_wrap=True)
     # As Ctrl-C does, so that what is served ends too.
@@ -60,7 +55,7 @@ def _demonstrate(console: Console, agent: str, question: str) -> int:
     with _served() as entry, httpx2.Client(trust_env=False, timeout=None) as client:
         if entry is None:
             return 1
-        path = f"/agents/{agent}/ask"
+        path = profile().agent_path.format(name=agent) + profile().ask_path
         console.print(f"\n[bold]POST {entry}{path}[/bold]\n[cyan]question[/cyan]  {question}")
         return 0 if _ask(console, client, entry, path, question) else 1
 

@@ -5,12 +5,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-"""The checkout. Relative paths of the deployed builds start here."""
+"""The checkout, with the Python environment of the engine and of the providers."""
+
+
+def program() -> Path:
+    """The folder of the program's Pulumi.yaml: `$SANDBOX_PROGRAM`, or the checkout.
+
+    Relative paths of the deployed builds start here.
+    """
+    return Path(os.environ.get("SANDBOX_PROGRAM") or ROOT).resolve()
 
 
 def sandbox_home() -> Path:
-    """The folder of the sandbox's state: `$SANDBOX_HOME`, or `.sandbox` in the checkout."""
-    return Path(os.environ.get("SANDBOX_HOME") or ROOT / ".sandbox").resolve()
+    """The folder of the sandbox's state: `$SANDBOX_HOME`, or `.sandbox` in the program's folder."""
+    return Path(os.environ.get("SANDBOX_HOME") or program() / ".sandbox").resolve()
 
 
 def cloud_path(home: Path, environment: Mapping[str, str]) -> Path:

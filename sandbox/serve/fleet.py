@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sandbox.iam.evaluate import Context
+from sandbox.profile import profile
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -59,8 +60,8 @@ class Process:
     arguments: tuple[str, ...] | None = None
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     files: Mapping[str, str] = field(default_factory=dict[str, str])
-    port: int | None = 8080
-    health_path: str | None = "/health"
+    port: int | None = field(default_factory=lambda: profile().port)
+    health_path: str | None = field(default_factory=lambda: profile().health_path)
     health_seconds: float = 60
     stop_seconds: float = 30
     replicas: int = 1

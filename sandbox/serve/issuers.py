@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
 from sandbox.cloud.store import Cloud
+from sandbox.profile import profile
 from sandbox.serve.fleet import Application, DeployedError, Fleet, Receive, Scope, Send
 from sandbox.serve.http.forwarding import answer
 from sandbox.serve.http.router import host
@@ -45,12 +46,13 @@ class Issuers:
         Args:
             home: The sandbox's home; the key is in `issuer.pem` there, for its owner alone.
             cloud: The cloud, whose load balancers may check tokens.
-            deployed: What is deployed; processes are told by `AUTH_ISSUER`, `AUTH_AUDIENCE` and
-                `AUTH_JWKS_URI` whom to trust.
+            deployed: What is deployed; the variables of its processes, which the profile
+                names, say whom they trust.
         """
         self._key = _key(home / "issuer.pem")
         self.trusted: dict[str, tuple[str, str]] = {}
-        names = ("AUTH_ISSUER", "AUTH_AUDIENCE", "AUTH_JWKS_URI")
+        variables = profile().token_variables
+        names = [variables[each] for each in ("issuer", "audience", "keys")]
         told = [[one.environment.get(name, "") for name in names] for one in deployed.processes]
         for issuer, audience, keys_url in (*told, *_checked(cloud)):
             if issuer:

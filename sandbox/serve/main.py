@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from sandbox.cloud.store import Cloud
 from sandbox.home import cloud_path, sandbox_home
+from sandbox.profile import profile
 from sandbox.serve.api_gateway import rest_api
 from sandbox.serve.aws_apis import applications
 from sandbox.serve.fleet import Application, DeployedError, Fleet, Process, Receive, Scope, Send
@@ -37,7 +38,6 @@ PORT = 8800
 _LARGEST_PORT = 65535
 _FORBIDDEN = 403
 _PARAMETER = "aws:ssm/parameter:Parameter"
-_DISCOVERY = re.compile(r"/discovery(-[0-9]+)?$")
 _READERS = {
     "aws:ecs/service:Service": ecs.read,
     "kubernetes:apps/v1:Deployment": eks.read,
@@ -164,7 +164,9 @@ def _alone(home: Path) -> Generator[None]:
 def _cloud(home: Path) -> Cloud:
     path = cloud_path(home, os.environ)
     if not path.exists():
-        raise DeployedError("nothing is deployed in this sandbox; run make up first")
+        raise DeployedError(
+            f"nothing is deployed in this sandbox; run {profile().create_command} first"
+        )
     try:
         return Cloud(path)
     except sqlite3.Error as error:
@@ -174,7 +176,9 @@ def _cloud(home: Path) -> Cloud:
 def _deployed(cloud: Cloud) -> Fleet:
     found = [type_ for type_ in _READERS if any(one.type == type_ for one in cloud.list())]
     if not found:
-        raise DeployedError("no fleet is deployed in this sandbox; run make up first")
+        raise DeployedError(
+            f"no fleet is deployed in this sandbox; run {profile().create_command} first"
+        )
     if len(found) > 1:
         told = ", ".join(found)
         raise DeployedError(
@@ -285,12 +289,18 @@ async def _forbid(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 def _addresses(cloud: Cloud, url: str) -> list[str]:
     """Where the fleet's servers and agents are, by its discovery document."""
-    lines: list[str] = []
+    facts, lines = profile(), list[str]()
     for stored in cloud.list("aws", _PARAMETER):
-        if _DISCOVERY.search(str(stored.properties.get("name"))):
+        if re.search(facts.discovery_parameter, str(stored.properties.get("name"))):
             told = json.loads(str(stored.properties["value"]))
-            lines += [f"server {name}: {url}/servers/{name}/mcp" for name in told["servers"]]
-            lines += [f"agent {name}: {url}{path}/ask" for name, path in told["agents"].items()]
+            lines += [
+                f"server {name}: {url}{facts.server_path.format(name=name)}"
+                for name in told["servers"]
+            ]
+            lines += [
+                f"agent {name}: {url}{path}{facts.ask_path}"
+                for name, path in told["agents"].items()
+            ]
     return lines
 
 

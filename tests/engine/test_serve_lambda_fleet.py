@@ -11,9 +11,7 @@ import pytest
 from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.serve.fleet import GATEWAY
 from sandbox.serve.readers import aws_lambda
-from tests.engine.sandbox_run import Sandbox, create
-from tests.engine.test_switch import DOMAIN
-from tests.sandbox.serve.apis import (
+from sandbox.tests.serve.apis import (
     Answer,
     Functions,
     Running,
@@ -22,6 +20,8 @@ from tests.sandbox.serve.apis import (
     signature,
     workload,
 )
+from tests.engine.sandbox_run import Sandbox, create
+from tests.engine.test_switch import DOMAIN
 
 pytestmark = pytest.mark.engine
 

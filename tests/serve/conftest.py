@@ -1,11 +1,11 @@
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sandbox.cloud.store import StoredResource
+from sandbox.cloud.store import Cloud, StoredResource
 from tests.engine.sandbox_run import Sandbox, create
 from tests.serve.served import Served, serving
 
@@ -92,6 +92,14 @@ def public_fleet(folder: Path, target: str) -> Sandbox:
         )
     sandbox.up()
     return sandbox
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    """A cloud of its own for a test that deploys nothing."""
+    made = Cloud(tmp_path / "cloud.sqlite")
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session", params=TARGETS)

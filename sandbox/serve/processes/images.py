@@ -23,7 +23,7 @@ from dockerfile_parse import DockerfileParser
 from dockerfile_parse.util import WordSplitter, get_key_val_dictionary
 
 from sandbox.cloud.store import Cloud
-from sandbox.home import ROOT
+from sandbox.home import program
 from sandbox.providers.docker_build.provider import IMAGE, content_hash, files
 from sandbox.serve.fleet import DeployedError, Process
 from sandbox.values.tree import part
@@ -191,7 +191,7 @@ def _built(cloud: Cloud, process: Process) -> Mapping[str, Any]:
 
 def _at_root(place: Mapping[str, Any]) -> Mapping[str, Any]:
     location = place.get("location")
-    return {**place, "location": str(ROOT / str(location))} if location else place
+    return {**place, "location": str(program() / str(location))} if location else place
 
 
 def _last_stage(text: str, built: Mapping[str, Any], context: Path) -> _Stage:

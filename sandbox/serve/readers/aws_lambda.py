@@ -14,13 +14,13 @@ from sandbox.cloud.store import Cloud
 from sandbox.iam import roles
 from sandbox.iam.evaluate import Context
 from sandbox.iam.policies import arn_like
+from sandbox.profile import profile
 from sandbox.serve.fleet import GATEWAY, OPERATOR, DeployedError, Fleet, Process
 from sandbox.serve.reachability import security_groups
 from sandbox.serve.reachability.security_groups import End
 from sandbox.serve.readers import mounts
 from sandbox.values.tree import part
 
-LIVE = "live"
 """The alias by which everybody invokes a function."""
 
 FUNCTION = "aws:lambda/function:Function"
@@ -35,7 +35,6 @@ _MAPPING = "aws:apigateway/basePathMapping:BasePathMapping"
 _STAGE = "aws:apigateway/stage:Stage"
 _LAMBDA, _API_GATEWAY = "lambda.amazonaws.com", "apigateway.amazonaws.com"
 _INVOKE = "lambda:InvokeFunction"
-_GATEWAY_NAME = "-gateway"
 # `/<project>/<stack>/<workload>`; what is no workload's logs to `…/gateway/requests`.
 _WORKLOAD_LOGS = re.compile(r"/[^/]+/[^/]+/([^/]+)")
 _URI = re.compile(r".*:lambda:path/[^/]+/functions/(.+)/(?:response-streaming-)?invocations")
@@ -146,7 +145,7 @@ def functions(cloud: Cloud) -> Mapping[str, Function]:
     aliases = {
         str(one.properties.get("functionName")): one.properties
         for one in cloud.list("aws", _ALIAS)
-        if one.properties.get("name") == LIVE
+        if one.properties.get("name") == profile().function_alias
     }
     for stored in cloud.list("aws", FUNCTION):
         made = stored.properties
@@ -156,7 +155,7 @@ def functions(cloud: Cloud) -> Mapping[str, Function]:
             continue
         if alias.get("functionVersion") != made.get("version"):
             raise DeployedError(
-                f"the alias {LIVE} of the function {name} stands for version "
+                f"the alias {profile().function_alias} of the function {name} stands for version "
                 f"{alias.get('functionVersion')}, and the cloud has version {made.get('version')} "
                 "alone: bring the stack up again"
             )
@@ -207,7 +206,11 @@ def entry(cloud: Cloud) -> str:
         DeployedError: there is no such API, or more than one.
     """
     apis = cloud.list("aws", _REST_API)
-    named = [one for one in apis if str(one.properties.get("name")).endswith(_GATEWAY_NAME)]
+    named = [
+        one
+        for one in apis
+        if str(one.properties.get("name")).endswith(profile().gateway_name_suffix)
+    ]
     found = named if len(apis) > 1 else apis
     if len(found) != 1:
         names = ", ".join(str(one.properties.get("name")) for one in found) or "none"
@@ -378,7 +381,7 @@ def _admissions(cloud: Cloud, function: Function) -> Iterable[str | None]:
         made = stored.properties
         if (
             str(made.get("function")) in (function.name, function.alias_arn.rpartition(":")[0])
-            and made.get("qualifier") == LIVE
+            and made.get("qualifier") == profile().function_alias
             and made.get("principal") == _API_GATEWAY
             and made.get("action") in (_INVOKE, "lambda:*", "*")
         ):

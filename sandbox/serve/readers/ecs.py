@@ -13,6 +13,7 @@ from sandbox.cloud.fault_injection import FAILED
 from sandbox.cloud.store import Cloud
 from sandbox.iam import roles
 from sandbox.iam.evaluate import Context
+from sandbox.profile import profile
 from sandbox.serve.aws_apis import secrets
 from sandbox.serve.fleet import GATEWAY, LOOPBACK, OPERATOR, DeployedError, Fleet, Process
 from sandbox.serve.load_balancer import entries
@@ -34,7 +35,6 @@ _TASKS = "ecs-tasks.amazonaws.com"
 # startPeriod: none. Then a container has as long as Process gives it.
 _STOP_SECONDS = 30.0
 _START_SECONDS = 60.0
-_HEALTH_PATH = "/health"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -193,7 +193,7 @@ def _process(
     port = _port(container, environment)
     targets = registered.get((name, port or 0), frozenset[str]())
     check = part(container, "healthCheck")
-    health = entries.health_path(cloud, targets) or (_HEALTH_PATH if check else None)
+    health = entries.health_path(cloud, targets) or (profile().health_path if check else None)
     return Process(
         name=name,
         image=str(container["image"]),

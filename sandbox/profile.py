@@ -1,0 +1,56 @@
+"""The facts about the program that the sandbox runs; profile.yaml explains each."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Profile:
+    """The facts about a program; the comments of profile.yaml explain each field."""
+
+    target_key: str
+    first_stack: str
+    create_command: str
+    port: int
+    health_path: str
+    function_alias: str
+    gateway_name_suffix: str
+    token_variables: Mapping[str, str]
+    discovery_parameter: str
+    server_path: str
+    agent_path: str
+    ask_path: str
+    demo_agent: str
+    demo_question: str
+
+
+def load(path: Path) -> Profile:
+    """Reads a profile.
+
+    Args:
+        path: The file. A key that it leaves out has the value of the sandbox's own profile.
+
+    Returns:
+        The profile.
+
+    Raises:
+        ValueError: the file has an unknown key.
+    """
+    own = Path(__file__).with_name("profile.yaml")
+    facts = {**yaml.safe_load(own.read_text()), **(yaml.safe_load(path.read_text()) or {})}
+    try:
+        return Profile(**facts)
+    except TypeError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+@cache
+def profile() -> Profile:
+    """The profile of `$SANDBOX_PROFILE`, or the sandbox's own, read once."""
+    named = os.environ.get("SANDBOX_PROFILE")
+    return load(Path(named) if named else Path(__file__).with_name("profile.yaml"))
