@@ -10,7 +10,7 @@ import pytest
 from sandbox.engine.provider import Call, Failure
 from sandbox.providers.aws import api_models, validation
 from sandbox.providers.aws.api_models import table
-from sandbox.providers.aws.resource_model import plan
+from sandbox.providers.aws.resource_model import model_of
 from sandbox.providers.aws.service_models import Member
 from tests.components import fleets
 from tests.components.recording import ROOT, Resource, Secret, example, run
@@ -125,14 +125,14 @@ def refused(resources: Iterable[Resource], tags: Mapping[str, str]) -> set[str]:
 
 def faults(made: Resource, tags: Mapping[str, str]) -> Iterator[Failure]:
     inputs = tagged(made, tags)
-    yield from api_models.faults(made.type, inputs)
+    yield from api_models.errors(made.type, inputs)
     yield from api_models.missing(made.type, inputs)
 
 
 def tagged(made: Resource, tags: Mapping[str, str]) -> dict[str, Any]:
     """The inputs, with a name and with the tags that the provider gives to everything."""
     inputs = named(made)
-    if "tags" in plan(made.type).resource.inputs:
+    if "tags" in model_of(made.type).resource.inputs:
         inputs["tags"] = {**DEFAULT_TAGS, **tags, **inputs.get("tags", {})}
     return inputs
 
@@ -141,8 +141,8 @@ def named(made: Resource) -> dict[str, Any]:
     """The inputs, with the name that pulumi-aws makes where the program has none."""
     inputs = plain(made.inputs)
     call = Call(type=made.type, urn=made.urn, name=made.name, inputs=inputs, seed=b"0" * 16)
-    said = validation._Faults()
-    filled = validation._with_name(plan(made.type), call, inputs, said)
+    said = validation._Errors()
+    filled = validation._with_name(model_of(made.type), call, inputs, said)
     assert list(said) == []
     return {key: value for key, value in filled.items() if key != validation.DEFAULTS}
 
