@@ -8,7 +8,7 @@ import pytest
 _ROOT = Path(__file__).resolve().parents[2]
 _PAGES = sorted(
     str(page.relative_to(_ROOT))
-    for pattern in ("*.md", "docs/**/*.md", "workloads/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "sandbox/*.md", "workloads/*.md")
     for page in _ROOT.glob(pattern)
 )
 # A record of a choice may name what was given up.
