@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.engine import sdk
 from sandbox.providers.aws import preconditions
-from sandbox.providers.aws.functions import _table as functions
+from sandbox.providers.aws.invokes import _table as invokes
 from sandbox.providers.aws.resource_model import NO_SCHEMA, model_of
 from sandbox.providers.aws.tables import tables
 
@@ -100,7 +100,7 @@ def test_kinds_are_patterns_of_types_that_there_are():
 
 
 def test_functions_that_look_something_up_name_types_that_there_are():
-    for rule in functions().values():
+    for rule in invokes().values():
         if "find" in rule:
             outputs = model_of(rule["find"]).resource.outputs
             assert {name for name in rule["by"].values() if name != "id"} <= set(outputs)

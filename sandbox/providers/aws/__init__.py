@@ -7,5 +7,5 @@
   definitions, state_machines.py validates state machines, api_models.py the limits of API calls.
 - templates.py makes ids, ARNs and computed outputs; preconditions.py checks what a resource needs
   of others; lifecycle.py is create, read, update and delete.
-- functions.py answers invokes; provider.py puts it together.
+- invokes.py answers the functions of pulumi-aws (invokes.yaml); provider.py puts it together.
 """

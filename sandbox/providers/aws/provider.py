@@ -7,7 +7,7 @@ from typing import Any
 
 from sandbox.engine.provider import Checked, Context, Failure, Provider, main
 from sandbox.engine.shapes import configuration_errors
-from sandbox.providers.aws import functions, lifecycle, validation
+from sandbox.providers.aws import invokes, lifecycle, validation
 from sandbox.providers.aws.resource_model import PACKAGE
 from sandbox.providers.aws.tables import entry
 
@@ -46,7 +46,7 @@ PROVIDER = Provider(
     read=lifecycle.read,
     update=lifecycle.update,
     delete=lifecycle.delete,
-    invoke=functions.invoke,
+    invoke=invokes.invoke,
     check_config=check_config,
     replacing_config=frozenset({"region"}),
     secret_outputs=secret_outputs,

@@ -1,4 +1,4 @@
-"""Answers to pulumi-aws' functions, by functions.yaml; policy documents are put together here."""
+"""Answers to pulumi-aws' functions, by invokes.yaml; policy documents are put together here."""
 
 import json
 import re
@@ -30,7 +30,7 @@ _SECRET, _VERSION = (
 
 @cache
 def _table() -> Mapping[str, Mapping[str, Any]]:
-    text = Path(__file__).with_name("functions.yaml").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("invokes.yaml").read_text(encoding="utf-8")
     return cast("Mapping[str, Mapping[str, Any]]", yaml.load(text, Loader=yaml.CSafeLoader))
 
 
