@@ -14,7 +14,7 @@ from core.stack import Stack
 
 
 class Published(pulumi.ComponentResource):
-    """The parameters and the dashboard that are found by the stack's name, whatever the target.
+    """The parameters and the dashboard with the stack's name, the same for every target.
 
     The discovery document and the record change only after everything in the target exists: the
     services are steady, the routes deployed, the pods registered. If something fails before, they

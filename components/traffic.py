@@ -28,8 +28,8 @@ def allow(
         description: Why, as operators read it.
 
     Returns:
-        The rules. Whatever carries one of the groups depends on them, so that they exist before it
-        starts and until it has ended.
+        The rules. Resources with one of the groups depend on them, so that the rules exist before
+        the resources start and until they have ended.
     """
     child = pulumi.ResourceOptions(parent=parent)
     egress = aws.vpc.SecurityGroupEgressRule(
@@ -65,7 +65,7 @@ def let_out(
     """Lets what carries a security group out to these destinations, over HTTPS.
 
     Returns:
-        The rules. Whatever carries the group depends on them, as with `allow`.
+        The rules. Resources with the group depend on them, as with `allow`.
     """
     return [
         aws.vpc.SecurityGroupEgressRule(

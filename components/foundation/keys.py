@@ -8,8 +8,8 @@ from core.aws.iam import Statement, document
 from core.aws.partitions import service_host
 from core.stack import Stack
 
-# What an account's administrators do with a key. Spelt out, since `kms:*` would also give what
-# nobody here needs (such as sharing the key by its policy with a signing service).
+# The actions of an account's administrators on a key. They are listed, because `kms:*` would add
+# actions that are not needed (such as sharing the key with a signing service by its policy).
 _ADMINISTRATION = (
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",

@@ -25,9 +25,9 @@ class Stored:
 
     Attributes:
         arn: The secret's ARN, for a policy.
-        version_id: The version with the value that was made here, so that a new value starts new
-            workloads, and none starts before there is one. None of a secret that somebody else
-            sets: what is there is read.
+        version_id: The version with the value that this stack created, so that a new value starts
+            new workloads, and no workload starts before the value exists. None for an external
+            secret: its current value is read.
     """
 
     arn: pulumi.Output[str]
@@ -39,10 +39,9 @@ class Vault(pulumi.ComponentResource):
 
     Type token `mcp-platform:foundation:Vault`. Creates, per declared secret, a secret encrypted
     with the stack's key and, by its source, a version with the value from the configuration, a
-    version with a random value, or none: then somebody else sets it and this program leaves it
-    alone. A secret that exists already is only passed on. Per server, it creates the secret key
-    that all copies of the server share to seal the state of a request (MCP 2026-07-28,
-    `requestState`).
+    version with a random value, or none: an external secret is set outside of Pulumi. An existing
+    secret is only referenced. Per server, it creates the secret key that all replicas of the server
+    share to seal the state of a request (MCP 2026-07-28, `requestState`).
 
     Values are secret inputs: they stand encrypted in the state, and in no output.
 

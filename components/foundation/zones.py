@@ -14,9 +14,10 @@ from core.network import zones as rules
 class Zones(pulumi.ComponentResource):
     """The zones of the stack's network and of its EKS cluster, kept in the stack's state.
 
-    Type token `mcp-platform:foundation:Zones`. Creates a `pulumi.Stash` for each zone of the
-    stack's own network, and one for all zones of its own EKS cluster: a living stack keeps its
-    subnets when the account gets more zones, and a living cluster its zones when the network does.
+    Type token `mcp-platform:foundation:Zones`. Creates a `pulumi.Stash` for each zone of the VPC
+    that the stack creates, and one for all zones of the EKS cluster that it creates. A deployed
+    stack keeps its subnets when the account gets more zones, and a cluster keeps its zones when the
+    network gets more.
     """
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:

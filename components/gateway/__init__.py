@@ -1,1 +1,1 @@
-"""The way in: certificate, address, load balancer, authentication, web ACL."""
+"""Ingress to the fleet: certificate, address, load balancer, authentication, web ACL."""

@@ -34,7 +34,7 @@ def metadata_rule(
     listener_arn: pulumi.Input[str],
     parent: pulumi.Resource,
 ) -> None:
-    """Makes the rule that serves the protected-resource metadata, to everybody."""
+    """Creates the rule that serves the protected-resource metadata, without authentication."""
     aws.lb.ListenerRule(
         f"{name}-metadata",
         listener_arn=listener_arn,

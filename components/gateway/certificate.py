@@ -9,7 +9,7 @@ from core.config.model import Gateway
 
 
 class Certificate(pulumi.ComponentResource):
-    """A certificate for the domain, whatever stands behind it: a switch of target keeps it.
+    """A certificate for the domain, independent of the target: a switch of the target keeps it.
 
     Type token `mcp-platform:gateway:Certificate`. Creates the certificate, the record in the zone
     that proves whose the domain is, and the wait for AWS to see it. A zone in which AWS would never

@@ -6,8 +6,8 @@ import pulumi_aws as aws
 from components.foundation import Foundation
 from core.config.model import Fleet
 
-# AWS WAF Developer Guide, "AWS Managed Rules rule groups list". The core rule set is left out: it
-# blocks bodies over 8 KB and whatever looks like HTML or a path, as the arguments of tools do.
+# AWS WAF Developer Guide, "AWS Managed Rules rule groups list". The core rule set is not used: it
+# blocks bodies over 8 KB and text that looks like HTML or a path, as arguments of tools can.
 _MANAGED = ("AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet")
 
 
@@ -34,7 +34,7 @@ def firewall(
         parent: The component that it belongs to.
 
     Returns:
-        What must exist before callers are let in: nothing without a firewall.
+        The resources that must exist before callers are allowed: none without a firewall.
     """
     config, log = fleet.gateway.firewall, foundation.observability.firewall_log_group
     if config is None or log is None:

@@ -11,10 +11,10 @@ from core.resolved import ResolvedFleet
 
 
 class Deployed(Protocol):
-    """What every target gives, whatever it runs on.
+    """The outputs that every target has.
 
     Attributes:
-        gateway_url: The way in, without a slash at the end.
+        gateway_url: The URL of the gateway, without a slash at the end.
         endpoint: What a domain leads to, where the fleet has one.
         dashboard: The body of the fleet's dashboard, in JSON.
         namespace: The Cloud Map namespace that servers are found in.

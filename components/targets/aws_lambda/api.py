@@ -129,10 +129,10 @@ class Api(pulumi.ComponentResource):
         )
 
     def admit_roles(self, role_arns: Sequence[pulumi.Output[str]], foundation: Foundation) -> None:
-        """Makes the policy that lets nobody but these roles call, whatever others may do.
+        """Creates the policy that denies all principals except these roles.
 
         Args:
-            role_arns: The roles; each needs the right to call of its own.
+            role_arns: The roles; each also needs its own permission to call.
             foundation: The foundation.
         """
         everything = pulumi.Output.concat(self.execution_arn, "/*")
@@ -221,7 +221,7 @@ def _token_answers(domain: str) -> tuple[_Answer, ...]:
 def _admission(
     fleet: Fleet, foundation: Foundation, execution_arn: pulumi.Output[str]
 ) -> list[Statement]:
-    """Lets anybody call where tokens are checked, else the account; from listed addresses only."""
+    """Allows all callers if tokens are checked, else the account; only from `allow_cidrs`."""
     everything = pulumi.Output.concat(execution_arn, "/*")
     if fleet.gateway.auth:
         who = Statement(
@@ -249,7 +249,7 @@ def _admission(
 
 
 def _callers_with_credentials(foundation: Foundation, everything: pulumi.Output[str]) -> Statement:
-    """Leaves it to the account who may call: that gives nobody in it a right."""
+    """Allows the account, so that its IAM policies decide; a principal has no permission by it."""
     return Statement(
         sid="CallersWithCredentials",
         principals={"AWS": (foundation.account.arn("iam", "root", region=""),)},

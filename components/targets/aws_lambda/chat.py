@@ -1,8 +1,8 @@
 """The WebSocket API of an agent that people chat with.
 
-A connection is let in, and what is written on it invokes the agent's function, which answers on the
-connection when it is done: the API itself waits 29 seconds at most (API Gateway Developer Guide,
-"Quotas for configuring and running a WebSocket API").
+Each message on an accepted connection invokes the agent's function, which answers on the connection
+when it is done: the API itself waits 29 seconds at most (API Gateway Developer Guide, "Quotas for
+configuring and running a WebSocket API").
 """
 
 import json
@@ -20,7 +20,7 @@ from core.discovery import API_STAGE, api_host
 from core.stack import Stack
 from core.targets.aws_lambda.limits import CHAT_EVENT_SECONDS
 
-_ALWAYS = r"\$default"  # the template for every message, whatever is in it
+_ALWAYS = r"\$default"  # the template for every message, independent of its content
 
 _LOG_FORMAT = {
     "requestId": "$context.requestId",

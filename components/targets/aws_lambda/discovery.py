@@ -1,4 +1,4 @@
-"""The servers in AWS Cloud Map, for whoever looks for them there."""
+"""The servers in AWS Cloud Map, for clients that discover services there."""
 
 from collections.abc import Sequence
 

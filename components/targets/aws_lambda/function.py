@@ -12,7 +12,7 @@ from components.targets.aws_lambda.permissions import own_permissions
 from core.aws.iam import Statement, trust
 
 LIVE = "live"
-"""The alias that everybody calls: it stands for the newest version."""
+"""The alias that all callers invoke: it points to the newest version."""
 
 _SERVICE = "lambda.amazonaws.com"
 
@@ -135,12 +135,12 @@ def create_function(
     """Makes a role, a function that publishes a version at each change, and its alias `live`.
 
     It runs on arm64, writes JSON to its log group, is traced, and keeps its variables under the
-    stack's key. It stands in no network unless it is told.
+    stack's key. By default it is not in the VPC.
 
-    Older versions keep the interfaces, and with them the security group and the subnets, that the
-    function had; they go with the function (AWS Lambda Developer Guide, "Understanding Hyperplane
-    Elastic Network Interfaces"). Whoever moves it to another network or out of one gives it another
-    name, so that a new function is made before the old one is deleted with all its versions.
+    Older versions keep their network interfaces, and with them the security group and the subnets,
+    until the function is deleted (AWS Lambda Developer Guide, "Understanding Hyperplane Elastic
+    Network Interfaces"). A function that enters or leaves a VPC therefore needs another name, so
+    that the new function is created before the old one is deleted with all its versions.
 
     Args:
         name: The stem of the logical names.

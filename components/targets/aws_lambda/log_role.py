@@ -7,23 +7,23 @@ from components.foundation import Foundation
 from core.aws.iam import trust
 from core.config.model import Fleet
 
-# An account has one such role in a region, for the APIs of everybody in it: so it has AWS's own
-# policy and not one for this stack's log groups alone (API Gateway Developer Guide, "Set up
-# CloudWatch logging for REST APIs").
+# There is one such role per account and region, for all APIs. It therefore has AWS's managed policy
+# and not a policy for this stack's log groups only (API Gateway Developer Guide, "Set up CloudWatch
+# logging for REST APIs").
 _POLICY = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
 
 def log_role(
     name: str, *, fleet: Fleet, foundation: Foundation, parent: pulumi.Resource
 ) -> list[pulumi.Resource]:
-    """Gives API Gateway the role, unless somebody else does (`gateway.sets_log_role: false`).
+    """Sets the role of API Gateway, unless another stack does (`gateway.sets_log_role: false`).
 
     Returns:
         What must be there before an API can log.
     """
     if not fleet.gateway.sets_log_role:
         return []
-    # They stay when the stack goes: without them, the other APIs of the region would fall silent.
+    # Retained when the stack is destroyed: without them, other APIs of the region could not log.
     child = pulumi.ResourceOptions(parent=parent, retain_on_delete=True)
     role = aws.iam.Role(
         f"{name}-log-role",

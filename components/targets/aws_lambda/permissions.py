@@ -41,7 +41,7 @@ def own_permissions(
     *,
     inside: bool,
 ) -> list[Statement]:
-    """What every function may do: log, send traces, read its variables, stand in the network."""
+    """The permissions of every function: log, send traces, read its variables, run in the VPC."""
     return [
         *write_logs(log_group_arn),
         trace(),
@@ -72,8 +72,8 @@ def use_servers(agent: Agent, internal: Api) -> list[Statement]:
         Statement(
             sid="UseOwnServers",
             actions=("execute-api:Invoke",),
-            # Every method: a client of the older protocol may ask for a stream, and is to be told
-            # that there is none (405), not that it may not ask (403).
+            # Every method: a client of the older protocol may request a stream. The answer should
+            # be that there is none (405), not that it is forbidden (403).
             resources=tuple(internal.route_arn("*", server_path(server)) for server in agent.uses),
         )
     ]
@@ -151,10 +151,10 @@ def run_machine(
 
 
 def _join_network(function_arns: Sequence[pulumi.Output[str]]) -> list[Statement]:
-    """Standing in a network, which Lambda sees to with the function's role.
+    """The permissions with which Lambda connects the function to a VPC, in the function's role.
 
-    The function itself is forbidden what only Lambda needs (AWS Lambda Developer Guide, "Giving
-    Lambda functions access to resources in an Amazon VPC").
+    They are denied to the function's own code, because only Lambda needs them (AWS Lambda Developer
+    Guide, "Giving Lambda functions access to resources in an Amazon VPC").
     """
     actions = (
         "ec2:AssignPrivateIpAddresses",

@@ -38,9 +38,9 @@ def token_function(
     pullable: list[pulumi.Resource],
     parent: pulumi.Resource,
 ) -> Function:
-    """Makes the function that checks the tokens of callers; it stands in no network.
+    """Creates the function that checks the tokens of callers; it is not in the VPC.
 
-    Of people who chat, it also checks where they come from.
+    For chat connections, it also checks the caller's address against `allow_cidrs`.
     """
     return create_function(
         f"{name}-gateway_tokens",

@@ -209,7 +209,7 @@ class Routes(pulumi.ComponentResource):
                 self._describe(route, self._machines[workload])
 
     def _method(self, route: Route, *, open_: bool = False) -> aws.apigateway.Method:
-        """Makes the method of a route, closed unless it is for everybody."""
+        """Creates the method of a route, with authorization unless the route is open."""
         closed = "CUSTOM" if self._authorizer else "AWS_IAM"
         authorization = "NONE" if open_ else closed
         question = self._question if route.answer is Answer.START else None

@@ -103,7 +103,7 @@ class StateMachine(pulumi.ComponentResource):
             definition=self.tools.alias_arn.apply(lambda arn: _definition(load, arn)),
             logging_configuration={
                 "level": "ERROR",
-                # Questions and answers are nobody's who reads logs.
+                # Logs must not contain questions and answers.
                 "include_execution_data": False,
                 "log_destination": pulumi.Output.concat(
                     observability.execution_log_group_arns[agent], ":*"

@@ -48,7 +48,7 @@ class LambdaTarget(pulumi.ComponentResource):
     an instance for every server; alarms.
 
     Attributes:
-        gateway_url: The way in, without a slash at the end.
+        gateway_url: The URL of the gateway, without a slash at the end.
         dashboard: The body of the fleet's dashboard, in JSON.
         namespace: The HTTP namespace that servers are found in.
         server_addresses: Where agents reach each server, by name.

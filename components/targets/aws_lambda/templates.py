@@ -33,8 +33,8 @@ def error(text: str) -> str:
 def start(machine_arn: str) -> str:
     """Starts a state machine with the request's body as input.
 
-    Step Functions names the execution: the request's id, which callers can set, would let them
-    choose the name of somebody else's.
+    Step Functions names the execution: callers can set the id of the request, so with it they could
+    choose the name of another caller's execution.
     """
     return f'{{"stateMachineArn":"{machine_arn}","input":"{_BODY}"}}'
 

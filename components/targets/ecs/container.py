@@ -25,8 +25,8 @@ def definition(
 ) -> dict[str, object]:
     """The definition of a container, in the JSON of ECS (RegisterTaskDefinition).
 
-    Only the workload's own container has a port mapping, and it starts after its sidecars. With
-    sidecars, each container has its share of the task: a minimum of CPU and a limit of memory.
+    The workload's own container receives the traffic and starts after its sidecars. With sidecars,
+    each container has its share of the task: guaranteed CPU, and a memory limit.
 
     Args:
         container: The container.

@@ -23,7 +23,7 @@ class EcsTarget(pulumi.ComponentResource):
     servers that it uses over the network, a workload to its files and its sidecars'.
 
     Attributes:
-        gateway_url: The way in, without a slash at the end.
+        gateway_url: The URL of the gateway, without a slash at the end.
         dashboard: The body of the fleet's dashboard, in JSON.
         namespace: The private DNS namespace that servers are found in.
         server_addresses: Where agents reach each server, by name.

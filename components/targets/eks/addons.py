@@ -173,9 +173,9 @@ def _addons(
                 addon_version=_version(addon, cluster, parent),
                 configuration_values=json.dumps(each.configuration) if each.configuration else None,
                 pod_identity_associations=associations or None,
-                # What somebody else has installed is not taken over, and not deleted at the end.
+                # An add-on that is already installed is not adopted, and not deleted on destroy.
                 resolve_conflicts_on_create="NONE",
-                # What somebody changed in the add-on by hand is put back.
+                # Manual changes in the add-on are reverted.
                 resolve_conflicts_on_update="OVERWRITE",
                 opts=pulumi.ResourceOptions(parent=parent, depends_on=[*needed, *ready]),
             )

@@ -78,11 +78,11 @@ _PIPELINE = """\
 def observability(fleet: ResolvedFleet) -> dict[str, object]:
     """The configuration of the add-on `amazon-cloudwatch-observability`.
 
-    It is told to measure what the alarms look at, and to leave the pods as they are: by default it
-    puts containers of its own into whatever a service leads to, which the namespaces do not admit.
+    It collects the metrics of the alarms and does not change the pods: by default it injects
+    containers into the pods of every Service, which the namespaces do not admit.
 
-    A container has the name of its workload, and its log file has the namespace in its own: that is
-    how Fluent Bit tells the fleet's logs from others, and the log group of each.
+    A container has the name of its workload, and the name of its log file contains the namespace.
+    Fluent Bit selects the fleet's logs, and the log group of each, by these names.
 
     Args:
         fleet: The fleet.

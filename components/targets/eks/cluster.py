@@ -40,8 +40,8 @@ class Cluster:
         service_block: The IPv4 block of its services' addresses.
         endpoint: The address of its API.
         authority: Who signs its certificate, in base64.
-        component: The stack's own cluster; none, if it is somebody else's.
-        ready: What must be there before its API is used.
+        component: The cluster that the stack creates; none for an existing cluster.
+        ready: The resources that must exist before its API is used.
     """
 
     name: pulumi.Output[str]
@@ -56,11 +56,11 @@ class Cluster:
 
 
 def name_cluster(fleet: ResolvedFleet) -> pulumi.Output[str]:
-    """What the cluster is called: anew each time there comes to be one.
+    """The name of the cluster, with a random suffix that differs for each new cluster.
 
-    EKS goes on writing the logs of a cluster's end, and makes their group again once it is deleted:
-    a later cluster of the same name would find it there (github.com/terraform-aws-modules/
-    terraform-aws-eks, issue 2763). One that exists already has its own name.
+    EKS writes logs after the cluster is deleted and creates the log group again. A later cluster of
+    the same name would conflict with it (github.com/terraform-aws-modules/terraform-aws-eks,
+    issue 2763). An existing cluster keeps its name.
     """
     if fleet.config.cluster.existing:
         return pulumi.Output.from_input(fleet.config.cluster.existing.name)

@@ -1,4 +1,4 @@
-"""GitOps: an engine in the cluster that applies what stands in a repository."""
+"""GitOps: an engine in the cluster that applies manifests from a repository."""
 
 from collections.abc import Sequence
 
@@ -46,7 +46,7 @@ def follow(
         foundation: The foundation.
         cluster: The cluster.
         parent: The component that it belongs to.
-        needed: What must be there before: whatever the manifests rely on.
+        needed: The resources that the manifests depend on.
     """
     match gitops.engine, gitops.identity_center:
         case GitOpsEngine.FLUX, _:

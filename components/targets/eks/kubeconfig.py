@@ -1,4 +1,4 @@
-"""How the cluster is reached: as whom its provider speaks to it."""
+"""The kubeconfig of the provider: the cluster's address and the credentials for it."""
 
 import pulumi
 
@@ -8,8 +8,8 @@ from components.targets.eks.cluster import Cluster
 def kubeconfig(cluster: Cluster, region: str, aws_config: pulumi.Config) -> pulumi.Output[str]:
     """The configuration of a client of the cluster, in JSON.
 
-    The AWS CLI gives a token at every use, so that none stands here. It takes the profile, or the
-    role, that the stack's AWS provider has: whoever makes a cluster is the first to be let in.
+    The AWS CLI issues a token for every call, so the kubeconfig contains none. It uses the profile
+    or the role of the stack's AWS provider, because the creator of a cluster has access to it.
 
     Args:
         cluster: The cluster.

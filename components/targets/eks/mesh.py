@@ -71,11 +71,11 @@ def close(
     gateway_blocks: pulumi.Output[list[str]],
     opts: pulumi.ResourceOptions,
 ) -> list[pulumi.Resource]:
-    """Demands mutual TLS of all pods, and lets each be reached by its callers alone.
+    """Requires mutual TLS of all pods, and allows only the callers of each workload.
 
-    Who calls is known by the certificate of its service account, and no more by its address. The
-    load balancer is not in the mesh and has none: it alone is let in without, on the port of the
-    workloads behind it, from the subnets that it stands in.
+    A caller is identified by the certificate of its service account instead of its address. Only
+    the load balancer, which is not in the mesh, is allowed without a certificate: on the port of
+    the workloads behind it, from its subnets.
 
     Args:
         name: The stem of the logical names.
@@ -125,15 +125,15 @@ def close(
                     "to": [{"operation": {"ports": [str(PORT)]}}],
                 }
             )
-        # While a caller moves to another namespace, its old pods go on calling: a policy of another
-        # name is made before the old one goes, and what one allows, another does not forbid.
+        # While a caller moves to another namespace, its old pods still call: a policy with another
+        # name is created before the old one is deleted. Policies that allow traffic add up.
         mark = short_hash(",".join(sorted(set(homes.values()))))
         admitted = k8s.apiextensions.CustomResource(
             f"{name}-mesh-callers-{called}",
             api_version=_SECURITY,
             kind="AuthorizationPolicy",
             metadata={"name": f"{called}.{mark}", "namespace": here},
-            # Without a rule, nobody is let in.
+            # A policy without rules denies all traffic.
             spec={**matched, "action": "ALLOW", "rules": rules},
             opts=opts,
         )

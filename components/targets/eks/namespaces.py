@@ -38,7 +38,7 @@ _PRIORITY = 1000
 
 
 class Namespaces(pulumi.ComponentResource):
-    """The namespaces of the fleet, and what holds for whatever runs in them.
+    """The namespaces of the fleet, with the policies and limits for all pods in them.
 
     Type token `mcp-platform:eks:Namespaces`. Creates a priority class, and each namespace, which
     admits only pods by the Pod Security Standard `restricted`. Network policies deny everything

@@ -77,7 +77,7 @@ def node_pools(
                 "limits": {"cpu": str(most.vcpus), "memory": f"{most.memory_gib}Gi"},
                 # What may run on either runs on what is cheaper.
                 **({"weight": 10} if capacity == "spot" else {}),
-                # Nodes are packed anew where that is cheaper, one at a time: pods end in peace.
+                # Consolidate one node at a time, if it saves cost; pods shut down gracefully.
                 "disruption": {
                     "consolidationPolicy": "WhenEmptyOrUnderutilized",
                     "consolidateAfter": "5m",
@@ -95,8 +95,8 @@ def node_pools(
         metadata={
             "name": "amazon-vpc-cni",
             "namespace": "kube-system",
-            # Without network policies every pod reaches every other: this key is set whoever has
-            # set it before.
+            # Without network policies every pod reaches every other pod, so this key is set even if
+            # another field manager owns it.
             "annotations": {"pulumi.com/patchForce": "true"},
         },
         data={"enable-network-policy-controller": "true"},

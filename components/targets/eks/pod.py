@@ -63,7 +63,7 @@ def pod_spec(
         claim = files.claim_name(workload.name)
         volumes.append({"name": files.VOLUME, "persistent_volume_claim": {"claim_name": claim}})
         mounts.append({"name": files.VOLUME, "mount_path": config.storage.mount})
-    # What it asks for is what it gets, as on the other targets: a neighbour's load slows nobody.
+    # Requests equal limits, as on the other targets, so that load on other pods has no effect.
     size = {"cpu": f"{millicores(workload.cpu)}m", "memory": f"{workload.memory_mib}Mi"}
     probe: k8s.core.v1.ProbeArgsDict = {
         "http_get": {"path": "/health", "port": PORT},

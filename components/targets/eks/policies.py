@@ -43,17 +43,17 @@ kubelet's probes from this address (Istio, "Ambient and Kubernetes NetworkPolicy
 
 
 def peer_block(block: pulumi.Input[str]) -> k8s.networking.v1.NetworkPolicyPeerArgsDict:
-    """Whatever has an address in an IPv4 block."""
+    """A peer of a network policy: every address in an IPv4 block."""
     return {"ip_block": {"cidr": block}}
 
 
 def dns_servers(
     service_block: pulumi.Input[str],
 ) -> list[k8s.networking.v1.NetworkPolicyPeerArgsDict]:
-    """Where pods ask for names, whatever enforces the policies.
+    """The peers of DNS egress, for every CNI that enforces the policies.
 
-    The VPC CNI judges a packet by the address of the service. Cilium and Calico judge it after that
-    has become the address of a pod. With NodeLocal DNSCache, it goes to the node itself.
+    The VPC CNI evaluates a packet with the address of the Service. Cilium and Calico evaluate it
+    after translation to the address of a pod. With NodeLocal DNSCache, it goes to the node itself.
 
     Args:
         service_block: The IPv4 block of the services' addresses.
@@ -121,9 +121,9 @@ def open_to_gateway(
     blocks: pulumi.Output[list[str]],
     opts: pulumi.ResourceOptions,
 ) -> k8s.networking.v1.NetworkPolicy:
-    """Lets the load balancer reach a workload, by the subnets that it stands in.
+    """Allows ingress from the load balancer to a workload, by the subnets of the load balancer.
 
-    A network policy knows pods and blocks of addresses, and a load balancer is no pod.
+    A network policy identifies pods and CIDR blocks, and a load balancer is not a pod.
 
     Args:
         name: The stem of the logical name.
@@ -177,7 +177,7 @@ def open_to_probes(
 def gateway_blocks(
     fleet: Fleet, foundation: Foundation, parent: pulumi.Resource
 ) -> pulumi.Output[list[str]]:
-    """The IPv4 blocks of the subnets that the load balancer stands in."""
+    """The IPv4 blocks of the load balancer's subnets."""
     public = fleet.gateway.exposure is Exposure.PUBLIC
     network = foundation.network
     subnets = network.public_subnet_ids if public else network.private_subnet_ids

@@ -29,8 +29,8 @@ def kubernetes_provider(
         kubeconfig=kubeconfig,
         cluster_identifier=cluster_identifier,
         render_yaml_to_directory=render_to,
-        # An object that exists already is somebody else's. The stack neither changes it nor, when
-        # it is destroyed, deletes it: the create fails.
+        # An object that already exists has another owner. The create fails, so that the stack
+        # neither changes the object nor deletes it on destroy.
         upsert_existing_objects=False,
         enable_patch_force=False,
         enable_server_side_apply=True,

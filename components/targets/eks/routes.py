@@ -49,7 +49,7 @@ def bind(
         workload: The workload, of which the service has the name.
         namespace: Its namespace.
         labels: Its labels.
-        nodes: Who looks after the cluster's nodes.
+        nodes: How the cluster's nodes are managed.
         route: The way from the gateway.
         opts: The options of the object.
     """

@@ -1,4 +1,4 @@
-"""How many copies of a workload there are, and how many may be away at once."""
+"""The number of replicas of a workload, and how many may be unavailable at once."""
 
 import pulumi
 import pulumi_kubernetes as k8s
@@ -7,7 +7,7 @@ from components.targets.eks.labels import selector
 from core.config.model import Replicas
 from core.stack import Stack
 
-# Copies go slowly: what comes back soon would have had to start anew.
+# Scale in slowly, so that a short drop in load does not stop pods that are needed again soon.
 _SCALE_IN_WAIT_SECONDS = 300
 
 
@@ -63,7 +63,7 @@ def disruption_budget(
 ) -> None:
     """Makes the budget by which nodes are drained: one copy of a workload at a time.
 
-    It never forbids a drain altogether: a node that nobody may drain is never patched.
+    It never blocks a drain: a node that cannot be drained is never patched.
 
     Args:
         name: The stem of the logical name.
@@ -78,7 +78,7 @@ def disruption_budget(
         spec={
             "max_unavailable": 1,
             "selector": {"match_labels": selector(workload, stack)},
-            # What is not healthy yet is in nobody's way.
+            # Unhealthy pods do not block a drain.
             "unhealthy_pod_eviction_policy": "AlwaysAllow",
         },
         opts=opts,

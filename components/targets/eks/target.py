@@ -33,7 +33,7 @@ class EksTarget(pulumi.ComponentResource):
     the engine that applies them is pointed at their repository.
 
     Attributes:
-        gateway_url: The way in, without a slash at the end.
+        gateway_url: The URL of the gateway, without a slash at the end.
         dashboard: The body of the fleet's dashboard, in JSON.
         namespace: The domain that servers are found in.
         server_addresses: Where agents reach each server, by name.
@@ -78,8 +78,8 @@ class EksTarget(pulumi.ComponentResource):
         applying = kubernetes_provider(
             f"{name}-kubernetes",
             kubeconfig=kubeconfig(cluster, fleet.stack.region, aws_config),
-            # Another cluster is another address; whatever else changes in how it is reached is no
-            # reason to make every object anew.
+            # Only another address is another cluster. Other changes of the kubeconfig must not
+            # replace every object.
             cluster_identifier=cluster.endpoint,
             parent=self,
         )

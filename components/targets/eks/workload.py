@@ -149,9 +149,9 @@ class Workload(pulumi.ComponentResource):
         timeout = f"{_ROLLOUT_SECONDS + ending}s"
         spec: k8s.apps.v1.DeploymentSpecArgsDict = {
             # Each old ReplicaSet would keep the Secret of its pods, with values that were rotated
-            # since (the driver makes it the Secret's owner). A release is undone by Pulumi.
+            # since (the driver makes it the Secret's owner). Use Pulumi for a rollback.
             "revision_history_limit": 0,
-            # Copies of the last rollout that still end may hold the quota that new ones need.
+            # Pods of the last rollout that still terminate may use the quota that new pods need.
             "progress_deadline_seconds": _ROLLOUT_SECONDS + ending,
             "strategy": {
                 "type": "RollingUpdate",
