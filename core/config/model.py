@@ -13,10 +13,10 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 PORT = 8080
-"""The port every workload listens on, given to it as `PORT`."""
+"""The port that every workload listens on; the workload gets it as `PORT`."""
 
 SECRET_PREFIX = "secret-"
-"""What the encrypted keys that hold secrets' values begin with."""
+"""The prefix of the encrypted keys that hold the values of secrets."""
 
 
 class Target(StrEnum):
@@ -28,7 +28,7 @@ class Target(StrEnum):
 
 
 class Sessions(StrEnum):
-    """How a server keeps the state of a client between two requests."""
+    """Where a server keeps the state of a client between two requests."""
 
     STATELESS = "stateless"
     LEGACY_STATEFUL = "legacy-stateful"
@@ -43,35 +43,35 @@ class Nat(StrEnum):
 
 
 class Exposure(StrEnum):
-    """Who can reach the gateway: the network it stands in, or the internet."""
+    """Who can reach the gateway: callers in the VPC, or the internet."""
 
     PRIVATE = "private"
     PUBLIC = "public"
 
 
 class RunsAs(StrEnum):
-    """What an agent is on Lambda: a function of its image, or a state machine without an image."""
+    """What an agent runs as on Lambda: a function from its image, or a state machine."""
 
     CONTAINER = "container"
     STATE_MACHINE = "state-machine"
 
 
 class Chat(StrEnum):
-    """Whether people talk to an agent over a connection that stays open."""
+    """Whether an agent has a chat interface over a connection that stays open."""
 
     NONE = "none"
     WEBSOCKET = "websocket"
 
 
 class Nodes(StrEnum):
-    """Who looks after the nodes of a cluster: EKS Auto Mode, or managed node groups."""
+    """How the nodes of a cluster are managed: by EKS Auto Mode, or in managed node groups."""
 
     AUTO = "auto"
     MANAGED = "managed"
 
 
 class AccessPolicy(StrEnum):
-    """What somebody may do in a cluster, by EKS's access policies."""
+    """The permissions of a principal in a cluster, as EKS access policies."""
 
     CLUSTER_ADMIN = "cluster-admin"
     ADMIN = "admin"
@@ -80,7 +80,7 @@ class AccessPolicy(StrEnum):
 
 
 class AddOn(StrEnum):
-    """The EKS add-ons that a fleet needs of a cluster, by AWS's names."""
+    """The EKS add-ons that a fleet needs in a cluster, by their names in AWS."""
 
     METRICS_SERVER = "metrics-server"
     CLOUDWATCH = "amazon-cloudwatch-observability"
@@ -89,7 +89,7 @@ class AddOn(StrEnum):
 
 
 class GitOpsEngine(StrEnum):
-    """What applies manifests out of a repository."""
+    """The engine that applies manifests from a repository."""
 
     ARGOCD = "argocd"
     FLUX = "flux"
@@ -104,7 +104,7 @@ class Mesh(StrEnum):
 
 
 class SecretSource(StrEnum):
-    """Where a secret's value comes from."""
+    """The source of a secret's value."""
 
     CONFIG = "config"
     GENERATED = "generated"
@@ -195,76 +195,83 @@ def is_region(name: str) -> bool:
 
 
 class Image(_Model):
-    """A container image: one that is built here, or one that somebody else built."""
+    """A container image: built by the stack, or an existing one."""
 
     context: str | None = Field(default=None, min_length=1, examples=["workloads/clock"])
-    """The folder to build, from the project's root; pushed to a repository of the stack's own."""
+    """The folder to build, relative to the project's root. The image is pushed to a repository that
+    the stack creates."""
 
     dockerfile: str = Field(default="Dockerfile", min_length=1, examples=["Dockerfile"])
-    """The Dockerfile, from that folder."""
+    """The Dockerfile, relative to that folder."""
 
     additional_contexts: dict[Name, str] = Field(
         default={}, examples=[{"common": "workloads/common"}]
     )
-    """Further folders that the Dockerfile copies from by name: `COPY --from=common`."""
+    """Additional build contexts, by name: `COPY --from=common`."""
 
     uri: str | None = Field(
         default=None,
         pattern=_DIGEST_URI,
         examples=["public.ecr.aws/example/clock@sha256:" + "0" * 64],
     )
-    """An image with its digest instead, so that what runs is what was reviewed."""
+    """An existing image with its digest, instead of `context`. The digest ensures that the reviewed
+    image runs."""
 
     size_mib: int | None = Field(default=None, ge=1, examples=[900])
-    """Its uncompressed size, where that is large: a target that takes none so large is refused."""
+    """The uncompressed size of a large image. A target that does not support this size is
+    refused."""
 
 
 class Replicas(_Model):
-    """How many copies of a workload run, and what makes them more."""
+    """The number of replicas of a workload, and the metrics that scale it."""
 
     min: int = Field(default=1, ge=1, le=1000, examples=[1])
-    """The fewest copies."""
+    """The minimum number of replicas."""
 
     max: int = Field(default=4, ge=1, le=1000, examples=[4])
-    """The most copies; equal to `min`, nothing scales."""
+    """The maximum number of replicas. If it equals `min`, there is no autoscaling."""
 
     cpu_percent: int = Field(default=60, ge=10, le=90, examples=[60])
-    """The average CPU use to hold by adding and removing copies."""
+    """The target for average CPU utilization; autoscaling adds and removes replicas to meet it."""
 
     requests_per_minute: int = Field(default=1000, ge=1, le=1_000_000, examples=[1000])
-    """The requests per copy and minute to hold, as the gateway counts them."""
+    """The target for requests per replica and minute, as the gateway counts them."""
 
 
 class Concurrency(_Model):
-    """How many requests a function answers at once; only Lambda knows these numbers."""
+    """The concurrency of a function; only Lambda uses these settings."""
 
     reserved: int | None = Field(default=None, ge=1, examples=[50])
-    """The most at once, kept free for it; without it, it shares what the account has left."""
+    """The reserved concurrency, which is also the maximum. Without it, the function shares the
+    unreserved concurrency of the account."""
 
     provisioned: int = Field(default=0, ge=0, examples=[2])
-    """How many are kept warm, so that they have no cold start; paid by the hour."""
+    """The provisioned concurrency: environments that are kept initialized and have no cold start,
+    billed by the hour."""
 
     provisioned_max: int | None = Field(default=None, ge=1, examples=[10])
-    """The most that are kept warm: more than `provisioned`, they follow the use."""
+    """The maximum provisioned concurrency. If it is greater than `provisioned`, autoscaling follows
+    the utilization."""
 
     utilization_percent: int = Field(default=70, ge=10, le=90, examples=[70])
-    """The share of the warm ones in use to hold by warming more or fewer."""
+    """The target for utilization of provisioned concurrency; autoscaling adds and removes
+    environments to meet it."""
 
     keep_active: bool = Field(default=False, examples=[True])
-    """Whether it is invoked once a week: Lambda makes a function inactive that nobody has called
-    for weeks, and the next call fails."""
+    """Whether a schedule invokes the function once a week. Lambda makes a function inactive after
+    weeks without calls, and the next call then fails."""
 
 
 class Storage(_Model):
     """A durable file system for one workload."""
 
     mount: str = Field(pattern=_ABSOLUTE_PATH, examples=["/data"])
-    """Where the workload sees it, told to it as `FILES_DIR`; on Lambda, which mounts nowhere else,
-    below `/mnt`."""
+    """The mount path in the workload, which gets it as `FILES_DIR`. On Lambda, the path is below
+    `/mnt`, because Lambda supports no other place."""
 
 
 class Workload(_Model):
-    """What servers and agents have in common: the needs of one container image."""
+    """The settings that servers and agents have in common."""
 
     cpu: int = Field(default=256, ge=1, examples=[256])
     """CPU units; 1024 are one vCPU."""
@@ -273,165 +280,172 @@ class Workload(_Model):
     """Memory in MiB."""
 
     replicas: Replicas = Field(default=Replicas(), examples=[{"min": 1, "max": 4}])
-    """How many copies run, and what makes them more; Lambda makes them by itself."""
+    """The number of replicas and the metrics that scale it; Lambda scales automatically."""
 
     concurrency: Concurrency = Field(default=Concurrency(), examples=[{"provisioned": 2}])
-    """On Lambda, how many requests are answered at once."""
+    """On Lambda, the concurrency."""
 
     storage: Storage | None = Field(default=None, examples=[{"mount": "/data"}])
-    """A durable file system, encrypted and its own; none unless asked for."""
+    """A durable, encrypted file system for this workload; none by default."""
 
     secrets: tuple[SecretName, ...] = Field(default=(), examples=[["notes-api-key"]], strict=False)
-    """The declared secrets it may read, each in a variable of its name: `NOTES_API_KEY`."""
+    """The declared secrets that the workload may read, each in a variable of its name:
+    `NOTES_API_KEY`."""
 
     environment: dict[Variable, str] = Field(default={}, examples=[{"LOG_LEVEL": "info"}])
-    """Further environment variables, in plain text; what is secret belongs in `secrets`."""
+    """Additional environment variables, in plain text; put secret values in `secrets`."""
 
     max_request_seconds: int = Field(default=60, ge=1, examples=[60])
-    """The longest request it answers; every timeout on the way follows from it."""
+    """The longest request that the workload answers; every timeout of a request follows from it."""
 
     max_request_mib: int | None = Field(default=None, ge=1, examples=[4])
-    """The largest request it takes, if that is large: a target that cannot carry it is refused."""
+    """The largest request that the workload accepts, if it is large. A target that does not support
+    this size is refused."""
 
     max_response_mib: int | None = Field(default=None, ge=1, examples=[100])
-    """The largest answer it gives, likewise."""
+    """The largest response that the workload returns, if it is large. A target that does not
+    support this size is refused."""
 
     private_network: bool = Field(default=False, examples=[True])
-    """Whether it calls private addresses of the network. On Lambda it then runs inside of it, as it
-    does where it has files; on the other targets it always does."""
+    """Whether the workload calls private addresses. On Lambda it then runs in the VPC, as it does
+    with `storage`. On the other targets it always runs in the VPC."""
 
     health_command: tuple[str, ...] = Field(
         default=(), examples=[["python", "/app/common/healthcheck.py"]], strict=False
     )
-    """A command inside the image that ends with 0 while the workload is healthy; besides it, the
-    gateway asks `/health`."""
+    """A command in the image that exits with 0 while the workload is healthy. In addition, the
+    gateway checks `/health`."""
 
     expose: bool = Field(default=True, examples=[True])
-    """Whether the gateway routes to it; otherwise only agents that use it reach it."""
+    """Whether the gateway routes to the workload. Otherwise only the agents that use it reach
+    it."""
 
     spot: bool = Field(default=False, examples=[False])
-    """Whether copies beyond the first run on spare capacity: cheaper, stopped at short notice."""
+    """Whether replicas after the first run on Spot capacity, which is cheaper and can be stopped at
+    short notice."""
 
     team: Name | None = Field(default=None, examples=["payments"])
-    """Whose it is: on EKS, every team has a namespace of its name, with a quota of its own. Without
-    it, the namespace is the cluster's `namespace`."""
+    """The team that owns the workload. On EKS, every team has a namespace with its name and a
+    quota. Without a team, the namespace is the cluster's `namespace`."""
 
     writable_root: bool = Field(default=False, examples=[False])
-    """Whether the image needs to write to its own root file system."""
+    """Whether the workload needs to write to its root file system."""
 
     exec: bool = Field(default=False, examples=[False])
-    """Whether operators may open a shell in it (ECS Exec)."""
+    """Whether operators may open a shell in the container (ECS Exec)."""
 
 
 class Server(Workload):
-    """An MCP server: an image that speaks streamable HTTP at `/mcp`."""
+    """An MCP server: an image that serves streamable HTTP at `/mcp`."""
 
     image: Image = Field(examples=[{"context": "workloads/clock"}])
-    """The container image: `context` to build one, or `uri` with a digest to use one."""
+    """The container image: `context` builds one, `uri` uses an existing one by its digest."""
 
     sessions: Sessions = Field(default=Sessions.STATELESS, examples=["stateless"], strict=False)
-    """How it keeps a client's state: `legacy-stateful` holds it in memory, so in one copy."""
+    """Where the server keeps the state of a client. `legacy-stateful` keeps it in memory and
+    therefore allows one replica."""
 
     subscriptions: bool = Field(default=False, examples=[True])
-    """Whether clients hold streams of `subscriptions/listen` open; a target that would cut them, or
-    charge for the silence, is refused."""
+    """Whether clients hold streams of `subscriptions/listen` open. A target that closes such
+    streams, or charges for their idle time, is refused."""
 
 
 class Agent(Workload):
     """An HTTP service that uses servers."""
 
     image: Image | None = Field(default=None, examples=[{"context": "workloads/assistant"}])
-    """The container image, as a server's; on Lambda, an agent with `runs_as: state-machine` needs
-    none."""
+    """The container image, as for a server. On Lambda, an agent with `runs_as: state-machine` needs
+    no image."""
 
     runs_as: RunsAs = Field(default=RunsAs.CONTAINER, examples=["container"], strict=False)
-    """What it is on Lambda: `container`, a function of its image; or `state-machine`, a loop of
-    AWS Step Functions that asks its first model and runs the tools that it wants. The other targets
-    always run its image."""
+    """What the agent runs as on Lambda: `container`, a function from its image; or `state-machine`,
+    an AWS Step Functions loop that calls its first model and runs the tools that the model
+    requests. The other targets always run its image."""
 
     uses: tuple[Name, ...] = Field(default=(), examples=[["clock"]], strict=False)
-    """The servers it calls; it reaches no others."""
+    """The servers that the agent calls; it reaches no other servers."""
 
     sidecars: tuple[Name, ...] = Field(default=(), examples=[["clock"]], strict=False)
-    """Those of its servers that run beside it, as containers of its own task, and that it calls
-    there and not over the network. How many copies run, on which capacity and whether a shell can
-    be opened in them follows the agent. Such a server runs by itself too where the gateway routes
-    to it or an agent calls it over the network, and only there."""
+    """The servers of `uses` that run as containers in the agent's task. The agent calls them on
+    localhost. The number of replicas, Spot capacity and `exec` are those of the agent. Such a
+    server also runs as a service if the gateway routes to it or an agent calls it over the
+    network."""
 
     models: tuple[ModelId, ...] = Field(
         default=(), examples=[["us.anthropic.claude-sonnet-4-5-20250929-v1:0"]], strict=False
     )
-    """The Bedrock models it may invoke. A model that Bedrock does not serve on demand is named by
-    an inference profile: its id with the prefix of a geography that serves the stack's region, such
-    as `us.`, `eu.` or `global.`."""
+    """The Bedrock models that the agent may invoke. For a model that Bedrock does not serve on
+    demand, use an inference profile: the model id with the prefix of a geography that serves the
+    stack's region, such as `us.`, `eu.` or `global.`."""
 
     instructions: str = Field(default="", max_length=16_000, examples=["Answer in one sentence."])
-    """What its model is told before every question."""
+    """The system prompt of the model."""
 
     max_turns: int = Field(default=8, ge=1, le=100, examples=[8])
-    """How often it may ask its model, or run tools, for one question."""
+    """The maximum number of model calls, or of tool calls, for one question."""
 
     chat: Chat = Field(default=Chat.NONE, examples=["websocket"], strict=False)
-    """`websocket`: people talk to it over a WebSocket too."""
+    """`websocket`: people can also chat with the agent over a WebSocket."""
 
 
 class Secret(_Model):
     """A secret that workloads read."""
 
     source: SecretSource = Field(examples=["generated"], strict=False)
-    """`config`: the encrypted key `secret-<name>`; `generated`: made once, at random; `external`:
-    set by somebody else and left alone (until it is set, what reads it does not start)."""
+    """`config`: the encrypted key `secret-<name>`; `generated`: a random value, created once;
+    `external`: set outside of Pulumi and never changed by it (workloads that read it do not start
+    until it is set)."""
 
     arn: str | None = Field(
         default=None,
         pattern=_SECRET_ARN,
         examples=["arn:aws:secretsmanager:us-east-1:123456789012:secret:notes-api-key-a1B2c3"],
     )
-    """An `external` secret that exists already; without it an empty one is made."""
+    """The ARN of an existing `external` secret. Without it, the stack creates an empty secret."""
 
 
 class Vpc(_Model):
-    """A VPC that exists already; its routes, NAT and endpoints are its owner's."""
+    """An existing VPC. Its owner manages routes, NAT and endpoints."""
 
     id: str = Field(pattern=_VPC_ID, examples=["vpc-0a1b2c3d4e5f60718"])
-    """The VPC's id."""
+    """The id of the VPC."""
 
     cidr: str = Field(examples=["10.1.0.0/16"])
-    """Its IPv4 block: a private gateway admits callers from there."""
+    """Its IPv4 block. A private gateway allows callers from this block."""
 
     private_subnets: tuple[SubnetId, ...] = Field(
         min_length=2,
         examples=[["subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60719"]],
         strict=False,
     )
-    """Private subnets in two zones or more (a load balancer needs two), one in each."""
+    """Private subnets, one per zone, in at least two zones (a load balancer needs two)."""
 
     public_subnets: tuple[SubnetId, ...] = Field(
         default=(),
         examples=[["subnet-0a1b2c3d4e5f60720", "subnet-0a1b2c3d4e5f60721"]],
         strict=False,
     )
-    """Public subnets, for a public gateway, one in each zone."""
+    """Public subnets for a public gateway, one per zone."""
 
 
 class Network(_Model):
-    """The network: one of the stack's own, or `vpc` for one that exists."""
+    """The network: a VPC that the stack creates, or an existing one (`vpc`)."""
 
     cidr: str = Field(default="10.0.0.0/16", examples=["10.0.0.0/16"])
-    """The IPv4 block of the stack's own VPC."""
+    """The IPv4 block of the VPC that the stack creates."""
 
     zones: int = Field(default=2, ge=2, le=6, examples=[2])
-    """Over how many availability zones it spreads (a load balancer needs two)."""
+    """The number of Availability Zones (a load balancer needs two)."""
 
     zone_names: tuple[str, ...] = Field(
         default=(), examples=[["us-east-1a", "us-east-1b"]], strict=False
     )
-    """The availability zones, by name, instead of `zones`. Without it, the stack takes the first
-    zones of the account in which every target can run, and keeps them."""
+    """The Availability Zones, by name, instead of `zones`. Without it, the stack uses the first
+    zones of the account that support every target, and keeps them."""
 
     nat: Nat = Field(default=Nat.SINGLE, examples=["single"], strict=False)
-    """How private subnets reach the internet: one NAT gateway, one per zone, or none (then AWS's
-    services are reached through interface endpoints, and nothing else is)."""
+    """How private subnets reach the internet: one NAT gateway, one per zone, or none. Without NAT,
+    workloads reach only AWS services, through interface endpoints."""
 
     vpc: Vpc | None = Field(
         default=None,
@@ -443,16 +457,16 @@ class Network(_Model):
             }
         ],
     )
-    """A VPC that exists already, instead of all the above."""
+    """An existing VPC, instead of the other keys."""
 
     @property
     def zone_count(self) -> int:
-        """Over how many availability zones the stack's own network spreads."""
+        """The number of Availability Zones of the VPC that the stack creates."""
         return len(self.zone_names) or self.zones
 
 
 class Authentication(_Model):
-    """Who may call: holders of a token of this issuer, made for this audience."""
+    """Authentication of callers: they need a token of this issuer for this audience."""
 
     issuer: str = Field(pattern=_HTTPS_URL, max_length=256, examples=["https://login.example.com"])
     """The issuer, as in the token's `iss`."""
@@ -462,39 +476,39 @@ class Authentication(_Model):
         max_length=256,
         examples=["https://login.example.com/.well-known/jwks.json"],
     )
-    """Where the issuer publishes its keys."""
+    """The URL of the issuer's keys."""
 
     # Elastic Load Balancing API reference, JwtValidationActionAdditionalClaim, Values.
     audience: str = Field(min_length=1, max_length=256, examples=["https://mcp.example.com"])
     """The audience, as in the token's `aud`."""
 
     scopes: tuple[str, ...] = Field(default=(), examples=[["mcp"]], strict=False)
-    """The scopes that clients are told to ask for."""
+    """The scopes that clients should request."""
 
 
 class Throttle(_Model):
-    """How many requests the gateway lets through; only the REST API of Lambda can say no."""
+    """Throttling of the gateway; only the REST API of the Lambda target supports it."""
 
     requests_per_second: int = Field(default=100, ge=1, le=10_000, examples=[100])
-    """How many a second in the long run."""
+    """The steady-state rate, in requests per second."""
 
     burst: int = Field(default=200, ge=1, le=5_000, examples=[200])
-    """How many at once."""
+    """The burst of requests above that rate."""
 
 
 class Firewall(_Model):
-    """A web ACL before the gateway: bad addresses, known attacks, too many requests."""
+    """A web ACL for the gateway: it blocks bad addresses, known attacks and too many requests."""
 
     requests_per_five_minutes: int = Field(default=2000, ge=10, le=2_000_000_000, examples=[2000])
-    """How many requests one address may send in five minutes."""
+    """The maximum number of requests from one address in five minutes."""
 
 
 class Gateway(_Model):
-    """The way in: TLS, authentication, routing."""
+    """Ingress to the fleet: TLS, authentication, routing."""
 
     exposure: Exposure = Field(default=Exposure.PRIVATE, examples=["private"], strict=False)
-    """`private`: reached from the network it stands in; `public`: from the internet, with domain,
-    zone and auth."""
+    """`private`: reachable from the VPC; `public`: reachable from the internet, which requires
+    `domain`, `zone` and `auth`."""
 
     # ACM API reference, RequestCertificate, DomainName: RFC 5280 allows no longer common name.
     domain: str | None = Field(
@@ -503,10 +517,11 @@ class Gateway(_Model):
         max_length=64,
         examples=["mcp.example.com"],
     )
-    """The host name it answers to; with it comes TLS."""
+    """The host name of the gateway. With a domain, the gateway uses TLS."""
 
     zone: str | None = Field(default=None, pattern=_ZONE_ID, examples=["Z0123456789ABCDEFGHIJ"])
-    """The id of the Route 53 zone that holds the domain; a private one needs `certificate_arn`."""
+    """The id of the Route 53 zone that contains the domain. A private zone also needs
+    `certificate_arn`."""
 
     certificate_arn: str | None = Field(
         default=None,
@@ -515,8 +530,8 @@ class Gateway(_Model):
             "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
         ],
     )
-    """A certificate that exists, in the stack's region, for the domain. Without it one is requested
-    and proven by a record in the zone, which AWS sees in public zones only."""
+    """An existing certificate for the domain, in the stack's region. Without it, the stack requests
+    one and validates it with a DNS record, which works only in a public zone."""
 
     auth: Authentication | None = Field(
         default=None,
@@ -528,60 +543,63 @@ class Gateway(_Model):
             }
         ],
     )
-    """Who may call; without it, whoever reaches it."""
+    """Authentication of callers. Without it, everyone who reaches the gateway may call it."""
 
     allow_cidrs: tuple[str, ...] = Field(default=(), examples=[["203.0.113.0/24"]], strict=False)
-    """The IPv4 blocks that reach it; by default the VPC's own, or everybody when it is public. The
-    REST API of Lambda stands in no network: it sees public addresses, and without `auth` it wants
-    requests that are signed with AWS credentials, wherever they come from."""
+    """The IPv4 blocks that may reach the gateway. Default: the block of the VPC, or all addresses
+    if the gateway is public. The REST API of the Lambda target is not in the VPC: it sees public
+    addresses, and without `auth` it requires requests that are signed with AWS credentials, from
+    every address."""
 
     throttle: Throttle = Field(default=Throttle(), examples=[{"requests_per_second": 100}])
-    """How many requests it lets through; on Lambda."""
+    """Throttling of the gateway; on Lambda."""
 
     firewall: Firewall | None = Field(default=None, examples=[{"requests_per_five_minutes": 2000}])
-    """A web ACL (AWS WAF) before it; none unless asked for. It logs every request to a log group of
-    its own, without tokens, cookies and queries; CloudWatch charges for what is logged."""
+    """A web ACL (AWS WAF) in front of the gateway; none by default. It logs every request to a
+    separate log group, with tokens, cookies and query strings redacted. CloudWatch charges for
+    these logs."""
 
     sets_log_role: bool = Field(default=True, examples=[True])
-    """Whether this stack sets the role that API Gateway writes its logs with; on Lambda. An account
-    has one in a region: where several stacks are, all but one say `false`."""
+    """Whether this stack sets the logging role of API Gateway; on Lambda. There is one role per
+    account and region. If there are several stacks, set this to `false` in all except one."""
 
     deletion_protection: bool = Field(default=False, examples=[True])
     """Whether AWS and Pulumi refuse to delete the load balancer; on ECS and EKS. Off by default,
-    also in production: a switch to Lambda, and another `exposure`, delete it. Set it to `false` and
-    run `pulumi up` before them."""
+    also in production, because a switch to Lambda and a change of `exposure` delete it. Set it to
+    `false` and run `pulumi up` before such a change."""
 
 
 class Observability(_Model):
     """Logs and alarms."""
 
     retention_days: int = Field(default=30, examples=[30])
-    """How long logs are kept."""
+    """The retention of logs, in days."""
 
     alarm_email: str | None = Field(default=None, pattern=_EMAIL, examples=["ops@example.com"])
-    """Who is written to when an alarm goes off."""
+    """The e-mail address that receives alarms."""
 
 
 class ManagedNodes(_Model):
-    """The nodes of managed node groups; all Graviton, since that is what images are built for."""
+    """The nodes of managed node groups. They use Graviton, because images are built for arm64."""
 
     instance_types: tuple[InstanceType, ...] = Field(
         default=("m7g.large",), min_length=1, examples=[["m7g.large", "m6g.large"]], strict=False
     )
-    """What a node may be, the most wanted first; all of one size, for the sake of the scheduler."""
+    """The instance types, in order of preference. All have the same size, as the cluster autoscaler
+    requires."""
 
     min: int = Field(default=2, ge=1, le=450, examples=[2])
-    """The fewest nodes."""
+    """The minimum number of nodes."""
 
     max: int = Field(default=6, ge=1, le=450, examples=[6])
-    """The most nodes."""
+    """The maximum number of nodes."""
 
     disk_gib: int = Field(default=50, ge=20, le=16_384, examples=[50])
-    """The encrypted disk of a node."""
+    """The size of the encrypted disk of a node."""
 
 
 class Access(_Model):
-    """Somebody who may use the cluster."""
+    """A principal with access to the cluster."""
 
     principal_arn: str = Field(
         pattern=_PRINCIPAL_ARN, examples=["arn:aws:iam::123456789012:role/platform"]
@@ -589,86 +607,87 @@ class Access(_Model):
     """The IAM role or user."""
 
     policy: AccessPolicy = Field(default=AccessPolicy.VIEW, examples=["view"], strict=False)
-    """What it may do: `view`, `edit`, `admin`, or `cluster-admin`."""
+    """Its permissions: `view`, `edit`, `admin`, or `cluster-admin`."""
 
     namespaces: tuple[Name, ...] = Field(default=(), examples=[["payments"]], strict=False)
-    """Where; without it, in the whole cluster."""
+    """The namespaces of these permissions. Without it, they apply to the whole cluster."""
 
 
 class ExistingCluster(_Model):
-    """An EKS cluster that exists already; version, nodes, access and add-ons are its owner's."""
+    """An existing EKS cluster. Its owner manages version, nodes, access and add-ons."""
 
     name: str = Field(pattern=_CLUSTER_NAME, examples=["shared"])
-    """Its name, in this account and region, in the VPC of `network.vpc`."""
+    """The name of the cluster, in this account and region and in the VPC of `network.vpc`."""
 
     addons: tuple[Annotated[AddOn, Field(strict=False)], ...] = Field(
         default=(), examples=[["metrics-server", "aws-efs-csi-driver"]], strict=False
     )
-    """Those of the add-ons that a fleet may need which it has."""
+    """The installed add-ons, out of those that a fleet may need."""
 
 
 def _version_text(value: object) -> object:
-    """In YAML, a version without quotes is a number; of EKS, all have two digits behind the dot."""
+    """A version as text, with two decimals as in EKS: YAML reads it as a number without quotes."""
     if isinstance(value, float) and round(value, 2) == value:
         return f"{value:.2f}"
     return value
 
 
 class Cluster(_Model):
-    """The EKS cluster: one of the stack's own, or `existing` for one that exists."""
+    """The EKS cluster: created by the stack, or an existing one (`existing`)."""
 
     version: Annotated[str | None, BeforeValidator(_version_text)] = Field(
         default=None, pattern=_KUBERNETES_VERSION, examples=["1.36"]
     )
-    """The version of Kubernetes; by default the newest that EKS supports."""
+    """The version of Kubernetes. Default: the newest version that EKS supports."""
 
     nodes: Nodes = Field(default=Nodes.AUTO, examples=["auto"], strict=False)
-    """`auto`: EKS Auto Mode makes, sizes and patches nodes; `managed`: managed node groups. Of an
-    existing cluster, what it has."""
+    """`auto`: EKS Auto Mode creates, sizes and patches nodes; `managed`: managed node groups. For
+    an existing cluster, set what it uses."""
 
     managed_nodes: ManagedNodes = Field(
         default=ManagedNodes(), examples=[{"instance_types": ["m7g.large"]}]
     )
-    """The nodes, where they are managed node groups."""
+    """The nodes, with `nodes: managed`."""
 
     namespace: Name = Field(default="mcp", examples=["mcp"])
-    """The namespace of the workloads that belong to no team."""
+    """The namespace of workloads without a team."""
 
     public_access_cidrs: tuple[str, ...] = Field(
         default=(), examples=[["203.0.113.0/24"]], strict=False
     )
-    """The IPv4 blocks that reach the cluster's API from the internet; without them, it is reached
-    from the VPC only, and `pulumi up` must run there."""
+    """The IPv4 blocks that may reach the cluster's API from the internet. Without them, the API is
+    reachable only from the VPC, and `pulumi up` must run there."""
 
     access: dict[Name, Access] = Field(
         default={},
         examples=[{"platform": {"principal_arn": "arn:aws:iam::123456789012:role/platform"}}],
     )
-    """Who may use the cluster beside whoever creates it, by a name of your own."""
+    """The principals with access to the cluster, by a name that you choose. The creator always has
+    access."""
 
     deletion_protection: bool | None = Field(default=None, examples=[False])
-    """Whether AWS refuses to delete the cluster; by default, in production. To destroy such a stack
-    or to move it to another target, set it to `false` first."""
+    """Whether AWS refuses to delete the cluster. Default: `true` in production. Before you destroy
+    such a stack or switch its target, set it to `false`."""
 
     existing: ExistingCluster | None = Field(default=None, examples=[{"name": "shared"}])
-    """A cluster that exists already, instead of one of the stack's own."""
+    """An existing cluster, instead of one that the stack creates."""
 
 
 class Team(_Model):
-    """What all workloads of a team may use together: the quota of its namespace."""
+    """The quota of a team's namespace, for all of its workloads together."""
 
     cpu: int | None = Field(default=None, ge=1, examples=[8192])
-    """CPU units; 1024 are one vCPU. By default, what the team's workloads need at their most."""
+    """CPU units; 1024 are one vCPU. Default: the maximum that the team's workloads need."""
 
     memory: int | None = Field(default=None, ge=1, examples=[16384])
-    """Memory in MiB; by default likewise."""
+    """Memory in MiB. Default: the maximum that the team's workloads need."""
 
     pods: int | None = Field(default=None, ge=1, examples=[50])
-    """Copies of all workloads; by default likewise."""
+    """The number of pods. Default: the maximum that the team's workloads need."""
 
 
 class IdentityCenter(_Model):
-    """Who signs in to Argo CD, which knows users through AWS IAM Identity Center alone."""
+    """The users of Argo CD. They sign in only through AWS IAM Identity Center."""
 
     instance_arn: str = Field(
         pattern=_IDENTITY_CENTER_ARN,
@@ -677,7 +696,7 @@ class IdentityCenter(_Model):
     """The instance of IAM Identity Center."""
 
     region: str | None = Field(default=None, pattern=_REGION, examples=["us-east-1"])
-    """The region that it is in; by default the stack's."""
+    """The region of the instance. Default: the region of the stack."""
 
     admin_groups: tuple[IdentityCenterGroup, ...] = Field(
         default=(), examples=[["12345678-90ab-cdef-1234-567890abcdef"]], strict=False
@@ -686,7 +705,7 @@ class IdentityCenter(_Model):
 
 
 class GitOps(_Model):
-    """Manifests in a repository, applied by an engine in the cluster, instead of by Pulumi."""
+    """Manifests in a Git repository that an engine in the cluster applies, instead of Pulumi."""
 
     engine: GitOpsEngine = Field(examples=["flux"], strict=False)
     """`argocd`: AWS's managed Argo CD (an EKS Capability); `flux`: Flux in the cluster."""
@@ -697,20 +716,21 @@ class GitOps(_Model):
     """The repository that the engine reads."""
 
     path: str = Field(pattern=_RELATIVE_PATH, examples=["rendered/production"])
-    """Where in the repository the manifests are; they are rendered to this path of the project."""
+    """The path of the manifests in the repository. They are rendered to the same path in the
+    project."""
 
     branch: str = Field(default="main", pattern=_BRANCH, examples=["main"])
-    """The branch that the engine follows."""
+    """The branch that the engine watches."""
 
     identity_center: IdentityCenter | None = Field(
         default=None,
         examples=[{"instance_arn": "arn:aws:sso:::instance/ssoins-1234567890abcdef"}],
     )
-    """Who signs in to Argo CD; Flux has nobody to sign in."""
+    """The users of Argo CD; Flux has no users."""
 
 
 def _or_none(value: object) -> object:
-    """Pulumi wants a default of every declared key, and for an object there is no emptier one."""
+    """Treats an empty object as unset: Pulumi requires a default for every declared key."""
     return None if value == {} else value
 
 
@@ -736,16 +756,16 @@ class Fleet(_Model):
     """The secrets that workloads read, by name."""
 
     network: Network = Field(default=Network(), examples=[{"cidr": "10.0.0.0/16"}])
-    """The network: one of the stack's own, or one that exists."""
+    """The network: a VPC that the stack creates, or an existing one."""
 
     gateway: Gateway = Field(default=Gateway(), examples=[{"exposure": "private"}])
-    """The way in: who reaches it, its domain, its authentication."""
+    """Ingress to the fleet: exposure, domain and authentication."""
 
     cluster: Cluster = Field(default=Cluster(), examples=[{"nodes": "auto"}])
-    """The EKS cluster: its version, its nodes, who may use it, or one that exists; on EKS."""
+    """The EKS cluster: its version, nodes and access, or an existing cluster; on EKS."""
 
     teams: dict[Name, Team] = Field(default={}, examples=[{"payments": {"cpu": 8192}}])
-    """The teams that workloads belong to, by name; on EKS each has a namespace with a quota."""
+    """The teams that own workloads, by name; on EKS, each has a namespace with a quota."""
 
     gitops: Annotated[GitOps | None, BeforeValidator(_or_none)] = Field(
         default=None,
@@ -757,19 +777,20 @@ class Fleet(_Model):
             }
         ],
     )
-    """Manifests for a repository, instead of being applied by Pulumi; on EKS."""
+    """Manifests for a GitOps repository, instead of objects that Pulumi applies; on EKS."""
 
     mesh: Mesh = Field(default=Mesh.NONE, examples=["istio"], strict=False)
-    """`istio`: mutual TLS between all workloads, in Istio's ambient mode; on EKS."""
+    """`istio`: mutual TLS between all workloads, with Istio in ambient mode; on EKS."""
 
     observability: Observability = Field(default=Observability(), examples=[{"retention_days": 30}])
     """Logs and alarms."""
 
     production: bool = Field(default=False, examples=[True])
-    """Marks a production stack: what holds data is protected and deletes slowly."""
+    """Marks a production stack: resources that hold data are protected, with longer deletion
+    periods."""
 
     tags: dict[str, str] = Field(default={}, examples=[{"team": "platform"}])
-    """Further tags for everything that takes tags."""
+    """Additional tags for all resources that support tags."""
 
     def workloads(self) -> Iterator[tuple[str, Server | Agent]]:
         """Every server, then every agent, by name and in the order of the configuration."""
@@ -783,19 +804,19 @@ class Fleet(_Model):
                 yield (section, name), load
 
     def edges(self) -> Iterator[tuple[str, str]]:
-        """Every (agent, server) pair that may talk: the only traffic between workloads."""
+        """Every pair (agent, server) of `uses`: the only traffic allowed between workloads."""
         for name, agent in self.agents.items():
             for server in agent.uses:
                 yield name, server
 
     def images(self) -> Iterator[tuple[tuple[str, str], Image]]:
-        """The image of every workload that has one, with the workload's path."""
+        """The images of workloads that have one, with the workload's path."""
         for path, load in self.paths():
             if load.image:
                 yield path, load.image
 
     def is_state_machine(self, load: Server | Agent) -> bool:
-        """Whether a workload runs as a state machine, which only Lambda makes of an agent."""
+        """Whether a workload runs as a state machine; only agents on Lambda do."""
         return (
             self.target is Target.LAMBDA
             and isinstance(load, Agent)
@@ -803,5 +824,5 @@ class Fleet(_Model):
         )
 
     def with_storage(self) -> dict[str, Storage]:
-        """The workloads that ask for a file system, by name."""
+        """The storage of each workload that has a file system, by name."""
         return {name: load.storage for name, load in self.workloads() if load.storage}

@@ -66,10 +66,10 @@ def test_no_cell_of_the_tables_is_broken_and_only_what_is_allowed_may_be_empty()
             "`image`",
             "[object](#image)",
             "none",
-            "required but for `runs_as: state-machine` on `lambda`",
+            "required except with `runs_as: state-machine` on `lambda`",
         ],
-        ["`concurrency`", "[object](#concurrency)", "that of its fields", ""],
-        ["`throttle`", "[object](#throttle)", "that of its fields", ""],
+        ["`concurrency`", "[object](#concurrency)", "see its keys", ""],
+        ["`throttle`", "[object](#throttle)", "see its keys", ""],
         ["`firewall`", "[object](#firewall)", "none", ""],
         ["`provisioned`", "whole number", "`0`", "at least 0"],
         ["`instructions`", "text", "none", "16000 characters at most"],
@@ -106,7 +106,7 @@ def test_no_cell_of_the_tables_is_broken_and_only_what_is_allowed_may_be_empty()
             "list of texts",
             "none",
             "`metrics-server`, `amazon-cloudwatch-observability`, `aws-efs-csi-driver`, "
-            "`aws-secrets-store-csi-driver-provider`; with all that the fleet needs",
+            "`aws-secrets-store-csi-driver-provider`; including all that the fleet needs",
         ],
         ["`deletion_protection`", "true or false", "none", "not with `existing`"],
         [
@@ -177,16 +177,16 @@ def test_what_comes_first_of_a_server_is_what_it_must_have():
 def test_the_sizes_of_functions_are_those_of_the_code():
     words = " ".join(reference.render().partition("\n## Sizes\n")[2].split())
     assert words.startswith(
-        "On `lambda`, any `cpu` and `memory` will do that a function of 128 to 10240 MiB has. "
-        "Its CPU follows from its memory (at 1769 MiB it is one vCPU), so it gets as much memory "
-        "as gives both."
+        "On `lambda`, a function has 128 to 10240 MiB of memory. Its CPU is in proportion to its "
+        "memory (one vCPU at 1769 MiB), so it gets the memory that provides both `cpu` and "
+        "`memory`."
     )
 
 
 def test_the_room_of_nodes_is_given_for_auto_mode_and_size_by_size():
     text = reference.render()
     words = " ".join(text.split())
-    assert "EKS Auto Mode makes takes a `cpu` of 32030 and a `memory` of 239161. " in words
+    assert "EKS Auto Mode creates has a `cpu` of 32030 and a `memory` of 239161. " in words
     assert "| large | 1392 | 2721 | 6510 | 14088 |\n" in text
 
 

@@ -61,7 +61,9 @@ def test_a_missing_image_is_asked_for(root: Path):
     assert only_fault({"servers": {"clock": {"cpu": 256}}}, root) == Fault(
         path=("servers", "clock", "image"),
         got="nothing",
-        allowed="The container image: `context` to build one, or `uri` with a digest to use one",
+        allowed=(
+            "The container image: `context` builds one, `uri` uses an existing one by its digest"
+        ),
         fix=f"{_SET_CLOCK}.image.context' workloads/clock",
     )
 
@@ -71,9 +73,9 @@ def test_a_missing_value_deep_inside_is_asked_for_in_one_line(root: Path):
         path=("secrets", "db", "source"),
         got="nothing",
         allowed=(
-            "`config`: the encrypted key `secret-<name>`; `generated`: made once, at random; "
-            "`external`: set by somebody else and left alone "
-            "(until it is set, what reads it does not start)"
+            "`config`: the encrypted key `secret-<name>`; `generated`: a random value, created "
+            "once; `external`: set outside of Pulumi and never changed by it (workloads that read "
+            "it do not start until it is set)"
         ),
         fix="pulumi config set --path 'mcp-platform:secrets.db.source' generated",
     )
