@@ -67,10 +67,10 @@ def server_addresses(fleet: Fleet, stack: Stack, api_url: str | None = None) -> 
 
 
 def agents_have_an_api(fleet: Fleet) -> bool:
-    """Whether agents on Lambda reach servers through a REST API of their own.
+    """Whether agents on Lambda reach servers through a separate REST API.
 
-    They sign what they send with AWS credentials, as the gateway itself wants it, but for one that
-    checks tokens, or lets in only some addresses.
+    Agents sign requests with AWS credentials. The gateway accepts these requests, except if it
+    checks tokens or allows only some addresses.
     """
     return fleet.gateway.auth is not None or bool(fleet.gateway.allow_cidrs)
 

@@ -1,4 +1,4 @@
-"""What of its first deployment a living stack cannot change: its region and its network."""
+"""Values that a deployed stack cannot change: its region and its network."""
 
 from typing import Final
 
@@ -12,12 +12,12 @@ _NEW_STACK: Final = (
 
 
 def place(network: Network) -> str:
-    """A network as the stack remembers it: its IPv4 block, or the id of an existing VPC."""
+    """The stored value of a network: its IPv4 block, or the id of an existing VPC."""
     return network.vpc.id if network.vpc else network.cidr
 
 
 def moved_region(first: str, now: str) -> list[Fault]:
-    """The fault of a configuration that moves a living stack to another region, if it does.
+    """The error of a configuration that moves a deployed stack to another region, if any.
 
     Args:
         first: The region that the stack is deployed in.
@@ -36,10 +36,10 @@ def moved_region(first: str, now: str) -> list[Fault]:
 
 
 def moved_network(first: str, now: Network) -> list[Fault]:
-    """The fault of a configuration that moves a living stack to another network, if it does.
+    """The error of a configuration that moves a deployed stack to another network, if any.
 
-    AWS moves no load balancer, no cluster, no mount target and no namespace to another VPC. All of
-    them would have to be replaced, with the files and the addresses that depend on them.
+    AWS cannot move a load balancer, cluster, mount target or namespace to another VPC. All of them
+    would be replaced, with the files and the addresses that depend on them.
 
     Args:
         first: The network that the stack is deployed in, as `place` has it.

@@ -27,10 +27,10 @@ def network_edges(fleet: Fleet) -> Iterator[tuple[str, str]]:
 
 
 def services(fleet: Fleet) -> dict[str, Server | Agent]:
-    """The workloads that run by themselves, by name and in the order of the configuration.
+    """The workloads that run as services, by name and in the order of the configuration.
 
-    That is all but the servers that are sidecars and that nobody reaches over the network: neither
-    the gateway nor an agent.
+    These are all workloads except sidecars that neither the gateway nor an agent calls over the
+    network.
     """
     beside = {server for agent in fleet.agents.values() for server in agent.sidecars}
     called = {server for _, server in network_edges(fleet)}

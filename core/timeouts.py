@@ -1,12 +1,12 @@
-"""Every timeout on the way of a request, worked out from the longest request.
+"""Every timeout of a request, derived from the longest request.
 
-A tool call may be silent until its result is there. Whoever gives up on a silent connection before
-the server does breaks the call, so the times must grow from the inside out::
+A tool call may send no data until its result. A component that closes an idle connection before the
+server does breaks the call, so the timeouts must grow from the inside out::
 
-    longest request < load balancer's idle time < server's keep-alive
-    longest request < deregistration delay (as far as AWS goes)
+    longest request < load balancer's idle timeout < server's keep-alive
+    longest request < deregistration delay (up to AWS's limit)
 
-All times are whole seconds. The limits are AWS's, each with its source where it is declared.
+All times are whole seconds. Each limit of AWS has its source where it is declared.
 """
 
 from collections.abc import Iterable
@@ -59,7 +59,7 @@ class Health:
 
 
 HEALTH: Final = Health()
-"""Independent of the longest request: ``/health`` answers at once, whatever the tools do."""
+"""Independent of the longest request: ``/health`` answers immediately, also while tools run."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,11 +1,11 @@
 """IAM policy documents, closed by default.
 
-A component writes down beside a resource what may be done with it, as statements; :func:`document`
-renders them. What is too wide is refused where it is written: an action must be spelt out, and a
-resource or a principal may be ``*`` only with the reason why AWS offers nothing narrower.
+A component declares permissions as statements, next to the resource; :func:`document` renders them.
+A statement that is too broad is refused: actions must be listed, and a resource or a principal may
+be ``*`` only with the reason why AWS supports nothing narrower.
 
-ARNs and account ids may be strings or whatever the caller renders later (Pulumi outputs): they are
-passed on as they are, and turning the document into JSON is the caller's.
+ARNs and account ids may be strings or Pulumi outputs: they are passed on unchanged, and the caller
+converts the document to JSON.
 """
 
 import re
@@ -135,11 +135,11 @@ def document(statements: Iterable[Statement]) -> dict[str, object]:
 
 
 def trust(service: str, account_id: object) -> dict[str, object]:
-    """Make the document that lets an AWS service take a role, for this account's resources only.
+    """Make the document that lets an AWS service assume a role, for this account's resources only.
 
-    Without the condition, somebody else's task or flow log could make the service use the role
-    (IAM User Guide, "The confused deputy problem"). Of services that do not send it,
-    whoever names the role needs the right to pass it (`iam:PassRole`), which is the account's own.
+    Without the condition, a task or flow log of another account could make the service use the role
+    (IAM User Guide, "The confused deputy problem"). Some services do not send the condition key:
+    for them, a principal that names the role needs `iam:PassRole`, which only this account grants.
 
     Args:
         service: the service's principal, one of :data:`SOURCE_ACCOUNT_SERVICES` or of

@@ -226,8 +226,8 @@ class Usage:
         clusters: EKS clusters.
         node_vcpus: vCPU of their nodes.
         memory_node_vcpus: vCPU of those nodes that have more memory for each (r7g).
-        auto_mode_vcpus: those of `node_vcpus` that EKS Auto Mode looks after.
-        auto_mode_memory_vcpus: those of `memory_node_vcpus` that it looks after.
+        auto_mode_vcpus: those of `node_vcpus` that EKS Auto Mode manages.
+        auto_mode_memory_vcpus: those of `memory_node_vcpus` that it manages.
         disk_gb: disks of nodes, in GB.
     """
 

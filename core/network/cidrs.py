@@ -9,8 +9,8 @@ A slot is cut like this, in the proportions that Pulumi's own network component 
     |        private, 1/2        |  public, 1/4  |  free, 1/4  |
 
 The workloads, the interface endpoints and the file systems' mount targets each take an address in
-the private subnet, one for every task; the public one only holds the load balancer and the NAT
-gateway. What is free is for a kind of subnet that nobody has thought of yet.
+the private subnet, one for every task; the public subnet has only the load balancer and the NAT
+gateway. The free part is for future kinds of subnets.
 """
 
 import ipaddress
@@ -95,9 +95,9 @@ MOST_KNOWN: Final = 2**24
 
 
 def too_open(blocks: Sequence[str]) -> list[int]:
-    """The positions of the blocks that must go until the others are blocks of known callers.
+    """The positions of the blocks to remove so that the rest are blocks of known callers.
 
-    What counts is what the blocks cover together: `0.0.0.0/1` and `128.0.0.0/1` are everybody.
+    The total of the blocks counts: `0.0.0.0/1` and `128.0.0.0/1` together cover all addresses.
 
     Args:
         blocks: IPv4 blocks; what is no block counts for nothing.

@@ -23,10 +23,10 @@ def inside(fleet: Fleet) -> list[str]:
 
 
 def network_mark(fleet: Fleet) -> str:
-    """What tells the private subnets of one configuration of the network from those of another.
+    """A hash of the values that determine the private subnets.
 
-    Published versions of a function hold the network interfaces that they were made with, for as
-    long as the function is there. So a function of other subnets is another function.
+    Published versions of a function keep their network interfaces as long as the function exists. A
+    function in other subnets must therefore be another function.
     """
     network = fleet.network
     if network.vpc:
@@ -36,17 +36,17 @@ def network_mark(fleet: Fleet) -> str:
 
 
 def nat(fleet: Fleet) -> Nat:
-    """The NAT gateways that are made: those that were asked for, but none for an empty network."""
+    """The NAT gateways to create: those of the configuration, but none without workloads inside."""
     return fleet.network.nat if inside(fleet) else Nat.NONE
 
 
 def block(fleet: Fleet) -> str:
-    """The IPv4 block of the network that workloads and load balancers stand in."""
+    """The IPv4 block of the network of workloads and load balancers."""
     return fleet.network.vpc.cidr if fleet.network.vpc else fleet.network.cidr
 
 
 def callers(fleet: Fleet) -> tuple[str, ...]:
-    """The IPv4 blocks that the load balancer lets in."""
+    """The IPv4 blocks that may call the load balancer."""
     public = fleet.gateway.exposure is Exposure.PUBLIC
     return fleet.gateway.allow_cidrs or (cidrs.EVERYWHERE if public else block(fleet),)
 

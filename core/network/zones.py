@@ -77,11 +77,11 @@ def too_few(count: int, zones: Mapping[str, str]) -> Fault:
 
 
 def moved(living: Sequence[str], wanted: Sequence[str]) -> list[Fault]:
-    """What of `network.zone_names` moves subnets of a living stack.
+    """The error of a `network.zone_names` that moves subnets of a deployed stack, if any.
 
     Args:
-        living: The zones that the stack has had from the beginning, by position.
-        wanted: The names, or nothing.
+        living: The zones of the first deployment, by position.
+        wanted: The configured names, or none.
     """
     if all(name == has for name, has in zip(wanted, living, strict=False)):
         return []
@@ -97,7 +97,7 @@ def moved(living: Sequence[str], wanted: Sequence[str]) -> list[Fault]:
 
 
 def cluster_left(cluster: Sequence[str], names: Sequence[str]) -> list[Fault]:
-    """What of a network takes a zone away from a living EKS cluster.
+    """The error of a network without a zone that a deployed EKS cluster uses, if any.
 
     Amazon EKS User Guide, "View Amazon EKS networking requirements for VPC and subnets": a cluster
     keeps the zones that it was made with.

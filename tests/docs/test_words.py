@@ -11,7 +11,7 @@ import yaml
 _ROOT = Path(__file__).resolve().parents[2]
 _WORDS: dict[str, str] = yaml.safe_load((_ROOT / "tests/docs/words.yaml").read_text())
 # What may separate the words of a phrase: a line break in a comment or a string, or an underscore.
-_BETWEEN = r"""[\s_#"'-]+"""
+_BETWEEN = r"""[\s_#"']+"""
 # The text of the licence is not ours, and the tests name what they refuse.
 _NOT_SCANNED = re.compile(r"^LICENSE$|(^|/)tests/")
 _PATTERN = re.compile(

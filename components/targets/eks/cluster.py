@@ -111,7 +111,7 @@ def create_cluster(
         name=called,
         version=version,
         vpc_id=foundation.vpc_id,
-        # A living cluster takes no subnet of another zone.
+        # A deployed cluster accepts no subnet in another zone.
         private_subnet_ids=network.cluster_subnet_ids,
         kubernetes_service_ip_address_range=block,
         endpoint_private_access=True,

@@ -19,13 +19,13 @@ class Answer(Enum):
     WORKLOAD = auto()
     """The workload's function."""
     NOT_ALLOWED = auto()
-    """405, at once: a stream that a client leaves open would be paid until it is cut."""
+    """405: a stream that a client leaves open would cost money until it is closed."""
     METADATA = auto()
-    """The protected-resource metadata, to everybody."""
+    """The protected-resource metadata, without authentication."""
     START = auto()
-    """The workload's state machine, which begins."""
+    """The workload's state machine: starts an execution."""
     STATUS = auto()
-    """The workload's state machine, which says how far it is."""
+    """The workload's state machine: returns the status of an execution."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,7 +109,7 @@ $left_out := [$filter($listed, function($tool, $index) { $not($fits($tool, $inde
 """
 )
 
-# Lambda's cause is JSON, with a stack trace that is nobody's business.
+# Lambda's cause is JSON, with a stack trace that must not reach the caller.
 _FAILURE = r"""
 $failure := (
     $cause := $type($states.errorOutput.Cause) = 'string' ? $states.errorOutput.Cause : '';

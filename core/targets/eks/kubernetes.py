@@ -17,9 +17,9 @@ AUTO_MODE_MAX_VCPUS, AUTO_MODE_MAX_MEMORY_GIB = 32, 256
 """The largest node that EKS Auto Mode makes for a fleet: that of an r8g.8xlarge."""
 
 PRE_STOP_SECONDS = 30
-"""How long a pod that is to end goes on as before. Until then it is out of the load balancer and of
-the addresses of its service: the controllers that take it out are told of its end at the same time
-as its node (Kubernetes, "Pod Lifecycle", termination of pods)."""
+"""preStop delay: keep serving until the target is deregistered and the pod's address is removed
+from the Service. The controllers that do this get the deletion at the same time as the pod's node
+(Kubernetes, "Pod Lifecycle", termination of pods)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +62,9 @@ def millicores(cpu: int) -> int:
 
 
 def needs(load: Server | Agent) -> Quota:
-    """What a workload needs at its most, which is every copy twice.
+    """The maximum that a workload needs: every replica twice.
 
-    A rolling update starts all the new ones while old ones still end what they have begun.
+    A rolling update starts all new pods while old pods still finish their requests.
     """
     pods = 2 * load.replicas.max
     return Quota(millicores=pods * millicores(load.cpu), memory_mib=pods * load.memory, pods=pods)

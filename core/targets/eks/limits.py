@@ -138,12 +138,12 @@ def smallest_node(cpu: int, memory_mib: int) -> tuple[str, Size] | None:
 
 
 def pool_limit(fleet: Fleet) -> PoolLimit:
-    """What bounds a node pool, so that a mistake cannot add nodes without end.
+    """The limits of a node pool, so that an error in the cluster cannot add nodes without bound.
 
-    It is more than the fleet can need. Each pod that a workload may have, with every replica twice
-    during an update, gets a node of its own, the smallest that takes it. Where the quota of a team
-    is larger than that, twice the quota counts, since a node is never full. One more node of the
-    largest size is for add-ons, and for nodes that are replaced.
+    They are higher than the fleet can need: one node per pod, of the smallest size that fits, with
+    every replica twice for updates. If the quota of a team is larger, twice the quota counts,
+    because a node is never full. One more node of the largest size is for add-ons, and for nodes
+    that are being replaced.
 
     Args:
         fleet: The fleet.
