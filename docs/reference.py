@@ -116,8 +116,8 @@ _FURTHER: Mapping[tuple[str, str], str] = {
     ("Concurrency", "reserved"): "not less than `provisioned` and `provisioned_max`",
     ("Concurrency", "provisioned_max"): "not less than `provisioned`, and that 1 or more",
     ("Storage", "mount"): (
-        f"on `lambda` {lambda_limits.MAX_MOUNT_CHARACTERS} characters at most, `/mnt` included; not "
-        "a path that the target uses, such as `/tmp` on `eks`"
+        f"on `lambda` {lambda_limits.MAX_MOUNT_CHARACTERS} characters at most, `/mnt` included; "
+        "not a path that the target uses, such as `/tmp` on `eks`"
     ),
     ("Secret", "arn"): "only with `source: external`",
     ("Network", "cidr"): (
@@ -178,8 +178,8 @@ _FURTHER: Mapping[tuple[str, str], str] = {
 
 _LAMBDA_SIZES = f"""\
 On `lambda`, a function has {lambda_limits.MIN_MEMORY_MIB} to {lambda_limits.MAX_MEMORY_MIB} MiB of
-memory. Its CPU is in proportion to its memory (one vCPU at {lambda_limits.MIB_A_VCPU} MiB), so it gets
-the memory that provides both `cpu` and `memory`.
+memory. Its CPU is in proportion to its memory (one vCPU at {lambda_limits.MIB_A_VCPU} MiB), so it
+gets the memory that provides both `cpu` and `memory`.
 """
 
 _EKS_SIZES = f"""\
