@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -42,7 +43,8 @@ def load(path: Path) -> Profile:
         ValueError: the file has an unknown key.
     """
     own = Path(__file__).with_name("profile.yaml")
-    facts = {**yaml.safe_load(own.read_text()), **(yaml.safe_load(path.read_text()) or {})}
+    facts: dict[str, Any] = yaml.safe_load(own.read_text())
+    facts |= yaml.safe_load(path.read_text()) or {}
     try:
         return Profile(**facts)
     except TypeError as error:
