@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 
 from core.aws.partitions import service_host as regional_host
-from core.config.model import PORT, Authentication, Fleet, Target
+from core.config.model import Authentication, Fleet, Target
+from core.contract import MCP_PATH, PORT
 from core.sidecars import services
 from core.stack import Stack
 from core.targets.eks.kubernetes import service_host
 from core.timeouts import MARGIN_SECONDS
+from core.units import MILLISECONDS_A_SECOND
 
 # Systems Manager API reference, PutParameter: 4 KB a standard parameter, which costs nothing.
 PARAMETER_BYTES = 4096
@@ -30,17 +32,17 @@ _API_ID = "0" * 10
 
 def server_address(stack: Stack, name: str) -> str:
     """Where a server's `/mcp` is reached from inside: by its name in the stack's namespace."""
-    return f"http://{name}.{stack.namespace}:{PORT}/mcp"
+    return f"http://{name}.{stack.namespace}:{PORT}{MCP_PATH}"
 
 
 def service_address(fleet: Fleet, name: str) -> str:
     """Where a server's `/mcp` is reached in a cluster: by the name of its service."""
-    return f"http://{service_host(fleet, name)}:{PORT}/mcp"
+    return f"http://{service_host(fleet, name)}:{PORT}{MCP_PATH}"
 
 
 def sidecar_address(port: int) -> str:
     """Where a sidecar's `/mcp` is reached from its agent, which is in the same task."""
-    return f"http://localhost:{port}/mcp"
+    return f"http://localhost:{port}{MCP_PATH}"
 
 
 def api_host(region: str, api_id: str = _API_ID) -> str:
@@ -83,7 +85,7 @@ def _inner_host(fleet: Fleet, stack: Stack) -> str:
 
 def server_path(name: str) -> str:
     """The path of a server at the gateway."""
-    return f"/servers/{name}/mcp"
+    return f"/servers/{name}{MCP_PATH}"
 
 
 def agent_path(name: str) -> str:
@@ -177,7 +179,7 @@ def _entry(url: str, stack: Stack, max_request_seconds: int, *, signed: bool) ->
     GitHub Copilot read it; clients that do not know it ignore it.
     """
     seconds = max_request_seconds + MARGIN_SECONDS
-    limit = {"timeout": seconds * 1000}
+    limit = {"timeout": seconds * MILLISECONDS_A_SECOND}
     if not signed:
         return {"type": "http", "url": url, **limit}
     signing = ["--service", "execute-api", "--region", stack.region]

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Mapping
 
-from core.config.model import PORT, Agent, Fleet, Server, Storage, Target
+from core.config.model import Agent, Fleet, Server, Storage, Target
+from core.contract import PORT
 from core.sidecars import network_edges
 from core.targets.aws_lambda.limits import mount_path
 from core.timeouts import Chain

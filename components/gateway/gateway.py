@@ -13,7 +13,8 @@ from components.gateway.authentication import metadata_rule, token_check
 from components.gateway.firewall import firewall
 from core import timeouts
 from core.aws import names
-from core.config.model import PORT, Agent, Exposure
+from core.config.model import Agent, Exposure
+from core.contract import HEALTH_PATH, MCP_PATH, PORT
 from core.discovery import agent_path, server_path
 from core.network.cidrs import EVERYWHERE
 from core.network.egress import callers
@@ -244,7 +245,7 @@ class Gateway(pulumi.ComponentResource):
             load_balancing_algorithm_type="least_outstanding_requests",
             deregistration_delay=workload.container.timeouts.deregistration_seconds,
             health_check={
-                "path": "/health",
+                "path": HEALTH_PATH,
                 "matcher": "200",
                 "interval": health.interval_seconds,
                 "timeout": health.timeout_seconds,
@@ -266,7 +267,7 @@ class Gateway(pulumi.ComponentResource):
             paths, rewrite = [outer, f"{outer}/*"], {"regex": f"^{outer}/?(.*)$", "replace": "/$1"}
         else:
             outer = server_path(workload.name)
-            paths, rewrite = [outer, f"{outer}/"], {"regex": f"^{outer}/?$", "replace": "/mcp"}
+            paths, rewrite = [outer, f"{outer}/"], {"regex": f"^{outer}/?$", "replace": MCP_PATH}
         auth = config.auth
         forward: aws.lb.ListenerRuleActionArgsDict = {
             "type": "forward",

@@ -12,9 +12,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-PORT = 8080
-"""The port that every workload listens on; the workload gets it as `PORT`."""
-
 SECRET_PREFIX = "secret-"
 """The prefix of the encrypted keys that hold the values of secrets."""
 

@@ -11,6 +11,7 @@ from components.foundation import Foundation
 from components.foundation.identity import role
 from components.targets.aws_lambda.function import Function
 from core.aws.iam import Statement, trust
+from core.contract import HEALTH_PATH
 
 # AWS Lambda Developer Guide, "Invoking functions defined as container images": a function that is
 # not invoked for multiple weeks becomes inactive, and its next call is rejected.
@@ -25,8 +26,8 @@ NO_REQUEST: Final = json.dumps({"keep_active": True})
 
 HEALTH: Final = json.dumps(
     {
-        "resource": "/health",
-        "path": "/health",
+        "resource": HEALTH_PATH,
+        "path": HEALTH_PATH,
         "httpMethod": "GET",
         "headers": {},
         "multiValueHeaders": {},
@@ -35,8 +36,8 @@ HEALTH: Final = json.dumps(
         "pathParameters": None,
         "stageVariables": None,
         "requestContext": {
-            "resourcePath": "/health",
-            "path": "/health",
+            "resourcePath": HEALTH_PATH,
+            "path": HEALTH_PATH,
             "httpMethod": "GET",
             "requestId": "keep-active",
             "identity": {},
@@ -45,7 +46,7 @@ HEALTH: Final = json.dumps(
         "isBase64Encoded": False,
     }
 )
-"""What the web adapter takes for a request of API Gateway: `GET /health` at the workload."""
+"""An event that the web adapter reads as a request of API Gateway: `GET /health`."""
 
 
 def keep_active(

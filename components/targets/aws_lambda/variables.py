@@ -7,6 +7,7 @@ import pulumi
 from components.foundation.vault import Stored
 from components.targets.aws_lambda.api import Api
 from core.config.model import Agent, Fleet, Server
+from core.contract import HEALTH_PATH, MCP_PATH
 from core.discovery import agent_path, server_addresses, server_path
 from core.environment import SECRET_REFERENCES, environment, servers_environment
 from core.resolved import ResolvedFleet, Workload
@@ -92,6 +93,6 @@ def _adapter(workload: str, load: Server | Agent) -> dict[str, pulumi.Input[str]
         "AWS_LWA_INVOKE_MODE": "response_stream",
         "AWS_LWA_PASS_THROUGH_PATH": EVENTS_PATH,
         "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS": "200",
-        "AWS_LWA_READINESS_CHECK_PATH": "/health",
-        "AWS_LWA_REMOVE_BASE_PATH": outer.removesuffix("/mcp"),
+        "AWS_LWA_READINESS_CHECK_PATH": HEALTH_PATH,
+        "AWS_LWA_REMOVE_BASE_PATH": outer.removesuffix(MCP_PATH),
     }

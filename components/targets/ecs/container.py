@@ -6,7 +6,8 @@ import pulumi
 
 from components.foundation.storage import OWNER
 from core import timeouts
-from core.config.model import PORT, Agent, Server
+from core.config.model import Agent, Server
+from core.contract import PORT
 from core.mounts import TEMPORARY
 from core.resolved import Container, Workload
 

@@ -9,7 +9,7 @@ from components.foundation import Foundation
 from components.foundation.storage import NFS_PORT
 from components.gateway.gateway import Gateway
 from components.traffic import allow, let_out
-from core.config.model import PORT
+from core.contract import PORT
 from core.resolved import ResolvedFleet
 from core.stack import Stack
 

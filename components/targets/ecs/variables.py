@@ -4,7 +4,7 @@ import pulumi
 
 from components.foundation.vault import Stored
 from components.gateway.gateway import Gateway
-from core.config.model import PORT
+from core.contract import PORT
 from core.discovery import sidecar_address
 from core.environment import environment
 from core.resolved import Container, ResolvedFleet, Workload

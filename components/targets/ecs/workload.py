@@ -14,7 +14,8 @@ from components.targets.ecs.variables import plain_variables, sidecar_variables,
 from core import timeouts
 from core.aws import names
 from core.aws.iam import trust
-from core.config.model import PORT, Server
+from core.config.model import Server
+from core.contract import PORT
 from core.resolved import Container, ResolvedFleet
 from core.resolved import Workload as ResolvedWorkload
 

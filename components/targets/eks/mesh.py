@@ -7,7 +7,7 @@ import pulumi_kubernetes as k8s
 
 from components.targets.eks.labels import selector
 from core.aws.names import short_hash
-from core.config.model import PORT
+from core.contract import PORT
 from core.resolved import ResolvedFleet
 from core.targets.eks.versions import CHARTS
 

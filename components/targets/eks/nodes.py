@@ -14,6 +14,7 @@ from core.aws.partitions import ec2_principal
 from core.config.model import Fleet, Nodes
 from core.targets.eks.kubernetes import AUTO_MODE_MAX_MEMORY_GIB, AUTO_MODE_MAX_VCPUS
 from core.targets.eks.limits import pool_limit
+from core.units import MIB_A_GIB
 
 CAPACITY_LABELS = {
     Nodes.AUTO: ("karpenter.sh/capacity-type", "on-demand"),
@@ -69,7 +70,8 @@ def node_pools(
                             # Up to these: the bound itself is not among what `Lt` lets through.
                             _below("eks.amazonaws.com/instance-cpu", AUTO_MODE_MAX_VCPUS),
                             _below(
-                                "eks.amazonaws.com/instance-memory", AUTO_MODE_MAX_MEMORY_GIB * 1024
+                                "eks.amazonaws.com/instance-memory",
+                                AUTO_MODE_MAX_MEMORY_GIB * MIB_A_GIB,
                             ),
                         ],
                     }

@@ -10,7 +10,8 @@ from components.targets.eks import files, vault
 from components.targets.eks.labels import selector
 from components.targets.eks.nodes import CAPACITY_LABELS, has_spot
 from core import timeouts
-from core.config.model import PORT, Agent, Fleet, Server
+from core.config.model import Agent, Fleet, Server
+from core.contract import HEALTH_PATH, PORT
 from core.mounts import TEMPORARY, VAULT
 from core.resolved import ResolvedFleet, Workload
 from core.targets.eks.kubernetes import PRE_STOP_SECONDS, grace_period_seconds, millicores
@@ -66,7 +67,7 @@ def pod_spec(
     # Requests equal limits, as on the other targets, so that load on other pods has no effect.
     size = {"cpu": f"{millicores(workload.cpu)}m", "memory": f"{workload.memory_mib}Mi"}
     probe: k8s.core.v1.ProbeArgsDict = {
-        "http_get": {"path": "/health", "port": PORT},
+        "http_get": {"path": HEALTH_PATH, "port": PORT},
         "period_seconds": timeouts.HEALTH.interval_seconds,
         "timeout_seconds": timeouts.HEALTH.timeout_seconds,
     }

@@ -7,7 +7,8 @@ import pulumi_kubernetes as k8s
 
 from components.gateway.gateway import Route
 from components.targets.eks.moves import per_namespace
-from core.config.model import PORT, Nodes
+from core.config.model import Nodes
+from core.contract import PORT
 
 _API_VERSIONS = {
     Nodes.AUTO: "eks.amazonaws.com/v1",

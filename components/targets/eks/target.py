@@ -15,7 +15,7 @@ from components.targets.eks.observability import alarms, dashboard
 from components.targets.eks.provider import kubernetes_provider
 from components.targets.eks.workload import Workload
 from components.traffic import allow
-from core.config.model import PORT
+from core.contract import PORT
 from core.discovery import chat_address
 from core.resolved import ResolvedFleet
 from core.targets.eks.kubernetes import CLUSTER_DOMAIN

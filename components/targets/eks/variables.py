@@ -3,7 +3,7 @@
 import pulumi
 
 from components.gateway.gateway import Gateway
-from core.config.model import PORT
+from core.contract import PORT
 from core.environment import environment
 from core.resolved import ResolvedFleet, Workload
 

@@ -20,7 +20,8 @@ from components.targets.eks.routes import bind
 from components.targets.eks.scaling import disruption_budget, scale
 from components.targets.eks.variables import plain_variables
 from core.aws.iam import pod_trust
-from core.config.model import PORT, Agent
+from core.config.model import Agent
+from core.contract import PORT
 from core.resolved import ResolvedFleet
 from core.resolved import Workload as ResolvedWorkload
 from core.targets.eks.kubernetes import grace_period_seconds

@@ -10,11 +10,12 @@ from math import ceil
 from typing import Final
 
 from core.aws import names
+from core.units import CPU_UNITS_A_VCPU, MIB_A_GIB, MILLISECONDS_A_SECOND
 
 MIN_MEMORY_MIB: Final = 128
 MAX_MEMORY_MIB: Final = 10_240
 
-MAX_IMAGE_MIB: Final = 10 * 1024
+MAX_IMAGE_MIB: Final = 10 * MIB_A_GIB
 """The size of an image, uncompressed, all layers together."""
 
 MAX_TIMEOUT_SECONDS: Final = 900
@@ -108,7 +109,6 @@ ADAPTER_PREFIX: Final = "AWS_LWA_"
 MIB_A_VCPU: Final = 1769
 """The memory at which a function has one vCPU; it has more or less in proportion."""
 
-_UNITS_A_VCPU = 1024
 _MARK_LENGTH = 7
 _LAST_WORDS_SECONDS = 5  # what a workload may need to say that its time is up
 _INIT_SECONDS = 10  # the longest start of an environment, which the caller waits for too
@@ -125,7 +125,7 @@ def memory_mib(cpu: int, memory: int) -> int:
         cpu: CPU units, 1024 a vCPU.
         memory: MiB.
     """
-    return max(memory, ceil(cpu * MIB_A_VCPU / _UNITS_A_VCPU), MIN_MEMORY_MIB)
+    return max(memory, ceil(cpu * MIB_A_VCPU / CPU_UNITS_A_VCPU), MIN_MEMORY_MIB)
 
 
 def timeout_seconds(max_request_seconds: int) -> int:
@@ -136,7 +136,7 @@ def timeout_seconds(max_request_seconds: int) -> int:
 def integration_timeout_milliseconds(max_request_seconds: int) -> int:
     """How long the REST API waits for a function: its time-out, and the start before it."""
     waits = timeout_seconds(max_request_seconds) + _INIT_SECONDS
-    return min(waits, MAX_TIMEOUT_SECONDS) * 1000
+    return min(waits, MAX_TIMEOUT_SECONDS) * MILLISECONDS_A_SECOND
 
 
 def mount_path(mount: str) -> str:

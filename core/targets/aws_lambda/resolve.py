@@ -1,6 +1,7 @@
 """What a workload is on Lambda: the memory of its function, its network and its timeouts."""
 
-from core.config.model import PORT, Fleet
+from core.config.model import Fleet
+from core.contract import PORT
 from core.network import egress
 from core.resolved import Container, Graph, Workload, declared_secrets
 from core.stack import Stack

@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-_GIB = 1024
+from core.units import MIB_A_GIB
 
 MEMORY_MIB: Final[Mapping[int, tuple[int, ...]]] = MappingProxyType(
     {
-        256: (512, 1 * _GIB, 2 * _GIB),
-        512: tuple(range(1 * _GIB, 4 * _GIB + 1, _GIB)),
-        1024: tuple(range(2 * _GIB, 8 * _GIB + 1, _GIB)),
-        2048: tuple(range(4 * _GIB, 16 * _GIB + 1, _GIB)),
-        4096: tuple(range(8 * _GIB, 30 * _GIB + 1, _GIB)),
-        8192: tuple(range(16 * _GIB, 60 * _GIB + 1, 4 * _GIB)),
-        16384: tuple(range(32 * _GIB, 120 * _GIB + 1, 8 * _GIB)),
+        256: (512, 1 * MIB_A_GIB, 2 * MIB_A_GIB),
+        512: tuple(range(1 * MIB_A_GIB, 4 * MIB_A_GIB + 1, MIB_A_GIB)),
+        1024: tuple(range(2 * MIB_A_GIB, 8 * MIB_A_GIB + 1, MIB_A_GIB)),
+        2048: tuple(range(4 * MIB_A_GIB, 16 * MIB_A_GIB + 1, MIB_A_GIB)),
+        4096: tuple(range(8 * MIB_A_GIB, 30 * MIB_A_GIB + 1, MIB_A_GIB)),
+        8192: tuple(range(16 * MIB_A_GIB, 60 * MIB_A_GIB + 1, 4 * MIB_A_GIB)),
+        16384: tuple(range(32 * MIB_A_GIB, 120 * MIB_A_GIB + 1, 8 * MIB_A_GIB)),
     }
 )
 """For every number of CPU units the memory sizes in MiB, both rising."""

@@ -1,6 +1,7 @@
 """What a workload is on ECS: the containers of its task, their size, addresses and timeouts."""
 
-from core.config.model import PORT, Fleet, Server
+from core.config.model import Fleet, Server
+from core.contract import PORT
 from core.discovery import server_address
 from core.resolved import (
     Container,

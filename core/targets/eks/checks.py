@@ -17,7 +17,7 @@ from core.config.model import (
 from core.load_balancer import checks as load_balancer_checks
 from core.network import cidrs
 from core.network.cidrs import is_private
-from core.targets.eks.kubernetes import CPU_UNITS, MILLICORES, namespaces, needs
+from core.targets.eks.kubernetes import cpu_units, namespaces, needs
 from core.targets.eks.limits import LARGEST_OF_AUTO_MODE, Room, Size, is_graviton, room, size
 from core.targets.eks.versions import AS_OF, NEWEST, STANDARD_SUPPORT_ENDS, supported
 
@@ -92,7 +92,7 @@ def _quotas(fleet: Fleet) -> Iterator[Fault]:
             continue
         most = [needs(load) for load in loads.values()]
         needed = {
-            "cpu": -(-sum(each.millicores for each in most) * CPU_UNITS // MILLICORES),
+            "cpu": cpu_units(sum(each.millicores for each in most)),
             "memory": sum(each.memory_mib for each in most),
             "pods": sum(each.pods for each in most),
         }

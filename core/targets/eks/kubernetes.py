@@ -6,9 +6,7 @@ from ipaddress import IPv4Network
 
 from core.config.model import Agent, Fleet, Server
 from core.timeouts import Chain, chain
-
-MILLICORES, CPU_UNITS = 1000, 1024
-"""One vCPU, as Kubernetes counts it and as the fleet's configuration does."""
+from core.units import CPU_UNITS_A_VCPU, MILLICORES_A_VCPU
 
 CLUSTER_DOMAIN = "svc.cluster.local"
 """What the names of services end with, in every cluster of EKS."""
@@ -58,7 +56,12 @@ def service_host(fleet: Fleet, name: str) -> str:
 
 def millicores(cpu: int) -> int:
     """CPU units of the configuration as Kubernetes counts them, rounded up."""
-    return -(-cpu * MILLICORES // CPU_UNITS)
+    return -(-cpu * MILLICORES_A_VCPU // CPU_UNITS_A_VCPU)
+
+
+def cpu_units(millicores: int) -> int:
+    """Millicores as CPU units of the configuration, rounded up."""
+    return -(-millicores * CPU_UNITS_A_VCPU // MILLICORES_A_VCPU)
 
 
 def needs(load: Server | Agent) -> Quota:

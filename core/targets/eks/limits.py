@@ -10,14 +10,11 @@ from core.config.model import Agent, Fleet, Server
 from core.targets.eks.kubernetes import (
     AUTO_MODE_MAX_MEMORY_GIB,
     AUTO_MODE_MAX_VCPUS,
-    CPU_UNITS,
-    MILLICORES,
     namespaces,
     needs,
     quota,
 )
-
-_MIB_A_GIB = 1024
+from core.units import CPU_UNITS_A_VCPU, MIB_A_GIB, MILLICORES_A_VCPU
 
 # Amazon EC2 instance types guide, "Specifications for Amazon EC2 general purpose instances", and
 # those of compute and memory optimized ones: the same in the generations 6, 7 and 8.
@@ -76,7 +73,7 @@ class Size:
 
     def __str__(self) -> str:
         """Say the size as AWS's tables do."""
-        return f"{self.vcpus} vCPU with {self.memory_mib // _MIB_A_GIB} GiB"
+        return f"{self.vcpus} vCPU with {self.memory_mib // MIB_A_GIB} GiB"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +90,7 @@ class Room:
 
 
 LARGEST_OF_AUTO_MODE: Final = Size(
-    vcpus=AUTO_MODE_MAX_VCPUS, memory_mib=AUTO_MODE_MAX_MEMORY_GIB * _MIB_A_GIB
+    vcpus=AUTO_MODE_MAX_VCPUS, memory_mib=AUTO_MODE_MAX_MEMORY_GIB * MIB_A_GIB
 )
 """The largest node that EKS Auto Mode makes for a fleet."""
 
@@ -152,8 +149,10 @@ def pool_limit(fleet: Fleet) -> PoolLimit:
     for name, loads in namespaces(fleet).items():
         alone = [_alone(load) for load in loads.values()]
         most = quota(fleet, name)
-        vcpus += max(sum(each.vcpus for each in alone), 2 * -(-most.millicores // MILLICORES))
-        memory += max(sum(each.memory_gib for each in alone), 2 * -(-most.memory_mib // _MIB_A_GIB))
+        vcpus += max(
+            sum(each.vcpus for each in alone), 2 * -(-most.millicores // MILLICORES_A_VCPU)
+        )
+        memory += max(sum(each.memory_gib for each in alone), 2 * -(-most.memory_mib // MIB_A_GIB))
     return PoolLimit(vcpus=vcpus, memory_gib=memory)
 
 
@@ -161,7 +160,7 @@ def _alone(load: Server | Agent) -> PoolLimit:
     """What the nodes of a workload have, with each of its pods alone on one."""
     found = smallest_node(load.cpu, load.memory)
     node, pods = found[1] if found else LARGEST_OF_AUTO_MODE, needs(load).pods
-    return PoolLimit(vcpus=pods * node.vcpus, memory_gib=pods * node.memory_mib // _MIB_A_GIB)
+    return PoolLimit(vcpus=pods * node.vcpus, memory_gib=pods * node.memory_mib // MIB_A_GIB)
 
 
 def is_graviton(instance_type: str) -> bool:
@@ -175,7 +174,7 @@ def size(instance_type: str) -> Size | None:
     if found is None or found[2] not in _VCPUS:
         return None
     vcpus = _VCPUS[found[2]]
-    return Size(vcpus=vcpus, memory_mib=vcpus * _GIB_A_VCPU[found[1]] * _MIB_A_GIB)
+    return Size(vcpus=vcpus, memory_mib=vcpus * _GIB_A_VCPU[found[1]] * MIB_A_GIB)
 
 
 def room(node: Size) -> Room:
@@ -191,9 +190,9 @@ def room(node: Size) -> Room:
     """
     further = max(node.vcpus - len(_KUBELET_MILLICORES), 0)
     kubelet = sum(_KUBELET_MILLICORES[: node.vcpus]) + further * _KUBELET_MILLICORES_A_FURTHER_VCPU
-    left = node.vcpus * MILLICORES - kubelet - _DAEMONS_MILLICORES
+    left = node.vcpus * MILLICORES_A_VCPU - kubelet - _DAEMONS_MILLICORES
     kept = _KUBELET_MIB + _KUBELET_MIB_A_POD * _MAX_PODS[node.vcpus] + _EVICTION_MIB + _DAEMONS_MIB
     return Room(
-        cpu=int(left * CPU_UNITS // MILLICORES),
+        cpu=int(left * CPU_UNITS_A_VCPU // MILLICORES_A_VCPU),
         memory_mib=int(node.memory_mib * (100 - _KERNEL_PERCENT) // 100) - kept,
     )

@@ -1,6 +1,7 @@
 """What a workload is on EKS: its namespace, the name of its service, size and timeouts."""
 
-from core.config.model import PORT, Fleet, Server
+from core.config.model import Fleet, Server
+from core.contract import MCP_PATH, PORT
 from core.resolved import (
     Container,
     Graph,
@@ -35,7 +36,7 @@ def resolve(fleet: Fleet, _stack: Stack, graph: Graph) -> dict[str, Workload]:
             callers=graph.callers.get(name, ()),
             callees=graph.callees.get(name, ()),
             host=host,
-            address=f"http://{host}:{PORT}/mcp" if isinstance(load, Server) else "",
+            address=f"http://{host}:{PORT}{MCP_PATH}" if isinstance(load, Server) else "",
             namespace=home,
             files_path=load.storage.mount if load.storage else None,
         )
