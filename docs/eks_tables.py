@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from core.config.model import Fleet
-from core.costs.prices import AS_OF as PRICES_AS_OF
+from core.costs.prices import price_table
 from core.costs.usage import table
 from core.targets.eks.versions import (
     ADDON_VERSIONS,
@@ -25,7 +25,7 @@ def parts(example: Fleet) -> dict[str, str]:
     return {
         "versions": _kubernetes(),
         "installed": _installed(),
-        "costs": f"{table(example)}\n\nAt list prices of us-east-1 as of {PRICES_AS_OF:%Y-%m-%d}.",
+        "costs": f"{table(example)}\n\nAt {price_table()}.",
     }
 
 

@@ -13,7 +13,8 @@ import yaml
 
 from core.config.errors import NAMESPACE
 from core.config.model import SECRET_PREFIX, Fleet
-from core.costs.prices import AS_OF, NOT_COUNTED, Usage
+from core.costs.bill import NOT_COUNTED, Usage
+from core.costs.prices import price_table
 from core.costs.usage import bill_table, table
 from docs import eks_tables, reference
 
@@ -41,7 +42,7 @@ _MILLION = Usage(
 def documents() -> dict[Path, str]:
     """The text of every generated document, by its path from the project's root."""
     not_counted = "\n".join(["Not counted:", *(f"- {item}" for item in NOT_COUNTED)])
-    before = f"At list prices of us-east-1 as of {AS_OF:%Y-%m-%d}, before any traffic:"
+    before = f"At {price_table()}, before any traffic:"
     costs = {
         "README.md": {
             "costs": f"{before}\n\n{table(_example('Pulumi.dev.yaml'))}\n\n{not_counted}",
@@ -50,7 +51,7 @@ def documents() -> dict[Path, str]:
             "costs of the least": table(Fleet.model_validate(_LEAST)),
             "costs of the example": table(_example("Pulumi.lambda.yaml")),
             "costs of a million": bill_table(_MILLION),
-            "date": f"At list prices of us-east-1 as of {AS_OF:%Y-%m-%d}, before free tiers.",
+            "date": f"At {price_table()}, before free tiers.",
         },
         "docs/eks.md": eks_tables.parts(_example("Pulumi.eks.yaml")),
     }

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from core import sidecars
 from core.config.model import Agent, Chat, Fleet, Nat, Nodes, Server, Target
-from core.costs.prices import MIB_A_GIB, Tasks, Usage, monthly
+from core.costs.bill import MIB_A_GIB, Tasks, Usage, monthly
 from core.discovery import agents_have_an_api
 from core.network import egress
 from core.targets.aws_lambda import limits as lambda_limits

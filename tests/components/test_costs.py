@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.config.model import Fleet
-from core.costs.prices import monthly
+from core.costs.bill import monthly
 from core.costs.usage import usage
 from tests.components.fleets import FULL, LAMBDA, LAMBDA_FULL, MINIMAL, PUBLIC
 from tests.components.recording import run

@@ -7,7 +7,7 @@ import parliament
 import pytest
 
 from core.config.model import Fleet
-from core.costs.prices import Tasks
+from core.costs.bill import Tasks
 from core.costs.usage import usage
 from tests.components.fleets import AUTH, EXISTING_SECRET, FULL, MODEL, PUBLIC, PUBLIC_IMAGE
 from tests.components.recording import Recording, Resource, example, run

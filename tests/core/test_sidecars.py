@@ -9,7 +9,7 @@ import pytest
 
 from core.config.errors import Fault
 from core.config.model import Fleet
-from core.costs.prices import Tasks
+from core.costs.bill import Tasks
 from core.costs.usage import usage
 from core.discovery import documents, server_addresses, sidecar_address
 from core.environment import environment

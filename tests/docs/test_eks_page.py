@@ -9,7 +9,7 @@ import yaml
 from core import timeouts
 from core.config.errors import NAMESPACE
 from core.config.model import Cluster, Fleet
-from core.costs.prices import AUTO_MODE, NODE
+from core.costs.prices import price
 from core.load_balancer import checks as load_balancer_checks
 from core.network.egress import endpoint_services
 from core.targets.eks.checks import MAX_PUBLIC_BLOCKS
@@ -22,7 +22,6 @@ from core.targets.eks.kubernetes import (
     timeouts_of,
 )
 from core.targets.eks.limits import LARGEST_OF_AUTO_MODE, room
-from core.targets.eks.versions import EXTENDED_USD_AN_HOUR, STANDARD_USD_AN_HOUR
 from docs import eks_tables
 from tests.core.configurations import changed, configuration
 
@@ -99,8 +98,11 @@ def test_the_times_show_the_longest_request_and_the_shortest_stop():
 def test_nodes_quotas_and_prices_are_as_the_page_says():
     words = " ".join(_TEXT.split())
     assert f"up to {AUTO_MODE_MAX_VCPUS} vCPU and {AUTO_MODE_MAX_MEMORY_GIB} GiB" in words
-    assert f"about {AUTO_MODE.usd / NODE.usd:.0%}".replace("%", " %") in words
-    assert EXTENDED_USD_AN_HOUR == 6 * STANDARD_USD_AN_HOUR
+    assert (
+        f"about {price('eks-auto-mode').usd / price('eks-node').usd:.0%}".replace("%", " %")
+        in words
+    )
+    assert price("eks-cluster-extended").usd == 6 * price("eks-cluster").usd
     assert "at six times the price" in words
     server = Fleet.model_validate(_example()).servers["clock"]
     assert needs(server).pods == 2 * server.replicas.max

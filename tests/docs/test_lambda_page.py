@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from core.costs.prices import AS_OF
+from core.costs.prices import price_table
 from core.targets.aws_lambda import limits as lambda_limits
 from core.targets.aws_lambda import state_machine
 from docs.generate import ROOT, documents
@@ -121,7 +121,7 @@ def test_the_transitions_that_are_paid_are_those_of_the_state_machine():
 
 def test_its_cost_tables_are_what_the_code_says_now():
     assert (ROOT / _PAGE).read_text() == documents()[_PAGE], "run `make docs`"
-    assert f"{AS_OF:%Y-%m-%d}" in _section("What it costs")
+    assert str(price_table()) in _section("What it costs")
 
 
 def test_every_link_leads_to_a_file_or_a_heading():

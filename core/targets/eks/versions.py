@@ -7,11 +7,11 @@ here and nowhere else.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
 from core.config.errors import set_command
+from core.costs.prices import price
 
 AS_OF: Final = date(2026, 11, 23)
 """The day the table was put together."""
@@ -32,10 +32,6 @@ NEWEST: Final = next(iter(STANDARD_SUPPORT_ENDS))
 
 WARNING_DAYS: Final = 60
 """From how many days before its end on the end of a version's support is warned of."""
-
-# Amazon EKS pricing, a cluster and hour (infracost eks_cluster_test).
-STANDARD_USD_AN_HOUR: Final = Decimal("0.10")
-EXTENDED_USD_AN_HOUR: Final = Decimal("0.60")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +126,7 @@ def support_warning(version: str, today: date) -> str | None:
     return (
         f"the standard support of Kubernetes {version} in EKS {'ended' if today > end else 'ends'} "
         f"on {end}: AWS then upgrades the cluster by itself, at an hour of its own, since extended "
-        f"support costs ${EXTENDED_USD_AN_HOUR} an hour instead of ${STANDARD_USD_AN_HOUR}; "
+        f"support costs ${price('eks-cluster-extended').usd} an hour instead of "
+        f"${price('eks-cluster').usd}; "
         f"{way_out}"
     )

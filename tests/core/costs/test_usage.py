@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from core.config.model import Fleet
-from core.costs.prices import Tasks, Usage, monthly
+from core.costs.bill import Tasks, Usage, monthly
 from core.costs.usage import bill_table, table, usage
 
 _IMAGE = {"image": {"uri": "example.com/clock@sha256:" + "0" * 64}}

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 
 from core.config.model import AddOn
-from core.targets.eks import versions as eks_versions
+from core.costs.prices import price
 from core.targets.eks.versions import (
     ADDON_VERSIONS,
     AS_OF,
@@ -104,4 +104,4 @@ def test_the_charts_of_the_mesh_are_of_one_version():
 
 
 def test_extended_support_is_six_times_as_dear():
-    assert eks_versions.EXTENDED_USD_AN_HOUR == 6 * eks_versions.STANDARD_USD_AN_HOUR
+    assert price("eks-cluster-extended").usd == 6 * price("eks-cluster").usd

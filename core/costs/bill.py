@@ -1,0 +1,187 @@
+"""What usage costs a month, at the list prices of `core.costs.prices`.
+
+A bill counts what a stack pays for while it is deployed. What depends on traffic is counted only
+where the user gives an amount (log volume). :data:`NOT_COUNTED` lists what is missing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+from core.costs.prices import Price, price
+
+HOURS_A_MONTH: Final = 730
+
+CPU_UNITS_A_VCPU: Final = 1024
+MIB_A_GIB: Final = 1024
+
+NOT_COUNTED: Final = (
+    "Container Insights (its price a metric and the number of metrics were not found)",
+    "public IPv4 addresses, Cloud Map and image storage (prices not found)",
+    "traffic: load balancer capacity units, NAT gateway and endpoint data, streams, transfer",
+    "requests to KMS and Secrets Manager, logs (a web ACL logs every request) and log queries",
+    "the models that agents call",
+    "on EKS: nodes beyond the fewest, what nodes of other types than m7g and r7g cost more or less "
+    "(c7g 11 % less than m7g), and Argo CD as a capability (price not found)",
+)
+"""What a bill has and this estimate has not."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tasks:
+    """Fargate tasks of one size that run all the time.
+
+    Attributes:
+        count: how many.
+        cpu: CPU units of each, 1024 a vCPU.
+        memory_mib: memory of each in MiB.
+    """
+
+    count: int
+    cpu: int
+    memory_mib: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usage:
+    """What a stack has, in plain counts.
+
+    Attributes:
+        tasks: the tasks of each workload.
+        load_balancers: Application Load Balancers.
+        nat_gateways: NAT gateways, one for all zones or one a zone.
+        interface_endpoints: interface endpoints, each in each of its zones (endpoints x zones).
+        kms_keys: customer-managed keys.
+        secrets: secrets in Secrets Manager.
+        log_gb: log volume taken in a month, in GB.
+        alarms: standard-resolution alarms on one metric each.
+        dashboards: dashboards.
+        warm_gb: memory of the Lambda environments that are kept warm, in GB.
+        web_acls: web ACLs.
+        web_acl_rules: rules in them.
+        function_gb_seconds: what functions run, in GB-seconds.
+        function_million_requests: how often functions are called, in millions.
+        rest_million_requests: how often the REST APIs are, in millions.
+        file_gb: files kept on EFS, in GB.
+        clusters: EKS clusters.
+        node_vcpus: vCPU of their nodes.
+        memory_node_vcpus: vCPU of those nodes that have more memory for each (r7g).
+        auto_mode_vcpus: those of `node_vcpus` that EKS Auto Mode manages.
+        auto_mode_memory_vcpus: those of `memory_node_vcpus` that it manages.
+        disk_gb: disks of nodes, in GB.
+    """
+
+    tasks: tuple[Tasks, ...] = ()
+    load_balancers: int = 0
+    nat_gateways: int = 0
+    interface_endpoints: int = 0
+    kms_keys: int = 0
+    secrets: int = 0
+    log_gb: Decimal = Decimal(0)
+    alarms: int = 0
+    dashboards: int = 0
+    warm_gb: Decimal = Decimal(0)
+    web_acls: int = 0
+    web_acl_rules: int = 0
+    function_gb_seconds: Decimal = Decimal(0)
+    function_million_requests: Decimal = Decimal(0)
+    rest_million_requests: Decimal = Decimal(0)
+    file_gb: Decimal = Decimal(0)
+    clusters: int = 0
+    node_vcpus: int = 0
+    memory_node_vcpus: int = 0
+    auto_mode_vcpus: int = 0
+    auto_mode_memory_vcpus: int = 0
+    disk_gb: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One line of a bill.
+
+    Attributes:
+        price: the price that it is counted with.
+        quantity: units a month.
+    """
+
+    price: Price
+    quantity: Decimal
+
+    @property
+    def usd(self) -> Decimal:
+        """US dollars a month, not rounded."""
+        return self.price.usd * self.quantity
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bill:
+    """An estimated month.
+
+    Attributes:
+        lines: one for every price that is needed, in the order of the table.
+    """
+
+    lines: tuple[Line, ...]
+
+    @property
+    def total_usd(self) -> Decimal:
+        """US dollars a month, rounded to cents, half a cent up."""
+        exact = sum((line.usd for line in self.lines), Decimal(0))
+        return exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+
+
+def monthly(usage: Usage) -> Bill:
+    """Estimate what a stack costs a month of 730 hours.
+
+    Args:
+        usage: what the stack has.
+
+    Returns:
+        The bill; a price with nothing to pay has no line.
+
+    Raises:
+        ValueError: when a count is negative.
+    """
+    lines = tuple(
+        Line(price=price(price_id), quantity=quantity)
+        for price_id, quantity in _quantities(usage).items()
+        if quantity
+    )
+    for line in lines:
+        if line.quantity < 0:
+            raise ValueError(
+                f"{line.price.item}: {line.quantity} {line.price.unit} cannot be, it is negative"
+            )
+    return Bill(lines=lines)
+
+
+def _quantities(usage: Usage) -> Mapping[str, Decimal]:
+    """The units that are used in a month, by the id of their price."""
+    vcpus = sum((Decimal(each.count * each.cpu) for each in usage.tasks), Decimal(0))
+    mibs = sum((Decimal(each.count * each.memory_mib) for each in usage.tasks), Decimal(0))
+    return {
+        "fargate-vcpu": vcpus / CPU_UNITS_A_VCPU * HOURS_A_MONTH,
+        "fargate-memory": mibs / MIB_A_GIB * HOURS_A_MONTH,
+        "load-balancer": Decimal(usage.load_balancers * HOURS_A_MONTH),
+        "nat-gateway": Decimal(usage.nat_gateways * HOURS_A_MONTH),
+        "interface-endpoint": Decimal(usage.interface_endpoints * HOURS_A_MONTH),
+        "kms-key": Decimal(usage.kms_keys),
+        "secret": Decimal(usage.secrets),
+        "log-ingestion": usage.log_gb,
+        "alarm": Decimal(usage.alarms),
+        "dashboard": Decimal(usage.dashboards),
+        "lambda-provisioned-memory": usage.warm_gb * HOURS_A_MONTH,
+        "web-acl": Decimal(usage.web_acls),
+        "web-acl-rule": Decimal(usage.web_acl_rules),
+        "lambda-memory": usage.function_gb_seconds,
+        "lambda-request": usage.function_million_requests,
+        "rest-api-request": usage.rest_million_requests,
+        "efs-storage": usage.file_gb,
+        "eks-cluster": Decimal(usage.clusters * HOURS_A_MONTH),
+        "eks-node": Decimal(usage.node_vcpus * HOURS_A_MONTH),
+        "eks-memory-node": Decimal(usage.memory_node_vcpus * HOURS_A_MONTH),
+        "eks-auto-mode": Decimal(usage.auto_mode_vcpus * HOURS_A_MONTH),
+        "eks-auto-mode-memory": Decimal(usage.auto_mode_memory_vcpus * HOURS_A_MONTH),
+        "eks-node-disk": Decimal(usage.disk_gb),
+    }
