@@ -25,7 +25,7 @@ async def deploy(
     *,
     secret_values: Mapping[str, pulumi.Output[str]],
     aws_config: pulumi.Config,
-) -> dict[str, pulumi.Output[object]]:
+) -> dict[str, object]:
     """Makes everything of a fleet.
 
     Args:

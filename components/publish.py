@@ -3,6 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
+from components.component import Component
 from components.foundation import Foundation
 from components.gateway.address import address
 from components.outputs import by_name
@@ -13,7 +14,7 @@ from core.config.model import Fleet
 from core.stack import Stack
 
 
-class Published(pulumi.ComponentResource):
+class Published(Component):
     """The parameters and the dashboard with the stack's name, the same for every target.
 
     The discovery document and the record change only after everything in the target exists: the
@@ -24,11 +25,27 @@ class Published(pulumi.ComponentResource):
     `core.discovery.documents` for its form), the dashboard and, with a domain, the record that
     leads to the gateway.
 
+    Its outputs are those of the stack, the same on every target.
+
     Attributes:
-        outputs: The stack's outputs, the same on every target.
+        gateway_url: The URL of the gateway.
+        servers: The URL of each exposed server, by name.
+        agents: The URL of each exposed agent, by name.
+        chat: The URL of each agent's chat, by name.
+        discovery: The Cloud Map namespace, and the name of the discovery document's parameter.
+        mcp_json: The configuration of an MCP client, in JSON.
+        dashboard_url: The URL of the dashboard.
+        log_groups: The name of each workload's log group, by workload.
     """
 
-    outputs: dict[str, pulumi.Output[object]]
+    gateway_url: pulumi.Output[str]
+    servers: pulumi.Output[dict[str, str]]
+    agents: pulumi.Output[dict[str, str]]
+    chat: pulumi.Output[dict[str, str]]
+    discovery: pulumi.Output[dict[str, str]]
+    mcp_json: pulumi.Output[str]
+    dashboard_url: pulumi.Output[str]
+    log_groups: pulumi.Output[dict[str, str]]
 
     def __init__(
         self,
@@ -40,8 +57,7 @@ class Published(pulumi.ComponentResource):
         target: Deployed,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("mcp-platform:index:Published", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        super().__init__("mcp-platform:index:Published", name, opts)
         leads = pulumi.ResourceOptions(parent=self, depends_on=target.parts)
         # How many parts there are follows from what is known before the addresses are.
         parts = len(discovery.documents(fleet, stack, discovery.server_addresses(fleet, stack)))
@@ -61,7 +77,7 @@ class Published(pulumi.ComponentResource):
             f"{name}-dashboard",
             dashboard_name=names.fit(stack.label, names.DASHBOARD),
             dashboard_body=target.dashboard,
-            opts=child,
+            opts=self.child_opts,
         )
         if fleet.gateway.domain and fleet.gateway.zone and target.endpoint:
             address(
@@ -73,37 +89,30 @@ class Published(pulumi.ComponentResource):
                 needed=target.parts,
             )
         url = target.gateway_url
-        servers = by_name(
+        self.gateway_url = url
+        self.servers = by_name(
             {
                 server: pulumi.Output.concat(url, discovery.server_path(server))
                 for server, load in fleet.servers.items()
                 if load.expose
             }
         )
-        agents = by_name(
+        self.agents = by_name(
             {
                 agent: pulumi.Output.concat(url, discovery.agent_path(agent))
                 for agent, load in fleet.agents.items()
                 if load.expose
             }
         )
-        self.outputs = {
-            "gateway_url": url,
-            "servers": servers,
-            "agents": agents,
-            "chat": target.chat,
-            "discovery": pulumi.Output.from_input(
-                {
-                    "namespace": target.namespace,
-                    "parameter": discovery.parameter(stack),
-                }
-            ),
-            "mcp_json": servers.apply(
-                lambda urls: discovery.client_configuration(fleet, stack, urls)
-            ),
-            "dashboard_url": dashboard.dashboard_name.apply(
-                lambda name: partitions.dashboard_url(stack.region, name)
-            ),
-            "log_groups": by_name(foundation.observability.log_group_names),
-        }
-        self.register_outputs(self.outputs)
+        self.chat = target.chat
+        self.discovery = by_name(
+            {"namespace": target.namespace, "parameter": discovery.parameter(stack)}
+        )
+        self.mcp_json = self.servers.apply(
+            lambda urls: discovery.client_configuration(fleet, stack, urls)
+        )
+        self.dashboard_url = dashboard.dashboard_name.apply(
+            lambda name: partitions.dashboard_url(stack.region, name)
+        )
+        self.log_groups = by_name(foundation.observability.log_group_names)
+        self.register()

@@ -3,10 +3,11 @@
 import pulumi
 import pulumi_aws as aws
 
+from components.component import Component
 from core.stack import Stack
 
 
-class Discovery(pulumi.ComponentResource):
+class Discovery(Component):
     """The private DNS namespace of the stack, in AWS Cloud Map.
 
     Type token `mcp-platform:foundation:Discovery`. Creates the namespace; targets register their
@@ -28,14 +29,14 @@ class Discovery(pulumi.ComponentResource):
         vpc_id: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("mcp-platform:foundation:Discovery", name, None, opts)
+        super().__init__("mcp-platform:foundation:Discovery", name, opts)
         namespace = aws.servicediscovery.PrivateDnsNamespace(
             f"{name}-namespace",
             name=stack.namespace,
             description=f"Servers of {stack.label}",
             vpc=vpc_id,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         self.namespace_id = namespace.id
         self.namespace = namespace.name
-        self.register_outputs({"namespace_id": self.namespace_id, "namespace": self.namespace})
+        self.register()

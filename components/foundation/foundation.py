@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pulumi
 
 from components.account import Account, look_up
+from components.component import Component
 from components.foundation.discovery import Discovery
 from components.foundation.images import Images
 from components.foundation.keys import Key
@@ -17,7 +18,7 @@ from core.network.zones import Placement
 from core.stack import Stack
 
 
-class Foundation(pulumi.ComponentResource):
+class Foundation(Component):
     """Everything of a fleet that does not depend on its target.
 
     Type token `mcp-platform:foundation:Foundation`. Creates the components `Key`, `Network`,
@@ -51,10 +52,9 @@ class Foundation(pulumi.ComponentResource):
             secret_values: The values of the secrets with `source: config`, by name.
             opts: The component's options.
         """
-        super().__init__("mcp-platform:foundation:Foundation", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        super().__init__("mcp-platform:foundation:Foundation", name, opts)
         self.account: Account = look_up(stack.region, pulumi.InvokeOptions(parent=self))
-        self.key = Key(f"{name}-key", stack=stack, account=self.account, opts=child)
+        self.key = Key(f"{name}-key", stack=stack, account=self.account, opts=self.child_opts)
         self.network = Network(
             f"{name}-network",
             fleet=fleet,
@@ -62,7 +62,7 @@ class Foundation(pulumi.ComponentResource):
             zones=zones,
             account=self.account,
             key_arn=self.key.arn,
-            opts=child,
+            opts=self.child_opts,
         )
         self.vault = Vault(
             f"{name}-vault",
@@ -70,16 +70,20 @@ class Foundation(pulumi.ComponentResource):
             stack=stack,
             key_arn=self.key.arn,
             values=secret_values,
-            opts=child,
+            opts=self.child_opts,
         )
         self.observability = Observability(
-            f"{name}-observability", fleet=fleet, stack=stack, key_arn=self.key.arn, opts=child
+            f"{name}-observability",
+            fleet=fleet,
+            stack=stack,
+            key_arn=self.key.arn,
+            opts=self.child_opts,
         )
         self.discovery = Discovery(
-            f"{name}-discovery", stack=stack, vpc_id=self.network.vpc_id, opts=child
+            f"{name}-discovery", stack=stack, vpc_id=self.network.vpc_id, opts=self.child_opts
         )
         self.images = Images(
-            f"{name}-images", fleet=fleet, stack=stack, key_arn=self.key.arn, opts=child
+            f"{name}-images", fleet=fleet, stack=stack, key_arn=self.key.arn, opts=self.child_opts
         )
         self.storage = (
             Storage(
@@ -89,11 +93,11 @@ class Foundation(pulumi.ComponentResource):
                 account=self.account,
                 network=self.network,
                 key_arn=self.key.arn,
-                opts=child,
+                opts=self.child_opts,
             )
             if fleet.with_storage()
             else None
         )
         self.vpc_id = self.network.vpc_id
         self.key_arn = self.key.arn
-        self.register_outputs({"vpc_id": self.vpc_id, "key_arn": self.key_arn})
+        self.register()

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 import pulumi_docker_build as docker_build
 import pulumi_random as random
 
+from components.component import Component
 from core.aws.names import short_hash
 from core.config.model import Fleet, Image
 from core.images import content_tag, slug
@@ -36,7 +37,7 @@ class Built:
     repository_arn: pulumi.Output[str]
 
 
-class Images(pulumi.ComponentResource):
+class Images(Component):
     """An ECR repository and a built image for every build context of the fleet.
 
     Type token `mcp-platform:foundation:Images`. Creates, per context, a repository (scanned on
@@ -60,7 +61,7 @@ class Images(pulumi.ComponentResource):
         key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("mcp-platform:foundation:Images", name, None, opts)
+        super().__init__("mcp-platform:foundation:Images", name, opts)
         self.built: dict[str, Built] = {}
         """The images that were built here, by the name of their build."""
         self.repository_arns: dict[str, pulumi.Output[str]] = {}
@@ -82,7 +83,7 @@ class Images(pulumi.ComponentResource):
             uris[workload] = self.built[what].uri
             self.repository_arns[workload] = self.built[what].repository_arn
         self.uris = uris
-        self.register_outputs({"uris": self.uris})
+        self.register()
 
 
 def build(

@@ -4,6 +4,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.account import Account
+from components.component import Component
 from core.aws.iam import Statement, document
 from core.aws.partitions import service_host
 from core.stack import Stack
@@ -49,7 +50,7 @@ _SHORTEST_WAIT_DAYS, _LONGEST_WAIT_DAYS = 7, 30
 _THIS_KEY = "in a key's own policy, * is that key"
 
 
-class Key(pulumi.ComponentResource):
+class Key(Component):
     """The customer-managed key that everything of the stack is encrypted with.
 
     Type token `mcp-platform:foundation:Key`. Creates a symmetric KMS key that rotates every year,
@@ -71,7 +72,7 @@ class Key(pulumi.ComponentResource):
         account: Account,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("mcp-platform:foundation:Key", name, None, opts)
+        super().__init__("mcp-platform:foundation:Key", name, opts)
         key = aws.kms.Key(
             f"{name}-cmk",
             description=f"Everything of {stack.label}",
@@ -86,10 +87,10 @@ class Key(pulumi.ComponentResource):
             f"{name}-alias",
             name=f"alias/{stack.label}",
             target_key_id=key.key_id,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         self.arn = key.arn
-        self.register_outputs({"arn": self.arn})
+        self.register()
 
 
 def _policy(stack: Stack, account: Account) -> list[Statement]:

@@ -8,6 +8,7 @@ import pulumi_aws as aws
 import pulumi_awsx as awsx
 
 from components.account import Account
+from components.component import Component
 from components.foundation.logs import log_group
 from components.foundation.nat import nat_routes
 from core.aws import iam
@@ -37,7 +38,7 @@ class Destination:
     security_group_id: pulumi.Output[str] | None = None
 
 
-class Network(pulumi.ComponentResource):
+class Network(Component):
     """The VPC of the fleet, with a private and a public subnet in every zone.
 
     Type token `mcp-platform:foundation:Network`. Creates, with `awsx.ec2.Vpc`, a VPC, its subnets
@@ -69,7 +70,7 @@ class Network(pulumi.ComponentResource):
         key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("mcp-platform:foundation:Network", name, None, opts)
+        super().__init__("mcp-platform:foundation:Network", name, opts)
         self._name = name
         self.https_destinations: list[Destination] = []
         """Where workloads may go over HTTPS: anywhere; not into the network where they would meet a
@@ -86,14 +87,7 @@ class Network(pulumi.ComponentResource):
             lambda ids: [ids[position] for position in zones.cluster]
         )
         """The private subnets that the stack's own EKS cluster is in."""
-        self.register_outputs(
-            {
-                "vpc_id": self.vpc_id,
-                "cidr": self.cidr,
-                "private_subnet_ids": self.private_subnet_ids,
-                "public_subnet_ids": self.public_subnet_ids,
-            }
-        )
+        self.register()
 
     def _adopt(self, vpc: Vpc) -> None:
         self.vpc_id = pulumi.Output.from_input(vpc.id)
@@ -134,7 +128,7 @@ class Network(pulumi.ComponentResource):
             ingress=[],
             egress=[],
             tags={"Name": f"{stack.label}-default"},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
 
         s3 = aws.ec2.VpcEndpoint(
@@ -144,7 +138,7 @@ class Network(pulumi.ComponentResource):
             vpc_endpoint_type="Gateway",
             route_table_ids=vpc.route_tables.apply(lambda tables: [table.id for table in tables]),
             tags={"Name": f"{stack.label}-s3"},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         services = endpoint_services(fleet)
         if services:
@@ -186,7 +180,7 @@ class Network(pulumi.ComponentResource):
             description="Interface endpoints, reached from the VPC",
             vpc_id=self.vpc_id,
             tags={"Name": f"{stack.label}-endpoints"},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         admitted = aws.vpc.SecurityGroupIngressRule(
             f"{self._name}-endpoints-https",
@@ -196,7 +190,7 @@ class Network(pulumi.ComponentResource):
             from_port=HTTPS_PORT,
             to_port=HTTPS_PORT,
             cidr_ipv4=self.cidr,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         endpoints = [
             aws.ec2.VpcEndpoint(
@@ -208,7 +202,7 @@ class Network(pulumi.ComponentResource):
                 subnet_ids=self.private_subnet_ids,
                 security_group_ids=[group.id],
                 tags={"Name": f"{stack.label}-{service}"},
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=self.child_opts,
             )
             for service in services
         ]
@@ -231,7 +225,7 @@ class Network(pulumi.ComponentResource):
             assume_role_policy=pulumi.Output.json_dumps(
                 iam.trust("vpc-flow-logs.amazonaws.com", account.id)
             ),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         policy = aws.iam.RolePolicy(
             f"{self._name}-flow-logs-policy",
@@ -252,7 +246,7 @@ class Network(pulumi.ComponentResource):
                     ]
                 )
             ),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         aws.ec2.FlowLog(
             f"{self._name}-flow-log",

@@ -5,13 +5,14 @@ from collections.abc import Mapping
 import pulumi
 import pulumi_aws as aws
 
+from components.component import Component
 from components.foundation.alarms import Metric, alarm
 from components.foundation.logs import log_group
 from core.config.model import Fleet, RunsAs
 from core.stack import Stack
 
 
-class Observability(pulumi.ComponentResource):
+class Observability(Component):
     """A log group and an alarm on error lines for every workload, and the topic of all alarms.
 
     Type token `mcp-platform:foundation:Observability`. Creates an encrypted SNS topic (with a
@@ -50,12 +51,11 @@ class Observability(pulumi.ComponentResource):
         key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("mcp-platform:foundation:Observability", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        super().__init__("mcp-platform:foundation:Observability", name, opts)
         topic = aws.sns.Topic(
             f"{name}-alarms",
             kms_master_key_id=key_arn,
-            opts=child,
+            opts=self.child_opts,
         )
         if fleet.observability.alarm_email:
             aws.sns.TopicSubscription(
@@ -63,7 +63,7 @@ class Observability(pulumi.ComponentResource):
                 topic=topic.arn,
                 protocol="email",
                 endpoint=fleet.observability.alarm_email,
-                opts=child,
+                opts=self.child_opts,
             )
         self.topic_arn = topic.arn
         groups = {
@@ -121,18 +121,7 @@ class Observability(pulumi.ComponentResource):
             for agent, load in fleet.agents.items()
             if load.runs_as is RunsAs.STATE_MACHINE
         }
-        self.register_outputs(
-            {
-                "topic_arn": self.topic_arn,
-                "log_group_names": self.log_group_names,
-                "log_group_arns": self.log_group_arns,
-                "execution_log_group_arns": self.execution_log_group_arns,
-                "gateway_log_group_name": self.gateway_log_group_name,
-                "gateway_log_group_arn": self.gateway_log_group_arn,
-                "shell_log_group_name": self.shell_log_group_name,
-                "shell_log_group_arn": self.shell_log_group_arn,
-            }
-        )
+        self.register()
 
     def _count_errors(
         self, name: str, stack: Stack, workload: str, group: aws.cloudwatch.LogGroup
@@ -149,7 +138,7 @@ class Observability(pulumi.ComponentResource):
                 "value": "1",
                 "default_value": "0",
             },
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         alarm(
             f"{name}-alarm",

@@ -2,12 +2,13 @@
 
 import pulumi
 
+from components.component import Component
 from core.config.errors import ConfigurationError
 from core.config.model import Network
 from core.origin import moved_network, moved_region, place
 
 
-class Memory(pulumi.ComponentResource):
+class Memory(Component):
     """What the stack was first deployed with, kept in its state.
 
     Type token `mcp-platform:foundation:Memory`. Creates a `pulumi.Stash` for each value: its output
@@ -38,11 +39,11 @@ class Memory(pulumi.ComponentResource):
             region: The configured region.
             opts: The component's options.
         """
-        super().__init__("mcp-platform:foundation:Memory", name, None, opts)
+        super().__init__("mcp-platform:foundation:Memory", name, opts)
         self._name, self._now = name, (stack_name, region)
         self.stack_name = first_value(f"{name}-stack", stack_name, parent=self)
         self.region = first_value(f"{name}-region", region, parent=self)
-        self.register_outputs({"stack_name": self.stack_name, "region": self.region})
+        self.register()
 
     async def first_name(self) -> str:
         """The name that the stack was first deployed with, in the region where it still is.

@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components.account import Account
+from components.component import Component
 from components.foundation.network import Network
 from core.aws.iam import Statement, document
 from core.config.model import Fleet
@@ -18,7 +19,7 @@ OWNER = 10001
 point every caller is this one, also a function on Lambda, which has a user of its own."""
 
 
-class Storage(pulumi.ComponentResource):
+class Storage(Component):
     """One encrypted EFS file system, with an access point for every workload that asks for files.
 
     Type token `mcp-platform:foundation:Storage`. Creates the file system, its policy (TLS only; the
@@ -51,8 +52,7 @@ class Storage(pulumi.ComponentResource):
         key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("mcp-platform:foundation:Storage", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        super().__init__("mcp-platform:foundation:Storage", name, opts)
         files = aws.efs.FileSystem(
             f"{name}-efs",
             encrypted=True,
@@ -65,21 +65,21 @@ class Storage(pulumi.ComponentResource):
             f"{name}-policy",
             file_system_id=files.id,
             policy=pulumi.Output.json_dumps(document(_policy(account, files.arn))),
-            opts=child,
+            opts=self.child_opts,
         )
         if stack.production:
             aws.efs.BackupPolicy(
                 f"{name}-backup",
                 file_system_id=files.id,
                 backup_policy={"status": "ENABLED"},
-                opts=child,
+                opts=self.child_opts,
             )
         group = aws.ec2.SecurityGroup(
             f"{name}-group",
             description="File system, reached by the workloads that mount it",
             vpc_id=network.vpc_id,
             tags={"Name": f"{stack.label}-files"},
-            opts=child,
+            opts=self.child_opts,
         )
         self.mount_targets = [
             aws.efs.MountTarget(
@@ -116,15 +116,7 @@ class Storage(pulumi.ComponentResource):
         self.security_group_id = group.id
         self.access_point_ids = {workload: point.id for workload, point in points.items()}
         self.access_point_arns = {workload: point.arn for workload, point in points.items()}
-        self.register_outputs(
-            {
-                "file_system_id": self.file_system_id,
-                "file_system_arn": self.file_system_arn,
-                "security_group_id": self.security_group_id,
-                "access_point_ids": self.access_point_ids,
-                "access_point_arns": self.access_point_arns,
-            }
-        )
+        self.register()
 
 
 def _policy(account: Account, file_system_arn: pulumi.Output[str]) -> list[Statement]:

@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_random as random
 
+from components.component import Component
 from core.config.model import Fleet, Secret, SecretSource
 from core.environment import REQUEST_STATE_KEY
 from core.resolved import Container
@@ -34,7 +35,7 @@ class Stored:
     version_id: pulumi.Output[str] | None = None
 
 
-class Vault(pulumi.ComponentResource):
+class Vault(Component):
     """A secret in Secrets Manager for every declared one, and a request-state key for every server.
 
     Type token `mcp-platform:foundation:Vault`. Creates, per declared secret, a secret encrypted
@@ -73,7 +74,7 @@ class Vault(pulumi.ComponentResource):
             values: The values of the secrets with `source: config`, by name.
             opts: The component's options.
         """
-        super().__init__("mcp-platform:foundation:Vault", name, None, opts)
+        super().__init__("mcp-platform:foundation:Vault", name, opts)
         self._stack, self._key_arn = stack, key_arn
         self.declared = {
             secret: self._declared(f"{name}-secret-{secret}", secret, declared, values.get(secret))
@@ -91,7 +92,7 @@ class Vault(pulumi.ComponentResource):
         self.request_state_arns = {
             server: stored.arn for server, stored in self.request_state.items()
         }
-        self.register_outputs({"arns": self.arns, "request_state_arns": self.request_state_arns})
+        self.register()
 
     def read_by(self, container: Container) -> dict[str, Stored]:
         """The secrets that a container reads, by the variable that holds each value."""
@@ -140,7 +141,7 @@ class Vault(pulumi.ComponentResource):
             f"{name}-value",
             length=_GENERATED_LENGTH,
             special=False,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         return self._with_value(name, container, value.result)
 
@@ -163,6 +164,6 @@ class Vault(pulumi.ComponentResource):
             f"{name}-version",
             secret_id=container.id,
             secret_string=value,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         return Stored(arn=container.arn, version_id=version.version_id)

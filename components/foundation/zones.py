@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from components.component import Component
 from components.foundation.origin import first_value, known
 from core.config.errors import ConfigurationError
 from core.config.model import Network
 from core.network import zones as rules
 
 
-class Zones(pulumi.ComponentResource):
+class Zones(Component):
     """The zones of the stack's network and of its EKS cluster, kept in the stack's state.
 
     Type token `mcp-platform:foundation:Zones`. Creates a `pulumi.Stash` for each zone of the VPC
@@ -21,9 +22,9 @@ class Zones(pulumi.ComponentResource):
     """
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("mcp-platform:foundation:Zones", name, None, opts)
+        super().__init__("mcp-platform:foundation:Zones", name, opts)
         self._name = name
-        self.register_outputs({})
+        self.register()
 
     async def cluster(self, names: Sequence[str]) -> tuple[int, ...]:
         """The positions of the subnets that the stack's own EKS cluster is in.

@@ -3,12 +3,13 @@
 import pulumi
 import pulumi_aws as aws
 
+from components.component import Component
 from components.gateway.moved import from_gateway
 from core.config.errors import ConfigurationError, Fault, set_command
 from core.config.model import Gateway
 
 
-class Certificate(pulumi.ComponentResource):
+class Certificate(Component):
     """A certificate for the domain, independent of the target: a switch of the target keeps it.
 
     Type token `mcp-platform:gateway:Certificate`. Creates the certificate, the record in the zone
@@ -24,12 +25,12 @@ class Certificate(pulumi.ComponentResource):
     def __init__(
         self, name: str, *, domain: str, zone: str, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("mcp-platform:gateway:Certificate", name, None, opts)
+        super().__init__("mcp-platform:gateway:Certificate", name, opts)
         requested = aws.acm.Certificate(
             f"{name}-acm",
             domain_name=domain,
             validation_method="DNS",
-            opts=self._child("certificate"),
+            opts=self._moved("certificate"),
         )
         asked = pulumi.InvokeOptions(parent=self)
         found = aws.route53.get_zone_output(zone_id=zone, opts=asked)
@@ -44,18 +45,18 @@ class Certificate(pulumi.ComponentResource):
             records=[option.resource_record_value],
             ttl=300,
             allow_overwrite=True,
-            opts=self._child("certificate-record"),
+            opts=self._moved("certificate-record"),
         )
         validated = aws.acm.CertificateValidation(
             f"{name}-validation",
             certificate_arn=requested.arn,
             validation_record_fqdns=[record.fqdn],
-            opts=self._child("certificate-validation"),
+            opts=self._moved("certificate-validation"),
         )
         self.arn = validated.certificate_arn
-        self.register_outputs({"arn": self.arn})
+        self.register()
 
-    def _child(self, was: str) -> pulumi.ResourceOptions:
+    def _moved(self, was: str) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, aliases=[from_gateway(was)])
 
 

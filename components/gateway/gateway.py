@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.component import Component
 from components.foundation import Foundation
 from components.foundation.network import HTTPS_PORT
 from components.gateway.address import Endpoint
@@ -40,7 +41,7 @@ class Route:
     rule: aws.lb.ListenerRule
 
 
-class Gateway(pulumi.ComponentResource):
+class Gateway(Component):
     """The load balancer in front of the fleet, with a route to every exposed workload.
 
     Type token `mcp-platform:gateway:Gateway`. Creates an internal load balancer, or a public one; a
@@ -81,7 +82,7 @@ class Gateway(pulumi.ComponentResource):
             target_group_tags: What its target groups carry besides, for who registers targets.
             opts: The component's options.
         """
-        super().__init__("mcp-platform:gateway:Gateway", name, None, opts)
+        super().__init__("mcp-platform:gateway:Gateway", name, opts)
         self._name, self._fleet, self._foundation = name, fleet, foundation
         self._target_group_tags = target_group_tags or {}
         config = fleet.config.gateway
@@ -130,14 +131,7 @@ class Gateway(pulumi.ComponentResource):
         """The routes, by workload."""
         self.security_group_id = group.id
         self.arn_suffix = self.load_balancer.arn_suffix
-        self.register_outputs(
-            {
-                "url": self.url,
-                "host": self.host,
-                "security_group_id": self.security_group_id,
-                "arn_suffix": self.arn_suffix,
-            }
-        )
+        self.register()
 
     def _security_group(self) -> aws.ec2.SecurityGroup:
         gateway = self._fleet.config.gateway
@@ -146,7 +140,7 @@ class Gateway(pulumi.ComponentResource):
             description="Gateway, reached by its callers",
             vpc_id=self._foundation.network.vpc_id,
             tags={"Name": f"{self._fleet.stack.label}-gateway"},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         for port in (HTTP_PORT, HTTPS_PORT) if gateway.domain else (HTTP_PORT,):
             for block in dict.fromkeys(callers(self._fleet.config)):
@@ -158,7 +152,7 @@ class Gateway(pulumi.ComponentResource):
                     from_port=port,
                     to_port=port,
                     cidr_ipv4=block,
-                    opts=pulumi.ResourceOptions(parent=self),
+                    opts=self.child_opts,
                 )
                 self.rules.append(admitted)
         if gateway.auth:
@@ -170,7 +164,7 @@ class Gateway(pulumi.ComponentResource):
                 from_port=HTTPS_PORT,
                 to_port=HTTPS_PORT,
                 cidr_ipv4=EVERYWHERE,
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=self.child_opts,
             )
             self.rules.append(to_issuer)
         return group
@@ -178,7 +172,6 @@ class Gateway(pulumi.ComponentResource):
     def _listener(self, certificate_arn: pulumi.Input[str] | None) -> aws.lb.Listener:
         """Makes the listener that has the routes: HTTPS with a domain, HTTP without."""
         gateway = self._fleet.config.gateway
-        child = pulumi.ResourceOptions(parent=self)
         no_such_path: aws.lb.ListenerDefaultActionArgsDict = {
             "type": "fixed-response",
             "fixed_response": {
@@ -203,7 +196,7 @@ class Gateway(pulumi.ComponentResource):
             port=HTTP_PORT,
             protocol="HTTP",
             default_actions=[to_https if gateway.domain else no_such_path],
-            opts=child,
+            opts=self.child_opts,
         )
         if certificate_arn is None:
             return http
@@ -215,7 +208,7 @@ class Gateway(pulumi.ComponentResource):
             ssl_policy=_TLS_POLICY,
             certificate_arn=certificate_arn,
             default_actions=[no_such_path],
-            opts=child,
+            opts=self.child_opts,
         )
         if gateway.auth:
             metadata_rule(
@@ -233,7 +226,7 @@ class Gateway(pulumi.ComponentResource):
         return pulumi.Output.concat("https://" if domain else "http://", host), host
 
     def _route(self, workload: Workload, listener: aws.lb.Listener) -> Route:
-        child, config = pulumi.ResourceOptions(parent=self), self._fleet.config.gateway
+        config = self._fleet.config.gateway
         health = timeouts.HEALTH
         target_group = aws.lb.TargetGroup(
             names.autoname_prefix(f"{self._name}-{workload.name}", names.TARGET_GROUP),
@@ -289,6 +282,6 @@ class Gateway(pulumi.ComponentResource):
                 }
             ],
             actions=[token_check(auth), forward] if auth else [forward],
-            opts=child,
+            opts=self.child_opts,
         )
         return Route(target_group=target_group, rule=rule)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from components.component import Component
 from components.foundation import Foundation
 from components.gateway.address import Endpoint
 from components.targets.aws_lambda import templates
@@ -16,7 +17,7 @@ from core.targets.aws_lambda.limits import BINARY_MEDIA_TYPES
 from core.targets.aws_lambda.rest_api import agents_take_requests
 
 
-class Api(pulumi.ComponentResource):
+class Api(Component):
     """A regional REST API without routes yet.
 
     Type token `mcp-platform:lambda:Api`. Creates the API and its policy, which names the addresses
@@ -68,9 +69,8 @@ class Api(pulumi.ComponentResource):
             certificate_arn: The certificate of the gateway's domain, if it has one.
             opts: The component's options.
         """
-        super().__init__("mcp-platform:lambda:Api", name, None, opts)
+        super().__init__("mcp-platform:lambda:Api", name, opts)
         self._name, self.what = name, what
-        child = pulumi.ResourceOptions(parent=self)
         domain = fleet.gateway.domain if is_gateway and certificate_arn is not None else None
         self.name = f"{stack.label}-{what}"
         """The API's name, which its metrics are found by."""
@@ -82,7 +82,7 @@ class Api(pulumi.ComponentResource):
             endpoint_configuration={"types": "REGIONAL"},
             disable_execute_api_endpoint=domain is not None,
             binary_media_types=list(binary) or None,
-            opts=child,
+            opts=self.child_opts,
         )
         self.id, self.root_id, self.execution_arn = api.id, api.root_resource_id, api.execution_arn
         self.is_gateway = is_gateway
@@ -105,7 +105,7 @@ class Api(pulumi.ComponentResource):
                 regional_certificate_arn=certificate_arn,
                 endpoint_configuration={"types": "REGIONAL"},
                 security_policy="TLS_1_2",
-                opts=child,
+                opts=self.child_opts,
             )
             self.domain_name = made.domain_name
             self.endpoint = Endpoint(
@@ -118,15 +118,7 @@ class Api(pulumi.ComponentResource):
         else:
             self.host = api.id.apply(lambda id_: api_host(stack.region, id_))
             self.url = pulumi.Output.concat("https://", self.host, "/", API_STAGE)
-        self.register_outputs(
-            {
-                "id": self.id,
-                "root_id": self.root_id,
-                "execution_arn": self.execution_arn,
-                "host": self.host,
-                "url": self.url,
-            }
-        )
+        self.register()
 
     def admit_roles(self, role_arns: Sequence[pulumi.Output[str]], foundation: Foundation) -> None:
         """Creates the policy that denies all principals except these roles.
@@ -158,7 +150,7 @@ class Api(pulumi.ComponentResource):
             f"{self._name}-policy",
             rest_api_id=self.id,
             policy=text,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         self.settings.append((policy, text))
 
@@ -183,7 +175,7 @@ class Api(pulumi.ComponentResource):
                 status_code=status,
                 response_parameters=headers or None,
                 response_templates={"application/json": template},
-                opts=pulumi.ResourceOptions(parent=self),
+                opts=self.child_opts,
             )
             self.settings.append((response, [response_type, status, template, headers]))
 

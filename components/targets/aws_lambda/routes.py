@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from components.component import Component
 from components.foundation import Foundation
 from components.gateway.firewall import firewall
 from components.outputs import fingerprint
@@ -63,7 +64,7 @@ class Reply:
     headers: Mapping[str, str] | None = None
 
 
-class Routes(pulumi.ComponentResource):
+class Routes(Component):
     """The routes of a REST API, deployed to its stage.
 
     Type token `mcp-platform:lambda:Routes`. Creates a resource for every part of a path, a method
@@ -106,11 +107,10 @@ class Routes(pulumi.ComponentResource):
             foundation: The foundation.
             opts: The component's options.
         """
-        super().__init__("mcp-platform:lambda:Routes", name, None, opts)
+        super().__init__("mcp-platform:lambda:Routes", name, opts)
         self._name, self._api, self._fleet, self._stack = name, api, fleet, stack
         self._functions, self._machines = functions, machines
         self._foundation = foundation
-        self._child = pulumi.ResourceOptions(parent=self)
         self._made: list[pulumi.Resource] = [resource for resource, _ in api.settings]
         self._said: list[pulumi.Input[object]] = [said for _, said in api.settings]
         self._resource_ids = self._resources(routes)
@@ -125,7 +125,7 @@ class Routes(pulumi.ComponentResource):
         for route in routes:
             self._route(route)
         self.stage_name = self._stage(foundation, apis.logged).stage_name
-        self.register_outputs({"stage_name": self.stage_name})
+        self.register()
 
     def _resources(self, routes: Sequence[Route]) -> dict[str, pulumi.Output[str]]:
         """Makes a resource for every part of a path, and gives their ids by path."""
@@ -137,7 +137,7 @@ class Routes(pulumi.ComponentResource):
                 rest_api=self._api.id,
                 parent_id=ids[above],
                 path_part=part,
-                opts=self._child,
+                opts=self.child_opts,
             )
             ids[path] = made.id
         return ids
@@ -152,7 +152,7 @@ class Routes(pulumi.ComponentResource):
             identity_source="method.request.header.Authorization",
             identity_validation_expression=_BEARER,
             authorizer_result_ttl_in_seconds=_TOKEN_SECONDS,
-            opts=self._child,
+            opts=self.child_opts,
         )
         permission = tokens.admit_api(
             f"{self._name}-tokens-permission",
@@ -171,14 +171,14 @@ class Routes(pulumi.ComponentResource):
             rest_api=self._api.id,
             content_type=_JSON,
             schema=json.dumps(_QUESTION),
-            opts=self._child,
+            opts=self.child_opts,
         )
         validator = aws.apigateway.RequestValidator(
             f"{self._name}-body",
             name="body",
             rest_api=self._api.id,
             validate_request_body=True,
-            opts=self._child,
+            opts=self.child_opts,
         )
         self._made += [model, validator]
         self._said.append(_QUESTION)
@@ -225,7 +225,7 @@ class Routes(pulumi.ComponentResource):
             request_parameters={"method.request.path.id": True}
             if route.answer is Answer.STATUS
             else None,
-            opts=self._child,
+            opts=self.child_opts,
         )
         self._made.append(method)
         self._said.append([route.path, route.method, route.answer.name, authorization])
@@ -249,7 +249,7 @@ class Routes(pulumi.ComponentResource):
             uri=uri,
             response_transfer_mode="STREAM",
             timeout_milliseconds=timeout,
-            opts=self._child,
+            opts=self.child_opts,
         )
         permission = function.admit_api(
             f"{self._name}-{_slug(route.path)}-{route.method}-permission",
@@ -331,7 +331,7 @@ class Routes(pulumi.ComponentResource):
             http_method=method.http_method,
             status_code=status,
             response_parameters={f"method.response.header.{key}": True for key in headers} or None,
-            opts=self._child,
+            opts=self.child_opts,
         )
         written = aws.apigateway.IntegrationResponse(
             f"{name}-body",
@@ -386,7 +386,7 @@ class Routes(pulumi.ComponentResource):
                 "throttling_rate_limit": throttle.requests_per_second,
                 "throttling_burst_limit": throttle.burst,
             },
-            opts=self._child,
+            opts=self.child_opts,
         )
         guards: list[pulumi.Resource] = [settings]
         if self._api.is_gateway:

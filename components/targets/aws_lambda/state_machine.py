@@ -5,6 +5,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
+from components.component import Component
 from components.foundation import Foundation
 from components.foundation.identity import role
 from components.foundation.images import Built
@@ -20,7 +21,7 @@ from core.targets.aws_lambda.rest_api import answers_at_once
 from core.targets.aws_lambda.state_machine import definition
 
 
-class StateMachine(pulumi.ComponentResource):
+class StateMachine(Component):
     """An agent that needs no image: a loop that asks a model and runs the tools that it wants.
 
     Type token `mcp-platform:lambda:StateMachine`. Creates a function that lists and calls the tools
@@ -67,7 +68,7 @@ class StateMachine(pulumi.ComponentResource):
             pullable: What must be there before Lambda can pull it.
             opts: The component's options.
         """
-        super().__init__("mcp-platform:lambda:StateMachine", name, None, opts)
+        super().__init__("mcp-platform:lambda:StateMachine", name, opts)
         self.express = answers_at_once(load)
         """Whether callers wait for its answer."""
         self._region = stack.region
@@ -130,13 +131,7 @@ class StateMachine(pulumi.ComponentResource):
                 statements=start_machine(self.arn, self.execution_arn, express=self.express),
             )
             self.starter_role_arn = starter.arn
-        self.register_outputs(
-            {
-                "arn": self.arn,
-                "execution_arn": self.execution_arn,
-                "starter_role_arn": self.starter_role_arn,
-            }
-        )
+        self.register()
 
     def action_uri(self, action: str) -> pulumi.Output[str]:
         """What API Gateway calls an action of Step Functions by."""

@@ -2,6 +2,7 @@
 
 import pulumi
 
+from components.component import Component
 from components.foundation import Foundation
 from components.foundation.images import Built
 from components.outputs import by_name
@@ -38,7 +39,7 @@ from core.resolved import ResolvedFleet
 from core.targets.aws_lambda import limits, rest_api
 
 
-class LambdaTarget(pulumi.ComponentResource):
+class LambdaTarget(Component):
     """The fleet on Lambda.
 
     Type token `mcp-platform:lambda:Target`. Creates a REST API as the gateway, and a second one for
@@ -70,10 +71,9 @@ class LambdaTarget(pulumi.ComponentResource):
         certificate_arn: pulumi.Input[str] | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("mcp-platform:lambda:Target", name, None, opts)
+        super().__init__("mcp-platform:lambda:Target", name, opts)
         self._name, self._foundation = name, foundation
         self._fleet, self._stack = fleet.config, fleet.stack
-        self._child = pulumi.ResourceOptions(parent=self)
         self._image, self._pullable = self._images()
         apis = self._apis(certificate_arn)
         self._workloads = {
@@ -84,7 +84,7 @@ class LambdaTarget(pulumi.ComponentResource):
                 foundation=foundation,
                 apis=apis,
                 pullable=self._pullable,
-                opts=self._child,
+                opts=self.child_opts,
             )
             for workload, resolved in fleet.workloads.items()
         }
@@ -99,7 +99,7 @@ class LambdaTarget(pulumi.ComponentResource):
                 apis=apis,
                 image=self._image,
                 pullable=self._pullable,
-                opts=self._child,
+                opts=self.child_opts,
             )
             for agent, load in fleet.config.agents.items()
             if self._image and agent not in fleet.workloads
@@ -134,15 +134,7 @@ class LambdaTarget(pulumi.ComponentResource):
         self.chat = by_name(
             {key: made.chat_url for key, made in self._workloads.items() if made.chat_url}
         )
-        self.register_outputs(
-            {
-                "gateway_url": self.gateway_url,
-                "dashboard": self.dashboard,
-                "namespace": self.namespace,
-                "server_addresses": self.server_addresses,
-                "chat": self.chat,
-            }
-        )
+        self.register()
 
     def _images(self) -> tuple[Built | None, list[pulumi.Resource]]:
         """Builds the platform's own image, where it is used, and lets Lambda pull all images."""
@@ -164,7 +156,7 @@ class LambdaTarget(pulumi.ComponentResource):
             stack=stack,
             foundation=foundation,
             certificate_arn=certificate_arn,
-            opts=self._child,
+            opts=self.child_opts,
         )
         internal = (
             Api(
@@ -174,7 +166,7 @@ class LambdaTarget(pulumi.ComponentResource):
                 fleet=fleet,
                 stack=stack,
                 foundation=foundation,
-                opts=self._child,
+                opts=self.child_opts,
             )
             if agents_have_an_api(fleet) and fleet.servers
             else gateway
@@ -220,7 +212,7 @@ class LambdaTarget(pulumi.ComponentResource):
                 fleet=fleet,
                 stack=self._stack,
                 foundation=self._foundation,
-                opts=self._child,
+                opts=self.child_opts,
             )
             deployed.append(made)
             api_alarm(

@@ -3,6 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
+from components.component import Component
 from components.foundation import Foundation
 from components.foundation.storage import NFS_PORT
 from components.targets.aws_lambda import chat
@@ -18,7 +19,7 @@ from core.resolved import Workload as ResolvedWorkload
 from core.targets.aws_lambda import limits
 
 
-class Workload(pulumi.ComponentResource):
+class Workload(Component):
     """A server or an agent on Lambda.
 
     Type token `mcp-platform:lambda:Workload`. Creates a role with its policy, a function of the
@@ -56,7 +57,7 @@ class Workload(pulumi.ComponentResource):
             pullable: What must be there before Lambda can pull its image.
             opts: The component's options.
         """
-        super().__init__("mcp-platform:lambda:Workload", name, None, opts)
+        super().__init__("mcp-platform:lambda:Workload", name, opts)
         self._name, self._workload = name, workload
         self._fleet, self._foundation = fleet, foundation
         room = (
@@ -91,7 +92,7 @@ class Workload(pulumi.ComponentResource):
         """Where people chat with it, if they do."""
         self.function_name = self.function.name
         self.alias_arn = self.function.alias_arn
-        self.register_outputs({"function_name": self.function_name, "alias_arn": self.alias_arn})
+        self.register()
 
     def _settings(self, apis: Apis, room: aws.apigatewayv2.Api | None) -> Settings:
         workload, foundation = self._workload, self._foundation
@@ -133,7 +134,7 @@ class Workload(pulumi.ComponentResource):
             description=f"Functions of {workload.name}",
             vpc_id=foundation.vpc_id,
             tags={"Name": f"{self._fleet.stack.label}-{workload.name}"},
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         rules = let_out(
             f"{name}-to",

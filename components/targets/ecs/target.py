@@ -2,6 +2,7 @@
 
 import pulumi
 
+from components.component import Component
 from components.foundation import Foundation
 from components.gateway.gateway import Gateway
 from components.outputs import by_name
@@ -14,7 +15,7 @@ from core.discovery import chat_address
 from core.resolved import ResolvedFleet
 
 
-class EcsTarget(pulumi.ComponentResource):
+class EcsTarget(Component):
     """The fleet on ECS Fargate.
 
     Type token `mcp-platform:ecs:Target`. Creates a cluster, a `Workload` for every server and
@@ -45,8 +46,7 @@ class EcsTarget(pulumi.ComponentResource):
         gateway: Gateway,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("mcp-platform:ecs:Target", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        super().__init__("mcp-platform:ecs:Target", name, opts)
         cluster = create_cluster(name, foundation=foundation, parent=self)
         traffic = open_traffic(
             name, fleet=fleet, foundation=foundation, gateway=gateway, parent=self
@@ -60,7 +60,7 @@ class EcsTarget(pulumi.ComponentResource):
                 gateway=gateway,
                 cluster=cluster,
                 traffic=traffic[workload],
-                opts=child,
+                opts=self.child_opts,
             )
             for workload, resolved in fleet.workloads.items()
         }
@@ -104,12 +104,4 @@ class EcsTarget(pulumi.ComponentResource):
                 for agent in fleet.chats
             }
         )
-        self.register_outputs(
-            {
-                "gateway_url": self.gateway_url,
-                "dashboard": self.dashboard,
-                "namespace": self.namespace,
-                "server_addresses": self.server_addresses,
-                "chat": self.chat,
-            }
-        )
+        self.register()

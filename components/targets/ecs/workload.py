@@ -3,6 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
+from components.component import Component
 from components.foundation import Foundation
 from components.foundation.identity import role
 from components.gateway.gateway import Gateway
@@ -29,7 +30,7 @@ _DEPLOYMENT_SECONDS = 20 * 60
 _DNS_TTL_SECONDS = 10
 
 
-class Workload(pulumi.ComponentResource):
+class Workload(Component):
     """A server or an agent on Fargate.
 
     Type token `mcp-platform:ecs:Workload`. Creates a task role and an execution role with their
@@ -57,7 +58,7 @@ class Workload(pulumi.ComponentResource):
         traffic: Traffic,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("mcp-platform:ecs:Workload", name, None, opts)
+        super().__init__("mcp-platform:ecs:Workload", name, opts)
         self._name, self._workload, self._fleet = name, workload, fleet
         self._foundation, self._gateway, self._cluster = foundation, gateway, cluster
         task_definition, permissions = self._task_definition()
@@ -65,7 +66,7 @@ class Workload(pulumi.ComponentResource):
         self.service = self._service(task_definition, traffic.security_group_ids, needed)
         """The service, which exists once its tasks are steady."""
         self.service_name = self.service.name
-        self.register_outputs({"service_name": self.service_name})
+        self.register()
 
     def _task_definition(self) -> tuple[aws.ecs.TaskDefinition, list[pulumi.Resource]]:
         """Makes the task definition, and the permissions that must exist before a task starts."""
@@ -103,7 +104,7 @@ class Workload(pulumi.ComponentResource):
             container_definitions=pulumi.Output.json_dumps(
                 [self._container(container) for container in workload.containers]
             ),
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self.child_opts,
         )
         return task_definition, [*task_ready, *execution_ready]
 

@@ -2,6 +2,7 @@
 
 import pulumi
 
+from components.component import Component
 from components.foundation import Foundation
 from components.gateway.gateway import Gateway
 from components.targets.eks import mesh
@@ -13,7 +14,7 @@ from core.config.model import Fleet, Mesh, Nodes
 from core.resolved import ResolvedFleet
 
 
-class Base(pulumi.ComponentResource):
+class Base(Component):
     """Nodes and add-ons of the stack's own cluster, and the mesh where one is asked for.
 
     Type token `mcp-platform:eks:Base`. Creates, with Auto Mode, node pools, else managed node
@@ -32,7 +33,7 @@ class Base(pulumi.ComponentResource):
         cluster: Cluster,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        super().__init__("mcp-platform:eks:Base", name, None, opts)
+        super().__init__("mcp-platform:eks:Base", name, opts)
         self.ready: list[pulumi.Resource] = []
         """What must be there before a workload."""
         if cluster.component:
@@ -59,7 +60,7 @@ class Base(pulumi.ComponentResource):
                 )
             if fleet.config.mesh is Mesh.ISTIO:
                 self.ready += mesh.install(name, parent=self, needed=[*nodes, *addons])
-        self.register_outputs({})
+        self.register()
 
     def _nodes(
         self, name: str, fleet: Fleet, foundation: Foundation, cluster: Cluster

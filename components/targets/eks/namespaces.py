@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components.component import Component
 from components.foundation import Foundation
 from components.foundation.network import HTTPS_PORT
 from components.targets.eks import mesh
@@ -37,7 +38,7 @@ _READINESS_GATES = {
 _PRIORITY = 1000
 
 
-class Namespaces(pulumi.ComponentResource):
+class Namespaces(Component):
     """The namespaces of the fleet, with the policies and limits for all pods in them.
 
     Type token `mcp-platform:eks:Namespaces`. Creates a priority class, and each namespace, which
@@ -73,7 +74,7 @@ class Namespaces(pulumi.ComponentResource):
             needed: What must be there before.
             opts: The component's options.
         """
-        super().__init__("mcp-platform:eks:Namespaces", name, None, opts)
+        super().__init__("mcp-platform:eks:Namespaces", name, opts)
         here = pulumi.ResourceOptions(parent=self, depends_on=needed)
         self.cluster_name = cluster.name
         """The cluster that they are in."""
@@ -117,7 +118,7 @@ class Namespaces(pulumi.ComponentResource):
         self.priority_class = priority.metadata.name
         self.ready = [*needed, priority, *made]
         """What must be there before a workload."""
-        self.register_outputs({"priority_class": self.priority_class})
+        self.register()
 
 
 def _namespace(

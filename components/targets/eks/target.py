@@ -2,6 +2,7 @@
 
 import pulumi
 
+from components.component import Component
 from components.foundation import Foundation
 from components.foundation.storage import NFS_PORT
 from components.gateway.gateway import Gateway
@@ -21,7 +22,7 @@ from core.resolved import ResolvedFleet
 from core.targets.eks.kubernetes import CLUSTER_DOMAIN
 
 
-class EksTarget(pulumi.ComponentResource):
+class EksTarget(Component):
     """The fleet on Kubernetes.
 
     Type token `mcp-platform:eks:Target`. Creates a cluster, unless one exists already, and the
@@ -68,7 +69,7 @@ class EksTarget(pulumi.ComponentResource):
             aws_config: The stack's `aws:` configuration: as whom to speak to the cluster.
             opts: The component's options.
         """
-        super().__init__("mcp-platform:eks:Target", name, None, opts)
+        super().__init__("mcp-platform:eks:Target", name, opts)
         cluster = (
             existing_cluster(cluster_name, parent=self)
             if fleet.config.cluster.existing
@@ -148,15 +149,7 @@ class EksTarget(pulumi.ComponentResource):
                 for agent in fleet.chats
             }
         )
-        self.register_outputs(
-            {
-                "gateway_url": self.gateway_url,
-                "dashboard": self.dashboard,
-                "namespace": self.namespace,
-                "server_addresses": self.server_addresses,
-                "chat": self.chat,
-            }
-        )
+        self.register()
 
     def _let_in(
         self, name: str, foundation: Foundation, gateway: Gateway, cluster: Cluster

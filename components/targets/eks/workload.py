@@ -6,6 +6,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_kubernetes as k8s
 
+from components.component import Component
 from components.foundation import Foundation
 from components.foundation.identity import role
 from components.gateway.gateway import Gateway
@@ -32,7 +33,7 @@ _ROLLOUT_SECONDS = 15 * 60
 _SCALING = "mcp-platform/scaling"
 
 
-class Workload(pulumi.ComponentResource):
+class Workload(Component):
     """A server or an agent in the cluster.
 
     Type token `mcp-platform:eks:Workload`. Creates a service account and, where the workload uses
@@ -73,7 +74,7 @@ class Workload(pulumi.ComponentResource):
                 starts, and until the last has ended.
             opts: The component's options.
         """
-        super().__init__("mcp-platform:eks:Workload", name, None, opts)
+        super().__init__("mcp-platform:eks:Workload", name, opts)
         self._name, self._workload, self._stack = name, workload, fleet.stack
         config, namespace = workload.config, workload.namespace
         marks = labels(workload, fleet.stack)
@@ -215,7 +216,7 @@ class Workload(pulumi.ComponentResource):
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[deployment]),
             )
         self.deployment_name = pulumi.Output.from_input(workload.name)
-        self.register_outputs({"deployment_name": self.deployment_name})
+        self.register()
 
     def _identity(
         self, namespaces: Namespaces, foundation: Foundation, here: pulumi.ResourceOptions
