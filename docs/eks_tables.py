@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
-from core.config.model import Fleet
 from core.costs.prices import price_table
 from core.costs.usage import table
+from core.resolved import ResolvedFleet
 from core.targets.eks.versions import (
     ADDON_VERSIONS,
     AS_OF,
@@ -16,7 +16,7 @@ from core.targets.eks.versions import (
 _BY_RULE = "AWS's default for the version of Kubernetes"
 
 
-def parts(example: Fleet) -> dict[str, str]:
+def parts(example: ResolvedFleet) -> dict[str, str]:
     """The text of every marked part of the page, in Markdown, by the name that marks it.
 
     Args:

@@ -8,6 +8,7 @@
 import re
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -16,6 +17,9 @@ from core.config.model import SECRET_PREFIX, Fleet
 from core.costs.bill import NOT_COUNTED, Usage
 from core.costs.prices import price_table
 from core.costs.usage import bill_table, table
+from core.resolve import resolve
+from core.resolved import ResolvedFleet
+from core.stack import Stack
 from docs import eks_tables, reference
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,7 +52,7 @@ def documents() -> dict[Path, str]:
             "costs": f"{before}\n\n{table(_example('Pulumi.dev.yaml'))}\n\n{not_counted}",
         },
         "docs/lambda.md": {
-            "costs of the least": table(Fleet.model_validate(_LEAST)),
+            "costs of the least": table(_resolved(_LEAST)),
             "costs of the example": table(_example("Pulumi.lambda.yaml")),
             "costs of a million": bill_table(_MILLION),
             "date": f"At {price_table()}, before free tiers.",
@@ -76,10 +80,10 @@ def _filled(text: str, parts: dict[str, str]) -> str:
     return text
 
 
-def _example(stack_file: str) -> Fleet:
+def _example(stack_file: str) -> ResolvedFleet:
     """The fleet of a stack file of the project's root."""
     config = yaml.safe_load((ROOT / stack_file).read_text())["config"]
-    return Fleet.model_validate(
+    return _resolved(
         {
             key.removeprefix(f"{NAMESPACE}:"): value
             for key, value in config.items()
@@ -87,6 +91,11 @@ def _example(stack_file: str) -> Fleet:
             and not key.startswith(f"{NAMESPACE}:{SECRET_PREFIX}")
         }
     )
+
+
+def _resolved(configuration: dict[str, Any]) -> ResolvedFleet:
+    stack = Stack(project=NAMESPACE, name="example", region=price_table().region, production=False)
+    return resolve(Fleet.model_validate(configuration), stack)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from core.costs.prices import Price, price
+from core.units import CPU_UNITS_A_VCPU, MIB_A_GIB
 
 HOURS_A_MONTH: Final = 730
-
-CPU_UNITS_A_VCPU: Final = 1024
-MIB_A_GIB: Final = 1024
 
 NOT_COUNTED: Final = (
     "Container Insights (its price a metric and the number of metrics were not found)",

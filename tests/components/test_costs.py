@@ -10,6 +10,7 @@ from core.costs.bill import monthly
 from core.costs.usage import usage
 from tests.components.fleets import FULL, LAMBDA, LAMBDA_FULL, MINIMAL, PUBLIC
 from tests.components.recording import run
+from tests.core.configurations import resolved
 
 FIREWALL: dict[str, Any] = {**MINIMAL, "gateway": {"firewall": {}}}
 LAMBDA_AGENT: dict[str, Any] = {
@@ -29,7 +30,7 @@ LAMBDA_INSIDE: dict[str, Any] = {
 )
 def test_the_estimate_counts_what_is_made(configuration: dict[str, Any]):
     recording = run(configuration)
-    has = usage(Fleet.model_validate(configuration))
+    has = usage(resolved(Fleet.model_validate(configuration)))
     alarms = [made.inputs for made in recording.of("cloudwatch.MetricAlarm")]
     metrics = [sum("metric" in query for query in each.get("metricQueries", [])) for each in alarms]
     assert has.alarms == sum(max(count, 1) for count in metrics)
@@ -76,5 +77,5 @@ def _hourly(configuration: dict[str, Any]) -> list[str]:
 def test_the_least_fleet_on_lambda_has_nothing_that_is_paid_by_the_hour():
     assert sorted(_hourly(MINIMAL)) == ["ec2.NatGateway", "ecs.Service", "lb.LoadBalancer"]
     assert _hourly(LAMBDA) == []
-    bill = monthly(usage(Fleet.model_validate(LAMBDA)))
+    bill = monthly(usage(resolved(Fleet.model_validate(LAMBDA))))
     assert [line.price.item for line in bill.lines if "hour" in line.price.unit] == []

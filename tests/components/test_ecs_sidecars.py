@@ -11,6 +11,7 @@ from core.costs.bill import Tasks
 from core.costs.usage import usage
 from tests.components.fleets import AUTH, EXISTING_SECRET, FULL, MODEL, PUBLIC, PUBLIC_IMAGE
 from tests.components.recording import Recording, Resource, example, run
+from tests.core.configurations import resolved
 
 linter: Any = parliament  # it ships no types
 
@@ -427,7 +428,7 @@ def test_the_policies_of_the_largest_task_are_sound_and_within_the_quota_of_a_ro
 
 def test_the_estimate_counts_the_tasks_that_are_made():
     recording = run(FLEET)
-    has = usage(Fleet.model_validate(FLEET))
+    has = usage(resolved(Fleet.model_validate(FLEET)))
     assert has.tasks == (
         Tasks(count=1, cpu=256, memory_mib=512),
         Tasks(count=1, cpu=256, memory_mib=512),

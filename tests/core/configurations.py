@@ -14,6 +14,9 @@ import pytest
 from core.config.errors import NAMESPACE, ConfigurationError, Fault
 from core.config.model import Fleet
 from core.config.parse import parse
+from core.resolve import resolve
+from core.resolved import ResolvedFleet
+from core.stack import Stack
 
 DIGEST_URI = "public.ecr.aws/example/clock@sha256:" + "0" * 64
 HERE_URI = "210987654321.dkr.ecr.us-east-1.amazonaws.com/team/clock@sha256:" + "0" * 64
@@ -51,6 +54,12 @@ def configuration(
         values | ({"aws:region": region} if region else {}),
         frozenset(f"{NAMESPACE}:{key}" for key in encrypted),
     )
+
+
+def resolved(fleet: Fleet) -> ResolvedFleet:
+    """A fleet as it is deployed in a stack."""
+    stack = Stack(project="mcp-platform", name="dev", region="us-east-1", production=False)
+    return resolve(fleet, stack)
 
 
 def changed(own: Mapping[str, Any], *path: str, value: object) -> dict[str, Any]:

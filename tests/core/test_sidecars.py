@@ -16,7 +16,7 @@ from core.environment import environment
 from core.sidecars import containers, network_edges, services, task_size
 from core.stack import Stack
 from core.timeouts import chain
-from tests.core.configurations import DIGEST_URI, configuration, fixed, many, only_fault
+from tests.core.configurations import DIGEST_URI, configuration, fixed, many, only_fault, resolved
 
 _STACK = Stack(project="mcp-platform", name="dev", region="us-east-1", production=False)
 _IMAGE: dict[str, Any] = {"image": {"uri": DIGEST_URI}}
@@ -122,7 +122,7 @@ def test_a_server_that_only_the_gateway_reaches_checks_tokens_and_its_sidecar_do
 
 def test_a_sidecar_is_paid_in_its_agents_tasks_and_in_none_of_its_own():
     server = _HIDDEN | {"replicas": {"min": 3, "max": 3}}
-    apart, beside = (usage(_fleet({"clock": server}, own)) for own in ([], ["clock"]))
+    apart, beside = (usage(resolved(_fleet({"clock": server}, own))) for own in ([], ["clock"]))
     assert apart.tasks == (
         Tasks(count=3, cpu=256, memory_mib=512),
         Tasks(count=1, cpu=256, memory_mib=512),

@@ -7,12 +7,14 @@ import pytest
 from core.config.model import Fleet
 from core.costs.bill import Tasks, Usage, monthly
 from core.costs.usage import bill_table, table, usage
+from core.resolved import ResolvedFleet
+from tests.core.configurations import resolved
 
 _IMAGE = {"image": {"uri": "example.com/clock@sha256:" + "0" * 64}}
 
 
-def _fleet(**keys: Any) -> Fleet:
-    return Fleet.model_validate({"servers": {"clock": _IMAGE}} | keys)
+def _fleet(**keys: Any) -> ResolvedFleet:
+    return resolved(Fleet.model_validate({"servers": {"clock": _IMAGE}} | keys))
 
 
 def test_the_smallest_fleet_has_one_of_everything():
@@ -149,7 +151,7 @@ def test_on_lambda_alarms_are_paid_of_functions_state_machines_and_apis(
     assert usage(_fleet(target="lambda", **keys)).alarms == alarms
 
 
-def _on_eks(cluster: dict[str, Any], **keys: Any) -> Fleet:
+def _on_eks(cluster: dict[str, Any], **keys: Any) -> ResolvedFleet:
     return _fleet(target="eks", cluster=cluster, **keys)
 
 

@@ -18,6 +18,7 @@ from core.targets.eks.limits import (
     size,
     smallest_node,
 )
+from tests.core.configurations import resolved
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def _fleet(server: dict[str, Any], **keys: Any) -> Fleet:
 def test_what_passes_the_checks_is_paid_on_nodes_that_the_pools_admit(memory: int):
     fleet = _fleet({"memory": memory})
     assert list(check(fleet, "us-east-1")) == []
-    has = usage(fleet)
+    has = usage(resolved(fleet))
     limit = pool_limit(fleet)
     assert 0 < has.node_vcpus + has.memory_node_vcpus <= min(limit.vcpus, AUTO_MODE_MAX_VCPUS)
 

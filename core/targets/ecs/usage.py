@@ -1,0 +1,24 @@
+"""What a fleet on ECS uses all the time: the load balancer and the tasks."""
+
+from dataclasses import replace
+
+from core.costs.bill import Tasks, Usage
+from core.load_balancer import usage as load_balancer
+from core.resolved import ResolvedFleet
+
+# For each service: CPU, memory, and the desired and running replicas.
+_SERVICE_METRICS = 4
+
+
+def usage(fleet: ResolvedFleet, shared: Usage) -> Usage:
+    """Add the tasks to what every target uses."""
+    shared = load_balancer.usage(fleet, shared)
+    workloads = fleet.workloads.values()
+    return replace(
+        shared,
+        tasks=tuple(
+            Tasks(count=each.config.replicas.min, cpu=each.cpu, memory_mib=each.memory_mib)
+            for each in workloads
+        ),
+        alarms=shared.alarms + len(workloads) * _SERVICE_METRICS,
+    )

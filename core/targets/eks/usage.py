@@ -1,0 +1,67 @@
+"""What a fleet on EKS uses all the time: the load balancer, the cluster and its nodes."""
+
+from dataclasses import replace
+
+from core.config.model import Nodes
+from core.costs.bill import Usage
+from core.load_balancer import usage as load_balancer
+from core.resolved import ResolvedFleet
+from core.targets.eks.limits import LARGEST_OF_AUTO_MODE, Size, room, size, smallest_node
+
+# For each Deployment: CPU, memory, and the desired and ready replicas.
+_DEPLOYMENT_METRICS = 4
+
+_LARGEST_TYPE = "r7g.8xlarge"
+
+# Amazon EKS User Guide, "Create a Node Class for EKS Auto Mode": ephemeralStorage, by default.
+_AUTO_MODE_DISK_GB = 80
+
+
+def usage(fleet: ResolvedFleet, shared: Usage) -> Usage:
+    """Add the cluster and its nodes to what every target uses."""
+    shared = load_balancer.usage(fleet, shared)
+    shared = replace(shared, alarms=shared.alarms + len(fleet.workloads) * _DEPLOYMENT_METRICS)
+    cluster = fleet.config.cluster
+    if cluster.existing:
+        return shared
+    shared = replace(shared, clusters=1)
+    if cluster.nodes is Nodes.AUTO:
+        return _auto_mode(fleet, shared)
+    return _managed_nodes(fleet, shared)
+
+
+def _auto_mode(fleet: ResolvedFleet, shared: Usage) -> Usage:
+    count, instance_type, node = _auto_mode_nodes(fleet)
+    vcpus, has_more_memory = count * node.vcpus, instance_type.startswith("r")
+    return replace(
+        shared,
+        node_vcpus=0 if has_more_memory else vcpus,
+        memory_node_vcpus=vcpus if has_more_memory else 0,
+        auto_mode_vcpus=0 if has_more_memory else vcpus,
+        auto_mode_memory_vcpus=vcpus if has_more_memory else 0,
+        disk_gb=count * _AUTO_MODE_DISK_GB,
+    )
+
+
+def _auto_mode_nodes(fleet: ResolvedFleet) -> tuple[int, str, Size]:
+    """How many nodes the minimum of replicas needs, and the smallest type that fits each pod."""
+    workloads = fleet.workloads.values()
+    cpu = max((each.cpu for each in workloads), default=0)
+    memory = max((each.memory_mib for each in workloads), default=0)
+    # core.targets.eks.checks refuses what fits on no node, so the price of that does not matter.
+    instance_type, node = smallest_node(cpu, memory) or (_LARGEST_TYPE, LARGEST_OF_AUTO_MODE)
+    all_cpu = sum(each.config.replicas.min * each.cpu for each in workloads)
+    all_memory = sum(each.config.replicas.min * each.memory_mib for each in workloads)
+    count = max(-(-all_cpu // room(node).cpu), -(-all_memory // room(node).memory_mib))
+    return count, instance_type, node
+
+
+def _managed_nodes(fleet: ResolvedFleet, shared: Usage) -> Usage:
+    nodes = fleet.config.cluster.managed_nodes
+    groups = 2 if any(each.config.spot for each in fleet.workloads.values()) else 1
+    node = size(nodes.instance_types[0])
+    return replace(
+        shared,
+        node_vcpus=nodes.min * groups * node.vcpus if node else 0,
+        disk_gb=nodes.min * groups * nodes.disk_gib,
+    )
