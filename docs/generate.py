@@ -53,11 +53,11 @@ def documents() -> dict[Path, str]:
         },
         "docs/lambda.md": {
             "costs of the least": table(_resolved(_LEAST)),
-            "costs of the example": table(_example("Pulumi.lambda.yaml")),
+            "costs of the example": table(_example("examples/lambda/Pulumi.lambda.yaml")),
             "costs of a million": bill_table(_MILLION),
             "date": f"At {price_table()}, before free tiers.",
         },
-        "docs/eks.md": eks_tables.parts(_example("Pulumi.eks.yaml")),
+        "docs/eks.md": eks_tables.parts(_example("examples/eks/Pulumi.eks.yaml")),
     }
     return {Path("docs/configuration.md"): reference.render()} | {
         Path(path): _filled((ROOT / path).read_text(), parts) for path, parts in costs.items()
@@ -81,7 +81,7 @@ def _filled(text: str, parts: dict[str, str]) -> str:
 
 
 def _example(stack_file: str) -> ResolvedFleet:
-    """The fleet of a stack file of the project's root."""
+    """The fleet of a stack file, by its path from the root of the checkout."""
     config = yaml.safe_load((ROOT / stack_file).read_text())["config"]
     return _resolved(
         {

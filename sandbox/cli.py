@@ -3,7 +3,8 @@
 What it does before it hands over to `pulumi`, whose exit status is then its own:
 
 - writes the sandbox's project file: the Pulumi.yaml of the program (`$SANDBOX_PROGRAM`, the
-  checkout by default) plus the offline providers, so that the configuration keys are declared once;
+  checkout by default) plus the offline providers, so that the configuration keys are declared once,
+  and the folder of the stack's file;
 - points the engine at state, plugins and a cloud under `$SANDBOX_HOME` (`.sandbox` by default), and
   takes every AWS and Pulumi credential out of the environment;
 - creates the stack that `up` or `preview` names, where it is not there yet;
@@ -58,12 +59,13 @@ def main() -> NoReturn:
     home = sandbox_home()
     stack_files = Path(os.environ.get("SANDBOX_STACKS") or program()).resolve()
     args = absolute_paths(sys.argv[1:], Path.cwd())
-    project = write_project(home, stack_files)
     environment = engine_environment(os.environ, home)
-    pulumi = [shutil.which("pulumi", path=environment["PATH"]) or "pulumi", "-C", str(project)]
+    pulumi = [shutil.which("pulumi", path=environment["PATH"]) or "pulumi"]
+    pulumi += ["-C", str(project_folder(home))]
+    stack = stack_argument(args)
+    write_project(home, config_folder(pulumi, environment, home, stack_files, stack))
 
     command = command_word(args)
-    stack = stack_argument(args)
     if command in CREATES_STACK:
         stack = create_stack(pulumi, environment, home, stack_files, stack)
     if command == "import" and not names_flag(args, "--generate-code", "--out", "-o"):
@@ -112,7 +114,10 @@ def absolute_paths(args: Sequence[str], folder: Path) -> list[str]:
 
 
 def stack_argument(args: Sequence[str]) -> str | None:
-    """The stack that `--stack NAME`, `--stack=NAME`, `-s NAME`, `-s=NAME` or `-sNAME` names."""
+    """The stack that `--stack NAME`, `--stack=NAME`, `-s NAME`, `-s=NAME` or `-sNAME` names.
+
+    Of `stack init NAME` and `stack rm NAME`, it is the word after the command.
+    """
     for position, arg in enumerate(args):
         if arg.startswith("--stack="):
             return arg.removeprefix("--stack=")
@@ -120,7 +125,47 @@ def stack_argument(args: Sequence[str]) -> str | None:
             return args[position + 1] if position + 1 < len(args) else None
         if arg.startswith("-s"):
             return arg.removeprefix("-s").removeprefix("=")
-    return None
+    match args:
+        case ["stack", "init" | "rm", name, *_] if not name.startswith("-"):
+            return name
+        case _:
+            return None
+
+
+def project_folder(home: Path) -> Path:
+    """The folder of the sandbox's Pulumi.yaml."""
+    return home / "project"
+
+
+def stack_file(stack_files: Path, stack: str) -> Path:
+    """The file of a stack: the first of the profile's paths that exists, or else the first path."""
+    paths = [stack_files / path.format(stack=stack) for path in profile().stack_paths]
+    return next((path for path in paths if path.exists()), paths[0])
+
+
+def existing_stacks(home: Path) -> set[str]:
+    """The names of the stacks in the sandbox's state."""
+    stacks = home / "state" / ".pulumi" / "stacks" / load_yaml(program() / "Pulumi.yaml")["name"]
+    return {path.stem for path in stacks.glob("*.json")}
+
+
+def config_folder(
+    pulumi: Sequence[str],
+    environment: Mapping[str, str],
+    home: Path,
+    stack_files: Path,
+    named: str | None,
+) -> Path:
+    """The folder of the file of the stack that a run is about: the named or the selected one."""
+    # `organization/project/stack` is a name, too.
+    stacks = {named.rpartition("/")[2]} if named else existing_stacks(home)
+    folders = {stack_file(stack_files, stack).parent for stack in stacks or {profile().first_stack}}
+    if len(folders) == 1:
+        return folders.pop()
+    selected = run_pulumi(pulumi, environment, "stack", "--show-name")
+    # If none is selected, pulumi asks for one or refuses the command.
+    stack = profile().first_stack if selected.returncode else selected.stdout.strip()
+    return stack_file(stack_files, stack).parent
 
 
 def write_project(home: Path, stack_files: Path) -> Path:
@@ -129,7 +174,7 @@ def write_project(home: Path, stack_files: Path) -> Path:
     It is the program's, with the program and the stack files found from there and every provider
     bound to its offline stand-in, at the version that the SDK asks for.
     """
-    folder = home / "project"
+    folder = project_folder(home)
     folder.mkdir(parents=True, exist_ok=True)
     root = program()
     project = load_yaml(root / "Pulumi.yaml")
@@ -186,15 +231,18 @@ def create_stack(
     Returns:
         The stack's name, or None where pulumi knows it better: one was selected earlier.
     """
-    stacks = home / "state" / ".pulumi" / "stacks" / load_yaml(program() / "Pulumi.yaml")["name"]
-    existing = {path.stem for path in stacks.glob("*.json")} if stacks.is_dir() else set[str]()
+    existing = existing_stacks(home)
     if named is None and existing:
         return None
     stack = named or profile().first_stack
     if stack in existing:
         return stack
-    if not (stack_files / f"Pulumi.{stack}.yaml").exists():
-        known = sorted(path.name.split(".")[1] for path in stack_files.glob("Pulumi.*.yaml"))
+    if not stack_file(stack_files, stack).exists():
+        known = sorted(
+            file.name.split(".")[1]
+            for path in profile().stack_paths
+            for file in stack_files.glob(path.format(stack="*"))
+        )
         sys.exit(
             f"sandbox: there is no stack file Pulumi.{stack}.yaml; "
             f"the stack files here are for: {', '.join(known) or 'none'}"
@@ -203,11 +251,18 @@ def create_stack(
     return stack
 
 
-def pulumi_says(pulumi: Sequence[str], environment: Mapping[str, str], *args: str) -> str:
-    """What pulumi prints on a command of ours; its failure is ours."""
-    done = subprocess.run(  # noqa: S603 - the arguments are our own
+def run_pulumi(
+    pulumi: Sequence[str], environment: Mapping[str, str], *args: str
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command of ours."""
+    return subprocess.run(  # noqa: S603 - the arguments are our own
         [*pulumi, *args], env=dict(environment), capture_output=True, check=False, text=True
     )
+
+
+def pulumi_says(pulumi: Sequence[str], environment: Mapping[str, str], *args: str) -> str:
+    """What pulumi prints on a command of ours; its failure is ours."""
+    done = run_pulumi(pulumi, environment, *args)
     if done.returncode:
         sys.exit(done.stderr or done.stdout)
     return done.stdout.strip()
@@ -216,7 +271,7 @@ def pulumi_says(pulumi: Sequence[str], environment: Mapping[str, str], *args: st
 def with_target(home: Path, stack_files: Path, stack: str, target: str) -> Path:
     """Writes a copy of the stack file with another target, and returns its path."""
     key = profile().target_key
-    content = load_yaml(stack_files / f"Pulumi.{stack}.yaml")
+    content = load_yaml(stack_file(stack_files, stack))
     content["config"] = {**content.get("config", {}), key: target}
     copy = home / f"Pulumi.{stack}.{target}.yaml"
     copy.write_text(yaml.safe_dump(content, sort_keys=False))

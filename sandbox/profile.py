@@ -1,7 +1,7 @@
 """The facts about the program that the sandbox runs; profile.yaml explains each."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ class Profile:
 
     target_key: str
     first_stack: str
+    stack_paths: Sequence[str]
     create_command: str
     port: int
     health_path: str

@@ -68,6 +68,12 @@ def test_every_path_flag_takes_its_value_in_both_forms(flag: str):
         (["up", "-s=dev"], "dev"),
         (["up", "-s="], ""),
         (["-sdev", "up"], "dev"),
+        (["stack", "init", "dev"], "dev"),
+        (["stack", "rm", "dev", "--yes"], "dev"),
+        (["stack", "init", "--no-select"], None),
+        (["stack", "select", "dev"], None),
+        (["stack"], None),
+        (["config", "set", "target", "eks"], None),
     ],
 )
 def test_the_stack_is_the_one_that_the_arguments_name(args: list[str], stack: str | None):
@@ -341,6 +347,64 @@ def test_a_stack_that_pulumi_cannot_create_ends_the_run(home: Path, tmp_path: Pa
 def test_a_stack_that_is_there_is_not_created_again(home: Path, tmp_path: Path):
     _existing(home, "dev")
     assert cli.create_stack(_FAILS, dict(os.environ), home, tmp_path, "dev") == "dev"
+
+
+def _stack_files(folder: Path) -> dict[str, Path]:
+    """Stack files in the program's folder and in `examples/`, with the folder of each."""
+    folders = {"dev": folder, "eks": folder / "examples" / "eks"}
+    for stack, of_stack in folders.items():
+        of_stack.mkdir(parents=True, exist_ok=True)
+        (of_stack / f"Pulumi.{stack}.yaml").write_text(_STACK_FILE)
+    return folders
+
+
+@pytest.mark.parametrize(
+    ("named", "of"),
+    [("dev", "dev"), ("eks", "eks"), ("organization/mcp-platform/eks", "eks"), ("prod", "dev"),
+     ("team/prod", "dev"), (None, "dev"), ("", "dev")],
+)  # fmt: skip
+def test_the_file_of_a_stack_is_in_the_programs_folder_or_in_that_of_its_example(
+    home: Path, tmp_path: Path, named: str | None, of: str
+):
+    folders = _stack_files(tmp_path)
+    assert cli.config_folder(_FAILS, dict(os.environ), home, tmp_path, named) == folders[of]
+
+
+def test_a_file_in_the_programs_folder_is_before_an_example_of_the_same_name(
+    home: Path, tmp_path: Path
+):
+    _stack_files(tmp_path)
+    (tmp_path / "Pulumi.eks.yaml").write_text(_STACK_FILE)
+    assert cli.config_folder(_FAILS, {}, home, tmp_path, "eks") == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("script", "of"), [("echo eks", "eks"), ("echo dev", "dev"), ("exit 255", "dev")]
+)
+def test_pulumi_says_which_stack_is_selected_where_their_files_are_in_several_folders(
+    home: Path, tmp_path: Path, script: str, of: str
+):
+    folders = _stack_files(tmp_path)
+    _existing(home, *folders)
+    pulumi = ["sh", "-c", script]
+    assert cli.config_folder(pulumi, dict(os.environ), home, tmp_path, None) == folders[of]
+
+
+def test_the_only_stack_is_the_selected_one(home: Path, tmp_path: Path):
+    folders = _stack_files(tmp_path)
+    _existing(home, "eks")
+    assert cli.config_folder(_FAILS, dict(os.environ), home, tmp_path, None) == folders["eks"]
+
+
+def test_examples_are_created_with_another_target_and_listed(home: Path, tmp_path: Path):
+    _stack_files(tmp_path)
+    home.mkdir()
+    assert cli.create_stack(_WORKS, dict(os.environ), home, tmp_path, "eks") == "eks"
+    copy = cli.with_target(home, tmp_path, "eks", "lambda")
+    assert cli.load_yaml(copy)["config"]["mcp-platform:target"] == "lambda"
+    with pytest.raises(SystemExit) as refused:
+        cli.create_stack(_FAILS, {}, home, tmp_path, "prod")
+    assert str(refused.value.code).endswith("the stack files here are for: dev, eks")
 
 
 def test_which_of_the_existing_stacks_is_meant_is_left_to_pulumi(home: Path, tmp_path: Path):

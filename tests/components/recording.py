@@ -173,8 +173,9 @@ def leaves(value: Any, *, secret: bool = False) -> Iterator[tuple[str, bool]]:
 
 
 def example(stack_name: str = "dev") -> dict[str, Any]:
-    """The example fleet of `Pulumi.dev.yaml`, or of another stack's file, without secret values."""
-    configuration = yaml.safe_load((ROOT / f"Pulumi.{stack_name}.yaml").read_text())["config"]
+    """The example fleet of `Pulumi.dev.yaml`, or one of `examples/`, without secret values."""
+    folder = ROOT if stack_name == "dev" else ROOT / "examples" / stack_name
+    configuration = yaml.safe_load((folder / f"Pulumi.{stack_name}.yaml").read_text())["config"]
     keys = {key.removeprefix(f"{PROJECT}:"): value for key, value in configuration.items()}
     return {key: value for key, value in keys.items() if ":" not in key and key[:7] != "secret-"}
 

@@ -43,7 +43,7 @@ def _rows(heading: str) -> list[list[str]]:
 
 def _example() -> dict[str, Any]:
     """The keys of the example's stack file, without their namespace."""
-    config = yaml.safe_load((_ROOT / "Pulumi.eks.yaml").read_text())["config"]
+    config = yaml.safe_load((_ROOT / "examples" / "eks" / "Pulumi.eks.yaml").read_text())["config"]
     return {
         key.removeprefix(f"{NAMESPACE}:"): value
         for key, value in config.items()

@@ -8,12 +8,12 @@ import pytest
 _ROOT = Path(__file__).resolve().parents[2]
 _PAGES = sorted(
     str(page.relative_to(_ROOT))
-    for pattern in ("*.md", "docs/**/*.md", "sandbox/*.md", "workloads/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "examples/*.md", "sandbox/*.md", "workloads/*.md")
     for page in _ROOT.glob(pattern)
 )
 # A record of a choice may name what was given up.
 _OF_TODAY = [page for page in _PAGES if not page.startswith("docs/adr/")]
-_FILE = re.compile(r"`((?:bin|components|core|docs|sandbox|tests|workloads)/[\w./-]+)`")
+_FILE = re.compile(r"`((?:bin|components|core|docs|examples|sandbox|tests|workloads)/[\w./-]+)`")
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 

@@ -408,7 +408,7 @@ def test_a_full_fleet_is_destroyed_to_nothing(full: Sandbox, tmp_path: Path) -> 
 
 def test_the_eks_example_comes_up_and_is_destroyed_to_nothing(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path)
-    shutil.copy(ROOT / "Pulumi.eks.yaml", tmp_path)
+    shutil.copy(ROOT / "examples" / "eks" / "Pulumi.eks.yaml", tmp_path)
     sandbox.must("up", "--yes", "--skip-preview", "--stack", "eks")
     assert _objects(sandbox, "Namespace").keys() == {"mcp", "records"}
     assert _objects(sandbox, "NodePool").keys() == {"graviton-on-demand", "graviton-spot"}

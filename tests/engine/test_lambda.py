@@ -193,7 +193,7 @@ def test_a_failed_create_is_finished_by_a_second_up(empty: Sandbox, tmp_path: Pa
 
 def test_the_lambda_example_has_a_state_machine_and_a_chat(tmp_path: Path) -> None:
     sandbox = Sandbox(tmp_path)
-    shutil.copy(ROOT / "Pulumi.lambda.yaml", tmp_path)
+    shutil.copy(ROOT / "examples" / "lambda" / "Pulumi.lambda.yaml", tmp_path)
     sandbox.must("up", "--yes", "--skip-preview", "--stack", "lambda")
     outputs = json.loads(sandbox.must("stack", "output", "--json", "--stack", "lambda"))
     assert outputs["agents"].keys() == {"assistant", "researcher"}
