@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,9 @@ from hypothesis import settings
 # A shared machine may be slow; a property is true or not, however long it took to try.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+# A shell starts background jobs with SIGINT ignored, and child processes inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

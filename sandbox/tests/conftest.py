@@ -1,5 +1,6 @@
 """A cloud of its own for every test, and the aws provider on it without an engine."""
 
+import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,9 @@ from sandbox.providers.aws.provider import PROVIDER
 # A shared machine may be slow; a property is true or not, however long it took to try.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
+
+# A shell starts background jobs with SIGINT ignored, and child processes inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SEED = b"0123456789abcdef"
 
