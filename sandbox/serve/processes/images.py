@@ -1,8 +1,8 @@
 """Images as the laptop has them: the files that the stack's builds copy, and what they start.
 
 Nothing is built: RUN is left out, and so is what comes from images of others. The checkout's own
-environment has every package that the images have, at the same versions (requirements-dev.txt), and
-takes the place of their Python.
+environment has every package that the images have, at the same versions (tests/requirements.txt),
+and takes the place of their Python.
 """
 
 import copy
