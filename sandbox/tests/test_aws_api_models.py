@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.providers.aws import api_models
 from sandbox.providers.aws.api_models import matches, table
-from sandbox.providers.aws.constraints import _KEYWORDS as KEYWORDS
+from sandbox.providers.aws.constraints import KEYWORDS
 from sandbox.providers.aws.resource_model import model_of
 from sandbox.providers.aws.service_models import Member, _load, call
 from sandbox.values.wire import UNKNOWN

@@ -102,12 +102,12 @@ def test_a_definition_in_either_query_language_is_accepted(definition: dict[str,
 LONG = "s" * 80
 
 WRONG: list[tuple[Any, str, str]] = [
-    ([], "", "[] is not of type 'object'"),
-    ({"States": {"A": END}}, "", "'StartAt' is a required property"),
-    ({"StartAt": "A"}, "", "'States' is a required property"),
-    (machine({"A": END}, Author="me"), "", "'Author' was unexpected"),
-    (machine({"A": {"Type": "Loop"}}), "States.A.Type", "'Loop' is not one of ['Pass', 'Task'"),
-    (machine({"A": {"Type": "Task", "End": True}}), "States.A", "'Resource' is a required"),
+    ([], "", "[] is not of type object"),
+    ({"States": {"A": END}}, "StartAt", "is missing; it is required"),
+    ({"StartAt": "A"}, "States", "is missing; it is required"),
+    (machine({"A": END}, Author="me"), "Author", "is not a property; allowed: Comment"),
+    (machine({"A": {"Type": "Loop"}}), "States.A.Type", "allowed: Pass, Task"),
+    (machine({"A": {"Type": "Task", "End": True}}), "States.A.Resource", "is missing"),
     (machine({"A": task(End=True, Resource="f")}), "States.A.Resource", "'f' does not match"),
     (machine({"A": task()}), "States.A", "exactly one of Next, End is needed; got none"),
     (
@@ -122,10 +122,10 @@ WRONG: list[tuple[Any, str, str]] = [
     ),
     (
         machine({"A": task(End=True, Catch=[{"ErrorEquals": ["States.ALL"]}])}),
-        "States.A.Catch.0",
-        "'Next' is a required property",
+        "States.A.Catch.0.Next",
+        "is missing; it is required",
     ),
-    (machine({"A": task(End=True, TimeoutSeconds=0)}), "States.A.TimeoutSeconds", "0 is less"),
+    (machine({"A": task(End=True, TimeoutSeconds=0)}), "States.A.TimeoutSeconds", "0 is below"),
     (
         machine({"A": task(End=True, Output="{% 1 %}")}),
         "States.A.Output",

@@ -1,1 +1,1 @@
-"""Values: the engine's wire format, and access by path."""
+"""Values: the engine's wire format, access by path, and JSON Schema."""

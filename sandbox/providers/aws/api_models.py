@@ -18,8 +18,9 @@ import regex
 import yaml
 
 from sandbox.engine.provider import Failure
-from sandbox.providers.aws.constraints import breach, shown
+from sandbox.providers.aws.constraints import breach
 from sandbox.providers.aws.service_models import Member, call
+from sandbox.values.json_schema import shown
 from sandbox.values.wire import Json, Unknown
 from sandbox.values.wire import Path as WirePath
 

@@ -3,11 +3,13 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import cast
 
-from sandbox.providers.aws import schemas
-from sandbox.providers.aws.constraints import breach, shown
-from sandbox.providers.aws.schemas import Schema
+from sandbox.providers.aws import schemas, state_machines
+from sandbox.providers.aws.constraints import PARTS, breach
+from sandbox.values import json_schema
+from sandbox.values.json_schema import Schema, shown
 from sandbox.values.tree import at
 from sandbox.values.wire import Json
 
@@ -227,14 +229,13 @@ def _resources(kind: str, parts: Mapping[str, Json]) -> Iterator[Finding]:
 
 def _containers(document: Json) -> Iterator[Finding]:
     """ECS container definitions: the task definition's schema in the API's spelling."""
-    root = schemas.load("AWS::ECS::TaskDefinition")
     if not isinstance(document, list) or not document:
         yield "", f"{shown(document)} is not a list of container definitions"
         return
     containers = cast("list[Json]", document)
-    schema = root["definitions"]["ContainerDefinition"]
     for index, container in enumerate(containers):
-        yield from _against(root, schema, container, f"[{index}]")
+        for path, reason in json_schema.errors(PARTS, _container_schema(), container):
+            yield "".join([f"[{index}]", *map(_step, path)]), reason
     objects = _objects(containers)
     for name in _doubles([container.get("name") for container in objects]):
         yield "", f"the container name {name!r} is there more than once"
@@ -247,6 +248,10 @@ def _containers(document: Json) -> Iterator[Finding]:
         for path in _doubles(list(_mounted_at(container))):
             yield f"[{index}]", f"the mount path {path!r} is there more than once"
         yield from _container_limits(container, f"[{index}]")
+
+
+def _step(key: str | int) -> str:
+    return f"[{key}]" if isinstance(key, int) else f".{key}"
 
 
 def _mounted_at(container: Mapping[str, Json]) -> Iterator[Json]:
@@ -270,62 +275,32 @@ def _container_limits(container: Mapping[str, Json], path: str) -> Iterator[Find
                 yield f"{path}.logConfiguration.options.{name}", "is missing"
 
 
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "array": (list,),
-    "object": (dict,),
-}
+@cache
+def _container_schema() -> Schema:
+    """The schema of a container definition, with the names of the ECS API."""
+    root = schemas.load("AWS::ECS::TaskDefinition")
+    definitions = {name: _api_names(one) for name, one in root["definitions"].items()}
+    return {**definitions["ContainerDefinition"], "definitions": definitions}
 
 
-def _against(root: Schema, schema: Schema, value: Json, path: str) -> Iterator[Finding]:
-    """Check a document of an AWS API, whose names start lower case, against a schema."""
-    schema = schemas.resolve(root, schema)
-    names = schema.get("type", [])
-    wanted = [names] if isinstance(names, str) else list(names)
-    if wanted and not _is_one_of(value, wanted):
-        yield path, f"{shown(value)} is not of type {' or '.join(wanted)}"
-        return
-    reason = breach(value, schema)
-    if reason:
-        yield path, reason
-    if isinstance(value, list):
-        for index, item in enumerate(cast("list[Json]", value)):
-            yield from _against(root, schema.get("items", {}), item, f"{path}[{index}]")
-    elif isinstance(value, Mapping) and "properties" in schema:
-        yield from _against_object(root, schema, cast("Mapping[str, Json]", value), path)
+def _api_names(schema: Json) -> Json:
+    if isinstance(schema, list):
+        return [_api_names(item) for item in cast("list[Json]", schema)]
+    if not isinstance(schema, Mapping):
+        return schema
+    named = {key: _api_names(item) for key, item in cast("Schema", schema).items()}
+    if isinstance(named.get("properties"), dict):
+        named["properties"] = {_api_name(key): item for key, item in named["properties"].items()}
+    if isinstance(named.get("required"), list):
+        named["required"] = [_api_name(key) for key in named["required"]]
+    return named
 
 
-def _against_object(
-    root: Schema, schema: Schema, value: Mapping[str, Json], path: str
-) -> Iterator[Finding]:
-    properties = {key[:1].lower() + key[1:]: item for key, item in schema["properties"].items()}
-    for key, item in value.items():
-        if key in properties:
-            yield from _against(root, properties[key], item, f"{path}.{key}")
-        elif schema.get("additionalProperties") is False:
-            close = ", ".join(sorted(properties))
-            yield f"{path}.{key}", f"is not a property; allowed: {close}"
-    for key in schema.get("required", ()):
-        if key[:1].lower() + key[1:] not in value:
-            yield f"{path}.{key[:1].lower() + key[1:]}", "is missing"
-
-
-def _is_one_of(value: Json, names: Sequence[str]) -> bool:
-    if isinstance(value, bool):
-        return "boolean" in names
-    return any(isinstance(value, _TYPES.get(name, (object,))) for name in names)
-
-
-def _state_machine(document: Json) -> Iterator[Finding]:
-    from sandbox.providers.aws import state_machines  # noqa: PLC0415 - jsonschema is slow to import
-
-    return state_machines.errors(document)
+def _api_name(name: str) -> str:
+    return name[:1].lower() + name[1:]
 
 
 _KINDS: Mapping[str, Callable[[Json], Iterator[Finding]]] = {
     "containers": _containers,
-    "states": _state_machine,
+    "states": state_machines.errors,
 }

@@ -10,12 +10,13 @@ from sandbox.cloud.store import StoredResource, TakenError
 from sandbox.engine.provider import Call, Change, Context, Difference, Made, RefusedError, compare
 from sandbox.engine.sdk import Shape
 from sandbox.providers.aws import deployments, preconditions
-from sandbox.providers.aws.constraints import holds, pattern, shown
+from sandbox.providers.aws.constraints import holds
 from sandbox.providers.aws.embedded_json import normal
 from sandbox.providers.aws.resource_model import PropertyModel, ResourceModel, model_of
 from sandbox.providers.aws.tables import Kind, tables
 from sandbox.providers.aws.templates import ACCOUNT, fill, region_of, surroundings
 from sandbox.providers.aws.validation import DEFAULTS
+from sandbox.values.json_schema import pattern, shown
 from sandbox.values.tree import at
 from sandbox.values.wire import UNKNOWN, Json, Path, Unknown
 

@@ -7,8 +7,8 @@ from functools import cache, cached_property
 from sandbox.engine import sdk
 from sandbox.engine.sdk import Field, Shape
 from sandbox.providers.aws import schemas
-from sandbox.providers.aws.schemas import Schema
 from sandbox.providers.aws.tables import Entry, Kind, entry, tables
+from sandbox.values.json_schema import Schema
 
 PACKAGE = "pulumi_aws"
 NO_SCHEMA: Schema = {}

@@ -11,12 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
+from sandbox.values.json_schema import Schema
 from sandbox.values.wire import Json
 
 # cfn-lint keeps one schema per type and region. The differences are in enumerations of what a
 # region offers; us-east-1 offers the most.
 _REGION = "us-east-1"
-Schema = Mapping[str, Json]
 
 
 @cache

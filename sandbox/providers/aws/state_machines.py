@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, cast
 
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.validators import extend  # pyright: ignore[reportUnknownVariableType] - untyped
+from jsonschema import ValidationError
 
 from sandbox.providers.aws import schemas
+from sandbox.values import json_schema
+from sandbox.values.json_schema import Schema
 from sandbox.values.wire import Json
 
 _MAX_BYTES = 1_048_576
@@ -36,7 +37,7 @@ _EXPRESSIONS = (
 _PATHS = ("InputPath", "OutputPath", "Parameters", "ResultPath", "ResultSelector", "ItemsPath")
 
 # What the other query language has: unlike a schema of `false`, its error tells where.
-_NEVER: Mapping[str, Any] = {"not": {}}
+_NEVER: Mapping[str, Any] = {"never": True}
 
 Finding = tuple[str, str]
 
@@ -57,10 +58,15 @@ def errors(document: Json) -> Iterator[Finding]:
 def _by_schema(document: Json) -> Iterator[Finding]:
     is_object = isinstance(document, Mapping)
     language = cast("Mapping[str, Json]", document).get("QueryLanguage") if is_object else None
-    for error in _validator(language == "JSONata").iter_errors(document):
-        path = ".".join(str(part) for part in error.absolute_path)
-        foreign = error.validator == "not"
-        yield path, "may not be there in this query language" if foreign else error.message[:200]
+    schema = _schema(is_jsonata=language == "JSONata")
+    for path, reason in json_schema.errors(_VALIDATOR, schema, document):
+        yield ".".join(map(str, path)), reason
+
+
+def _never(
+    _validator: object, _wanted: Json, _value: Json, _schema: Schema
+) -> Iterator[ValidationError]:
+    yield ValidationError("may not be there in this query language")
 
 
 def _required_xor(
@@ -74,8 +80,13 @@ def _required_xor(
             yield ValidationError(f"exactly one of {', '.join(names)} is needed; got {got}")
 
 
+_VALIDATOR = json_schema.validator_of(
+    {**json_schema.KEYWORDS, "never": _never, "requiredXor": _required_xor}
+)
+
+
 @cache
-def _validator(is_jsonata: bool) -> Any:  # noqa: ANN401 - the class is made at run time
+def _schema(*, is_jsonata: bool) -> Schema:
     # "#/" stands in the schema for the whole of it, which in a JSON pointer is "#".
     text = json.dumps(schemas.other("step_functions/statemachine")).replace('"#/"', '"#"')
     schema: dict[str, Any] = json.loads(text)
@@ -86,10 +97,7 @@ def _validator(is_jsonata: bool) -> Any:  # noqa: ANN401 - the class is made at 
     # A state that succeeds may choose of its input (specification, "Succeed State").
     succeed = schema["definitions"]["succeed"]["properties"]
     succeed |= {name: {} for name in ("InputPath", "OutputPath", "QueryLanguage")}
-    if is_jsonata:
-        schema = _for_jsonata(schema)
-    made = cast("Any", extend)(Draft202012Validator, {"requiredXor": _required_xor})
-    return made(schema)
+    return _for_jsonata(schema) if is_jsonata else schema
 
 
 def _for_jsonata(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from sandbox.engine.provider import Call, Checked, Context, Failure
 from sandbox.engine.sdk import Kind as ShapeKind
 from sandbox.engine.sdk import UnknownTypeError
 from sandbox.providers.aws import api_models, embedded_json, schemas
-from sandbox.providers.aws.constraints import breach, holds, pattern, shown
+from sandbox.providers.aws.constraints import breach, holds
 from sandbox.providers.aws.resource_model import PropertyModel, ResourceModel, model_of
-from sandbox.providers.aws.schemas import Schema
+from sandbox.values.json_schema import Schema, pattern, shown
 from sandbox.values.tree import at
 from sandbox.values.wire import Json, Path, Unknown, has_unknown, hexes
 

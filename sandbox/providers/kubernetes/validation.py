@@ -4,25 +4,21 @@ An UNKNOWN anywhere in a preview is accepted as whatever it may turn out to be.
 """
 
 import difflib
-import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from typing import Any, cast
+
+from jsonschema import ValidationError
 
 from sandbox.engine.provider import Failure
 from sandbox.providers.kubernetes import syntax
 from sandbox.providers.kubernetes.kinds import Kind, definitions, schema
+from sandbox.values import json_schema
+from sandbox.values.json_schema import Schema
 from sandbox.values.tree import part, parts
-from sandbox.values.wire import Json, Path, Unknown, dotted, has_unknown
+from sandbox.values.wire import Json, Path, Unknown, has_unknown
 
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "array": (list,),
-    "boolean": (bool,),
-    "integer": (int,),
-    "number": (int, float),
-    "object": (dict,),
-    "string": (str,),
-}
 _QUANTITY = "Quantity"
 _INT32 = range(-(2**31), 2**31)
 _WITH_TEMPLATE = frozenset({"DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"})
@@ -39,7 +35,10 @@ def errors(kind: Kind, obj: Mapping[str, Any], version: str) -> list[Failure]:
     Returns:
         The errors, each with its path; of a patch only what is there is looked at.
     """
-    found = list(_Walker(version, complete=not kind.patch).walk_root(kind, obj))
+    definition = schema(kind, version)
+    found: list[Failure] = []
+    if definition is not None:
+        found += _failures(_validator(version, complete=not kind.patch), definition, obj, kind.kind)
     found += _name_errors(kind, obj)
     if not kind.patch:
         found += _rule_errors(kind, obj)
@@ -69,150 +68,128 @@ def custom_errors(kind: Kind, obj: Mapping[str, Any], crd: Mapping[str, Any]) ->
         "metadata": {"x-kubernetes-preserve-unknown-fields": True},
     }
     root["properties"] = {**root.get("properties", {}), **known}
-    found = list(_Walker("", complete=True).walk(obj, root, ()))
+    found = list(_failures(_validator("", complete=True), root, obj))
     if not found and kind.kind == "NodePool":
         found += _node_pool_errors(obj)
     return [*found, *_name_errors(kind, obj)]
 
 
-class _Walker:
-    """Walks a value beside its schema.
+def _failures(
+    validator: json_schema.Validator, root: Schema, obj: Mapping[str, Any], definition: str = ""
+) -> Iterator[Failure]:
+    """The errors of an object, with those of the syntax of its own properties.
+
+    Pulumi leaves a property out where it is null.
+    """
+    given = _without_nulls(obj)
+    seen: set[Path] = set()
+    for path, reason in json_schema.errors(validator, root, given):
+        seen.add(path)
+        yield Failure(path=path, reason=reason)
+    for failure in _syntax_failures(definition, given):
+        if failure.path not in seen:
+            yield failure
+
+
+def _without_nulls(value: Json) -> Json:
+    if isinstance(value, dict):
+        pairs = cast("dict[str, Json]", value).items()
+        return {key: _without_nulls(item) for key, item in pairs if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in cast("list[Json]", value)]
+    return value
+
+
+@cache
+def _validator(version: str, *, complete: bool) -> json_schema.Validator:
+    """The validator for the definitions of a version of the API server.
 
     Args:
-        version: version of the API server whose definitions are meant.
-        complete: whether required properties must be there.
+        version: The version; of a custom kind, which refers to no definitions, empty.
+        complete: Whether required properties must be there.
     """
 
-    def __init__(self, version: str, *, complete: bool) -> None:
-        self._version = version
-        self._complete = complete
+    def reference(
+        validator: Any,  # noqa: ANN401 - the class is made at run time
+        target: str,
+        value: Json,
+        _schema: Schema,
+    ) -> Iterator[ValidationError]:
+        name = target.rsplit("/", 1)[-1]
+        yield from validator.descend(value, definitions(version)[name])
+        yield from _syntax_errors(name.rsplit(".", 1)[-1], value)
 
-    def walk_root(self, kind: Kind, obj: Mapping[str, Any]) -> Iterator[Failure]:
-        found = schema(kind, self._version)
-        if found is not None:
-            yield from self.walk(obj, found, (), kind.kind)
-
-    def walk(
-        self, value: Json, node: Mapping[str, Any], path: Path, definition: str = ""
-    ) -> Iterator[Failure]:
-        """Yields the errors of a value."""
-        if isinstance(value, Unknown):
-            return
-        if "$ref" in node:
-            name = str(node["$ref"]).rsplit("/", 1)[-1]
-            yield from self.walk(value, self._definition(name), path, name.rsplit(".", 1)[-1])
-            return
-        if definition == _QUANTITY and isinstance(value, str):
-            if error := syntax.is_quantity(value):
-                yield Failure(path=path, reason=error)
-            return
-        allowed = _allowed_types(node)
-        if allowed and not _is_one_of(value, allowed):
-            yield Failure(path=path, reason=_wrong_type(value, allowed))
-        elif isinstance(value, dict):
-            yield from self._walk_object(cast("dict[str, Any]", value), node, path, definition)
-        elif isinstance(value, list):
-            yield from self._walk_list(cast("list[Any]", value), node, path)
-        elif value is not None:
-            yield from _value_errors(value, node, path)
-
-    def _walk_object(
-        self, value: dict[str, Any], node: Mapping[str, Any], path: Path, definition: str
-    ) -> Iterator[Failure]:
-        properties: Mapping[str, Mapping[str, Any]] = node.get("properties", {})
-        for key in node.get("required", ()) if self._complete else ():
-            if value.get(key) is None:
-                yield Failure(path=(*path, key), reason="missing; it is required")
-        for key, item in value.items():
-            here = (*path, key)
-            if key in properties:
-                yield from self.walk(item, properties[key], here)
-                if item is not None and not isinstance(item, Unknown):
-                    yield from _syntax_errors(definition, key, item, here)
-            elif isinstance(node.get("additionalProperties"), Mapping):
-                yield from self.walk(item, node["additionalProperties"], here)
-            elif _is_closed(node):
-                yield Failure(path=here, reason=_unknown_field(here, properties))
-
-    def _walk_list(
-        self, items: list[Any], node: Mapping[str, Any], path: Path
-    ) -> Iterator[Failure]:
-        if len(items) > node.get("maxItems", math.inf):
-            reason = f"{len(items)} items; at most {node['maxItems']} are allowed"
-            yield Failure(path=path, reason=reason)
-        for index, item in enumerate(items):
-            yield from self.walk(item, node.get("items", {}), (*path, index))
-
-    def _definition(self, name: str) -> Mapping[str, Any]:
-        return definitions(self._version)[name]
+    keywords = {
+        **json_schema.KEYWORDS,
+        "$ref": reference,
+        "properties": _properties,
+        "additionalProperties": _additional_properties,
+        "x-kubernetes-int-or-string": _int_or_string,
+        "format": _format,
+    }
+    if not complete:
+        del keywords["required"]
+    return json_schema.validator_of(keywords)
 
 
-def _is_closed(node: Mapping[str, Any]) -> bool:
-    """Whether an object may only have the properties that its schema names."""
-    if node.get("x-kubernetes-preserve-unknown-fields") or node.get("additionalProperties"):
-        return False
-    return "properties" in node or node.get("additionalProperties") is False
+def _properties(
+    validator: Any,  # noqa: ANN401 - the class is made at run time
+    known: Mapping[str, Schema],
+    value: Json,
+    schema: Schema,
+) -> Iterator[ValidationError]:
+    """A structural schema is closed, even if it does not forbid other properties."""
+    yield from json_schema.KEYWORDS["properties"](validator, known, value, schema)
+    is_open = "additionalProperties" in schema or schema.get("x-kubernetes-preserve-unknown-fields")
+    if not is_open:
+        yield from _additional_properties(validator, False, value, schema)
 
 
-def _syntax_errors(definition: str, key: str, item: Json, path: Path) -> Iterator[Failure]:
-    # Of a value of the wrong type nothing more is said.
-    try:
-        yield from syntax.of_property(definition, key, item, path)
-    except TypeError:
-        return
+def _additional_properties(
+    validator: Any,  # noqa: ANN401 - the class is made at run time
+    allowed: Json,
+    value: Json,
+    schema: Schema,
+) -> Iterator[ValidationError]:
+    if allowed is not False:
+        yield from json_schema.KEYWORDS["additionalProperties"](validator, allowed, value, schema)
+    elif isinstance(value, dict):
+        known: Schema = schema.get("properties", {})
+        for name in cast("dict[str, Json]", value).keys() - known.keys():
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            yield ValidationError(f"unknown field{hint}", path=[name])
 
 
-def _allowed_types(node: Mapping[str, Any]) -> tuple[str, ...]:
-    if "oneOf" in node and "type" not in node:
-        return tuple(name for one in node["oneOf"] for name in _allowed_types(one))
-    if node.get("x-kubernetes-int-or-string"):
-        return ("integer", "string")
-    given: str | Sequence[str] = node.get("type", ())
-    names = (given,) if isinstance(given, str) else tuple(given)
-    return (*names, "null") if node.get("nullable") else names
+def _int_or_string(
+    _validator: object, wanted: bool, value: Json, _schema: Schema
+) -> Iterator[ValidationError]:
+    if wanted and (isinstance(value, bool) or not isinstance(value, int | str)):
+        yield ValidationError(f"{json_schema.shown(value)} is not of type integer or string")
 
 
-def _is_one_of(value: Json, allowed: Sequence[str]) -> bool:
-    if value is None:
-        # Pulumi leaves a property out where it is null.
-        return True
-    if isinstance(value, bool):
-        return "boolean" in allowed
-    return any(isinstance(value, _TYPES[name]) for name in allowed if name in _TYPES)
+def _format(
+    _validator: object, name: str, value: Json, _schema: Schema
+) -> Iterator[ValidationError]:
+    if name == "int32" and isinstance(value, int) and value not in _INT32:
+        yield ValidationError(f"{value} does not fit into 32 bits")
 
 
-def _wrong_type(value: Json, allowed: Sequence[str]) -> str:
-    wanted = " or ".join(dict.fromkeys(name for name in allowed if name != "null"))
-    return f"{value!r} is of the wrong type; {wanted} is wanted"
+def _syntax_errors(definition: str, value: Json) -> Iterator[ValidationError]:
+    for failure in _syntax_failures(definition, value):
+        yield ValidationError(failure.reason, path=failure.path)
 
 
-def _value_errors(value: Json, node: Mapping[str, Any], path: Path) -> Iterator[Failure]:
-    if "enum" in node and value not in node["enum"]:
-        allowed = ", ".join(map(str, node["enum"]))
-        yield Failure(path=path, reason=f"{value!r} is not allowed; allowed: {allowed}")
-    if isinstance(value, str):
-        yield from _text_errors(value, node, path)
-    if node.get("format") == "int32" and isinstance(value, int) and value not in _INT32:
-        yield Failure(path=path, reason=f"{value} does not fit into 32 bits")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        low, high = node.get("minimum"), node.get("maximum")
-        if (low is not None and value < low) or (high is not None and value > high):
-            yield Failure(path=path, reason=f"{value} is out of range: {low} to {high}")
-
-
-def _text_errors(value: str, node: Mapping[str, Any], path: Path) -> Iterator[Failure]:
-    low, high = node.get("minLength", 0), node.get("maxLength", math.inf)
-    if not low <= len(value) <= high:
-        reason = f"{value!r} is {len(value)} characters long; {low} to {high} are allowed"
-        yield Failure(path=path, reason=reason)
-    if "pattern" in node and not re.search(node["pattern"], value):
-        yield Failure(path=path, reason=f"{value!r} does not match {node['pattern']}")
-
-
-def _unknown_field(path: Path, properties: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(str(path[-1]), list(properties), n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    return f'unknown field "{dotted(path)}"{hint}'
+def _syntax_failures(definition: str, value: Json) -> Iterator[Failure]:
+    if definition == _QUANTITY and isinstance(value, str):
+        if reason := syntax.is_quantity(value):
+            yield Failure(path=(), reason=reason)
+    elif isinstance(value, dict):
+        for key, item in cast("dict[str, Json]", value).items():
+            # Of a value of the wrong type, the schema says so.
+            with suppress(TypeError):
+                if not isinstance(item, Unknown):
+                    yield from syntax.of_property(definition, key, item, (key,))
 
 
 def _name_errors(kind: Kind, obj: Mapping[str, Any]) -> Iterator[Failure]:
