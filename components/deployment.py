@@ -12,10 +12,10 @@ from components.foundation.zones import Zones
 from components.gateway.certificate import Certificate
 from components.provider import aws_provider
 from components.publish import Published
-from core.config.model import Fleet, Target
+from core.config.model import Fleet
 from core.network.zones import Placement
-from core.resolve import resolve
 from core.stack import Stack
+from core.targets.dispatch import resolve
 
 
 async def deploy(
@@ -41,11 +41,12 @@ async def deploy(
     Raises:
         ConfigurationError: The account does not have what the configuration asks for.
     """
-    provider = aws_provider(fleet, stack, aws_config)
+    resolved = resolve(fleet, stack)
+    provider = aws_provider(resolved, aws_config)
     opts = pulumi.ResourceOptions(providers=[provider])
     zones = await _zones(fleet, memory, pulumi.InvokeOptions(provider=provider))
     foundation = Foundation(
-        "fleet", fleet=fleet, stack=stack, zones=zones, secret_values=secret_values, opts=opts
+        "fleet", fleet=resolved, zones=zones, secret_values=secret_values, opts=opts
     )
     gateway = fleet.gateway
     certificate_arn = None
@@ -54,10 +55,9 @@ async def deploy(
     elif gateway.domain and gateway.zone:
         made = Certificate("certificate", domain=gateway.domain, zone=gateway.zone, opts=opts)
         certificate_arn = made.arn
-    resolved = resolve(fleet, stack)
     target = targets.deploy(resolved, foundation, certificate_arn, aws_config, opts)
     published = Published(
-        "published", fleet=fleet, stack=stack, foundation=foundation, target=target, opts=opts
+        "published", fleet=resolved, foundation=foundation, target=target, opts=opts
     )
     return published.outputs
 
@@ -71,5 +71,5 @@ async def _zones(fleet: Fleet, memory: Memory, opts: pulumi.InvokeOptions) -> Pl
     existing = await check(network.vpc, opts) if network.vpc else []
     await memory.stay_in(network)
     names = existing or await zones.choose(network, opts)
-    own_cluster = fleet.target is Target.EKS and not fleet.cluster.existing
+    own_cluster = fleet.has_cluster and not fleet.cluster.existing
     return Placement(names=tuple(names), cluster=await zones.cluster(names) if own_cluster else ())

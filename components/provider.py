@@ -3,32 +3,30 @@
 import pulumi
 import pulumi_aws as aws
 
-from core.config.model import Fleet
-from core.stack import Stack
+from core.resolved import ResolvedFleet
 
 
-def aws_provider(fleet: Fleet, stack: Stack, config: pulumi.Config) -> aws.Provider:
+def aws_provider(fleet: ResolvedFleet, config: pulumi.Config) -> aws.Provider:
     """Makes the provider that tags everything which takes tags.
 
     Args:
-        fleet: The fleet, for its own tags.
-        stack: The stack.
+        fleet: The fleet.
         config: The stack's `aws:` configuration. An explicit provider does not read it by itself,
             so what says which account to work in, and as whom, is passed on.
     """
     return aws.Provider(
         "aws",
-        region=stack.region,
+        region=fleet.stack.region,
         profile=config.get("profile"),
         allowed_account_ids=config.get_object("allowedAccountIds"),
         forbidden_account_ids=config.get_object("forbiddenAccountIds"),
         assume_roles=config.get_object("assumeRoles"),
         default_tags={
             "tags": {
-                "project": stack.project,
-                "stack": stack.name,
+                "project": fleet.stack.project,
+                "stack": fleet.stack.name,
                 "managed-by": "pulumi",
-                **fleet.tags,
+                **fleet.config.tags,
             }
         },
     )

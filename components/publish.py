@@ -10,8 +10,7 @@ from components.outputs import by_name
 from components.targets import Deployed
 from core import discovery
 from core.aws import names, partitions
-from core.config.model import Fleet
-from core.stack import Stack
+from core.resolved import ResolvedFleet
 
 
 class Published(Component):
@@ -51,18 +50,18 @@ class Published(Component):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         foundation: Foundation,
         target: Deployed,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mcp-platform:index:Published", name, opts)
+        config, stack = fleet.config, fleet.stack
         leads = pulumi.ResourceOptions(parent=self, depends_on=target.parts)
-        # How many parts there are follows from what is known before the addresses are.
-        parts = len(discovery.documents(fleet, stack, discovery.server_addresses(fleet, stack)))
+        # The addresses of the model have the right length, so the number of parts is known now.
+        parts = len(fleet.discovery_documents)
         documents = target.server_addresses.apply(
-            lambda addresses: discovery.documents(fleet, stack, addresses)
+            lambda addresses: discovery.documents(config, stack, addresses)
         )
         for number in range(1, parts + 1):
             aws.ssm.Parameter(
@@ -79,11 +78,11 @@ class Published(Component):
             dashboard_body=target.dashboard,
             opts=self.child_opts,
         )
-        if fleet.gateway.domain and fleet.gateway.zone and target.endpoint:
+        if config.gateway.domain and config.gateway.zone and target.endpoint:
             address(
                 name,
-                domain=fleet.gateway.domain,
-                zone=fleet.gateway.zone,
+                domain=config.gateway.domain,
+                zone=config.gateway.zone,
                 endpoint=target.endpoint,
                 parent=self,
                 needed=target.parts,
@@ -93,14 +92,14 @@ class Published(Component):
         self.servers = by_name(
             {
                 server: pulumi.Output.concat(url, discovery.server_path(server))
-                for server, load in fleet.servers.items()
+                for server, load in config.servers.items()
                 if load.expose
             }
         )
         self.agents = by_name(
             {
                 agent: pulumi.Output.concat(url, discovery.agent_path(agent))
-                for agent, load in fleet.agents.items()
+                for agent, load in config.agents.items()
                 if load.expose
             }
         )
@@ -109,7 +108,9 @@ class Published(Component):
             {"namespace": target.namespace, "parameter": discovery.parameter(stack)}
         )
         self.mcp_json = self.servers.apply(
-            lambda urls: discovery.client_configuration(fleet, stack, urls)
+            lambda urls: discovery.client_configuration(
+                config, stack, urls, signed=fleet.clients_sign
+            )
         )
         self.dashboard_url = dashboard.dashboard_name.apply(
             lambda name: partitions.dashboard_url(stack.region, name)

@@ -3,12 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from core.aws.partitions import service_host as regional_host
-from core.config.model import Authentication, Fleet, Target
+from core.aws.partitions import service_host
+from core.config.model import Authentication, Fleet
 from core.contract import MCP_PATH, PORT
-from core.sidecars import services
 from core.stack import Stack
-from core.targets.eks.kubernetes import service_host
 from core.timeouts import MARGIN_SECONDS
 from core.units import MILLISECONDS_A_SECOND
 
@@ -26,46 +24,15 @@ _PROXY = "mcp-proxy-for-aws==1.7.0"
 # The stage that a REST API is deployed to. A domain leads to it without its name in the path.
 API_STAGE = "live"
 
-_API_ID = "0" * 10
-"""What stands for a REST API's id before there is one: it has as many characters."""
 
-
-def server_address(stack: Stack, name: str) -> str:
-    """Where a server's `/mcp` is reached from inside: by its name in the stack's namespace."""
-    return f"http://{name}.{stack.namespace}:{PORT}{MCP_PATH}"
-
-
-def service_address(fleet: Fleet, name: str) -> str:
-    """Where a server's `/mcp` is reached in a cluster: by the name of its service."""
-    return f"http://{service_host(fleet, name)}:{PORT}{MCP_PATH}"
-
-
-def sidecar_address(port: int) -> str:
-    """Where a sidecar's `/mcp` is reached from its agent, which is in the same task."""
-    return f"http://localhost:{port}{MCP_PATH}"
-
-
-def api_host(region: str, api_id: str = _API_ID) -> str:
+def api_host(region: str, api_id: str) -> str:
     """The host name of a REST or WebSocket API without a domain."""
-    return f"{api_id}.{regional_host('execute-api', region)}"
+    return f"{api_id}.{service_host('execute-api', region)}"
 
 
-def server_addresses(fleet: Fleet, stack: Stack, api_url: str | None = None) -> dict[str, str]:
-    """Where agents reach each server, by name; not one that runs as a sidecar only.
-
-    Args:
-        fleet: The fleet.
-        stack: The stack.
-        api_url: The address of the REST API for agents, where the target has one; left out, one of
-            the same length stands for it.
-    """
-    if fleet.target is Target.EKS:
-        return {name: service_address(fleet, name) for name in fleet.servers}
-    if fleet.target is Target.ECS:
-        running = services(fleet)
-        return {name: server_address(stack, name) for name in fleet.servers if name in running}
-    url = api_url or f"https://{_inner_host(fleet, stack)}"
-    return {name: f"{url}{server_path(name)}" for name in fleet.servers}
+def mcp_url(host: str, port: int = PORT) -> str:
+    """The URL of a server's MCP endpoint at a host in the network."""
+    return f"http://{host}:{port}{MCP_PATH}"
 
 
 def agents_have_an_api(fleet: Fleet) -> bool:
@@ -75,12 +42,6 @@ def agents_have_an_api(fleet: Fleet) -> bool:
     checks tokens or allows only some addresses.
     """
     return fleet.gateway.auth is not None or bool(fleet.gateway.allow_cidrs)
-
-
-def _inner_host(fleet: Fleet, stack: Stack) -> str:
-    if fleet.gateway.domain and not agents_have_an_api(fleet):
-        return fleet.gateway.domain
-    return f"{api_host(stack.region)}/{API_STAGE}"
 
 
 def server_path(name: str) -> str:
@@ -104,7 +65,7 @@ def documents(fleet: Fleet, stack: Stack, addresses: Mapping[str, str]) -> list[
     Args:
         fleet: The fleet.
         stack: The stack.
-        addresses: What `server_addresses` gives.
+        addresses: Where agents reach each server, by name.
 
     Returns:
         JSON objects with `servers` and `agents`, sorted by name. One, of at most 4096 bytes, for
@@ -154,13 +115,20 @@ def protected_resource_metadata(auth: Authentication, url: str) -> str:
     return json.dumps(metadata, separators=(",", ":"))
 
 
-def client_configuration(fleet: Fleet, stack: Stack, servers: Mapping[str, str]) -> str:
+def client_configuration(
+    fleet: Fleet, stack: Stack, servers: Mapping[str, str], *, signed: bool
+) -> str:
     """An `.mcp.json` for MCP clients, from each server's address at the gateway.
 
-    A gateway that wants requests signed with AWS credentials is reached through AWS's proxy for
-    MCP, which signs them; the client starts it.
+    If the gateway requires requests that are signed with AWS credentials, clients start AWS's proxy
+    for MCP, which signs them.
+
+    Args:
+        fleet: The fleet.
+        stack: The stack.
+        servers: The URL of each server at the gateway, by name.
+        signed: Whether requests must be signed.
     """
-    signed = fleet.target is Target.LAMBDA and fleet.gateway.auth is None
     return json.dumps(
         {
             "mcpServers": {

@@ -3,10 +3,8 @@
 import json
 from collections.abc import Mapping
 
-from core.config.model import Agent, Fleet, Server, Storage, Target
+from core.config.model import Agent, Authentication, Server
 from core.contract import PORT
-from core.sidecars import network_edges
-from core.targets.aws_lambda.limits import mount_path
 from core.timeouts import Chain
 
 REQUEST_STATE_KEY = "REQUEST_STATE_KEY"
@@ -47,58 +45,50 @@ def variable(secret: str) -> str:
 
 
 def environment(
-    fleet: Fleet,
-    workload: str,
     load: Server | Agent,
-    timeouts: Chain,
-    addresses: Mapping[str, str],
     *,
-    sidecar_port: int | None = None,
+    timeouts: Chain,
+    port: int = PORT,
+    auth: Authentication | None = None,
+    files_path: str | None = None,
 ) -> dict[str, str]:
-    """The plain variables of a workload, all but the allowed hosts, which the gateway knows.
-
-    A workload checks tokens itself, behind the gateway that has checked them, unless agents call
-    it too: they have none to show, and the network lets only them and the gateway through.
+    """The variables of a container in plain text, except its allowed hosts and an agent's servers.
 
     Args:
-        fleet: The fleet.
-        workload: The name of one of its workloads.
-        load: That workload.
+        load: The workload.
         timeouts: Its timeouts.
-        addresses: Where each server is reached from inside, by name.
-        sidecar_port: Where a sidecar listens; only its agent reaches it.
+        port: The port that it listens on.
+        auth: The tokens that it checks itself, if it does.
+        files_path: The path of its files, if it has any.
     """
-    used_by_agents = any(server == workload for _, server in network_edges(fleet))
-    auth = None if used_by_agents or sidecar_port else fleet.gateway.auth
     result = dict(load.environment) | {
-        "PORT": str(sidecar_port or PORT),
+        "PORT": str(port),
         "KEEP_ALIVE_SECONDS": str(timeouts.server_keep_alive_seconds),
         "MAX_REQUEST_SECONDS": str(timeouts.max_request_seconds),
         "STOP_TIMEOUT_SECONDS": str(timeouts.server_grace_seconds),
     }
     if auth:
         result |= {"AUTH_ISSUER": auth.issuer, "AUTH_AUDIENCE": auth.audience}
-    if load.storage:
-        result["FILES_DIR"] = files_dir(fleet, load.storage)
+    if files_path:
+        result["FILES_DIR"] = files_path
     if isinstance(load, Agent):
         result |= {
             "INSTRUCTIONS": load.instructions,
             "MAX_TURNS": str(load.max_turns),
             "MODELS": ",".join(load.models),
-            **servers_environment(fleet, load, addresses),
         }
     else:
         result["MCP_SESSIONS"] = load.sessions.value
     return result
 
 
-def servers_environment(fleet: Fleet, agent: Agent, addresses: Mapping[str, str]) -> dict[str, str]:
-    """What tells an agent its servers, and how to show them who it is."""
-    servers = {name: addresses[name] for name in agent.uses}
-    signs = {"MCP_SERVERS_AUTH": "sigv4"} if fleet.target is Target.LAMBDA else {}
-    return {"MCP_SERVERS": json.dumps(servers), **signs}
+def servers_environment(load: Server | Agent, addresses: Mapping[str, str]) -> dict[str, str]:
+    """The variables with the servers that an agent uses; none for a server.
 
-
-def files_dir(fleet: Fleet, storage: Storage) -> str:
-    """Where a workload sees its files on the fleet's target."""
-    return mount_path(storage.mount) if fleet.target is Target.LAMBDA else storage.mount
+    Args:
+        load: The workload.
+        addresses: Where it reaches each server, by name.
+    """
+    if not isinstance(load, Agent):
+        return {}
+    return {"MCP_SERVERS": json.dumps({name: addresses[name] for name in load.uses})}

@@ -1,14 +1,17 @@
 """The resolved fleet: what follows from a configuration on its target, worked out once.
 
-`core.targets.resolve` makes it after parsing. Components read it and derive nothing again.
+`core.targets.dispatch.resolve` makes it after parsing. Components read it and derive nothing again.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
-from core.config.model import Agent, Chat, Fleet, Server
+from core.config.model import Agent, Authentication, Chat, Fleet, Server
+from core.discovery import documents
 from core.environment import variable
-from core.sidecars import network_edges
+from core.graph import Graph
+from core.network.egress import Egress, callers
 from core.stack import Stack
 from core.timeouts import Chain, alb_idle_seconds
 
@@ -23,6 +26,8 @@ class Container:
         port: The port that it listens on.
         timeouts: Its timeouts.
         secrets: The declared secrets that it reads, by the variable that holds each value.
+        environment: Its variables in plain text, except those with names or addresses that AWS
+            chooses.
     """
 
     name: str
@@ -30,6 +35,7 @@ class Container:
     port: int
     timeouts: Chain
     secrets: Mapping[str, str]
+    environment: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +51,6 @@ class Workload:
         callers: The agents that call it over the network, in the order of the configuration.
         callees: The servers that it calls over the network.
         host: Its DNS name in the network. Empty on Lambda, where functions have none.
-        address: Where agents reach its MCP endpoint. Empty for agents, and on Lambda, where AWS
-            chooses the host of the API.
         namespace: Its namespace in Kubernetes. Empty on the other targets.
         is_in_network: Whether it runs in the network of the fleet.
         files_path: The path of its files. None without storage.
@@ -60,7 +64,6 @@ class Workload:
     callers: tuple[str, ...]
     callees: tuple[str, ...]
     host: str = ""
-    address: str = ""
     namespace: str = ""
     is_in_network: bool = True
     files_path: str | None = None
@@ -81,41 +84,20 @@ class Workload:
         return self.config.replicas.min < self.config.replicas.max
 
 
-@dataclass(frozen=True, kw_only=True)
-class Graph:
-    """Who calls whom over the network.
-
-    Attributes:
-        edges: Every (agent, server) pair.
-        callers: The agents that call each server, by server.
-        callees: The servers that each agent calls, by agent.
-    """
-
-    edges: tuple[tuple[str, str], ...]
-    callers: Mapping[str, tuple[str, ...]]
-    callees: Mapping[str, tuple[str, ...]]
-
-
-def graph(fleet: Fleet) -> Graph:
-    """Work out who calls whom; an agent and its sidecars need no network."""
-    edges = tuple(network_edges(fleet))
-    callers: dict[str, list[str]] = {}
-    callees: dict[str, list[str]] = {}
-    for agent, server in edges:
-        callers.setdefault(server, []).append(agent)
-        callees.setdefault(agent, []).append(server)
-    return Graph(
-        edges=edges,
-        callers={name: tuple(agents) for name, agents in callers.items()},
-        callees={name: tuple(servers) for name, servers in callees.items()},
-    )
-
-
 def load_balancer_idle_seconds(fleet: Fleet) -> int:
-    """The idle time of the load balancer: it outlasts the longest request of what is exposed."""
+    """The idle time of the load balancer: longer than the longest request of exposed workloads."""
     return alb_idle_seconds(
         load.max_request_seconds for _, load in fleet.workloads() if load.expose
     )
+
+
+def authentication(fleet: Fleet, graph: Graph, workload: str) -> Authentication | None:
+    """The tokens that a workload checks itself, behind the gateway; None if it checks none.
+
+    Agents have no token. A workload that agents call therefore checks none: the network allows only
+    these agents and the gateway to call it.
+    """
+    return None if workload in graph.callers else fleet.gateway.auth
 
 
 def declared_secrets(load: Server | Agent) -> dict[str, str]:
@@ -132,15 +114,22 @@ class ResolvedFleet:
         stack: The stack that it is deployed as.
         workloads: What runs by itself, by name, in the order of the configuration. A server that
             runs as sidecars only is not among them.
-        graph: Who calls whom over the network.
+        graph: The calls over the network.
+        egress: How the workloads leave the network.
+        server_addresses: Where agents reach each server over the network, by name. On Lambda, zeros
+            stand for the id of the API, which AWS chooses: the length is right.
+        clients_sign: Whether clients sign requests to the gateway with AWS credentials.
     """
 
     config: Fleet
     stack: Stack
     workloads: Mapping[str, Workload]
     graph: Graph
+    egress: Egress
+    server_addresses: dict[str, str]
+    clients_sign: bool = False
 
-    @property
+    @cached_property
     def namespaces(self) -> dict[str, list[Workload]]:
         """The workloads of each namespace in Kubernetes, in the order of the configuration."""
         result: dict[str, list[Workload]] = {}
@@ -148,12 +137,22 @@ class ResolvedFleet:
             result.setdefault(workload.namespace, []).append(workload)
         return result
 
-    @property
-    def server_addresses(self) -> dict[str, str]:
-        """Where agents reach each server over the network, by name; on Lambda, none is known."""
-        return {name: each.address for name, each in self.workloads.items() if each.address}
+    @cached_property
+    def gateway_callers(self) -> tuple[str, ...]:
+        """The IPv4 blocks that may call the load balancer, each once."""
+        return tuple(dict.fromkeys(callers(self.config)))
 
-    @property
+    @cached_property
+    def load_balancer_idle_seconds(self) -> int:
+        """The idle time of the load balancer."""
+        return load_balancer_idle_seconds(self.config)
+
+    @cached_property
+    def discovery_documents(self) -> list[str]:
+        """The pages of the discovery document with `server_addresses`."""
+        return documents(self.config, self.stack, self.server_addresses)
+
+    @cached_property
     def chats(self) -> list[str]:
         """The agents that people chat with through the gateway."""
         return [

@@ -17,9 +17,9 @@ from core.config.model import SECRET_PREFIX, Fleet
 from core.costs.bill import NOT_COUNTED, Usage
 from core.costs.prices import price_table
 from core.costs.usage import bill_table, table
-from core.resolve import resolve
 from core.resolved import ResolvedFleet
 from core.stack import Stack
+from core.targets.dispatch import resolve
 from docs import eks_tables, reference
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,9 +13,8 @@ from components.foundation.network import Network
 from components.foundation.observability import Observability
 from components.foundation.storage import Storage
 from components.foundation.vault import Vault
-from core.config.model import Fleet
 from core.network.zones import Placement
-from core.stack import Stack
+from core.resolved import ResolvedFleet
 
 
 class Foundation(Component):
@@ -36,8 +35,7 @@ class Foundation(Component):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         zones: Placement,
         secret_values: Mapping[str, pulumi.Output[str]],
         opts: pulumi.ResourceOptions | None = None,
@@ -47,18 +45,17 @@ class Foundation(Component):
         Args:
             name: The component's name.
             fleet: The fleet.
-            stack: The stack.
             zones: The availability zones of the network.
             secret_values: The values of the secrets with `source: config`, by name.
             opts: The component's options.
         """
         super().__init__("mcp-platform:foundation:Foundation", name, opts)
+        stack = fleet.stack
         self.account: Account = look_up(stack.region, pulumi.InvokeOptions(parent=self))
         self.key = Key(f"{name}-key", stack=stack, account=self.account, opts=self.child_opts)
         self.network = Network(
             f"{name}-network",
             fleet=fleet,
-            stack=stack,
             zones=zones,
             account=self.account,
             key_arn=self.key.arn,
@@ -67,7 +64,6 @@ class Foundation(Component):
         self.vault = Vault(
             f"{name}-vault",
             fleet=fleet,
-            stack=stack,
             key_arn=self.key.arn,
             values=secret_values,
             opts=self.child_opts,
@@ -75,7 +71,6 @@ class Foundation(Component):
         self.observability = Observability(
             f"{name}-observability",
             fleet=fleet,
-            stack=stack,
             key_arn=self.key.arn,
             opts=self.child_opts,
         )
@@ -83,19 +78,18 @@ class Foundation(Component):
             f"{name}-discovery", stack=stack, vpc_id=self.network.vpc_id, opts=self.child_opts
         )
         self.images = Images(
-            f"{name}-images", fleet=fleet, stack=stack, key_arn=self.key.arn, opts=self.child_opts
+            f"{name}-images", fleet=fleet, key_arn=self.key.arn, opts=self.child_opts
         )
         self.storage = (
             Storage(
                 f"{name}-storage",
                 fleet=fleet,
-                stack=stack,
                 account=self.account,
                 network=self.network,
                 key_arn=self.key.arn,
                 opts=self.child_opts,
             )
-            if fleet.with_storage()
+            if fleet.config.with_storage()
             else None
         )
         self.vpc_id = self.network.vpc_id

@@ -13,9 +13,9 @@ import pulumi_random as random
 
 from components.component import Component
 from core.aws.names import short_hash
-from core.config.model import Fleet, Image
+from core.config.model import Image
 from core.images import content_tag, slug
-from core.stack import Stack
+from core.resolved import ResolvedFleet
 
 _BUILDER = f"docker-build {version('pulumi-docker-build')}"
 _PLATFORM = docker_build.Platform.LINUX_ARM64
@@ -56,8 +56,7 @@ class Images(Component):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -67,7 +66,7 @@ class Images(Component):
         self.repository_arns: dict[str, pulumi.Output[str]] = {}
         """Their repositories, by workload."""
         uris: dict[str, pulumi.Output[str]] = {}
-        for (_, workload), image in fleet.images():
+        for (_, workload), image in fleet.config.images():
             if image.context is None:
                 uris[workload] = pulumi.Output.from_input(image.uri or "")
                 continue
@@ -78,7 +77,7 @@ class Images(Component):
                     image,
                     parent=self,
                     key_arn=key_arn,
-                    kept=stack.production,
+                    kept=fleet.stack.production,
                 )
             uris[workload] = self.built[what].uri
             self.repository_arns[workload] = self.built[what].repository_arn

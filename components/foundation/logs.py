@@ -3,15 +3,13 @@
 import pulumi
 import pulumi_aws as aws
 
-from core.config.model import Fleet
-from core.stack import Stack
+from core.resolved import ResolvedFleet
 
 
 def log_group(
     name: str,
     what: str,
-    fleet: Fleet,
-    stack: Stack,
+    fleet: ResolvedFleet,
     *,
     key_arn: pulumi.Input[str],
     parent: pulumi.Resource,
@@ -22,8 +20,7 @@ def log_group(
     Args:
         name: The logical name.
         what: What logs there: the last part of the group's path.
-        fleet: The fleet, for the retention.
-        stack: The stack, for the path.
+        fleet: The fleet.
         key_arn: The key.
         parent: The component that it belongs to.
         path: The path that the group is under, if not the stack's.
@@ -32,8 +29,8 @@ def log_group(
         name,
         # As it is, since the key's policy goes by the path; project, stack and workload together
         # are far below the 512 characters that CloudWatch Logs takes.
-        name=f"{path or stack.path}/{what}",
-        retention_in_days=fleet.observability.retention_days,
+        name=f"{path or fleet.stack.path}/{what}",
+        retention_in_days=fleet.config.observability.retention_days,
         kms_key_id=key_arn,
-        opts=pulumi.ResourceOptions(parent=parent, protect=stack.production),
+        opts=pulumi.ResourceOptions(parent=parent, protect=fleet.stack.production),
     )

@@ -12,10 +12,10 @@ from components.component import Component
 from components.foundation.logs import log_group
 from components.foundation.nat import nat_routes
 from core.aws import iam
-from core.config.model import Fleet, Vpc
+from core.config.model import Vpc
 from core.network import cidrs
-from core.network.egress import endpoint_services, meets_gateway, nat
 from core.network.zones import Placement
+from core.resolved import ResolvedFleet
 from core.stack import Stack
 
 HTTPS_PORT = 443
@@ -63,8 +63,7 @@ class Network(Component):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         zones: Placement,
         account: Account,
         key_arn: pulumi.Input[str],
@@ -78,11 +77,11 @@ class Network(Component):
         self.egress: list[pulumi.Resource] = []
         """The routes or endpoints that must exist before anything pulls an image or calls AWS from
         the network, and that are deleted after it."""
-        if fleet.network.vpc:
-            self._adopt(fleet.network.vpc)
+        if vpc := fleet.config.network.vpc:
+            self._adopt(vpc)
         else:
-            self._create(fleet, stack, zones.names)
-            self._flow_logs(fleet, stack, account, key_arn)
+            self._create(fleet, zones.names)
+            self._flow_logs(fleet, account, key_arn)
         self.cluster_subnet_ids = self.private_subnet_ids.apply(
             lambda ids: [ids[position] for position in zones.cluster]
         )
@@ -97,8 +96,9 @@ class Network(Component):
         self.zones = len(vpc.private_subnets)
         self.https_destinations = [Destination(name="anywhere", cidr=cidrs.EVERYWHERE)]
 
-    def _create(self, fleet: Fleet, stack: Stack, zones: Sequence[str]) -> None:
-        plan = cidrs.plan(fleet.network.cidr, len(zones))
+    def _create(self, fleet: ResolvedFleet, zones: Sequence[str]) -> None:
+        stack, egress = fleet.stack, fleet.egress
+        plan = cidrs.plan(fleet.config.network.cidr, len(zones))
         vpc_name = f"{self._name}-vpc"
         vpc = awsx.ec2.Vpc(
             vpc_name,
@@ -140,9 +140,8 @@ class Network(Component):
             tags={"Name": f"{stack.label}-s3"},
             opts=self.child_opts,
         )
-        services = endpoint_services(fleet)
-        if services:
-            group, endpoints = self._interface_endpoints(services, stack)
+        if egress.endpoint_services:
+            group, endpoints = self._interface_endpoints(egress.endpoint_services, stack)
             self.egress = [s3, *endpoints]
             self.https_destinations = [
                 Destination(name="endpoints", security_group_id=group.id),
@@ -151,7 +150,7 @@ class Network(Component):
         else:
             self.egress = nat_routes(
                 self._name,
-                nat=nat(fleet),
+                nat=egress.nat,
                 zones=len(zones),
                 vpc=vpc,
                 vpc_name=vpc_name,
@@ -162,7 +161,7 @@ class Network(Component):
                     Destination(name=f"outside-{block.replace('/', '-')}", cidr=block)
                     for block in cidrs.all_but(plan.block)
                 ]
-                if meets_gateway(fleet)
+                if egress.meets_gateway
                 else [Destination(name="anywhere", cidr=cidrs.EVERYWHERE)]
             )
 
@@ -209,19 +208,18 @@ class Network(Component):
         return group, [*endpoints, admitted]
 
     def _flow_logs(
-        self, fleet: Fleet, stack: Stack, account: Account, key_arn: pulumi.Input[str]
+        self, fleet: ResolvedFleet, account: Account, key_arn: pulumi.Input[str]
     ) -> None:
         group = log_group(
             f"{self._name}-flow-logs",
             "network/flow-logs",  # no workload can have that name
             fleet,
-            stack,
             key_arn=key_arn,
             parent=self,
         )
         role = aws.iam.Role(
             f"{self._name}-flow-logs-role",
-            description=f"Writes the flow logs of {stack.label}",
+            description=f"Writes the flow logs of {fleet.stack.label}",
             assume_role_policy=pulumi.Output.json_dumps(
                 iam.trust("vpc-flow-logs.amazonaws.com", account.id)
             ),
@@ -255,7 +253,7 @@ class Network(Component):
             log_destination_type="cloud-watch-logs",
             log_destination=group.arn,
             iam_role_arn=role.arn,
-            tags={"Name": stack.label},
+            tags={"Name": fleet.stack.label},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
 

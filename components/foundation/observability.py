@@ -8,7 +8,8 @@ import pulumi_aws as aws
 from components.component import Component
 from components.foundation.alarms import Metric, alarm
 from components.foundation.logs import log_group
-from core.config.model import Fleet, RunsAs
+from core.config.model import RunsAs
+from core.resolved import ResolvedFleet
 from core.stack import Stack
 
 
@@ -46,31 +47,31 @@ class Observability(Component):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mcp-platform:foundation:Observability", name, opts)
+        config, stack = fleet.config, fleet.stack
         topic = aws.sns.Topic(
             f"{name}-alarms",
             kms_master_key_id=key_arn,
             opts=self.child_opts,
         )
-        if fleet.observability.alarm_email:
+        if config.observability.alarm_email:
             aws.sns.TopicSubscription(
                 f"{name}-alarms-email",
                 topic=topic.arn,
                 protocol="email",
-                endpoint=fleet.observability.alarm_email,
+                endpoint=config.observability.alarm_email,
                 opts=self.child_opts,
             )
         self.topic_arn = topic.arn
         groups = {
             workload: log_group(
-                f"{name}-{workload}-logs", workload, fleet, stack, key_arn=key_arn, parent=self
+                f"{name}-{workload}-logs", workload, fleet, key_arn=key_arn, parent=self
             )
-            for workload, _ in fleet.workloads()
+            for workload, _ in config.workloads()
         }
         for workload, group in groups.items():
             self._count_errors(f"{name}-{workload}-errors", stack, workload, group)
@@ -78,7 +79,6 @@ class Observability(Component):
             f"{name}-gateway-log",
             "gateway/requests",  # no workload can have that name
             fleet,
-            stack,
             key_arn=key_arn,
             parent=self,
         )
@@ -89,18 +89,17 @@ class Observability(Component):
                 f"{name}-firewall-log",
                 "requests",
                 fleet,
-                stack,
                 key_arn=key_arn,
                 parent=self,
                 path=stack.firewall_logs,
             )
-            if fleet.gateway.firewall
+            if config.gateway.firewall
             else None
         )
         """Where the gateway's web ACL logs, if it has one."""
         # There whether a workload has a shell or not: the record outlives the permission.
         shells = log_group(
-            f"{name}-shell-log", "shells/sessions", fleet, stack, key_arn=key_arn, parent=self
+            f"{name}-shell-log", "shells/sessions", fleet, key_arn=key_arn, parent=self
         )
         self.shell_log_group_name = shells.name
         self.shell_log_group_arn = shells.arn
@@ -113,12 +112,11 @@ class Observability(Component):
                 f"{name}-{agent}-executions-log",
                 agent,
                 fleet,
-                stack,
                 key_arn=key_arn,
                 parent=self,
                 path=stack.executions_path,
             ).arn
-            for agent, load in fleet.agents.items()
+            for agent, load in config.agents.items()
             if load.runs_as is RunsAs.STATE_MACHINE
         }
         self.register()

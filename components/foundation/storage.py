@@ -9,8 +9,7 @@ from components.account import Account
 from components.component import Component
 from components.foundation.network import Network
 from core.aws.iam import Statement, document
-from core.config.model import Fleet
-from core.stack import Stack
+from core.resolved import ResolvedFleet
 
 NFS_PORT = 2049
 
@@ -45,14 +44,14 @@ class Storage(Component):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         account: Account,
         network: Network,
         key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mcp-platform:foundation:Storage", name, opts)
+        stack = fleet.stack
         files = aws.efs.FileSystem(
             f"{name}-efs",
             encrypted=True,
@@ -109,7 +108,7 @@ class Storage(Component):
                 tags={"Name": f"{stack.label}-{workload}"},
                 opts=pulumi.ResourceOptions(parent=self, protect=stack.production),
             )
-            for workload in fleet.with_storage()
+            for workload in fleet.config.with_storage()
         }
         self.file_system_id = files.id
         self.file_system_arn = files.arn

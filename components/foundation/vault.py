@@ -9,10 +9,9 @@ import pulumi_aws as aws
 import pulumi_random as random
 
 from components.component import Component
-from core.config.model import Fleet, Secret, SecretSource
+from core.config.model import Secret, SecretSource
 from core.environment import REQUEST_STATE_KEY
-from core.resolved import Container
-from core.stack import Stack
+from core.resolved import Container, ResolvedFleet
 
 _GENERATED_LENGTH = 64
 
@@ -58,8 +57,7 @@ class Vault(Component):
         self,
         name: str,
         *,
-        fleet: Fleet,
-        stack: Stack,
+        fleet: ResolvedFleet,
         key_arn: pulumi.Input[str],
         values: Mapping[str, pulumi.Output[str]],
         opts: pulumi.ResourceOptions | None = None,
@@ -69,23 +67,22 @@ class Vault(Component):
         Args:
             name: The component's name.
             fleet: The fleet.
-            stack: The stack.
             key_arn: The key that encrypts them.
             values: The values of the secrets with `source: config`, by name.
             opts: The component's options.
         """
         super().__init__("mcp-platform:foundation:Vault", name, opts)
-        self._stack, self._key_arn = stack, key_arn
+        self._stack, self._key_arn = fleet.stack, key_arn
         self.declared = {
             secret: self._declared(f"{name}-secret-{secret}", secret, declared, values.get(secret))
-            for secret, declared in fleet.secrets.items()
+            for secret, declared in fleet.config.secrets.items()
         }
         """The declared secrets, by name."""
         self.request_state = {
             server: self._generated(
                 f"{name}-request-state-{server}", f"Seals the request state of {server}"
             )
-            for server in fleet.servers
+            for server in fleet.config.servers
         }
         """The servers' request-state keys, by server."""
         self.arns = {secret: stored.arn for secret, stored in self.declared.items()}

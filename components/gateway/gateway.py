@@ -18,8 +18,7 @@ from core.config.model import Agent, Exposure
 from core.contract import HEALTH_PATH, MCP_PATH, PORT
 from core.discovery import agent_path, server_path
 from core.network.cidrs import EVERYWHERE
-from core.network.egress import callers
-from core.resolved import ResolvedFleet, Workload, load_balancer_idle_seconds
+from core.resolved import ResolvedFleet, Workload
 
 HTTP_PORT = 80
 
@@ -92,7 +91,7 @@ class Gateway(Component):
         self.rules: list[pulumi.Resource] = []
         """The rules of its security group that admit callers and reach the issuer of tokens."""
         group = self._security_group()
-        idle_seconds = load_balancer_idle_seconds(fleet.config)
+        idle_seconds = fleet.load_balancer_idle_seconds
         self.load_balancer = aws.lb.LoadBalancer(
             f"{name}-alb",
             load_balancer_type="application",
@@ -143,7 +142,7 @@ class Gateway(Component):
             opts=self.child_opts,
         )
         for port in (HTTP_PORT, HTTPS_PORT) if gateway.domain else (HTTP_PORT,):
-            for block in dict.fromkeys(callers(self._fleet.config)):
+            for block in self._fleet.gateway_callers:
                 admitted = aws.vpc.SecurityGroupIngressRule(
                     f"{self._name}-from-{block.replace('/', '-')}-{port}",
                     security_group_id=group.id,

@@ -800,17 +800,16 @@ class Fleet(_Model):
             for name, load in getattr(self, section).items():
                 yield (section, name), load
 
-    def edges(self) -> Iterator[tuple[str, str]]:
-        """Every pair (agent, server) of `uses`: the only traffic allowed between workloads."""
-        for name, agent in self.agents.items():
-            for server in agent.uses:
-                yield name, server
-
     def images(self) -> Iterator[tuple[tuple[str, str], Image]]:
         """The images of workloads that have one, with the workload's path."""
         for path, load in self.paths():
             if load.image:
                 yield path, load.image
+
+    @property
+    def has_cluster(self) -> bool:
+        """Whether the fleet runs in a Kubernetes cluster."""
+        return self.target is Target.EKS
 
     def is_state_machine(self, load: Server | Agent) -> bool:
         """Whether a workload runs as a state machine; only agents on Lambda do."""

@@ -1,7 +1,7 @@
 """Rules of a fleet that no single field can say: references, exclusions, values that go together.
 
 Each rule is a function from what is known to the faults it finds; `check` runs them all. What only
-one target cannot do stands in `core.targets.checks`.
+one target cannot do is in `core.targets.<target>.checks`.
 """
 
 import ipaddress
@@ -24,13 +24,12 @@ from core.config.model import (
     Mesh,
     Network,
     SecretSource,
-    Target,
     Vpc,
     is_region,
 )
 from core.environment import RESERVED, variable
 from core.network import cidrs
-from core.targets import checks as target_checks
+from core.targets import dispatch
 
 # CloudWatch Logs API reference, PutRetentionPolicy, retentionInDays.
 RETENTION_DAYS = (
@@ -135,7 +134,7 @@ def _cannot_be_invoked(model: str, region: str) -> str | None:
 def _assumed_roles(facts: Facts) -> Iterator[Fault]:
     """On EKS, `aws eks get-token` takes one role, straight from the deployment's credentials."""
     roles = facts.assumed_roles
-    if facts.fleet.target is not Target.EKS:
+    if not facts.fleet.has_cluster:
         return
     if len(roles) > 1 or any("externalId" in role for role in roles):
         yield Fault(
@@ -575,7 +574,7 @@ def _teams(facts: Facts) -> Iterator[Fault]:
     fleet = facts.fleet
     known = {*facts.names.get("servers", ("unread",)), *facts.names.get("agents", ("unread",))}
     # A workload that could not be read may be the one that belongs to the team.
-    if fleet.target is not Target.EKS or known != set(dict(fleet.workloads())):
+    if not fleet.has_cluster or known != {name for name, _ in fleet.workloads()}:
         return
     named = {load.team: None for _, load in fleet.workloads() if load.team}
     for team in fleet.teams:
@@ -590,7 +589,7 @@ def _teams(facts: Facts) -> Iterator[Fault]:
 
 def _mesh(facts: Facts) -> Iterator[Fault]:
     if facts.fleet.mesh is Mesh.APP_MESH:
-        instead = Mesh.ISTIO if facts.fleet.target is Target.EKS else Mesh.NONE
+        instead = Mesh.ISTIO if facts.fleet.has_cluster else Mesh.NONE
         yield Fault(
             path=("mesh",),
             got=facts.fleet.mesh.value,
@@ -663,7 +662,7 @@ def _tags(facts: Facts) -> Iterator[Fault]:
 
 
 def _fitness(facts: Facts) -> Iterator[Fault]:
-    yield from target_checks.check(facts.fleet, facts.region)
+    yield from dispatch.check(facts.fleet, facts.region)
 
 
 _RULES = (

@@ -1,38 +1,27 @@
 """What a fleet uses all the time, for its bill: the minimum of replicas, without traffic."""
 
-from collections.abc import Callable, Mapping
-
-from core.config.model import Nat, Target
+from core.config.model import Nat
 from core.costs.bill import Usage, monthly
-from core.network import egress
 from core.resolved import ResolvedFleet
-from core.targets.aws_lambda import usage as aws_lambda
-from core.targets.ecs import usage as ecs
-from core.targets.eks import usage as eks
+from core.targets import dispatch
 
 FIREWALL_RULES = 3
 
 # For each workload: the error lines of its log.
 _LOG_METRICS = 1
 
-_TARGETS: Mapping[Target, Callable[[ResolvedFleet, Usage], Usage]] = {
-    Target.LAMBDA: aws_lambda.usage,
-    Target.ECS: ecs.usage,
-    Target.EKS: eks.usage,
-}
-
 
 def usage(fleet: ResolvedFleet) -> Usage:
     """What a fleet uses all the time: no traffic, logs or files yet."""
-    return _TARGETS[fleet.config.target](fleet, _shared(fleet))
+    return dispatch.usage(fleet, _shared(fleet))
 
 
 def _shared(fleet: ResolvedFleet) -> Usage:
     """What a fleet uses on every target."""
     config, network = fleet.config, fleet.config.network
     creates_network = network.vpc is None
-    gateways = {Nat.NONE: 0, Nat.SINGLE: 1, Nat.PER_ZONE: network.zone_count}[egress.nat(config)]
-    endpoints = len(egress.endpoint_services(config)) * network.zone_count
+    gateways = {Nat.NONE: 0, Nat.SINGLE: 1, Nat.PER_ZONE: network.zone_count}[fleet.egress.nat]
+    endpoints = len(fleet.egress.endpoint_services) * network.zone_count
     created = [secret for secret in config.secrets.values() if not secret.arn]
     return Usage(
         nat_gateways=gateways if creates_network else 0,

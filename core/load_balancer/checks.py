@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from core import timeouts
 from core.config.errors import Fault, set_command, show
-from core.config.model import Exposure, Fleet, Gateway, Nat, Sessions, Target
+from core.config.model import Exposure, Fleet, Gateway, Nat, Sessions
 from core.discovery import protected_resource_metadata
 from core.images import ecr_repository
-from core.network import egress
+from core.network.egress import Egress, block
 from core.sidecars import services
 
 # Elastic Load Balancing, "Quotas for your Application Load Balancers": 100 rules a load balancer
@@ -21,15 +21,25 @@ MAX_GROUP_RULES = 60
 MAX_FIXED_RESPONSE = 1024
 
 
-def check(fleet: Fleet, region: str) -> Iterator[Fault]:
-    """Every reason why the fleet does not fit a load balancer in a region."""
+def check(
+    fleet: Fleet, region: str, egress: Egress, *, opens_network: bool = False
+) -> Iterator[Fault]:
+    """Every reason why the fleet does not fit a load balancer in a region.
+
+    Args:
+        fleet: The fleet.
+        region: The region.
+        egress: How its workloads leave the network.
+        opens_network: Whether workloads may call all addresses of the network of the stack.
+    """
     yield from _request_times(fleet)
     yield from _sessions_in_one_copy(fleet)
     yield from _gateway_routes(fleet)
     yield from _gateway_callers(fleet)
-    yield from _gateway_met_by_workloads(fleet)
+    yield from _gateway_met_by_workloads(fleet, egress, opens_network=opens_network)
     yield from _metadata_fits(fleet)
-    yield from _reach_without_nat(fleet, region)
+    if not fleet.network.vpc and egress.nat is Nat.NONE:
+        yield from _reach_without_nat(fleet, region)
 
 
 def _request_times(fleet: Fleet) -> Iterator[Fault]:
@@ -90,18 +100,19 @@ def _gateway_callers(fleet: Fleet) -> Iterator[Fault]:
         )
 
 
-def _gateway_met_by_workloads(fleet: Fleet) -> Iterator[Fault]:
-    """Workloads that could call the gateway without a token, where they cannot be kept from it."""
-    # The addresses of a network of the stack's own can be left out of what workloads reach. AWS's
-    # services may stand in an existing one; without NAT gateways, on EKS, they do.
-    bare = fleet.target is Target.EKS and egress.nat(fleet) is Nat.NONE
+def _gateway_met_by_workloads(
+    fleet: Fleet, egress: Egress, *, opens_network: bool
+) -> Iterator[Fault]:
+    """Refuse a gateway that workloads could call without a token."""
+    # Egress can leave out the addresses of a network that the stack creates. In an existing one,
+    # there may be AWS services that workloads need.
     example = Gateway.model_fields["auth"].examples or ()
-    if egress.meets_gateway(fleet) and (fleet.network.vpc or bare):
+    if egress.meets_gateway and (fleet.network.vpc or opens_network):
         yield Fault(
             path=("gateway", "auth"),
             got="nothing, with a domain",
             allowed=(
-                f"auth, or allow_cidrs with no address of the network ({egress.block(fleet)}): "
+                f"auth, or allow_cidrs with no address of the network ({block(fleet)}): "
                 "workloads leave by the port that the gateway then answers on, and without a token "
                 "they would reach every workload behind it"
             ),
@@ -124,8 +135,6 @@ def _metadata_fits(fleet: Fleet) -> Iterator[Fault]:
 
 def _reach_without_nat(fleet: Fleet, region: str) -> Iterator[Fault]:
     """What a network without NAT gateways and with endpoints of AWS alone does not reach."""
-    if fleet.network.vpc or egress.nat(fleet) is not Nat.NONE:
-        return
     nat = set_command(("network", "nat"), Nat.SINGLE.value)
     for path, image in fleet.images():
         repository = ecr_repository(image.uri or "")

@@ -1,25 +1,69 @@
-"""How workloads in private subnets get out: NAT gateways, or endpoints of single AWS services."""
+"""Egress of the private subnets: NAT gateways, or interface endpoints of single AWS services.
+
+The modules `core.targets.<target>.network` decide which workloads run in the network and which
+services they need. `core.targets.dispatch.egress` calls the module of the fleet's target.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from core.aws.names import short_hash
-from core.config.model import Agent, Exposure, Fleet, Nat, Target
+from core.config.model import Agent, Exposure, Fleet, Nat, Server
 from core.network import cidrs
 
-# Amazon EKS User Guide, "Deploy private clusters with limited internet access": nodes find
-# themselves and their cluster by EC2 and EKS, pods get credentials by EKS Auth and STS. CloudWatch
-# User Guide, "Amazon CloudWatch Observability EKS add-on": its agent sends metrics and traces. The
-# controllers of EKS Auto Mode run outside of the network; managed nodes need NAT anyway
-# (core.targets.eks.checks).
-_CLUSTER_SERVICES = ("ec2", "eks", "eks-auth", "sts", "monitoring", "xray")
+IMAGES_AND_LOGS = ("ecr.api", "ecr.dkr", "logs")
+"""The services that pull images and store logs. S3, which has the layers of images, has a gateway
+endpoint."""
 
 
-def inside(fleet: Fleet) -> list[str]:
-    """The workloads that run in the network: on Lambda those that need it, elsewhere all."""
-    return [
-        name
-        for name, load in fleet.workloads()
-        if fleet.target is not Target.LAMBDA
-        or ((load.storage is not None or load.private_network) and not fleet.is_state_machine(load))
-    ]
+@dataclass(frozen=True, kw_only=True)
+class Egress:
+    """How the workloads of a fleet leave the network.
+
+    Attributes:
+        inside: The workloads that run in the network, in the order of the configuration.
+        nat: The NAT gateways to create.
+        endpoint_services: The AWS services that need an interface endpoint, because there is no
+            NAT.
+        meets_gateway: Whether a workload could call the gateway, and with it every workload behind
+            it, without a token.
+    """
+
+    inside: tuple[str, ...]
+    nat: Nat
+    endpoint_services: tuple[str, ...]
+    meets_gateway: bool
+
+
+def egress(
+    fleet: Fleet, *, inside: Sequence[str], services: Sequence[str], meets_gateway: bool
+) -> Egress:
+    """Work out the egress of a fleet. Without workloads in the network, it needs none.
+
+    Args:
+        fleet: The fleet.
+        inside: The workloads that run in the network.
+        services: The AWS services that they need.
+        meets_gateway: Whether they could call the gateway without a token.
+    """
+    nat = fleet.network.nat if inside else Nat.NONE
+    return Egress(
+        inside=tuple(inside),
+        nat=nat,
+        endpoint_services=tuple(services) if inside and nat is Nat.NONE else (),
+        meets_gateway=meets_gateway,
+    )
+
+
+def shell_services(loads: Iterable[Server | Agent]) -> list[str]:
+    """The services that a shell in a container needs, if a workload allows one."""
+    return ["ssmmessages"] if any(load.exec for load in loads) else []
+
+
+def model_services(loads: Iterable[Server | Agent]) -> list[str]:
+    """The services that invoke models, if a workload has any."""
+    has_models = any(isinstance(load, Agent) and load.models for load in loads)
+    return ["bedrock-runtime"] if has_models else []
 
 
 def network_mark(fleet: Fleet) -> str:
@@ -35,11 +79,6 @@ def network_mark(fleet: Fleet) -> str:
     return short_hash(f"{network.cidr} {zones}")
 
 
-def nat(fleet: Fleet) -> Nat:
-    """The NAT gateways to create: those of the configuration, but none without workloads inside."""
-    return fleet.network.nat if inside(fleet) else Nat.NONE
-
-
 def block(fleet: Fleet) -> str:
     """The IPv4 block of the network of workloads and load balancers."""
     return fleet.network.vpc.cidr if fleet.network.vpc else fleet.network.cidr
@@ -51,38 +90,14 @@ def callers(fleet: Fleet) -> tuple[str, ...]:
     return fleet.gateway.allow_cidrs or (cidrs.EVERYWHERE if public else block(fleet),)
 
 
-def meets_gateway(fleet: Fleet) -> bool:
-    """Whether workloads could call the gateway, and so every workload behind it, without a token.
+def meets_load_balancer(fleet: Fleet) -> bool:
+    """Whether workloads could call the load balancer without a token.
 
-    A gateway with a domain answers on port 443, by which workloads leave the network. The REST API
-    of Lambda wants every request signed, and each role may sign for its own servers only.
+    With a domain, the load balancer answers on port 443, and workloads may call that port of other
+    addresses.
     """
     return (
-        fleet.target is not Target.LAMBDA
-        and fleet.gateway.domain is not None
+        fleet.gateway.domain is not None
         and fleet.gateway.auth is None
         and cidrs.overlap(block(fleet), callers(fleet))
     )
-
-
-def endpoint_services(fleet: Fleet) -> list[str]:
-    """The AWS services that the fleet reaches by interface endpoints, where there is no NAT.
-
-    Images come from ECR (and S3, which has a gateway endpoint), secrets from Secrets Manager, logs
-    go to CloudWatch; a shell, models and files only where a workload asks for them. Lambda fetches
-    images and writes logs from outside of the network.
-    """
-    loads = dict(fleet.workloads())
-    within = [loads[name] for name in inside(fleet)]
-    if not within or nat(fleet) is not Nat.NONE:
-        return []
-    services = [] if fleet.target is Target.LAMBDA else ["ecr.api", "ecr.dkr", "logs"]
-    services.append("secretsmanager")
-    if fleet.target is Target.EKS:
-        services += _CLUSTER_SERVICES
-        services += ["elasticfilesystem"] if fleet.with_storage() else []
-    elif any(load.exec for load in within):
-        services.append("ssmmessages")
-    if any(isinstance(load, Agent) and load.models for load in within):
-        services.append("bedrock-runtime")
-    return services

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from core.config.model import Fleet
+from core.graph import graph
 from core.targets.aws_lambda import limits as lambda_limits
 from core.targets.aws_lambda.checks import expected_variables
 from tests.components.fleets import AUTH, EXISTING_SECRET, LAMBDA, LAMBDA_FULL, MODEL, PUBLIC
@@ -73,6 +74,6 @@ def test_a_function_is_told_no_more_than_was_reckoned_with(configuration: dict[s
     }
     assert functions
     for name, load in functions.items():
-        expected = expected_variables(fleet, "us-east-1", name, load)
+        expected = expected_variables(fleet, graph(fleet), "us-east-1", name, load)
         most = lambda_limits.environment_bytes(expected)
         assert most - 300 < _told(recording, name) <= most

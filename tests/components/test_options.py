@@ -31,8 +31,9 @@ from components.targets.eks.namespaces import Namespaces
 from components.targets.eks.workload import Workload as EksWorkload
 from core.config.parse import parse
 from core.network.zones import Placement
-from core.resolve import resolve
+from core.resolved import ResolvedFleet
 from core.stack import Stack
+from core.targets.dispatch import resolve
 from tests.components.fleets import EKS_FULL, FULL
 from tests.components.recording import REGION, ROOT, Recording, Resource, configuration, record
 
@@ -46,8 +47,8 @@ class _Owner(pulumi.ComponentResource):
         self.register_outputs({})
 
 
-def _begun(configured: dict[str, Any]) -> tuple[dict[str, Any], pulumi.ResourceOptions]:
-    """Fleet and stack, and every option that a caller may want."""
+def _begun(configured: dict[str, Any]) -> tuple[ResolvedFleet, pulumi.ResourceOptions]:
+    """A fleet, and every option of a component."""
     bag, encrypted = configuration(configured)
     fleet, region = parse(bag, encrypted=frozenset(encrypted), root=ROOT)
     stack = Stack(project="mcp-platform", name="dev", region=region, production=False)
@@ -61,7 +62,7 @@ def _begun(configured: dict[str, Any]) -> tuple[dict[str, Any], pulumi.ResourceO
         aliases=[pulumi.Alias(name=FORMER)],
         protect=True,
     )
-    return {"fleet": fleet, "stack": stack}, opts
+    return resolve(fleet, stack), opts
 
 
 ZONES = Placement(names=("us-east-1a", "us-east-1b"), cluster=(0, 1))
@@ -69,20 +70,19 @@ ZONES = Placement(names=("us-east-1a", "us-east-1b"), cluster=(0, 1))
 
 def _everything_with_options() -> None:
     """Makes one of each component but EKS's."""
-    base, opts = _begun(FULL)
-    fleet, stack = base["fleet"], base["stack"]
+    fleet, opts = _begun(FULL)
+    stack = fleet.stack
     values = {"notes-api-key": pulumi.Output.secret("value")}
-    foundation = Foundation("Foundation", **base, zones=ZONES, secret_values=values, opts=opts)
+    foundation = Foundation("Foundation", fleet=fleet, zones=ZONES, secret_values=values, opts=opts)
     account, network, key = foundation.account, foundation.network, foundation.key_arn
     Key("Key", stack=stack, account=account, opts=opts)
-    Network("Network", **base, zones=ZONES, account=account, key_arn=key, opts=opts)
-    Vault("Vault", **base, key_arn=key, values=values, opts=opts)
-    Observability("Observability", **base, key_arn=key, opts=opts)
+    Network("Network", fleet=fleet, zones=ZONES, account=account, key_arn=key, opts=opts)
+    Vault("Vault", fleet=fleet, key_arn=key, values=values, opts=opts)
+    Observability("Observability", fleet=fleet, key_arn=key, opts=opts)
     Discovery("Discovery", stack=stack, vpc_id=network.vpc_id, opts=opts)
-    Images("Images", **base, key_arn=key, opts=opts)
-    Storage("Storage", **base, account=account, network=network, key_arn=key, opts=opts)
-    resolved = resolve(fleet, stack)
-    parts: dict[str, Any] = {"fleet": resolved, "foundation": foundation}
+    Images("Images", fleet=fleet, key_arn=key, opts=opts)
+    Storage("Storage", fleet=fleet, account=account, network=network, key_arn=key, opts=opts)
+    parts: dict[str, Any] = {"fleet": fleet, "foundation": foundation}
     certificate = Certificate(
         "Certificate", domain="mcp.example.com", zone="Z0123456789ABCDEFGHIJ", opts=opts
     )
@@ -90,25 +90,24 @@ def _everything_with_options() -> None:
     target = EcsTarget("Target", **parts, gateway=gateway, opts=opts)
     Workload(
         "Workload",
-        workload=resolved.workloads["notes"],
+        workload=fleet.workloads["notes"],
         **parts,
         gateway=gateway,
         cluster=create_cluster("shared", foundation=foundation, parent=target),
         traffic=open_traffic("shared", **parts, gateway=gateway, parent=target)["notes"],
         opts=opts,
     )
-    Published("Published", **base, foundation=foundation, target=target, opts=opts)
+    Published("Published", fleet=fleet, foundation=foundation, target=target, opts=opts)
 
 
 def _eks_with_options() -> None:
     """Makes one of each component of EKS."""
-    base, opts = _begun(EKS_FULL)
+    fleet, opts = _begun(EKS_FULL)
     values = {"notes-api-key": pulumi.Output.secret("value")}
-    foundation = Foundation("Foundation", **base, zones=ZONES, secret_values=values)
-    resolved = resolve(base["fleet"], base["stack"])
-    parts: dict[str, Any] = {"fleet": resolved, "foundation": foundation}
+    foundation = Foundation("Foundation", fleet=fleet, zones=ZONES, secret_values=values)
+    parts: dict[str, Any] = {"fleet": fleet, "foundation": foundation}
     gateway = Gateway("Gateway", **parts, certificate_arn=None)
-    called = eks_cluster.name_cluster(resolved)
+    called = eks_cluster.name_cluster(fleet)
     target = EksTarget(
         "Target",
         **parts,
@@ -122,7 +121,7 @@ def _eks_with_options() -> None:
     namespaces = Namespaces("Namespaces", **parts, cluster=cluster, needed=[], opts=opts)
     EksWorkload(
         "Workload",
-        workload=resolved.workloads["notes"],
+        workload=fleet.workloads["notes"],
         **parts,
         gateway=gateway,
         namespaces=namespaces,

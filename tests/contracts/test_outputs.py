@@ -9,7 +9,7 @@ import pytest
 
 from core import discovery
 from core.config.model import Fleet, Image, Server, Target
-from core.targets.checks import check
+from core.targets.dispatch import check
 from tests.components.fleets import EKS_FLEETS, EKS_FULL, FLEETS, LAMBDA_FULL, MINIMAL, PRODUCTION
 from tests.components.recording import API_ID, Recording, run
 

@@ -14,9 +14,9 @@ import pytest
 from core.config.errors import NAMESPACE, ConfigurationError, Fault
 from core.config.model import Fleet
 from core.config.parse import parse
-from core.resolve import resolve
 from core.resolved import ResolvedFleet
 from core.stack import Stack
+from core.targets.dispatch import resolve
 
 DIGEST_URI = "public.ecr.aws/example/clock@sha256:" + "0" * 64
 HERE_URI = "210987654321.dkr.ecr.us-east-1.amazonaws.com/team/clock@sha256:" + "0" * 64

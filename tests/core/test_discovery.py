@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from core import discovery
 from core.config.model import Agent, Authentication, Fleet, Gateway, Image, Server, Target
 from core.stack import Stack
+from core.targets.aws_lambda import addresses
+from core.targets.dispatch import resolve
 
 _STACK = Stack(project="mcp-platform", name="dev", region="us-east-1", production=False)
 _IMAGE = Image(context="workloads/clock")
@@ -30,8 +32,13 @@ def _on_lambda(fleet: Fleet, **gateway: Any) -> Fleet:
     return fleet.model_copy(update={"target": Target.LAMBDA, "gateway": Gateway(**gateway)})
 
 
+def _clients(fleet: Fleet, urls: dict[str, str]) -> dict[str, Any]:
+    signed = resolve(fleet, _STACK).clients_sign
+    return json.loads(discovery.client_configuration(fleet, _STACK, urls, signed=signed))
+
+
 def _texts(fleet: Fleet, stack: Stack = _STACK) -> list[str]:
-    return discovery.documents(fleet, stack, discovery.server_addresses(fleet, stack))
+    return resolve(fleet, stack).discovery_documents
 
 
 def _pages(fleet: Fleet, stack: Stack = _STACK) -> list[dict[str, Any]]:
@@ -94,8 +101,8 @@ def test_every_page_fits_its_parameter_and_all_together_hold_every_workload_once
         section: [entry for page in pages for entry in page[section].items()]
         for section in ("servers", "agents")
     }
-    addresses = discovery.server_addresses(fleet, stack)
-    assert found["servers"] == [(name, addresses[name]) for name in sorted(fleet.servers)]
+    known = resolve(fleet, stack).server_addresses
+    assert found["servers"] == [(name, known[name]) for name in sorted(fleet.servers)]
     assert found["agents"] == [(name, f"/agents/{name}") for name in sorted(fleet.agents)]
     following = [page.pop("next", None) for page in pages]
     assert following == [*(discovery.parameter(stack, n) for n in range(2, len(pages) + 1)), None]
@@ -123,10 +130,8 @@ def test_a_page_is_filled_to_the_last_byte_and_then_another_begins():
 
 
 def _one_page(count: int, length: int) -> str:
-    servers = {
-        name: discovery.server_address(_STACK, name) for name in _fleet(count, 0, 32).servers
-    }
-    servers["z" * length] = discovery.server_address(_STACK, "z" * length)
+    fleet = Fleet(servers=_fleet(count, 0, 32).servers | {"z" * length: Server(image=_IMAGE)})
+    servers = resolve(fleet, _STACK).server_addresses
     return json.dumps({"servers": servers, "agents": {}}, separators=(",", ":"))
 
 
@@ -138,7 +143,7 @@ def test_a_server_is_found_at_the_gateway_by_its_name(name: str, path: str):
 def test_a_client_configuration_names_every_server_with_its_address():
     fleet = Fleet(servers={"clock": Server(image=_IMAGE, max_request_seconds=900)})
     for one in (fleet, _on_lambda(fleet, auth=_AUTH)):
-        assert json.loads(discovery.client_configuration(one, _STACK, _URLS)) == {
+        assert _clients(one, _URLS) == {
             "mcpServers": {
                 "clock": {
                     "type": "http",
@@ -152,7 +157,7 @@ def test_a_client_configuration_names_every_server_with_its_address():
 @pytest.mark.parametrize("target", ["ecs", "lambda"])
 def test_a_client_configuration_of_nothing_names_nothing(target: str):
     empty = Fleet.model_validate({"target": target})
-    assert json.loads(discovery.client_configuration(empty, _STACK, {})) == {"mcpServers": {}}
+    assert _clients(empty, {}) == {"mcpServers": {}}
 
 
 @pytest.mark.parametrize("seconds", [1, 60, 900])
@@ -161,7 +166,7 @@ def test_where_requests_are_signed_a_client_starts_awss_proxy_which_outwaits_eve
 ):
     server = Server(image=_IMAGE, max_request_seconds=seconds)
     fleet = _on_lambda(Fleet(servers={"clock": server}))
-    assert json.loads(discovery.client_configuration(fleet, _STACK, _URLS)) == {
+    assert _clients(fleet, _URLS) == {
         "mcpServers": {
             "clock": {
                 "command": "uvx",
@@ -188,7 +193,7 @@ _API = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/live"
 
 def test_on_lambda_agents_reach_servers_at_the_address_of_the_api_for_them():
     fleet = _on_lambda(_fleet(2, 0))
-    assert discovery.server_addresses(fleet, _STACK, _API) == {
+    assert addresses.server_addresses(fleet, _API) == {
         name: f"{_API}/servers/{name}/mcp" for name in ("s0000001", "s0000000")
     }
 
@@ -196,8 +201,8 @@ def test_on_lambda_agents_reach_servers_at_the_address_of_the_api_for_them():
 @pytest.mark.parametrize("keys", [{}, {"auth": _AUTH}, {"allow_cidrs": ("203.0.113.0/24",)}])
 def test_before_there_is_an_api_something_as_long_stands_for_its_address(keys: Any):
     fleet = _on_lambda(_fleet(1, 0), **keys)
-    expected = discovery.server_addresses(fleet, _STACK)["s0000000"]
-    given = discovery.server_addresses(fleet, _STACK, _API)["s0000000"]
+    expected = resolve(fleet, _STACK).server_addresses["s0000000"]
+    given = addresses.server_addresses(fleet, _API)["s0000000"]
     assert expected == given.replace("a1b2c3d4e5", "0000000000")
 
 
@@ -214,7 +219,7 @@ def test_before_there_is_an_api_something_as_long_stands_for_its_address(keys: A
 )
 def test_agents_use_the_gateways_domain_unless_the_gateway_is_not_for_them(keys: Any, host: str):
     fleet = _on_lambda(_fleet(1, 0), domain="mcp.example.com", **keys)
-    assert discovery.server_addresses(fleet, _STACK) == {"s0000000": f"{host}/servers/s0000000/mcp"}
+    assert resolve(fleet, _STACK).server_addresses == {"s0000000": f"{host}/servers/s0000000/mcp"}
     assert discovery.agents_have_an_api(fleet) is bool(keys)
 
 
@@ -224,7 +229,7 @@ def test_in_a_cluster_servers_are_found_by_their_services_name_and_namespace():
         servers={"clock": Server(image=_IMAGE), "notes": Server(image=_IMAGE, team="records")},
         gateway=Gateway(domain="mcp.example.com", auth=_AUTH),
     )
-    assert discovery.server_addresses(fleet, _STACK, _API) == {
+    assert resolve(fleet, _STACK).server_addresses == {
         "clock": "http://clock.mcp.svc.cluster.local:8080/mcp",
         "notes": "http://notes.records.svc.cluster.local:8080/mcp",
     }
@@ -234,7 +239,7 @@ def test_on_ecs_servers_are_found_by_name_whatever_the_gateway_is():
     fleet = Fleet(
         servers=_fleet(1, 0).servers, gateway=Gateway(domain="mcp.example.com", auth=_AUTH)
     )
-    assert discovery.server_addresses(fleet, _STACK, _API) == {
+    assert resolve(fleet, _STACK).server_addresses == {
         "s0000000": "http://s0000000.mcp-platform-dev.internal:8080/mcp"
     }
 

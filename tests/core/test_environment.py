@@ -1,4 +1,6 @@
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,9 @@ from core.config.model import (
     Target,
 )
 from core.environment import RESERVED, environment, servers_environment, variable
+from core.stack import Stack
+from core.targets.aws_lambda import addresses
+from core.targets.dispatch import resolve
 from core.timeouts import chain
 
 _IMAGE = Image(context="workloads/clock")
@@ -31,7 +36,7 @@ _ADDRESSES = {name: f"http://{name}.example.internal:8080/mcp" for name in ("a",
 
 
 def test_a_server_sees_its_port_its_times_its_sessions_and_what_is_its_own():
-    assert environment(Fleet(), "a", _SERVER, chain(300), _ADDRESSES) == {
+    assert environment(_SERVER, timeouts=chain(300)) == {
         "LOG_LEVEL": "debug",
         "PORT": "8080",
         "KEEP_ALIVE_SECONDS": "335",
@@ -43,41 +48,49 @@ def test_a_server_sees_its_port_its_times_its_sessions_and_what_is_its_own():
 
 def test_a_server_that_keeps_sessions_is_told_so():
     server = Server(image=_IMAGE, sessions=Sessions.LEGACY_STATEFUL)
-    assert environment(Fleet(), "a", server, chain(60), {})["MCP_SESSIONS"] == "legacy-stateful"
+    assert environment(server, timeouts=chain(60))["MCP_SESSIONS"] == "legacy-stateful"
 
 
-def test_an_agent_sees_exactly_the_servers_that_it_uses_and_its_models():
-    assert environment(Fleet(), "helper", _AGENT, chain(60), _ADDRESSES) == {
+def test_an_agent_sees_its_models():
+    assert environment(_AGENT, timeouts=chain(60)) == {
         "PORT": "8080",
         "KEEP_ALIVE_SECONDS": "305",
         "MAX_REQUEST_SECONDS": "60",
         "STOP_TIMEOUT_SECONDS": "60",
         "INSTRUCTIONS": "",
         "MAX_TURNS": "8",
-        "MCP_SERVERS": json.dumps({"b": _ADDRESSES["b"], "a": _ADDRESSES["a"]}),
         "MODELS": "amazon.nova-lite-v1:0,us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     }
 
 
+def test_an_agent_sees_exactly_the_servers_that_it_uses():
+    assert servers_environment(_AGENT, _ADDRESSES) == {
+        "MCP_SERVERS": json.dumps({"b": _ADDRESSES["b"], "a": _ADDRESSES["a"]})
+    }
+    assert servers_environment(Agent(image=_IMAGE), _ADDRESSES) == {"MCP_SERVERS": "{}"}
+    assert servers_environment(_SERVER, _ADDRESSES) == {}
+
+
 def test_an_agent_is_told_its_instructions_and_its_turns():
     agent = Agent(image=_IMAGE, instructions="Be brief.", max_turns=3)
-    plain = environment(Fleet(), "helper", agent, chain(60), {})
+    plain = environment(agent, timeouts=chain(60))
     assert (plain["INSTRUCTIONS"], plain["MAX_TURNS"]) == ("Be brief.", "3")
 
 
 def test_only_on_lambda_an_agent_is_told_to_sign_what_it_sends_to_servers():
-    on_lambda = Fleet(target=Target.LAMBDA)
-    plain = environment(on_lambda, "helper", _AGENT, chain(60), _ADDRESSES)
-    assert plain == environment(Fleet(), "helper", _AGENT, chain(60), _ADDRESSES) | {
-        "MCP_SERVERS_AUTH": "sigv4"
-    }
-    assert servers_environment(on_lambda, _AGENT, _ADDRESSES) == {
-        "MCP_SERVERS": json.dumps({"b": _ADDRESSES["b"], "a": _ADDRESSES["a"]}),
+    signed = addresses.servers_environment(_AGENT, _ADDRESSES)
+    assert signed == {
+        **servers_environment(_AGENT, _ADDRESSES),
         "MCP_SERVERS_AUTH": "sigv4",
     }
-    assert environment(on_lambda, "a", _SERVER, chain(60), {}) == environment(
-        Fleet(), "a", _SERVER, chain(60), {}
-    )
+    assert tuple(signed) == addresses.SERVERS_VARIABLES
+    assert addresses.servers_environment(_SERVER, _ADDRESSES) == {}
+
+
+def _resolved(name: str, **keys: Any) -> Mapping[str, str]:
+    """The variables of a workload of a resolved fleet."""
+    stack = Stack(project="mcp-platform", name="dev", region="us-east-1", production=False)
+    return resolve(Fleet(**keys), stack).workloads[name].container.environment
 
 
 @pytest.mark.parametrize(
@@ -93,47 +106,56 @@ def test_a_workload_with_files_is_told_where_its_target_shows_them(
     target: Target, mount: str, place: str
 ):
     server = Server(image=_IMAGE, storage=Storage(mount=mount))
-    plain = environment(Fleet(target=target), "a", server, chain(60), {})
-    assert plain["FILES_DIR"] == place
+    assert _resolved("a", target=target, servers={"a": server})["FILES_DIR"] == place
+    assert "FILES_DIR" not in _resolved("a", target=target, servers={"a": _SERVER})
 
 
-def test_an_agent_that_uses_nothing_sees_none():
-    plain = environment(Fleet(), "helper", Agent(image=_IMAGE), chain(60), _ADDRESSES)
-    assert (plain["MCP_SERVERS"], plain["MODELS"]) == ("{}", "")
+@pytest.mark.parametrize("target", [Target.ECS, Target.EKS])
+def test_in_the_network_an_agent_is_told_its_servers(target: Target):
+    servers = dict.fromkeys("abc", _SERVER)
+    plain = _resolved("helper", target=target, servers=servers, agents={"helper": _AGENT})
+    assert list(json.loads(plain["MCP_SERVERS"])) == ["b", "a"]
+    assert "MCP_SERVERS_AUTH" not in plain
 
 
-@pytest.mark.parametrize("load", [_SERVER, _AGENT])
+@pytest.mark.parametrize("target", list(Target))
+@pytest.mark.parametrize("load", [_SERVER, Agent(image=_IMAGE)])
 def test_a_fleet_with_authentication_tells_a_workload_whose_tokens_it_takes(
-    load: Server | Agent,
+    load: Server | Agent, target: Target
 ):
-    without = environment(Fleet(), "a", load, chain(60), _ADDRESSES)
-    with_auth = environment(Fleet(gateway=Gateway(auth=_AUTH)), "a", load, chain(60), _ADDRESSES)
-    assert with_auth == without | {
+    section = "servers" if isinstance(load, Server) else "agents"
+    own: dict[str, Any] = {"target": target, section: {"a": load}}
+    without = _resolved("a", **own)
+    with_auth = _resolved("a", **own, gateway=Gateway(auth=_AUTH))
+    assert with_auth == {
+        **without,
         "AUTH_ISSUER": "https://login.example.com",
         "AUTH_AUDIENCE": "https://mcp.example.com",
     }
 
 
-def test_a_server_that_agents_call_takes_no_tokens_since_agents_have_none():
-    fleet = Fleet(gateway=Gateway(auth=_AUTH), agents={"helper": _AGENT})
-    used = environment(fleet, "a", _SERVER, chain(60), _ADDRESSES)
-    assert used.keys() & {"AUTH_ISSUER", "AUTH_AUDIENCE"} == set()
-    unused = environment(fleet, "c", _SERVER, chain(60), _ADDRESSES)
-    assert unused["AUTH_ISSUER"] == "https://login.example.com"
+@pytest.mark.parametrize("target", list(Target))
+def test_a_server_that_agents_call_takes_no_tokens_since_agents_have_none(target: Target):
+    own: dict[str, Any] = {
+        "target": target,
+        "gateway": Gateway(auth=_AUTH),
+        "servers": dict.fromkeys("abc", _SERVER),
+        "agents": {"helper": _AGENT},
+    }
+    assert _resolved("a", **own).keys() & {"AUTH_ISSUER", "AUTH_AUDIENCE"} == set()
+    assert _resolved("c", **own)["AUTH_ISSUER"] == "https://login.example.com"
 
 
 @pytest.mark.parametrize("load", [_SERVER, _AGENT])
-@pytest.mark.parametrize("target", [Target.ECS, Target.LAMBDA])
-def test_every_variable_that_the_platform_sets_is_reserved(load: Server | Agent, target: Target):
-    load = load.model_copy(update={"storage": Storage(mount="/data")})
-    fleet = Fleet(target=target, gateway=Gateway(auth=_AUTH))
-    plain = environment(fleet, "a", load, chain(60), _ADDRESSES)
+def test_every_variable_that_the_platform_sets_is_reserved(load: Server | Agent):
+    plain = environment(load, timeouts=chain(60), auth=_AUTH, files_path="/data")
+    plain |= addresses.servers_environment(load, _ADDRESSES)
     assert plain.keys() - load.environment.keys() <= RESERVED
 
 
 def test_a_variable_of_the_platform_wins_over_one_of_the_configuration():
     server = Server(image=_IMAGE, environment={"PORT": "1"})
-    assert environment(Fleet(), "a", server, chain(60), {})["PORT"] == "8080"
+    assert environment(server, timeouts=chain(60))["PORT"] == "8080"
 
 
 def test_a_secret_is_found_in_a_variable_of_its_name():

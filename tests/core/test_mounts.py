@@ -2,9 +2,12 @@ from typing import Any
 
 import pytest
 
-from core.config.model import Fleet, Target
-from core.mounts import TEMPORARY, VAULT, used
-from core.targets.checks import check
+from core.config.model import Fleet
+from core.mounts import TEMPORARY
+from core.targets.dispatch import check
+from core.targets.ecs import paths as ecs_paths
+from core.targets.eks import paths as eks_paths
+from core.targets.eks.paths import VAULT
 
 _IMAGE = {"image": {"uri": f"123456789012.dkr.ecr.us-east-1.amazonaws.com/a@sha256:{'0' * 64}"}}
 
@@ -70,5 +73,5 @@ def test_files_are_mounted_anywhere_else(target: str, mount: str, keys: dict[str
 
 def test_temporary_files_of_a_pod_have_a_volume_whatever_its_root():
     fleet = Fleet.model_validate({"servers": {"notes": _IMAGE | {"writable_root": True}}})
-    assert TEMPORARY in used(Target.EKS, fleet.servers["notes"])
-    assert TEMPORARY not in used(Target.ECS, fleet.servers["notes"])
+    assert TEMPORARY in eks_paths.used(fleet.servers["notes"])
+    assert TEMPORARY not in ecs_paths.used(fleet.servers["notes"])

@@ -11,11 +11,10 @@ from core.config.errors import Fault
 from core.config.model import Fleet
 from core.costs.bill import Tasks
 from core.costs.usage import usage
-from core.discovery import documents, server_addresses, sidecar_address
-from core.environment import environment
-from core.sidecars import containers, network_edges, services, task_size
+from core.graph import graph
+from core.sidecars import containers, services, task_size
 from core.stack import Stack
-from core.timeouts import chain
+from core.targets.dispatch import resolve
 from tests.core.configurations import DIGEST_URI, configuration, fixed, many, only_fault, resolved
 
 _STACK = Stack(project="mcp-platform", name="dev", region="us-east-1", production=False)
@@ -77,7 +76,7 @@ def test_a_server_that_nobody_uses_runs_by_itself_though_it_is_hidden():
 
 def test_only_what_is_no_sidecar_is_called_over_the_network():
     others = {"other": _IMAGE | {"uses": ["w1"]}}
-    assert list(network_edges(_fleet(many(3), ["w1"], **others))) == [
+    assert list(graph(_fleet(many(3), ["w1"], **others)).edges) == [
         ("helper", "w0"),
         ("helper", "w2"),
         ("other", "w1"),
@@ -86,14 +85,19 @@ def test_only_what_is_no_sidecar_is_called_over_the_network():
 
 def test_a_sidecar_alone_has_no_address_in_the_network():
     fleet = _fleet({"beside": _HIDDEN, "clock": _IMAGE}, ["beside", "clock"])
-    addresses = server_addresses(fleet, _STACK)
+    found = resolve(fleet, _STACK)
+    addresses = found.server_addresses
     assert addresses == {"clock": "http://clock.mcp-platform-dev.internal:8080/mcp"}
-    (document,) = documents(fleet, _STACK, addresses)
+    (document,) = found.discovery_documents
     assert json.loads(document) == {
         "servers": addresses,
         "agents": {"helper": "/agents/helper"},
     }
-    assert sidecar_address(8081) == "http://localhost:8081/mcp"
+    helper = found.workloads["helper"].container.environment
+    assert json.loads(helper["MCP_SERVERS"]) == {
+        "beside": "http://localhost:8081/mcp",
+        "clock": "http://localhost:8082/mcp",
+    }
 
 
 _AUTH = {
@@ -108,12 +112,13 @@ def test_a_server_that_only_the_gateway_reaches_checks_tokens_and_its_sidecar_do
     sidecars: list[str], *, checks: bool
 ):
     own = _own({"clock": _IMAGE}, sidecars) | {"gateway": {"auth": _AUTH}}
-    fleet = Fleet.model_validate(own)
-    clock = fleet.servers["clock"]
-    alone = environment(fleet, "clock", clock, chain(60), {})
+    workloads = resolve(Fleet.model_validate(own), _STACK).workloads
+    alone = workloads["clock"].container.environment
     assert alone["PORT"] == "8080"
     assert ("AUTH_ISSUER" in alone, "AUTH_AUDIENCE" in alone) == (checks, checks)
-    beside = environment(fleet, "clock", clock, chain(60), {}, sidecar_port=8081)
+    if not sidecars:
+        return
+    beside = workloads["helper"].sidecars[0].environment
     tokens = ("AUTH_ISSUER", "AUTH_AUDIENCE")
     assert beside == {name: value for name, value in alone.items() if name not in tokens} | {
         "PORT": "8081"

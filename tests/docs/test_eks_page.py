@@ -11,7 +11,7 @@ from core.config.errors import NAMESPACE
 from core.config.model import Cluster, Fleet
 from core.costs.prices import price
 from core.load_balancer import checks as load_balancer_checks
-from core.network.egress import endpoint_services
+from core.targets.dispatch import egress
 from core.targets.eks.checks import MAX_PUBLIC_BLOCKS
 from core.targets.eks.kubernetes import (
     AUTO_MODE_MAX_MEMORY_GIB,
@@ -111,7 +111,7 @@ def test_nodes_quotas_and_prices_are_as_the_page_says():
 
 def test_without_nat_there_are_as_many_endpoints_as_the_page_says():
     fleet = Fleet.model_validate(changed(_example(), "network", "nat", value="none"))
-    said = f"this example then has {len(endpoint_services(fleet))} interface endpoints"
+    said = f"this example then has {len(egress(fleet).endpoint_services)} interface endpoints"
     assert said in " ".join(_section("What it costs").split())
 
 

@@ -99,7 +99,7 @@ def tools_function(
             command=("tools.handle",),
             memory_mib=_MEMORY_MIB,
             timeout_seconds=tools_seconds(fleet, load),
-            variables=servers(fleet, stack, load, internal),
+            variables=servers(load, internal),
             statements=use_servers(load, internal),
             log_group_name=foundation.observability.log_group_names[agent],
             log_group_arn=foundation.observability.log_group_arns[agent],

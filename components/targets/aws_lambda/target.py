@@ -34,9 +34,9 @@ from components.targets.aws_lambda.routes import Routes
 from components.targets.aws_lambda.state_machine import StateMachine
 from components.targets.aws_lambda.workload import Workload
 from core.config.model import Chat, Fleet
-from core.discovery import agents_have_an_api, server_addresses
+from core.discovery import agents_have_an_api
 from core.resolved import ResolvedFleet
-from core.targets.aws_lambda import limits, rest_api
+from core.targets.aws_lambda import addresses, limits, rest_api
 
 
 class LambdaTarget(Component):
@@ -121,7 +121,7 @@ class LambdaTarget(Component):
             machine_arns={key: made.arn for key, made in self._machines.items()},
         )
         self.server_addresses = apis.internal.url.apply(
-            lambda url: server_addresses(fleet.config, fleet.stack, url)
+            lambda url: addresses.server_addresses(fleet.config, url)
         )
         self.namespace = register_servers(
             name,
@@ -241,10 +241,9 @@ class LambdaTarget(Component):
         return kept
 
     def _alarms(self, apis: Apis) -> None:
-        loads = dict(self._fleet.workloads())
         topic_arn = self._foundation.observability.topic_arn
         functions = [
-            (key, made.function_name, limits.timeout_seconds(loads[key].max_request_seconds))
+            (key, made.function_name, limits.timeout_seconds(made.max_request_seconds))
             for key, made in self._workloads.items()
         ]
         if apis.tokens:

@@ -6,12 +6,12 @@ import pulumi
 
 from components.foundation.vault import Stored
 from components.targets.aws_lambda.api import Api
-from core.config.model import Agent, Fleet, Server
+from core.config.model import Agent, Server
 from core.contract import HEALTH_PATH, MCP_PATH
-from core.discovery import agent_path, server_addresses, server_path
-from core.environment import SECRET_REFERENCES, environment, servers_environment
-from core.resolved import ResolvedFleet, Workload
-from core.stack import Stack
+from core.discovery import agent_path, server_path
+from core.environment import SECRET_REFERENCES
+from core.resolved import Workload
+from core.targets.aws_lambda import addresses
 
 FAILED_EVENT = 599
 """The status with which an agent answers an event that it could not handle: the invocation fails,
@@ -24,7 +24,6 @@ EVENTS_PATH = "/events"
 def plain_variables(
     workload: Workload,
     *,
-    fleet: ResolvedFleet,
     gateway: Api,
     internal: Api,
     secrets: Mapping[str, Stored],
@@ -34,7 +33,6 @@ def plain_variables(
 
     Args:
         workload: The workload.
-        fleet: The fleet.
         gateway: The API that callers use.
         internal: The API that agents use; it may be the same.
         secrets: The secrets that it reads, by variable; it is told where they are.
@@ -42,20 +40,15 @@ def plain_variables(
     """
     config = workload.config
     hosts = [gateway.host] if gateway is internal else [gateway.host, internal.host]
-    # The addresses of the same length stand for those that AWS chooses: `servers` replaces them.
-    addresses = server_addresses(fleet.config, fleet.stack)
-    contract = environment(
-        fleet.config, workload.name, config, workload.container.timeouts, addresses
-    )
     result: dict[str, pulumi.Input[str]] = {
-        # What is empty is left out: unset means the same, and the environment is small.
-        **{name: value for name, value in contract.items() if value},
+        # An empty variable is left out: unset means the same, and the environment is small.
+        **{name: value for name, value in workload.container.environment.items() if value},
         "MCP_ALLOWED_HOSTS": pulumi.Output.all(*hosts).apply(",".join),
         "MCP_ALLOWED_ORIGINS": pulumi.Output.concat("https://", gateway.host),
         **_adapter(workload.name, config),
     }
     if isinstance(config, Agent):
-        result |= servers(fleet.config, fleet.stack, config, internal)
+        result |= servers(config, internal)
     if chat_endpoint is not None:
         result["CHAT_ENDPOINT"] = chat_endpoint
     if secrets:
@@ -63,15 +56,14 @@ def plain_variables(
     return result
 
 
-def servers(
-    fleet: Fleet, stack: Stack, agent: Agent, internal: Api
-) -> dict[str, pulumi.Input[str]]:
-    """What tells an agent its servers, at the addresses that they have."""
-    expected = servers_environment(fleet, agent, server_addresses(fleet, stack))
-    told = internal.url.apply(
-        lambda url: servers_environment(fleet, agent, server_addresses(fleet, stack, url))
+def servers(agent: Agent, internal: Api) -> dict[str, pulumi.Input[str]]:
+    """The variables with the servers of an agent, at their addresses in the API for agents."""
+    variables = internal.url.apply(
+        lambda url: addresses.servers_environment(
+            agent, {server: addresses.server_address(url, server) for server in agent.uses}
+        )
     )
-    return {name: told[name] for name in expected}
+    return {name: variables[name] for name in addresses.SERVERS_VARIABLES}
 
 
 def references(secrets: Mapping[str, Stored]) -> pulumi.Output[str]:

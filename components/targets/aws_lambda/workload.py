@@ -60,6 +60,8 @@ class Workload(Component):
         super().__init__("mcp-platform:lambda:Workload", name, opts)
         self._name, self._workload = name, workload
         self._fleet, self._foundation = fleet, foundation
+        self.max_request_seconds = workload.config.max_request_seconds
+        """Its longest request."""
         room = (
             chat.create_api(name, workload=workload.name, stack=fleet.stack, parent=self)
             if workload.name in fleet.chats
@@ -112,7 +114,6 @@ class Workload(Component):
             timeout_seconds=limits.timeout_seconds(config.max_request_seconds),
             variables=plain_variables(
                 workload,
-                fleet=self._fleet,
                 gateway=apis.gateway,
                 internal=apis.internal,
                 secrets=foundation.vault.read_by(workload.container),

@@ -5,40 +5,24 @@ import pulumi
 from components.foundation.vault import Stored
 from components.gateway.gateway import Gateway
 from core.contract import PORT
-from core.discovery import sidecar_address
-from core.environment import environment
-from core.resolved import Container, ResolvedFleet, Workload
+from core.resolved import Container, Workload
 
 
-def plain_variables(
-    fleet: ResolvedFleet, workload: Workload, gateway: Gateway
-) -> dict[str, pulumi.Input[str]]:
+def plain_variables(workload: Workload, gateway: Gateway) -> dict[str, pulumi.Input[str]]:
     """The variables in plain text of a workload's own container, by name."""
-    addresses = {server: fleet.workloads[server].address for server in workload.callees} | {
-        sidecar.name: sidecar_address(sidecar.port) for sidecar in workload.sidecars
-    }
     inside = workload.host
     hosts = [f"{inside}:{PORT}", inside, gateway.host, pulumi.Output.concat(gateway.host, ":*")]
     return {
-        **environment(
-            fleet.config, workload.name, workload.config, workload.container.timeouts, addresses
-        ),
+        **workload.container.environment,
         "MCP_ALLOWED_HOSTS": pulumi.Output.all(*hosts).apply(",".join),
         "MCP_ALLOWED_ORIGINS": gateway.url,
     }
 
 
-def sidecar_variables(fleet: ResolvedFleet, sidecar: Container) -> dict[str, str]:
+def sidecar_variables(sidecar: Container) -> dict[str, str]:
     """The variables in plain text of a sidecar, by name. Only its agent calls it."""
     return {
-        **environment(
-            fleet.config,
-            sidecar.name,
-            sidecar.config,
-            sidecar.timeouts,
-            {},
-            sidecar_port=sidecar.port,
-        ),
+        **sidecar.environment,
         "MCP_ALLOWED_HOSTS": f"localhost:{sidecar.port}",
         "MCP_ALLOWED_ORIGINS": f"http://localhost:{sidecar.port}",
     }

@@ -115,9 +115,9 @@ class Workload(Component):
             container,
             workload,
             image=foundation.images.uris[container.name],
-            variables=plain_variables(self._fleet, workload, self._gateway)
+            variables=plain_variables(workload, self._gateway)
             if is_own
-            else sidecar_variables(self._fleet, container),
+            else sidecar_variables(container),
             secrets={
                 variable: value_from(secret)
                 for variable, secret in foundation.vault.read_by(container).items()

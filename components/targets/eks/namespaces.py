@@ -20,9 +20,8 @@ from components.targets.eks.policies import (
     peer_block,
 )
 from core import discovery
-from core.config.model import Fleet, Mesh, Nat, Nodes
+from core.config.model import Mesh, Nat, Nodes
 from core.network.cidrs import EVERYWHERE
-from core.network.egress import meets_gateway, nat
 from core.resolved import ResolvedFleet
 from core.targets.eks.kubernetes import millicores, quota
 
@@ -149,7 +148,9 @@ def _namespace(
         opts=pulumi.ResourceOptions(parent=parent, depends_on=needed),
     )
     inside = pulumi.ResourceOptions(parent=parent, depends_on=[made])
-    most = quota(fleet.config, namespace)
+    most = quota(
+        fleet.config.teams.get(namespace), [each.config for each in fleet.namespaces[namespace]]
+    )
     bounds = {"cpu": f"{most.millicores}m", "memory": f"{most.memory_mib}Mi"}
     workloads = fleet.namespaces[namespace]
     largest = {
@@ -208,7 +209,7 @@ def _namespace(
                         ],
                     },
                     {
-                        "to": _reached(fleet.config, foundation, cluster),
+                        "to": _reached(fleet, foundation, cluster),
                         "ports": [{"protocol": "TCP", "port": HTTPS_PORT}],
                     },
                     {
@@ -224,9 +225,7 @@ def _namespace(
             metadata={"name": DISCOVERY, "namespace": namespace},
             data={
                 discovery.parameter(fleet.stack, number).rpartition("/")[2]: document
-                for number, document in enumerate(
-                    discovery.documents(fleet.config, fleet.stack, fleet.server_addresses), start=1
-                )
+                for number, document in enumerate(fleet.discovery_documents, start=1)
             },
             opts=inside,
         ),
@@ -234,11 +233,11 @@ def _namespace(
 
 
 def _reached(
-    fleet: Fleet, foundation: Foundation, cluster: Cluster
+    fleet: ResolvedFleet, foundation: Foundation, cluster: Cluster
 ) -> list[k8s.networking.v1.NetworkPolicyPeerArgsDict]:
     """Where pods may go over HTTPS: as `Network.https_destinations`, by blocks alone."""
-    if not fleet.network.vpc and nat(fleet) is Nat.NONE:
+    if not fleet.config.network.vpc and fleet.egress.nat is Nat.NONE:
         return [peer_block(foundation.network.cidr), peer_block(cluster.service_block)]
-    if meets_gateway(fleet):
+    if fleet.egress.meets_gateway:
         return [{"ip_block": {"cidr": EVERYWHERE, "except_": [foundation.network.cidr]}}]
     return [peer_block(EVERYWHERE)]

@@ -12,9 +12,10 @@ from components.targets.eks.nodes import CAPACITY_LABELS, has_spot
 from core import timeouts
 from core.config.model import Agent, Fleet, Server
 from core.contract import HEALTH_PATH, PORT
-from core.mounts import TEMPORARY, VAULT
+from core.mounts import TEMPORARY
 from core.resolved import ResolvedFleet, Workload
 from core.targets.eks.kubernetes import PRE_STOP_SECONDS, grace_period_seconds, millicores
+from core.targets.eks.paths import VAULT
 
 _TEMPORARY = "tmp"
 _TEMPORARY_SIZE = "1Gi"
@@ -60,10 +61,10 @@ def pod_spec(
             }
         )
         mounts.append({"name": vault.VOLUME, "mount_path": VAULT, "read_only": True})
-    if config.storage:
+    if workload.files_path:
         claim = files.claim_name(workload.name)
         volumes.append({"name": files.VOLUME, "persistent_volume_claim": {"claim_name": claim}})
-        mounts.append({"name": files.VOLUME, "mount_path": config.storage.mount})
+        mounts.append({"name": files.VOLUME, "mount_path": workload.files_path})
     # Requests equal limits, as on the other targets, so that load on other pods has no effect.
     size = {"cpu": f"{millicores(workload.cpu)}m", "memory": f"{workload.memory_mib}Mi"}
     probe: k8s.core.v1.ProbeArgsDict = {

@@ -166,7 +166,7 @@ class Workload(Component):
                     workload,
                     fleet=fleet,
                     image=foundation.images.uris[workload.name],
-                    variables=plain_variables(fleet, workload, gateway),
+                    variables=plain_variables(workload, gateway),
                     secrets=list(secrets),
                     secrets_from=secrets_from,
                     priority=namespaces.priority_class,

@@ -4,22 +4,21 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
+from core import mounts
 from core.aws import bedrock_models
 from core.config.errors import Fault, rm_command, set_command, show
 from core.config.model import Agent, Chat, Exposure, Fleet, Nat, Server, Sessions
-from core.discovery import api_host, server_addresses
 from core.environment import (
     REQUEST_STATE_KEY,
     SECRET_REFERENCES,
     environment,
-    servers_environment,
     variable,
 )
+from core.graph import Graph, graph
 from core.images import ecr_repository
 from core.network.cidrs import is_private
-from core.network.egress import inside
-from core.stack import Stack
-from core.targets.aws_lambda import limits, rest_api
+from core.resolved import authentication
+from core.targets.aws_lambda import addresses, limits, network, paths, rest_api
 from core.timeouts import chain
 
 _ELSEWHERE = "ecs and eks can"
@@ -30,18 +29,19 @@ _TOLD_OF_FAILURES = re.compile(r"(^|\.)(anthropic\.|amazon\.nova-)")
 
 def check(fleet: Fleet, region: str) -> Iterator[Fault]:
     """Every reason why the fleet does not fit Lambda in a region."""
+    yield from mounts.check(fleet, used=paths.used, files_path=paths.files_path)
+    calls = graph(fleet)
     for path, load in fleet.paths():
         if isinstance(load, Agent) and fleet.is_state_machine(load):
             yield from _state_machine(path, load, region)
-            tells = servers_environment(fleet, load, _expected_addresses(fleet, region, load))
-            yield from _environment(path, tells)
+            yield from _environment(path, _expected_servers(fleet, region, load))
         else:
             yield from _size(path, load)
             yield from _time(path, load)
             yield from _chat_time(path, load)
             yield from _payloads(path, load)
             yield from _files(path, load)
-            yield from _variables(fleet, region, path, load)
+            yield from _variables(fleet, calls, region, path, load)
     for name, server in fleet.servers.items():
         yield from _state(("servers", name), server)
     for name, agent in fleet.agents.items():
@@ -49,7 +49,7 @@ def check(fleet: Fleet, region: str) -> Iterator[Fault]:
     yield from _images(fleet, region)
     yield from _routes(fleet)
     yield from _callers(fleet)
-    yield from _reach(fleet)
+    yield from _reach(fleet, calls)
     yield from _api_resources(fleet)
 
 
@@ -191,7 +191,7 @@ def _files(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
             fix=rm_command((*path, "exec")),
         )
     most = limits.MAX_MOUNT_CHARACTERS
-    if load.storage and len(limits.mount_path(load.storage.mount)) > most:
+    if load.storage and len(paths.files_path(load.storage)) > most:
         yield Fault(
             path=(*path, "storage", "mount"),
             got=f"a path of {len(load.storage.mount)} characters",
@@ -201,7 +201,7 @@ def _files(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
 
 
 def _variables(
-    fleet: Fleet, region: str, path: tuple[str, str], load: Server | Agent
+    fleet: Fleet, calls: Graph, region: str, path: tuple[str, str], load: Server | Agent
 ) -> Iterator[Fault]:
     for name in load.environment:
         if len(name) < limits.MIN_VARIABLE_NAME:
@@ -219,7 +219,7 @@ def _variables(
                 allowed=f"names that nobody else sets; {_ELSEWHERE} set this one",
                 fix=rm_command((*path, "environment", name)),
             )
-    yield from _environment(path, expected_variables(fleet, region, path[1], load))
+    yield from _environment(path, expected_variables(fleet, calls, region, path[1], load))
 
 
 def _environment(path: tuple[str, str], variables: Mapping[str, str]) -> Iterator[Fault]:
@@ -247,18 +247,25 @@ _FURTHER_BYTES = 300
 
 
 def expected_variables(
-    fleet: Fleet, region: str, workload: str, load: Server | Agent
+    fleet: Fleet, calls: Graph, region: str, workload: str, load: Server | Agent
 ) -> dict[str, str]:
-    """A function's variables, with stand-ins of full length for what only AWS knows."""
+    """The variables of a function, with placeholders of full length for values that AWS chooses."""
     given = {secret: declared.arn for secret, declared in fleet.secrets.items()}
     references = {variable(name): _reference(name, given.get(name)) for name in load.secrets}
     if isinstance(load, Server):
         references[REQUEST_STATE_KEY] = _reference(workload)
-    host = fleet.gateway.domain or api_host(region)
+    host = fleet.gateway.domain or addresses.expected_host(region)
     seconds = min(load.max_request_seconds, limits.MAX_TIMEOUT_SECONDS)
-    addresses = _expected_addresses(fleet, region, load)
-    return environment(fleet, workload, load, chain(seconds), addresses) | {
-        "MCP_ALLOWED_HOSTS": f"{host},{api_host(region)}",
+    contract = environment(
+        load,
+        timeouts=chain(seconds),
+        auth=authentication(fleet, calls, workload),
+        files_path=paths.files_path(load.storage) if load.storage else None,
+    )
+    return {
+        **contract,
+        **_expected_servers(fleet, region, load),
+        "MCP_ALLOWED_HOSTS": f"{host},{addresses.expected_host(region)}",
         "MCP_ALLOWED_ORIGINS": f"https://{host}",
         SECRET_REFERENCES: json.dumps(references),
         "FURTHER": "0" * _FURTHER_BYTES,
@@ -272,10 +279,14 @@ def _reference(name: str, arn: str | None = None) -> dict[str, str]:
     }
 
 
-def _expected_addresses(fleet: Fleet, region: str, load: Server | Agent) -> dict[str, str]:
-    stack = Stack(project="mcp-platform", name="dev", region=region, production=False)
-    known = server_addresses(fleet, stack)
-    return {name: known.get(name, "") for name in _uses(load)}
+def _expected_servers(fleet: Fleet, region: str, load: Server | Agent) -> dict[str, str]:
+    url = addresses.expected_url(fleet, region)
+    # A configuration with faults may use a server that is not declared.
+    used = {
+        name: addresses.server_address(url, name) if name in fleet.servers else ""
+        for name in _uses(load)
+    }
+    return addresses.servers_environment(load, used)
 
 
 def _uses(load: Server | Agent) -> tuple[str, ...]:
@@ -379,12 +390,12 @@ def _callers(fleet: Fleet) -> Iterator[Fault]:
             )
 
 
-def _reach(fleet: Fleet) -> Iterator[Fault]:
-    """What functions inside of a network without NAT gateways do not reach."""
+def _reach(fleet: Fleet, calls: Graph) -> Iterator[Fault]:
+    """Refuse functions in a network without NAT that need an address on the internet."""
     if fleet.network.vpc or fleet.network.nat is not Nat.NONE:
         return
     loads = dict(fleet.workloads())
-    for name in inside(fleet):
+    for name in network.egress(fleet).inside:
         load = loads[name]
         section = "agents" if isinstance(load, Agent) else "servers"
         if _uses(load):
@@ -401,7 +412,7 @@ def _reach(fleet: Fleet) -> Iterator[Fault]:
                 allowed="network.nat: single or per-zone: the way back to a chat is the internet",
                 fix=set_command(("network", "nat"), Nat.SINGLE.value),
             )
-        elif fleet.gateway.auth and not any(server == name for _, server in fleet.edges()):
+        elif fleet.gateway.auth and name not in calls.callers:
             yield Fault(
                 path=("gateway", "auth"),
                 got=f"tokens that {name} checks, from inside of a network without NAT",

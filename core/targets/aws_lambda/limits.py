@@ -139,14 +139,6 @@ def integration_timeout_milliseconds(max_request_seconds: int) -> int:
     return min(waits, MAX_TIMEOUT_SECONDS) * MILLISECONDS_A_SECOND
 
 
-def mount_path(mount: str) -> str:
-    """Where a function sees its files: `/data` is at `/mnt/data`, `/var/audit` at `/mnt/var-audit`.
-
-    Lambda mounts at `/mnt/` and one more name (FileSystemConfig, LocalMountPath).
-    """
-    return f"/mnt/{mount.removeprefix('/mnt/').strip('/').replace('/', '-')}"
-
-
 def function_name(label: str, workload: str, network_mark: str | None) -> str:
     """The name of a workload's function; in the network, it ends with the network's mark.
 

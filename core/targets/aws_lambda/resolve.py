@@ -1,37 +1,57 @@
-"""What a workload is on Lambda: the memory of its function, its network and its timeouts."""
+"""Resolves a fleet on Lambda: the memory of its functions, their network and their timeouts."""
 
 from core.config.model import Fleet
 from core.contract import PORT
-from core.network import egress
-from core.resolved import Container, Graph, Workload, declared_secrets
+from core.environment import environment
+from core.graph import graph
+from core.resolved import Container, ResolvedFleet, Workload, authentication, declared_secrets
 from core.stack import Stack
-from core.targets.aws_lambda import limits
+from core.targets.aws_lambda import addresses, limits, network, paths
 from core.timeouts import chain
 
 
-def resolve(fleet: Fleet, _stack: Stack, graph: Graph) -> dict[str, Workload]:
-    """Work out every function of a fleet, by name; a state machine is none."""
-    in_network = frozenset(egress.inside(fleet))
-    return {
-        name: Workload(
+def resolve(fleet: Fleet, stack: Stack) -> ResolvedFleet:
+    """Resolve a fleet. A state machine is not among its workloads."""
+    calls, egress = graph(fleet), network.egress(fleet)
+    inside = frozenset(egress.inside)
+    workloads: dict[str, Workload] = {}
+    for name, load in fleet.workloads():
+        if fleet.is_state_machine(load):
+            continue
+        timeouts = chain(load.max_request_seconds)
+        files_path = paths.files_path(load.storage) if load.storage else None
+        container = Container(
             name=name,
             config=load,
-            containers=(
-                Container(
-                    name=name,
-                    config=load,
-                    port=PORT,
-                    timeouts=chain(load.max_request_seconds),
-                    secrets=declared_secrets(load),
-                ),
+            port=PORT,
+            timeouts=timeouts,
+            secrets=declared_secrets(load),
+            environment=environment(
+                load,
+                timeouts=timeouts,
+                auth=authentication(fleet, calls, name),
+                files_path=files_path,
             ),
+        )
+        workloads[name] = Workload(
+            name=name,
+            config=load,
+            containers=(container,),
             cpu=load.cpu,
             memory_mib=limits.memory_mib(load.cpu, load.memory),
-            callers=graph.callers.get(name, ()),
-            callees=graph.callees.get(name, ()),
-            is_in_network=name in in_network,
-            files_path=limits.mount_path(load.storage.mount) if load.storage else None,
+            callers=calls.callers.get(name, ()),
+            callees=calls.callees.get(name, ()),
+            is_in_network=name in inside,
+            files_path=files_path,
         )
-        for name, load in fleet.workloads()
-        if not fleet.is_state_machine(load)
-    }
+    return ResolvedFleet(
+        config=fleet,
+        stack=stack,
+        workloads=workloads,
+        graph=calls,
+        egress=egress,
+        server_addresses=addresses.server_addresses(
+            fleet, addresses.expected_url(fleet, stack.region)
+        ),
+        clients_sign=fleet.gateway.auth is None,
+    )

@@ -1,14 +1,15 @@
 """Whether a fleet fits Amazon ECS on Fargate and the load balancer before it."""
 
-from collections import Counter
 from collections.abc import Iterator
 
+from core import mounts
 from core.config.errors import Fault, KeyPath, rm_command, set_command, show
 from core.config.model import Agent, Fleet, Server
+from core.graph import graph
 from core.load_balancer import checks as load_balancer_checks
 from core.load_balancer.checks import MAX_GROUP_RULES
-from core.sidecars import containers, network_edges, services, task_size
-from core.targets.ecs import limits
+from core.sidecars import containers, services, task_size
+from core.targets.ecs import limits, network, paths
 
 # Amazon ECS Developer Guide, "Amazon ECS service quotas": 10 containers a task definition.
 MAX_SIDECARS = 10 - 1
@@ -19,11 +20,12 @@ MIN_CONTAINER_MIB = 6
 
 def check(fleet: Fleet, region: str) -> Iterator[Fault]:
     """Every reason why the fleet does not fit ECS in a region."""
+    yield from mounts.check(fleet, used=paths.used, files_path=paths.files_path)
     yield from _sizes(fleet)
     yield from _sidecars(fleet)
     yield from _shells_can_write(fleet)
     yield from _group_rules(fleet)
-    yield from load_balancer_checks.check(fleet, region)
+    yield from load_balancer_checks.check(fleet, region, network.egress(fleet))
 
 
 def _sizes(fleet: Fleet) -> Iterator[Fault]:
@@ -98,16 +100,16 @@ def _shells_can_write(fleet: Fleet) -> Iterator[Fault]:
 
 
 def _group_rules(fleet: Fleet) -> Iterator[Fault]:
-    edges = list(network_edges(fleet))
-    for agent, count in Counter(agent for agent, _ in edges).items():
-        if count > MAX_GROUP_RULES:
+    calls = graph(fleet)
+    for agent, servers in calls.callees.items():
+        if (count := len(servers)) > MAX_GROUP_RULES:
             yield Fault(
                 path=("agents", agent, "uses"),
                 got=f"{count} servers",
                 allowed=f"{MAX_GROUP_RULES} at most, a security group's quota of rules",
             )
-    for server, count in Counter(server for _, server in edges).items():
-        if count > MAX_GROUP_RULES:
+    for server, agents in calls.callers.items():
+        if (count := len(agents)) > MAX_GROUP_RULES:
             yield Fault(
                 path=("servers", server),
                 got=f"{count} agents that use it",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from core import mounts
 from core.config.errors import Fault, KeyPath, rm_command, set_command, show, without_command
 from core.config.model import (
     Access,
@@ -17,6 +18,7 @@ from core.config.model import (
 from core.load_balancer import checks as load_balancer_checks
 from core.network import cidrs
 from core.network.cidrs import is_private
+from core.targets.eks import network, paths
 from core.targets.eks.kubernetes import cpu_units, namespaces, needs
 from core.targets.eks.limits import LARGEST_OF_AUTO_MODE, Room, Size, is_graviton, room, size
 from core.targets.eks.versions import AS_OF, NEWEST, STANDARD_SUPPORT_ENDS, supported
@@ -46,6 +48,7 @@ _OWNERS = ("version", "managed_nodes", "public_access_cidrs", "access", "deletio
 
 def check(fleet: Fleet, region: str) -> Iterator[Fault]:
     """Every reason why the fleet does not fit EKS in a region."""
+    yield from mounts.check(fleet, used=paths.used, files_path=paths.files_path)
     yield from _namespace_names(fleet)
     yield from _quotas(fleet)
     yield from _sidecars(fleet)
@@ -58,7 +61,11 @@ def check(fleet: Fleet, region: str) -> Iterator[Fault]:
         yield from _access(fleet)
     yield from _gitops(fleet)
     yield from _images_from_the_internet(fleet)
-    yield from load_balancer_checks.check(fleet, region)
+    egress = network.egress(fleet)
+    # Network policies identify endpoints only by the CIDR block of the network, and the load
+    # balancer has addresses of that block too.
+    opens_network = egress.nat is Nat.NONE
+    yield from load_balancer_checks.check(fleet, region, egress, opens_network=opens_network)
 
 
 def _namespace_names(fleet: Fleet) -> Iterator[Fault]:

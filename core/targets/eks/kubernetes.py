@@ -1,10 +1,10 @@
 """What a fleet is in Kubernetes' own terms: namespaces, quantities, quotas, the end of a pod."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from core.config.model import Agent, Fleet, Server
+from core.config.model import Agent, Fleet, Server, Team
 from core.timeouts import Chain, chain
 from core.units import CPU_UNITS_A_VCPU, MILLICORES_A_VCPU
 
@@ -48,12 +48,6 @@ def namespaces(fleet: Fleet) -> dict[str, dict[str, Server | Agent]]:
     return result
 
 
-def service_host(fleet: Fleet, name: str) -> str:
-    """The name by which a workload's service is found inside the cluster."""
-    load = dict(fleet.workloads())[name]
-    return f"{name}.{namespace(fleet, load)}.{CLUSTER_DOMAIN}"
-
-
 def millicores(cpu: int) -> int:
     """CPU units of the configuration as Kubernetes counts them, rounded up."""
     return -(-cpu * MILLICORES_A_VCPU // CPU_UNITS_A_VCPU)
@@ -73,15 +67,14 @@ def needs(load: Server | Agent) -> Quota:
     return Quota(millicores=pods * millicores(load.cpu), memory_mib=pods * load.memory, pods=pods)
 
 
-def quota(fleet: Fleet, name: str) -> Quota:
-    """The quota of a namespace: its team's own, and what its workloads need for what it leaves out.
+def quota(team: Team | None, loads: Iterable[Server | Agent]) -> Quota:
+    """The quota of a namespace: that of its team, and for missing keys what its workloads need.
 
     Args:
-        fleet: The fleet.
-        name: One of its namespaces.
+        team: The team, if it declares a quota.
+        loads: The workloads of the namespace.
     """
-    most = [needs(load) for load in namespaces(fleet)[name].values()]
-    team = fleet.teams.get(name)
+    most = [needs(load) for load in loads]
     return Quota(
         millicores=millicores(team.cpu)
         if team and team.cpu
@@ -109,10 +102,3 @@ def service_block(vpc_block: str) -> str:
     """
     first, second = "172.20.0.0/16", "10.100.0.0/16"
     return second if IPv4Network(first).overlaps(IPv4Network(vpc_block)) else first
-
-
-def callers(fleet: Fleet, server: str) -> Iterator[tuple[str, Agent]]:
-    """The agents that use a server, by name."""
-    for name, agent in fleet.agents.items():
-        if server in agent.uses:
-            yield name, agent

@@ -148,7 +148,7 @@ def pool_limit(fleet: Fleet) -> PoolLimit:
     vcpus, memory = AUTO_MODE_MAX_VCPUS, AUTO_MODE_MAX_MEMORY_GIB
     for name, loads in namespaces(fleet).items():
         alone = [_alone(load) for load in loads.values()]
-        most = quota(fleet, name)
+        most = quota(fleet.teams.get(name), loads.values())
         vcpus += max(
             sum(each.vcpus for each in alone), 2 * -(-most.millicores // MILLICORES_A_VCPU)
         )

@@ -1,43 +1,65 @@
-"""What a workload is on EKS: its namespace, the name of its service, size and timeouts."""
+"""Resolves a fleet on EKS: namespaces, the names of services, sizes and timeouts."""
 
-from core.config.model import Fleet, Server
-from core.contract import MCP_PATH, PORT
+from core.config.model import Fleet
+from core.contract import PORT
+from core.discovery import mcp_url
+from core.environment import environment, servers_environment
+from core.graph import graph
 from core.resolved import (
     Container,
-    Graph,
+    ResolvedFleet,
     Workload,
+    authentication,
     declared_secrets,
     load_balancer_idle_seconds,
 )
 from core.stack import Stack
+from core.targets.eks import network, paths
 from core.targets.eks.kubernetes import CLUSTER_DOMAIN, namespace, timeouts_of
 
 
-def resolve(fleet: Fleet, _stack: Stack, graph: Graph) -> dict[str, Workload]:
-    """Work out every workload of a fleet, by name."""
-    idle = load_balancer_idle_seconds(fleet)
-    resolved: dict[str, Workload] = {}
+def resolve(fleet: Fleet, stack: Stack) -> ResolvedFleet:
+    """Resolve a fleet."""
+    calls, idle = graph(fleet), load_balancer_idle_seconds(fleet)
+    homes = {name: namespace(fleet, load) for name, load in fleet.workloads()}
+    hosts = {name: f"{name}.{home}.{CLUSTER_DOMAIN}" for name, home in homes.items()}
+    addresses = {name: mcp_url(hosts[name]) for name in fleet.servers}
+    workloads: dict[str, Workload] = {}
     for name, load in fleet.workloads():
-        home = namespace(fleet, load)
-        host = f"{name}.{home}.{CLUSTER_DOMAIN}"
-        container = Container(
-            name=name,
-            config=load,
-            port=PORT,
-            timeouts=timeouts_of(load, idle if load.expose else None),
-            secrets=declared_secrets(load),
+        timeouts = timeouts_of(load, idle if load.expose else None)
+        files_path = paths.files_path(load.storage) if load.storage else None
+        variables = environment(
+            load,
+            timeouts=timeouts,
+            auth=authentication(fleet, calls, name),
+            files_path=files_path,
         )
-        resolved[name] = Workload(
+        workloads[name] = Workload(
             name=name,
             config=load,
-            containers=(container,),
+            containers=(
+                Container(
+                    name=name,
+                    config=load,
+                    port=PORT,
+                    timeouts=timeouts,
+                    secrets=declared_secrets(load),
+                    environment=variables | servers_environment(load, addresses),
+                ),
+            ),
             cpu=load.cpu,
             memory_mib=load.memory,
-            callers=graph.callers.get(name, ()),
-            callees=graph.callees.get(name, ()),
-            host=host,
-            address=f"http://{host}:{PORT}{MCP_PATH}" if isinstance(load, Server) else "",
-            namespace=home,
-            files_path=load.storage.mount if load.storage else None,
+            callers=calls.callers.get(name, ()),
+            callees=calls.callees.get(name, ()),
+            host=hosts[name],
+            namespace=homes[name],
+            files_path=files_path,
         )
-    return resolved
+    return ResolvedFleet(
+        config=fleet,
+        stack=stack,
+        workloads=workloads,
+        graph=calls,
+        egress=network.egress(fleet),
+        server_addresses=addresses,
+    )

@@ -165,7 +165,6 @@ def test_a_fleet_of_every_kind_of_value_is_read_whole(root: Path):
     )
     assert [name for name, _ in fleet.workloads()] == ["notes", "helper"]
     assert [path for path, _ in fleet.paths()] == [("servers", "notes"), ("agents", "helper")]
-    assert list(fleet.edges()) == [("helper", "notes")]
     assert fleet.with_storage() == {"notes": Storage(mount="/data")}
 
 

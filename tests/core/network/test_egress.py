@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from core.config.model import Fleet, Nat
-from core.network import egress
+from core.targets.dispatch import egress
 
 _IMAGE = {"image": {"uri": "example.com/clock@sha256:" + "0" * 64}}
 _MODELS = {"models": ["amazon.nova-lite-v1:0"]}
@@ -23,12 +23,21 @@ def _fleet(target: str, nat: str = "none", **keys: Any) -> Fleet:
 
 
 def test_on_lambda_only_what_has_files_or_calls_private_addresses_is_inside():
-    assert egress.inside(_fleet("lambda")) == ["notes", "insider"]
+    assert egress(_fleet("lambda")).inside == (
+        "notes",
+        "insider",
+    )
 
 
 @pytest.mark.parametrize("target", ["ecs", "eks"])
 def test_elsewhere_everything_is_inside(target: str):
-    assert egress.inside(_fleet(target)) == ["clock", "notes", "helper", "insider", "loop"]
+    assert egress(_fleet(target)).inside == (
+        "clock",
+        "notes",
+        "helper",
+        "insider",
+        "loop",
+    )
 
 
 def test_only_lambda_makes_state_machines_and_only_of_agents_that_run_as_one():
@@ -42,16 +51,16 @@ def test_only_lambda_makes_state_machines_and_only_of_agents_that_run_as_one():
 @pytest.mark.parametrize("nat", ["none", "single", "per-zone"])
 def test_a_network_has_the_nat_that_was_asked_for_unless_nothing_is_inside(nat: str):
     nothing: dict[str, Any] = {"servers": {"clock": _IMAGE}, "agents": {}}
-    assert egress.nat(_fleet("lambda", nat)) is Nat(nat)
-    assert egress.nat(_fleet("ecs", nat, **nothing)) is Nat(nat)
-    assert egress.nat(_fleet("lambda", nat, **nothing)) is Nat.NONE
-    assert egress.endpoint_services(_fleet("lambda", nat, **nothing)) == []
+    assert egress(_fleet("lambda", nat)).nat is Nat(nat)
+    assert egress(_fleet("ecs", nat, **nothing)).nat is Nat(nat)
+    assert egress(_fleet("lambda", nat, **nothing)).nat is Nat.NONE
+    assert egress(_fleet("lambda", nat, **nothing)).endpoint_services == ()
 
 
 @pytest.mark.parametrize("target", ["lambda", "ecs", "eks"])
 @pytest.mark.parametrize("nat", ["single", "per-zone"])
 def test_where_there_is_nat_there_are_no_endpoints(target: str, nat: str):
-    assert egress.endpoint_services(_fleet(target, nat)) == []
+    assert egress(_fleet(target, nat)).endpoint_services == ()
 
 
 _CONTAINERS = ["ecr.api", "ecr.dkr", "logs", "secretsmanager"]
@@ -71,10 +80,10 @@ def test_without_nat_workloads_reach_what_they_are_made_of_and_what_they_ask_for
 ):
     agents = {"helper": _IMAGE | keys}
     fleet = _fleet("ecs", servers={}, agents=agents)
-    assert egress.endpoint_services(fleet) == _CONTAINERS + services
+    assert list(egress(fleet).endpoint_services) == _CONTAINERS + services
     agents = {"helper": _IMAGE | keys | _FILES}
     fleet = _fleet("lambda", servers={}, agents=agents)
-    assert egress.endpoint_services(fleet) == ["secretsmanager", *services]
+    assert list(egress(fleet).endpoint_services) == ["secretsmanager", *services]
 
 
 _CLUSTER = ["ec2", "eks", "eks-auth", "sts", "monitoring", "xray"]
@@ -93,10 +102,10 @@ def test_without_nat_a_cluster_reaches_what_nodes_and_addons_call(
     keys: dict[str, Any], services: list[str]
 ):
     fleet = _fleet("eks", servers={}, agents={"helper": _IMAGE | keys})
-    assert egress.endpoint_services(fleet) == _CONTAINERS + _CLUSTER + services
+    assert list(egress(fleet).endpoint_services) == _CONTAINERS + _CLUSTER + services
 
 
 def test_on_lambda_what_is_outside_asks_for_no_endpoint():
     fleet = _fleet("lambda", agents={"helper": _IMAGE | _MODELS})
-    assert egress.inside(fleet) == ["notes"]
-    assert egress.endpoint_services(fleet) == ["secretsmanager"]
+    assert egress(fleet).inside == ("notes",)
+    assert list(egress(fleet).endpoint_services) == ["secretsmanager"]

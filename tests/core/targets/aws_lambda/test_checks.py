@@ -6,6 +6,7 @@ import pytest
 
 from core.config.errors import Fault, show
 from core.config.model import Fleet
+from core.graph import graph
 from core.targets.aws_lambda import limits, rest_api
 from core.targets.aws_lambda.checks import expected_variables
 from tests.core.configurations import (
@@ -241,7 +242,9 @@ def test_a_variable_has_a_name_of_two_characters(root: Path):
 def _takes(own: dict[str, Any], section: str, name: str) -> int:
     fleet = Fleet.model_validate(own)
     load = getattr(fleet, section)[name]
-    return limits.environment_bytes(expected_variables(fleet, "us-east-1", name, load))
+    return limits.environment_bytes(
+        expected_variables(fleet, graph(fleet), "us-east-1", name, load)
+    )
 
 
 def test_an_environment_has_4096_bytes_with_what_the_platform_tells(root: Path):

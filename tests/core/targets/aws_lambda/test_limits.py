@@ -66,29 +66,6 @@ def test_nothing_on_the_way_waits_shorter_than_what_is_behind_it(seconds: int):
     assert function * 1000 <= limits.integration_timeout_milliseconds(seconds) <= 900_000
 
 
-@pytest.mark.parametrize(
-    ("mount", "path"),
-    [
-        ("/data", "/mnt/data"),
-        ("/var/audit", "/mnt/var-audit"),
-        ("/a/b_c.d-e", "/mnt/a-b_c.d-e"),
-        ("/mnt/data", "/mnt/data"),
-        ("/mnt/a/b", "/mnt/a-b"),
-        ("/mnt", "/mnt/mnt"),
-    ],
-)
-def test_files_are_right_below_mnt(mount: str, path: str):
-    assert limits.mount_path(mount) == path
-
-
-@given(st.from_regex(r"^(/[a-z0-9][a-z0-9_.-]*)+\Z"))
-def test_every_mount_is_one_name_below_mnt_that_lambda_takes(mount: str):
-    head, name = limits.mount_path(mount).removeprefix("/").split("/")
-    assert head == "mnt"
-    assert name
-    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_.-")
-
-
 def test_names_and_values_of_variables_are_counted_in_bytes():
     assert limits.environment_bytes({}) == 0
     assert limits.environment_bytes({"A": "1", "BC": "é"}) == 6

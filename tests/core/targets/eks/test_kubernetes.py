@@ -9,7 +9,6 @@ from core.config.model import Fleet
 from core.targets.eks.kubernetes import (
     PRE_STOP_SECONDS,
     Quota,
-    callers,
     grace_period_seconds,
     millicores,
     namespace,
@@ -17,7 +16,6 @@ from core.targets.eks.kubernetes import (
     needs,
     quota,
     service_block,
-    service_host,
     timeouts_of,
 )
 
@@ -46,11 +44,6 @@ def test_a_workload_is_in_the_namespace_of_its_team_or_of_those_without():
     }
     assert namespace(fleet, fleet.servers["ledger"]) == "payments"
     assert list(namespaces(_fleet(cluster={"namespace": "fleet"}))) == ["fleet", "payments"]
-
-
-def test_a_service_has_its_namespace_in_its_name():
-    assert service_host(_fleet(), "clock") == "clock.mcp.svc.cluster.local"
-    assert service_host(_fleet(), "ledger") == "ledger.payments.svc.cluster.local"
 
 
 @pytest.mark.parametrize(
@@ -89,8 +82,9 @@ def test_a_quota_is_the_teams_own_and_what_is_needed_for_what_it_leaves_out(
     teams: dict[str, Any], expected: Quota
 ):
     fleet = _fleet(teams=teams)
-    assert quota(fleet, "payments") == expected
-    assert quota(fleet, "mcp") == _BOTH
+    loads = {name: list(each.values()) for name, each in namespaces(fleet).items()}
+    assert quota(fleet.teams.get("payments"), loads["payments"]) == expected
+    assert quota(None, loads["mcp"]) == _BOTH
 
 
 @pytest.mark.parametrize(("seconds", "stop"), [(1, 30), (25, 30), (26, 31), (60, 65), (3970, 3975)])
@@ -117,10 +111,3 @@ def test_kubernetes_waits_until_the_longest_request_has_ended(seconds: int, stop
 def test_the_services_have_addresses_that_the_vpc_has_not(vpc: str, block: str):
     assert service_block(vpc) == block
     assert not IPv4Network(block).overlaps(IPv4Network(vpc))
-
-
-def test_the_callers_of_a_server_are_the_agents_that_use_it():
-    fleet = _fleet()
-    assert [name for name, _ in callers(fleet, "clock")] == ["teller", "helper"]
-    assert list(callers(fleet, "ledger")) == [("teller", fleet.agents["teller"])]
-    assert list(callers(_fleet(agents={}), "clock")) == []
