@@ -60,7 +60,7 @@ def authority(home: Path) -> Authority:
     if bundle.exists() and key.exists():
         made = trustme.CA.from_pem(bundle.read_bytes(), key.read_bytes())
     else:
-        made = trustme.CA(organization_name="mcp-platform sandbox")
+        made = trustme.CA(organization_name="Pulumi sandbox")
         folder.mkdir(parents=True, exist_ok=True)
         key.touch(mode=0o600)
         key.write_bytes(made.private_key_pem.bytes())
