@@ -1,4 +1,4 @@
-"""What a built image is known by: its folder and a hash of what it is built from."""
+"""The repository name of a built image, and its tag: a hash of its sources."""
 
 import hashlib
 import json
@@ -16,10 +16,7 @@ _TAG_LENGTH = 16
 
 
 class _Hash(Protocol):
-    """A hash that is being made."""
-
-    def update(self, data: bytes, /) -> None:
-        """Adds some data."""
+    def update(self, data: bytes, /) -> None: ...
 
 
 # Amazon ECR User Guide, "Private registry": the address of a repository names account and region.
@@ -44,30 +41,31 @@ class Repository:
 
 
 def ecr_repository(uri: str) -> Repository | None:
-    """The private ECR repository that an image is in, or None if it is anywhere else."""
+    """The private ECR repository of an image, or None for other registries."""
     found = _ECR_REPOSITORY.match(uri)
     return Repository(**found.groupdict()) if found else None
 
 
 def slug(image: Image) -> str:
-    """A name for the build, the same for every workload that shares it: `workloads-clock`."""
+    """The name of a build: `workloads-clock`. Workloads with the same build share it."""
     parts = [image.context or "", *([image.dockerfile] if image.dockerfile != "Dockerfile" else [])]
     plain = re.sub(r"[^a-z0-9]+", "-", "-".join(parts).lower()).strip("-")
-    return plain or "root"  # of the context `.`: a repository's name has no two hyphens in a row
+    return plain or "root"  # for the context `.`
 
 
 def content_tag(image: Image, root: Path) -> str:
-    """A tag that changes whenever the builder would build again.
+    """A tag that changes whenever the docker-build provider builds again.
 
-    An immutable tag can be pushed once. The builder builds again when its own hash changes, and
-    that is of other files than BuildKit reads: it applies the main context's ignore file to all
-    contexts (pulumi-docker-build, `hashBuildContext`), BuildKit each context's own. So a file
-    counts if either of them takes it: by its path, all bits of its mode (which follow the umask of
-    a checkout) and its content. The paths of the contexts and the ignore files count too.
+    An immutable tag can be pushed only once. The provider builds again when its own hash changes.
+    This hash covers other files than BuildKit reads: the provider applies the ignore file of the
+    main context to all contexts (pulumi-docker-build, `hashBuildContext`), BuildKit applies each
+    context's own file. The tag therefore covers each file that one of them reads: its path, its
+    whole mode (which follows the umask of a checkout) and its content. It also covers the paths of
+    the contexts and the ignore files.
 
     Args:
         image: An image with a context.
-        root: The project's root, where contexts start.
+        root: The project's root. Contexts are relative to it.
     """
     main = root / (image.context or ".")
     ignored = _ignore_lines(main, image.dockerfile)
@@ -81,9 +79,9 @@ def content_tag(image: Image, root: Path) -> str:
 
 
 def _ignore_lines(context: Path, dockerfile: str) -> list[str]:
-    """The lines of a context's ignore file; the Dockerfile's own comes before the context's.
+    """The lines of a context's ignore file; `<dockerfile>.dockerignore` has precedence.
 
-    It has the syntax of a `.gitignore`, but its patterns all start at the root.
+    The syntax is that of `.gitignore`, but all patterns are relative to the root.
     """
     candidates = (context / f"{dockerfile}.dockerignore", context / ".dockerignore")
     file = next((path for path in candidates if path.is_file()), None)

@@ -8,7 +8,7 @@ from core.config.errors import Fault, set_command, show
 from core.config.model import Agent, Fleet, Server, Storage
 
 TEMPORARY: Final = "/tmp"  # noqa: S108 - in a container
-"""Where a container whose root is read-only may write temporary files."""
+"""The folder for temporary files of a container with a read-only root file system."""
 
 SECRETS: Final[Mapping[str, str]] = MappingProxyType({"/mnt/secrets": "secrets in files"})
 """Where the images of `workloads` read secrets from files (`SECRETS_DIR`)."""
@@ -49,8 +49,8 @@ def check(
             yield Fault(
                 path=here,
                 got=show(load.storage.mount),
-                allowed=f"a path of its own, such as /data: {taken} has {what} on "
-                f"{fleet.target.value}",
+                allowed=f"a path that the {fleet.target.value} target does not use, for example "
+                f"/data: {taken} contains {what}",
                 fix=set_command(here, "/data"),
             )
             break

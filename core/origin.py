@@ -6,7 +6,7 @@ from core.config.errors import Fault, rm_command, set_command
 from core.config.model import Network
 
 _NEW_STACK: Final = (
-    "To move, deploy a second stack there, move the domain and the files, and destroy this one "
+    "To migrate, deploy a second stack, move the domain and the files, and destroy this stack "
     "(docs/changes.md)"
 )
 
@@ -29,7 +29,7 @@ def moved_region(first: str, now: str) -> list[Fault]:
         Fault(
             path=("aws:region",),
             got=now,
-            allowed=f"{first}, where this stack is deployed. {_NEW_STACK}",
+            allowed=f"{first}, the region of this stack. {_NEW_STACK}",
             fix=set_command(("aws:region",), first),
         )
     ]
@@ -42,7 +42,7 @@ def moved_network(first: str, now: Network) -> list[Fault]:
     would be replaced, with the files and the addresses that depend on them.
 
     Args:
-        first: The network that the stack is deployed in, as `place` has it.
+        first: The network that the stack is deployed in, as returned by `place`.
         now: The configured network.
     """
     if place(now) == first:
@@ -51,18 +51,18 @@ def moved_network(first: str, now: Network) -> list[Fault]:
         Fault(
             path=("network", "vpc", "id") if now.vpc else ("network", "cidr"),
             got=place(now),
-            allowed=f"{_described(first)}, which this stack is deployed in. {_NEW_STACK}",
-            fix=_way_back(first, now),
+            allowed=f"{_described(first)}, the network of this stack. {_NEW_STACK}",
+            fix=_restore(first, now),
         )
     ]
 
 
 def _described(network: str) -> str:
-    return f"the existing VPC {network}" if _exists(network) else f"a VPC of its own, {network}"
+    return f"the existing VPC {network}" if _exists(network) else f"a new VPC with {network}"
 
 
-def _way_back(network: str, now: Network) -> str:
-    """The commands that put the network back into the configuration."""
+def _restore(network: str, now: Network) -> str:
+    """The commands that restore the network in the configuration."""
     if _exists(network):
         return set_command(("network", "vpc", "id"), network)
     back = set_command(("network", "cidr"), network)

@@ -1,12 +1,12 @@
 """Every timeout of a request, derived from the longest request.
 
-A tool call may send no data until its result. A component that closes an idle connection before the
-server does breaks the call, so the timeouts must grow from the inside out::
+A tool call may send no data until its result. If a component closes an idle connection before the
+server, the call fails. Each outer timeout must therefore be longer than the inner ones::
 
     longest request < load balancer's idle timeout < server's keep-alive
     longest request < deregistration delay (up to AWS's limit)
 
-All times are whole seconds. Each limit of AWS has its source where it is declared.
+All times are in seconds. Each limit of AWS has its source at its declaration.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MARGIN_SECONDS: Final = 30
-"""What a request may take beyond its own time: the queue, TLS, a slow client reading the result."""
+"""Time of a request besides its processing: queue, TLS, transfer of the result."""
 
 MAX_ALB_IDLE_SECONDS: Final = 4000
 """Load balancer attribute idle_timeout.timeout_seconds, 1 to 4000 (Elastic Load Balancing API)."""
@@ -26,29 +26,29 @@ MAX_STOP_SECONDS: Final = 120
 """Container definition stopTimeout on Fargate (Amazon ECS API reference)."""
 
 MAX_REQUEST_SECONDS: Final = MAX_ALB_IDLE_SECONDS - MARGIN_SECONDS
-"""The longest request that an Application Load Balancer can wait for in silence: 3970 s."""
+"""The longest request without data that an Application Load Balancer supports: 3970 s."""
 
-_SHORTEST_ALB_IDLE = 300  # a streaming client that pauses: 60, AWS's default, cuts it off
+_SHORTEST_ALB_IDLE = 300  # for streams that pause; AWS's default of 60 would close them
 _ALB_CLIENT_KEEP_ALIVE = 3600  # AWS's default; client_keep_alive.seconds is 60 to 604800
 _SHORTEST_STOP = 30  # AWS's default
-_KEEP_ALIVE_LEAD = 5  # how much later than the load balancer the server closes
-_LAST_WORDS = 5  # what a server keeps of its stop time, to close files after the last request
+_KEEP_ALIVE_LEAD = 5  # the server closes an idle connection this much later than the load balancer
+_CLEANUP = 5  # the part of the stop time for cleanup after the last request
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
-    """When a workload counts as up; the same for the target group and for the container.
+    """The health check of a workload; the same for the target group and for the container.
 
     Sources: target group interval 5-300, timeout 2-120, thresholds 2-10 (Elastic Load Balancing
     API reference, CreateTargetGroup); container interval 5-300, timeout 2-60, retries 1-10,
     startPeriod 0-300 (Amazon ECS API reference, HealthCheck).
 
     Attributes:
-        interval_seconds: from one check to the next.
-        timeout_seconds: how long a check may take.
-        failures: checks in a row that must fail.
-        successes: checks in a row that must succeed before the load balancer sends requests.
-        start_seconds: after the start, how long failures do not count.
+        interval_seconds: The time between two checks.
+        timeout_seconds: The timeout of a check.
+        failures: The number of consecutive failures after which the workload is unhealthy.
+        successes: The number of consecutive successes after which the workload is healthy.
+        start_seconds: The time after the start in which failures are ignored.
     """
 
     interval_seconds: int = 10
@@ -59,30 +59,30 @@ class Health:
 
 
 HEALTH: Final = Health()
-"""Independent of the longest request: ``/health`` answers immediately, also while tools run."""
+"""It does not depend on the longest request: ``/health`` responds while tools run."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chain:
-    """The timeouts of one workload and of the load balancer before it, in seconds.
+    """The timeouts of one workload and of its load balancer, in seconds.
 
     Attributes:
-        max_request_seconds: the longest request of this workload.
-        alb_idle_seconds: how long the load balancer lets a connection be silent. It must outlast
-            every request of the fleet and is at least 300, for streams that pause.
-        alb_client_keep_alive_seconds: how long a client may use one connection. AWS's default of
-            3600, or the idle time where that is longer, so that it never ends a request.
-        server_keep_alive_seconds: how long the server keeps a connection that is not used:
-            5 more than the load balancer, which would otherwise send a request into a connection
-            that the server has just closed, and answer 502.
-        deregistration_seconds: how long requests through the load balancer may take to end when a
-            task is replaced; ECS sends SIGTERM only afterwards (Amazon ECS Developer Guide,
-            load balancer connection draining). AWS waits 3600 at most.
-        stop_seconds: from SIGTERM to SIGKILL. Calls that come straight from an agent are not
-            drained by any load balancer: they have this long to end. Fargate waits 120 at most,
-            Kubernetes as long as it is told.
-        server_grace_seconds: what the server gives its running requests after SIGTERM, so that 5
-            of the stop time are left to end in good order.
+        max_request_seconds: The longest request of this workload.
+        alb_idle_seconds: The idle timeout of the load balancer. It is longer than every request of
+            the fleet, and at least 300 for streams that pause.
+        alb_client_keep_alive_seconds: The maximum lifetime of a client connection: AWS's default of
+            3600, or the idle timeout if that is longer, so that it never ends a request.
+        server_keep_alive_seconds: The keep-alive timeout of the server: 5 seconds more than the
+            idle timeout of the load balancer. Otherwise, the load balancer might send a request on
+            a connection that the server has closed, and return 502.
+        deregistration_seconds: The time for open requests through the load balancer when a task is
+            replaced. ECS sends SIGTERM afterwards (Amazon ECS Developer Guide, load balancer
+            connection draining). The limit of AWS is 3600.
+        stop_seconds: The time from SIGTERM to SIGKILL. Direct calls from agents must end in this
+            time, because no load balancer drains them. The limit of Fargate is 120; Kubernetes has
+            none.
+        server_grace_seconds: The time for open requests after SIGTERM: 5 seconds less than
+            `stop_seconds`, for cleanup.
     """
 
     max_request_seconds: int
@@ -95,16 +95,16 @@ class Chain:
 
 
 def alb_idle_seconds(max_request_seconds: Iterable[int]) -> int:
-    """Work out the idle time of a load balancer from the longest request of each workload behind.
+    """The idle timeout of a load balancer for the longest request of each workload.
 
     Args:
-        max_request_seconds: the longest requests, in seconds, each 1 to 3970.
+        max_request_seconds: The longest requests, in seconds, each 1 to 3970.
 
     Returns:
-        The idle time in seconds, 300 to 4000; 300 when there is no workload.
+        The idle timeout in seconds, 300 to 4000. It is 300 without workloads.
 
     Raises:
-        ValueError: when a request is out of range.
+        ValueError: If a request is out of range.
     """
     needed = [_checked(seconds) + MARGIN_SECONDS for seconds in max_request_seconds]
     return max([_SHORTEST_ALB_IDLE, *needed])
@@ -116,31 +116,30 @@ def chain(
     alb_idle: int | None = None,
     longest_stop: int | None = MAX_STOP_SECONDS,
 ) -> Chain:
-    """Work out the timeouts of one workload.
+    """The timeouts of one workload.
 
     Args:
-        max_request_seconds: its longest request, in seconds, 1 to 3970.
-        alb_idle: the idle time of the load balancer before it, in seconds, as
-            :func:`alb_idle_seconds` makes it of all the workloads behind; left out, the workload
-            is the only one.
-        longest_stop: how long the target waits from SIGTERM to SIGKILL at most, in seconds; None
-            for as long as it is told.
+        max_request_seconds: Its longest request, in seconds, 1 to 3970.
+        alb_idle: The idle timeout of its load balancer, in seconds, from :func:`alb_idle_seconds`
+            for all workloads. Default: the timeout for this workload alone.
+        longest_stop: The target's limit of the time from SIGTERM to SIGKILL, in seconds, or None
+            for no limit.
 
     Returns:
         The timeouts.
 
     Raises:
-        ValueError: when the request is out of range, or the idle time too short for it or over
-            AWS's 4000 s.
+        ValueError: If the request is out of range, or the idle timeout is too short for it or
+            longer than AWS's limit of 4000 s.
     """
     own_idle = alb_idle_seconds([max_request_seconds])
     idle = own_idle if alb_idle is None else alb_idle
     if not own_idle <= idle <= MAX_ALB_IDLE_SECONDS:
         raise ValueError(
-            f"an idle time of {idle} s does not suit requests of {max_request_seconds} s: "
-            f"{own_idle} to {MAX_ALB_IDLE_SECONDS} s do"
+            f"an idle timeout of {idle} s is invalid for requests of {max_request_seconds} s; it "
+            f"must be {own_idle} to {MAX_ALB_IDLE_SECONDS} s"
         )
-    stop = max(max_request_seconds + _LAST_WORDS, _SHORTEST_STOP)
+    stop = max(max_request_seconds + _CLEANUP, _SHORTEST_STOP)
     if longest_stop is not None:
         stop = min(stop, longest_stop)
     return Chain(
@@ -152,16 +151,14 @@ def chain(
             max_request_seconds + MARGIN_SECONDS, MAX_DEREGISTRATION_SECONDS
         ),
         stop_seconds=stop,
-        server_grace_seconds=stop - _LAST_WORDS,
+        server_grace_seconds=stop - _CLEANUP,
     )
 
 
 def _checked(max_request_seconds: int) -> int:
-    """Give the seconds back, or say why no load balancer can wait that long."""
     if not 1 <= max_request_seconds <= MAX_REQUEST_SECONDS:
         raise ValueError(
-            f"a request of {max_request_seconds} s is not possible: 1 to {MAX_REQUEST_SECONDS} s "
-            f"are, because an Application Load Balancer waits {MAX_ALB_IDLE_SECONDS} s at most and "
-            f"{MARGIN_SECONDS} of them are kept as a margin"
+            f"1 to {MAX_REQUEST_SECONDS}: the idle timeout of an Application Load Balancer is at "
+            f"most {MAX_ALB_IDLE_SECONDS} s, with a margin of {MARGIN_SECONDS} s"
         )
     return max_request_seconds

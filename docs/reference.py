@@ -116,7 +116,7 @@ _FURTHER: Mapping[tuple[str, str], str] = {
     ("Concurrency", "reserved"): "not less than `provisioned` and `provisioned_max`",
     ("Concurrency", "provisioned_max"): "not less than `provisioned`, and that 1 or more",
     ("Storage", "mount"): (
-        f"on `lambda` {lambda_limits.MAX_MOUNT_CHARACTERS} characters at most, `/mnt` included; "
+        f"on `lambda` at most {lambda_limits.MAX_MOUNT_CHARACTERS} characters, including `/mnt`; "
         "not a path that the target uses, such as `/tmp` on `eks`"
     ),
     ("Secret", "arn"): "only with `source: external`",
@@ -141,12 +141,12 @@ _FURTHER: Mapping[tuple[str, str], str] = {
     ),
     ("Observability", "retention_days"): f"one of {', '.join(map(str, rules.RETENTION_DAYS))}",
     ("Fleet", "tags"): (
-        f"at most {rules.MAX_TAGS}, with keys of {rules.MAX_TAG_KEY} characters at most "
+        f"at most {rules.MAX_TAGS}, with keys of at most {rules.MAX_TAG_KEY} characters "
         f"and values of {rules.MAX_TAG_VALUE}"
     ),
     ("Fleet", "servers"): (
         f"with the agents, {MAX_GATEWAY_ROUTES} behind the gateway of `ecs` and `eks`, one less "
-        f"with `auth`; on `lambda` {lambda_limits.MAX_API_RESOURCES} resources of the REST API, "
+        f"with `auth`; on `lambda` at most {lambda_limits.MAX_API_RESOURCES} resources of the REST API, "
         "two for each"
     ),
     ("Fleet", "teams"): "on `eks` only teams that own workloads",
@@ -378,7 +378,7 @@ def _bounds(field: Mapping[str, Any]) -> str:
 
 def _length(field: Mapping[str, Any]) -> str:
     """The most characters that a text may have, in words; empty where there is no most."""
-    return f"{field['maxLength']} characters at most" if "maxLength" in field else ""
+    return f"at most {field['maxLength']} characters" if "maxLength" in field else ""
 
 
 def _plain(field: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -124,9 +124,9 @@ class Vault(Component):
             arn, versions = told
             if not versions:
                 pulumi.log.warn(
-                    f"the secret {secret} has no value: what reads it cannot start. Set one (aws "
-                    f"secretsmanager put-secret-value --secret-id {arn} --secret-string …), and "
-                    "run up again",
+                    f"The secret {secret} has no value, so workloads that read it cannot start. "
+                    f"Set a value (aws secretsmanager put-secret-value --secret-id {arn} "
+                    "--secret-string …), then run pulumi up again.",
                     container,
                 )
 

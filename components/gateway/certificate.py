@@ -68,15 +68,15 @@ def _proving(zone: str, domain: str, name: str, private: bool) -> str:
         fault = Fault(
             path=("gateway", "zone"),
             got=f"{zone}, a private zone",
-            allowed="a public zone, or certificate_arn: AWS Certificate Manager does not see the "
-            "records of a private zone, and its certificate would never be issued",
+            allowed="a public zone, or certificate_arn: AWS Certificate Manager cannot validate a "
+            "certificate with the records of a private zone",
             fix=set_command(("gateway", "certificate_arn"), example),
         )
     elif name and domain != name and not domain.endswith(f".{name}"):
         fault = Fault(
             path=("gateway", "zone"),
             got=f"{zone}, the zone {name}",
-            allowed=f"the zone that holds {domain}",
+            allowed=f"the hosted zone that contains {domain}",
         )
     else:
         return zone

@@ -1,4 +1,4 @@
-"""Faults of a configuration: what is wrong, where, what is allowed, the command that fixes it."""
+"""Faults of a configuration: the key, its value, the allowed values and the command to fix it."""
 
 import json
 import re
@@ -8,22 +8,21 @@ from dataclasses import dataclass
 from typing import cast
 
 NAMESPACE = "mcp-platform"
-"""The project's name, and so the namespace of its configuration keys."""
+"""The name of the Pulumi project, which is also the namespace of its configuration keys."""
 
 KeyPath = tuple[str | int, ...]
-"""A place in the configuration: keys, and positions in lists."""
+"""A path in the configuration: keys, and positions in lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing that is wrong with the configuration.
+    """One error in the configuration.
 
     Attributes:
-        path: Where it stands, from the configuration key on: `("servers", "clock", "cpu")`; numbers
-            are positions in lists.
-        got: The value found there, rendered; a secret's value is never put here.
-        allowed: What would be accepted, as a phrase or a sentence.
-        fix: The command that fixes it, or None where no single command does.
+        path: The path of the value: `("servers", "clock", "cpu")`. Numbers are positions in lists.
+        got: The rendered value. It never contains the value of a secret.
+        allowed: The allowed values, as a phrase or a sentence.
+        fix: The command that fixes the error, or None if no single command does.
     """
 
     path: KeyPath
@@ -33,7 +32,7 @@ class Fault:
 
 
 class ConfigurationError(ValueError):
-    """Every fault of one configuration, rendered for a person.
+    """All faults of a configuration.
 
     Attributes:
         faults: The faults, in the order of the configuration.
@@ -41,16 +40,13 @@ class ConfigurationError(ValueError):
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = tuple(faults)
-        count = "1 fault" if len(self.faults) == 1 else f"{len(self.faults)} faults"
-        super().__init__(
-            "\n\n".join(
-                [f"the configuration has {count}; nothing was created", *map(_render, self.faults)]
-            )
-        )
+        count = "1 error" if len(self.faults) == 1 else f"{len(self.faults)} errors"
+        summary = f"The configuration has {count}. No resources were changed."
+        super().__init__("\n\n".join([summary, *map(_render, self.faults)]))
 
 
 def show(value: object) -> str:
-    """Renders a value as one would write it in the stack file, shortened to a line."""
+    """Renders a value as in the stack file, shortened to one line."""
     plain = isinstance(value, str) and value and value.isprintable()
     text = str(value) if plain else json.dumps(value, default=str)
     return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - a line of a terminal
@@ -59,8 +55,7 @@ def show(value: object) -> str:
 def set_command(path: KeyPath, value: object) -> str:
     """The command that sets a value at a path of the configuration.
 
-    For an object or a list, it is one command for each single value in it, joined with `&&`:
-    `pulumi config set` sets one at a time.
+    An object or a list needs one command per scalar value, joined with `&&`.
     """
     return " && ".join(
         f"pulumi config set --path {_quoted(place)} {_argument(text)}"
@@ -69,29 +64,32 @@ def set_command(path: KeyPath, value: object) -> str:
 
 
 def rm_command(path: KeyPath) -> str:
-    """The command that removes a key of the configuration, or one value at a path of it."""
+    """The command that removes a key, or the value at a path."""
     return f"pulumi config rm {'--path ' if path[1:] else ''}{_quoted(path)}"
 
 
 def without_command(path: KeyPath, positions: Sequence[int]) -> str:
-    """The commands that take these out of a list, from its end on, so that none moves before."""
+    """The commands that remove entries of a list, from the last to the first.
+
+    In this order, a removal does not change the positions of the entries that follow.
+    """
     return " && ".join(rm_command((*path, position)) for position in reversed(positions))
 
 
 def dotted(path: KeyPath) -> str:
-    """A path as pulumi writes it: `mcp-platform:servers.clock.cpu`, list positions in brackets."""
+    """A path in the syntax of Pulumi: `mcp-platform:servers.clock.cpu`, list positions in `[]`."""
     head, *rest = path
     key = str(head) if ":" in str(head) else f"{NAMESPACE}:{head}"
     return key + "".join(map(_step, rest))
 
 
 def _argument(text: str) -> str:
-    """A value in the shell's quotes, and behind what ends the options if it looks like one."""
+    """The quoted value, after `--` if it starts like an option."""
     return f"-- {shlex.quote(text)}" if text.startswith("-") else shlex.quote(text)
 
 
 def _singles(path: KeyPath, value: object) -> Iterator[tuple[KeyPath, str]]:
-    """Every single value in a value, as text, with its path."""
+    """The scalar values in a value, as text, with their paths."""
     if isinstance(value, dict):
         for key, inner in cast("dict[str, object]", value).items():
             yield from _singles((*path, key), inner)
@@ -103,7 +101,7 @@ def _singles(path: KeyPath, value: object) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _step(part: str | int) -> str:
-    """One step of a path: `.cpu`, `[0]`, or `["cost.center"]` where a key has what a path reads."""
+    """One step of a path: `.cpu`, `[0]`, or `["cost.center"]` for a key with special characters."""
     if isinstance(part, int):
         return f"[{part}]"
     if re.fullmatch(r"[\w-]+", part):

@@ -149,8 +149,8 @@ _BRANCH = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"
 _EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 
 PHRASES: Mapping[str, str] = {
-    _NAME: "a lower-case letter, then letters, digits, inner dashes; 32 characters at most",
-    _SECRET_NAME: "a lower-case letter, then letters, digits, inner dashes; 64 characters at most",
+    _NAME: "a lower-case letter, then letters, digits, inner dashes; at most 32 characters",
+    _SECRET_NAME: "a lower-case letter, then letters, digits, inner dashes; at most 64 characters",
     _VARIABLE: "an upper-case letter, then upper-case letters, digits and underscores",
     _DIGEST_URI: "an image by its digest: repository@sha256:<64 hex digits>",
     _ABSOLUTE_PATH: "an absolute path in lower case, such as /data",

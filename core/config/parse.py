@@ -1,4 +1,4 @@
-"""Reads the raw configuration into a `Fleet`, and reports all of its faults at once."""
+"""Parses the raw configuration into a `Fleet` and reports all faults at once."""
 
 import json
 from collections.abc import Mapping
@@ -27,24 +27,24 @@ from core.config.model import PHRASES, SECRET_PREFIX, Fleet
 _NAMED = frozenset({"servers", "agents", "secrets", "teams"})
 
 _SECRET_DEPTH = 2
-"""Down to here, a value in `secrets` stands where people wrongly write the secret itself."""
+"""Up to this depth, a wrong value in `secrets` may be the secret itself and is not shown."""
 
 
 def parse(bag: Mapping[str, str], *, encrypted: frozenset[str], root: Path) -> tuple[Fleet, str]:
-    """Makes the fleet of a stack's raw configuration.
+    """Parses the raw configuration of a stack.
 
     Args:
-        bag: Every configuration value of the stack, by its whole key (`mcp-platform:target`), as
-            Pulumi gives them: structured ones in JSON. The values of secrets are not looked at.
-        encrypted: The keys that hold an encrypted value somewhere.
-        root: The project's root, where image contexts start.
+        bag: All configuration values of the stack by full key (`mcp-platform:target`), as Pulumi
+            passes them: structured values as JSON. The values of secrets are not read.
+        encrypted: The keys whose value is encrypted or contains an encrypted value.
+        root: The project's root. Image contexts are relative to it.
 
     Returns:
         The fleet, and the AWS region it is deployed to.
 
     Raises:
-        ConfigurationError: With every fault there is. Where one entry cannot be read, the rules
-            that span entries are still held against the others.
+        ConfigurationError: With all faults. If an entry cannot be parsed, the rules still check
+            the other entries.
     """
     own = {
         key.removeprefix(f"{NAMESPACE}:"): value
@@ -86,7 +86,7 @@ def parse(bag: Mapping[str, str], *, encrypted: frozenset[str], root: Path) -> t
 
 
 def _assumed_roles(text: str) -> list[Mapping[str, Any]]:
-    """The roles that the AWS provider takes one after another; what is none, it refuses itself."""
+    """The chain of roles of the AWS provider, which validates the entries itself."""
     try:
         found: object = json.loads(text or "[]")
     except ValueError:
@@ -98,7 +98,7 @@ def _assumed_roles(text: str) -> list[Mapping[str, Any]]:
 def _decode(
     raw: Mapping[str, str], encrypted: frozenset[str]
 ) -> tuple[dict[str, Any], list[Fault]]:
-    """Reads JSON where a key is structured, and refuses secrets in plain structures."""
+    """Parses structured values, and refuses encrypted values inside of them."""
     data: dict[str, Any] = {}
     faults: list[Fault] = []
     for key, value in raw.items():
@@ -107,20 +107,21 @@ def _decode(
                 Fault(
                     path=(key,),
                     got="an encrypted value inside a plain structure",
-                    allowed="plain values only; a secret goes in a key of its own",
+                    allowed="plain text values; declare the secret in secrets and store its value "
+                    f"in {SECRET_PREFIX}<name>",
                     fix=f"pulumi config set --secret {SECRET_PREFIX}NAME",
                 )
             )
             continue
         try:
             data[key] = json.loads(value)
-        except ValueError:  # not JSON, or a number of more digits than Python reads
+        except ValueError:  # not JSON, or a number with more digits than Python parses
             data[key] = value
     return data, faults
 
 
 def _without(data: Mapping[str, Any], details: list[ErrorDetails]) -> dict[str, Any]:
-    """The configuration without the entries that have faults, so that the rest can be checked."""
+    """The configuration without the entries that have faults."""
     kept = dict(data)
     for detail in details:
         key, *rest = map(str, detail["loc"])
@@ -133,10 +134,10 @@ def _without(data: Mapping[str, Any], details: list[ErrorDetails]) -> dict[str, 
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """Where a location of pydantic's ends: the path as the user wrote it, and what belongs there.
+    """The place in the configuration that a pydantic error refers to.
 
-    `model` holds the last key; `field` is that of the innermost key that is a model's, and
-    `example` an example of the value at the path, None where there is none.
+    `model` is the model of the last key, `field` the innermost field on the path, and `example` an
+    example of the value at the path, or None.
     """
 
     path: KeyPath
@@ -146,7 +147,6 @@ class _Place:
 
 
 def _locate(path: KeyPath) -> _Place:
-    """Walks the models along a path of the configuration."""
     model: type[BaseModel] = Fleet
     field: FieldInfo | None = None
     annotation: Any = Fleet
@@ -164,7 +164,7 @@ def _locate(path: KeyPath) -> _Place:
 
 
 def _model_in(annotation: object) -> type[BaseModel] | None:
-    """The model that an annotation is, or may be besides None."""
+    """The model in an annotation such as `Model` or `Model | None`."""
     candidates = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
     return next(
         (
@@ -177,9 +177,9 @@ def _model_in(annotation: object) -> type[BaseModel] | None:
 
 
 def _fault(detail: ErrorDetails) -> Fault:
-    """Turns one of pydantic's errors into a fault with path, allowed values and command."""
+    """Converts a pydantic error to a fault."""
     loc, kind, value = detail["loc"], detail["type"], detail["input"]
-    # Of a key that is wrong, pydantic adds "[key]" to the location and gives the key as the value.
+    # For a wrong key, pydantic adds "[key]" to the location and passes the key as the value.
     is_key = loc[-1] == "[key]" and value == loc[-2]
     place = _locate(loc[:-1] if is_key else loc)
     if kind == "extra_forbidden":
@@ -188,13 +188,13 @@ def _fault(detail: ErrorDetails) -> Fault:
         hint = f" (did you mean {near[0]}?)" if near else ""
         return Fault(
             path=place.path,
-            got=f"a key that is not known{hint}",
+            got=f"an unknown key{hint}",
             allowed=f"the keys {', '.join(known)}",
             fix=rm_command(place.path),
         )
-    got = "nothing" if kind == "missing" else show(value)
+    got = "no value" if kind == "missing" else show(value)
     if place.path[0] == "secrets" and len(place.path) <= _SECRET_DEPTH and not is_key:
-        got = "a value that is not shown here, since it may be a secret"
+        got = "a value that is not shown because it may be a secret"
     return Fault(
         path=place.path,
         got=got,
@@ -204,18 +204,17 @@ def _fault(detail: ErrorDetails) -> Fault:
 
 
 def _setting(place: _Place, detail: ErrorDetails) -> str:
-    """The commands that put the example at a place."""
+    """The commands that set the example at a place."""
     if detail["type"] == "too_short":
-        # What the list has may be right: only what it lacks is added.
+        # Keep the entries of the list, and add only the missing ones.
         missing = list(enumerate(place.example or ()))[len(detail["input"]) :]
         return " && ".join(set_command((*place.path, at), example) for at, example in missing)
     setting = set_command(place.path, place.example)
-    # `pulumi config set` goes into an object or a list, but makes none of another value.
+    # `pulumi config set --path` does not replace a scalar value with an object or a list.
     return f"{rm_command(place.path)} && {setting}" if detail["type"] in _CONTAINERS else setting
 
 
 def _first(example: dict[str, Any] | list[Any]) -> object:
-    """The value of an example's first entry."""
     return next(iter(example.values() if isinstance(example, dict) else example))
 
 
@@ -224,17 +223,16 @@ _WORDS = {
     "dict_type": "an object",
     "int_type": "a whole number",
     "model_type": "an object",
-    "string_too_long": "text of {max_length} characters at most",
-    "string_too_short": "text that is not empty",
-    "string_type": "text",
-    "too_short": "a list of {min_length} or more",
+    "string_too_long": "a string of at most {max_length} characters",
+    "string_too_short": "a string that is not empty",
+    "string_type": "a string",
+    "too_short": "a list with at least {min_length} entries",
     "tuple_type": "a list",
 }
 _CONTAINERS = frozenset({"dict_type", "model_type", "tuple_type"})
 
 
 def _allowed(detail: ErrorDetails, field: FieldInfo | None) -> str:
-    """What would be accepted, in words."""
     if detail["type"] == "string_pattern_mismatch":
         return PHRASES[detail.get("ctx", {})["pattern"]]
     if detail["type"] == "missing" and field and field.description:

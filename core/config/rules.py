@@ -1,7 +1,7 @@
-"""Rules of a fleet that no single field can say: references, exclusions, values that go together.
+"""Rules that span several fields: references, exclusions and combinations of values.
 
-Each rule is a function from what is known to the faults it finds; `check` runs them all. What only
-one target cannot do is in `core.targets.<target>.checks`.
+Each rule is a function that returns the faults it finds. `check` runs all rules. The limits of one
+target are in `core.targets.<target>.checks`.
 """
 
 import ipaddress
@@ -37,25 +37,24 @@ RETENTION_DAYS = (
     3288, 3653,
 )  # fmt: skip
 
-# A load balancer needs two (Elastic Load Balancing User Guide, "Subnets for your load balancer").
+# Elastic Load Balancing User Guide, "Subnets for your load balancer": at least two.
 _LEAST_ZONES = 2
 
-# Tagging AWS Resources user guide, "Tag naming limits": 50 tags a resource (we add four of our
-# own and a name), 128 and 256 characters, and the prefix that is AWS's.
+# Tagging AWS Resources user guide, "Tag naming limits": 50 tags per resource (the platform adds
+# four and a name), 128 characters per key, 256 per value. The prefix `aws:` is reserved.
 MAX_TAGS, MAX_TAG_KEY, MAX_TAG_VALUE = 45, 128, 256
 
-# The same guide: letters, digits and spaces of any language, and these.
+# The same guide: besides letters, digits and spaces of any language.
 _TAG_SIGNS = frozenset(" _.:/=+-@")
-
 
 _VPC_BLOCK = "10.1.0.0/16"
 
-# The lists that nothing else here holds to be without repetition.
+# Lists of distinct entries that no other rule checks.
 _DISTINCT = frozenset(
     {"addons", "admin_groups", "instance_types", "models", "namespaces", "scopes"}
 )
 
-# What a message may propose; any other region is taken too.
+# Regions that an error message may suggest. Other regions are valid too.
 _COMMON_REGIONS = (
     "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-central-1",
     "eu-north-1", "eu-south-1", "eu-west-1", "eu-west-2", "eu-west-3", "ap-northeast-1",
@@ -65,15 +64,15 @@ _COMMON_REGIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the rules are held against.
+    """The input of the rules.
 
     Attributes:
-        fleet: The fleet, without the entries that could not be read.
-        names: The names in `servers`, `agents` and `secrets`, those of such entries included; of a
-            section that could not be read at all, nothing is known.
+        fleet: The fleet, without the entries that could not be parsed.
+        names: The names in `servers`, `agents` and `secrets`, including entries that could not be
+            parsed. A section that could not be parsed at all is missing.
         region: The value of `aws:region`, empty where it is not set.
         assumed_roles: The value of `aws:assumeRoles`.
-        root: The project's root, where image contexts start.
+        root: The project's root. Image contexts are relative to it.
         secret_keys: The keys `secret-<name>` that have a value.
         encrypted: The keys whose value is encrypted.
     """
@@ -88,7 +87,7 @@ class Facts:
 
 
 def check(facts: Facts) -> list[Fault]:
-    """Every fault that the rules find, in the order of the configuration."""
+    """All faults that the rules find, in the order of the configuration."""
     return [fault for rule in _RULES for fault in rule(facts)]
 
 
@@ -97,14 +96,14 @@ def _region(facts: Facts) -> Iterator[Fault]:
         near = get_close_matches(facts.region.strip().lower(), _COMMON_REGIONS, n=1)
         yield Fault(
             path=("aws:region",),
-            got=show(facts.region) if facts.region else "nothing",
-            allowed="the AWS region to deploy to, such as us-east-1",
+            got=show(facts.region) if facts.region else "no value",
+            allowed="the name of an AWS Region, for example us-east-1",
             fix=f"pulumi config set aws:region {near[0] if near else _COMMON_REGIONS[0]}",
         )
 
 
 def _models(facts: Facts) -> Iterator[Fault]:
-    """Models that Bedrock would not let be invoked from the stack's region by the id given."""
+    """Models that Bedrock cannot invoke from the stack's region by the configured id."""
     for name, agent in facts.fleet.agents.items() if is_region(facts.region) else ():
         for position, model in enumerate(agent.models):
             reason = _cannot_be_invoked(model, facts.region)
@@ -116,23 +115,23 @@ def _models(facts: Facts) -> Iterator[Fault]:
                 yield Fault(
                     path=here,
                     got=show(model),
-                    allowed=f"{reason}: {' or '.join(proposed) or 'none is known'}",
+                    allowed=f"{reason}: {' or '.join(proposed) or 'no such profile is known'}",
                     fix=set_command(here, proposed[0]) if proposed else rm_command(here),
                 )
 
 
 def _cannot_be_invoked(model: str, region: str) -> str | None:
-    """What is asked for instead of a model's id, or None if it can be invoked."""
+    """The kind of id that is required instead, or None if the model can be invoked."""
     profile = bedrock_models.profile(model)
     if profile and not bedrock_models.serves(profile.geography, region):
-        return f"an inference profile of a geography that serves {region}"
+        return f"an inference profile of a geography that includes {region}"
     if bedrock_models.needs_profile(model, region):
-        return f"an inference profile that serves {region}, as Bedrock has no such model on demand"
+        return f"an inference profile for {region}; the model is not available on demand"
     return None
 
 
 def _assumed_roles(facts: Facts) -> Iterator[Fault]:
-    """On EKS, `aws eks get-token` takes one role, straight from the deployment's credentials."""
+    """On EKS, `aws eks get-token` assumes at most one role, without an external ID."""
     roles = facts.assumed_roles
     if not facts.fleet.has_cluster:
         return
@@ -141,8 +140,9 @@ def _assumed_roles(facts: Facts) -> Iterator[Fault]:
             path=("aws:assumeRoles",),
             got=f"{len(roles)} roles" if len(roles) > 1 else "a role with an externalId",
             allowed=(
-                "one role without an externalId: the AWS CLI, by which the cluster is reached, "
-                "takes no more; aws:profile may name one that takes several, or has an id"
+                "at most one role without an externalId. Kubernetes credentials come from aws eks "
+                "get-token, which supports only one. For a chain of roles or an external ID, "
+                "define a profile in the AWS CLI configuration and set aws:profile"
             ),
             fix="pulumi config rm aws:assumeRoles",
         )
@@ -153,7 +153,7 @@ def _something_to_run(facts: Facts) -> Iterator[Fault]:
     if not any(names is None or names for names in known):
         yield Fault(
             path=("servers",),
-            got="nothing",
+            got="no value",
             allowed="at least one server or agent",
             fix=set_command(("servers", "clock", "image", "context"), "workloads/clock"),
         )
@@ -165,7 +165,7 @@ def _one_name_one_workload(facts: Facts) -> Iterator[Fault]:
         yield Fault(
             path=("agents", name),
             got="the name of a server",
-            allowed="a name that no server has: roles, logs and addresses are found by it",
+            allowed="a name that is unique across servers and agents",
             fix=rm_command(("agents", name)),
         )
 
@@ -175,8 +175,8 @@ def _images(facts: Facts) -> Iterator[Fault]:
         if (image.context is None) == (image.uri is None):
             yield Fault(
                 path=(*path, "image"),
-                got="both" if image.uri else "neither",
-                allowed="one of context (built here) and uri (built elsewhere, with its digest)",
+                got="both context and uri" if image.uri else "neither context nor uri",
+                allowed="exactly one of context (a folder to build) and uri (an existing image)",
                 fix=rm_command((*path, "image", "uri"))
                 if image.uri
                 else _set_folder(facts.root, (*path, "image", "context"), f"workloads/{path[1]}"),
@@ -191,7 +191,7 @@ def _images(facts: Facts) -> Iterator[Fault]:
                     yield Fault(
                         path=(*path, "image", *keys),
                         got=show(folder),
-                        allowed="a folder inside the project",
+                        allowed="an existing folder inside the project",
                         fix=_set_folder(facts.root, (*path, "image", *keys), folder),
                     )
             context = facts.root / image.context
@@ -199,7 +199,7 @@ def _images(facts: Facts) -> Iterator[Fault]:
                 yield Fault(
                     path=(*path, "image", "dockerfile"),
                     got=f"{show(image.dockerfile)}, which is not in {image.context}",
-                    allowed="a file in the context",
+                    allowed="an existing file in the build context",
                     fix=set_command((*path, "image", "dockerfile"), "Dockerfile"),
                 )
 
@@ -209,10 +209,10 @@ def _agents_have_images(facts: Facts) -> Iterator[Fault]:
         if agent.image is None and not facts.fleet.is_state_machine(agent):
             yield Fault(
                 path=("agents", name, "image"),
-                got="nothing",
+                got="no value",
                 allowed=(
-                    "an image, built here or elsewhere; only on lambda, and with "
-                    "runs_as: state-machine, an agent needs none"
+                    "an image with a context or a uri. Only an agent on lambda with "
+                    "runs_as: state-machine needs no image"
                 ),
                 fix=_set_folder(
                     facts.root, ("agents", name, "image", "context"), f"workloads/{name}"
@@ -231,7 +231,8 @@ def _one_dockerfile_one_image(facts: Facts) -> Iterator[Fault]:
             yield Fault(
                 path=(*path, "image", "additional_contexts"),
                 got=show(image.additional_contexts),
-                allowed=f"{show(contexts)}, as {first} has it: both build the same Dockerfile",
+                allowed=f"{show(contexts)}, as in {first}: workloads that build the same "
+                "Dockerfile must have the same additional_contexts",
                 fix=" && ".join(
                     set_command((*path, "image", "additional_contexts", name), folder)
                     for name, folder in contexts.items()
@@ -241,28 +242,26 @@ def _one_dockerfile_one_image(facts: Facts) -> Iterator[Fault]:
 
 
 def _is_folder(root: Path, folder: str) -> bool:
-    """Whether it is a folder inside the project."""
     path = _inside(root, folder)
     return path is not None and path.is_dir()
 
 
 def _is_file(root: Path, file: str) -> bool:
-    """Whether it is a file inside a folder."""
     path = _inside(root, file)
     return path is not None and path.is_file()
 
 
 def _inside(root: Path, name: str) -> Path | None:
-    """What the name stands for, if that exists and lies inside the root."""
+    """The resolved path, or None if it does not exist or is outside the root."""
     try:
         path = (root / name).resolve(strict=True)
-    except (OSError, ValueError):  # not there, or a name that no file system takes
+    except (OSError, ValueError):  # it does not exist, or the name is not a valid path
         return None
     return path if path.is_relative_to(root.resolve()) else None
 
 
 def _set_folder(root: Path, path: KeyPath, wanted: str) -> str | None:
-    """The command that sets a context to the folder of an image that is most like the wanted."""
+    """The command that sets a context to the existing image folder with the closest name."""
     folders = [
         file.parent.relative_to(root).as_posix() for file in root.glob("workloads/*/Dockerfile")
     ]
@@ -276,7 +275,7 @@ def _replicas(facts: Facts) -> Iterator[Fault]:
             yield Fault(
                 path=(*path, "replicas", "max"),
                 got=show(load.replicas.max),
-                allowed=f"replicas.min ({load.replicas.min}) or more",
+                allowed=f"at least replicas.min ({load.replicas.min})",
                 fix=set_command((*path, "replicas", "max"), load.replicas.min),
             )
 
@@ -289,14 +288,14 @@ def _concurrency(facts: Facts) -> Iterator[Fault]:
             yield Fault(
                 path=(*here, "provisioned_max"),
                 got=show(has.provisioned_max),
-                allowed=f"provisioned or more, and that 1 or more: it is {has.provisioned}",
+                allowed=f"at least provisioned ({has.provisioned}), which must be at least 1",
                 fix=rm_command((*here, "provisioned_max")),
             )
         elif has.reserved is not None and has.reserved < warm:
             yield Fault(
                 path=(*here, "reserved"),
                 got=show(has.reserved),
-                allowed=f"{warm} or more, as many as are kept warm",
+                allowed=f"at least {warm}, the provisioned concurrency",
                 fix=set_command((*here, "reserved"), warm),
             )
 
@@ -312,7 +311,8 @@ def _references(facts: Facts) -> Iterator[Fault]:
                 yield Fault(
                     path=here,
                     got=show(sidecar),
-                    allowed=f"each of its uses once: {', '.join(agent.uses) or 'it has none'}",
+                    allowed="servers in uses of the agent, each at most once: "
+                    f"{', '.join(agent.uses) or 'uses is empty'}",
                     fix=rm_command(here),
                 )
 
@@ -324,7 +324,7 @@ def _refer(facts: Facts, path: KeyPath, used: tuple[str, ...], section: str) -> 
     for position, name in enumerate(used):
         here = (*path, position)
         if name not in known:
-            options = ", ".join(sorted(known)) or f"none; {section} declares nothing"
+            options = ", ".join(sorted(known)) or f"{section} is empty"
             near = get_close_matches(name, sorted(known.difference(used)), n=1, cutoff=0)
             yield Fault(
                 path=here,
@@ -333,20 +333,19 @@ def _refer(facts: Facts, path: KeyPath, used: tuple[str, ...], section: str) -> 
                 fix=set_command(here, near[0]) if near else rm_command(here),
             )
         elif name in used[:position]:
-            yield _second(here, name, "every name once")
+            yield _duplicate(here, name, "each name at most once")
 
 
-def _second(path: KeyPath, value: object, allowed: str) -> Fault:
-    """The fault of an entry that a list has already."""
-    return Fault(path=path, got=f"{value} a second time", allowed=allowed, fix=rm_command(path))
+def _duplicate(path: KeyPath, value: object, allowed: str) -> Fault:
+    return Fault(path=path, got=f"{value}, a duplicate", allowed=allowed, fix=rm_command(path))
 
 
 def _repeated(facts: Facts) -> Iterator[Fault]:
-    """Entries of a list that stand in it twice, where AWS refuses that or it means nothing."""
+    """Duplicate entries of lists that must have distinct entries."""
     for path, values in _lists((), facts.fleet):
         for position, value in enumerate(values):
             if path[-1] in _DISTINCT and value in values[:position]:
-                yield _second((*path, position), value, "every entry once")
+                yield _duplicate((*path, position), value, "each entry at most once")
 
 
 def _lists(path: KeyPath, value: object) -> Iterator[tuple[KeyPath, tuple[object, ...]]]:
@@ -372,7 +371,8 @@ def _variables(facts: Facts) -> Iterator[Fault]:
                 yield Fault(
                     path=(*path, "secrets"),
                     got=secret,
-                    allowed=f"a secret of another name: {variable(secret)} is the platform's own",
+                    allowed="a secret with another name: the platform sets the variable "
+                    f"{variable(secret)}",
                 )
         for name in load.environment:
             owner = "the platform" if name in RESERVED else taken.get(name)
@@ -380,7 +380,7 @@ def _variables(facts: Facts) -> Iterator[Fault]:
                 yield Fault(
                     path=(*path, "environment", name),
                     got=f"a variable that {owner} sets",
-                    allowed="names that nobody else sets",
+                    allowed="variables that neither the platform nor a secret sets",
                     fix=rm_command((*path, "environment", name)),
                 )
 
@@ -391,22 +391,22 @@ def _secrets(facts: Facts) -> Iterator[Fault]:
             yield Fault(
                 path=("secrets", name, "arn"),
                 got=show(secret.arn),
-                allowed=f"no arn, since the source is {secret.source.value}",
+                allowed=f"no arn with source: {secret.source.value}",
                 fix=rm_command(("secrets", name, "arn")),
             )
         key = f"{SECRET_PREFIX}{name}"
         if secret.source is SecretSource.CONFIG and key not in facts.encrypted:
             yield Fault(
                 path=(key,),
-                got="a value in plain text" if key in facts.secret_keys else "nothing",
-                allowed=f"the value of the secret {name}, encrypted",
+                got="a value in plain text" if key in facts.secret_keys else "no value",
+                allowed=f"the encrypted value of the secret {name}",
                 fix=f"pulumi config set --secret {key}",
             )
         if secret.source is not SecretSource.CONFIG and key in facts.secret_keys:
             yield Fault(
                 path=(key,),
                 got="a value",
-                allowed=f"none, since the source of {name} is {secret.source.value}",
+                allowed=f"no value: the secret {name} has source: {secret.source.value}",
                 fix=rm_command((key,)),
             )
     declared = facts.names.get("secrets")
@@ -415,7 +415,7 @@ def _secrets(facts: Facts) -> Iterator[Fault]:
             yield Fault(
                 path=(key,),
                 got="a value",
-                allowed="values of secrets that are declared in secrets",
+                allowed=f"{SECRET_PREFIX}<name> only for names declared in secrets",
                 fix=rm_command((key,)),
             )
 
@@ -427,7 +427,7 @@ def _network(facts: Facts) -> Iterator[Fault]:
             yield Fault(
                 path=("network", key),
                 got=show(getattr(network, key)),
-                allowed="nothing beside vpc: an existing VPC has its own",
+                allowed="no value when network.vpc is set: an existing VPC is used as it is",
                 fix=rm_command(("network", key)),
             )
         yield from _existing_vpc(network.vpc)
@@ -441,7 +441,7 @@ def _network(facts: Facts) -> Iterator[Fault]:
             yield Fault(
                 path=("network", "cidr"),
                 got=show(network.cidr),
-                allowed=f"a private block for {zones} zones ({error})",
+                allowed=f"a private CIDR block for {zones} zones ({error})",
                 fix=set_command(("network", "cidr"), Network().cidr),
             )
 
@@ -454,21 +454,21 @@ def _existing_vpc(vpc: Vpc) -> Iterator[Fault]:
         yield Fault(
             path=(*here, "cidr"),
             got=vpc.cidr,
-            allowed=f"a block of a VPC, /{cidrs.LARGEST_BLOCK} to /{cidrs.SMALLEST_VPC}: whoever "
-            "has an address in it reaches a private gateway",
+            allowed=f"the CIDR block of a VPC, /{cidrs.LARGEST_BLOCK} to /{cidrs.SMALLEST_VPC}: "
+            "clients in this block can reach a private gateway",
             fix=set_command((*here, "cidr"), _VPC_BLOCK),
         )
     seen: set[str] = set()
     for key in ("private_subnets", "public_subnets"):
         for position, subnet in enumerate(getattr(vpc, key)):
             if subnet in seen:
-                allowed = "every subnet once, as a private or as a public one"
-                yield _second((*here, key, position), subnet, allowed)
+                allowed = "each subnet at most once, as private or as public"
+                yield _duplicate((*here, key, position), subnet, allowed)
             seen.add(subnet)
 
 
 def _zone_names(facts: Facts) -> Iterator[Fault]:
-    """What `network.zone_names` shows by itself; which zones an account has, only AWS can say."""
+    """Errors in `network.zone_names` that are visible without asking AWS."""
     network = facts.fleet.network
     path: KeyPath = ("network", "zone_names")
     names, letters = network.zone_names[: len(ascii_lowercase)], ascii_lowercase
@@ -483,7 +483,7 @@ def _zone_names(facts: Facts) -> Iterator[Fault]:
         yield Fault(
             path=("network", "zones"),
             got=show(network.zones),
-            allowed=f"nothing beside zone_names, or the number of them, {len(names)}",
+            allowed=f"no value when zone_names is set, or the number of zone_names ({len(names)})",
             fix=rm_command(("network", "zones")),
         )
     for position, name in enumerate(names):
@@ -491,14 +491,14 @@ def _zone_names(facts: Facts) -> Iterator[Fault]:
             yield Fault(
                 path=(*path, position),
                 got=show(name),
-                allowed=f"an availability zone of {facts.region}, such as {facts.region}a",
+                allowed=f"an Availability Zone of {facts.region}, for example {facts.region}a",
                 fix=set_command((*path, position), f"{facts.region}{letters[position]}"),
             )
         elif name in names[:position]:
             yield Fault(
                 path=(*path, position),
-                got=f"{show(name)}, which is there already",
-                allowed="each zone once",
+                got=f"{show(name)}, a duplicate",
+                allowed="each zone at most once",
                 fix=rm_command((*path, position)),
             )
 
@@ -507,19 +507,19 @@ def _gateway(facts: Facts) -> Iterator[Fault]:
     gateway, vpc = facts.fleet.gateway, facts.fleet.network.vpc
     public = gateway.exposure is Exposure.PUBLIC
     needed = {
-        "domain": (public or gateway.auth, "a public gateway or one with auth needs TLS"),
+        "domain": (public or gateway.auth, "TLS is required for a public gateway and for auth"),
         "zone": (
             public or gateway.domain or gateway.auth,
-            "its certificate and address are kept in a zone",
+            "DNS records for the domain and its certificate are created in this hosted zone",
         ),
-        "auth": (public, "whoever reaches a public gateway must show a token"),
+        "auth": (public, "a public gateway must authenticate its clients"),
     }
     for key, (wanted, reason) in needed.items():
         if wanted and getattr(gateway, key) is None:
             (example,) = type(gateway).model_fields[key].examples or [""]
             yield Fault(
                 path=("gateway", key),
-                got="nothing",
+                got="no value",
                 allowed=f"a value: {reason}",
                 fix=set_command(("gateway", key), example),
             )
@@ -531,20 +531,21 @@ def _gateway(facts: Facts) -> Iterator[Fault]:
         yield Fault(
             path=(*here, positions[0]),
             got=", ".join(gateway.allow_cidrs[position] for position in positions),
-            allowed="blocks of known callers, of a /8 of public addresses together at most: only a "
-            "gateway with auth is open to everybody",
+            allowed="CIDR blocks of known clients, together at most a /8 of public addresses; or "
+            "set gateway.auth to allow any address",
             fix=without_command(here, positions),
         )
-    if public and vpc and len(vpc.public_subnets) < 2:  # noqa: PLR2004 - two zones, as everywhere
+    if public and vpc and len(vpc.public_subnets) < 2:  # noqa: PLR2004 - one per zone
         yield Fault(
             path=("network", "vpc", "public_subnets"),
             got=show(list(vpc.public_subnets)),
-            allowed="two public subnets or more, in two zones, for the public gateway",
+            allowed="at least two public subnets in different Availability Zones, for the public "
+            "gateway",
         )
 
 
 def _certificate(facts: Facts) -> Iterator[Fault]:
-    """A load balancer, and the domain of a REST API, take certificates of their own region."""
+    """Load balancers and regional REST APIs need a certificate in their own region."""
     gateway, here = facts.fleet.gateway, ("gateway", "certificate_arn")
     if gateway.certificate_arn is None:
         return
@@ -553,14 +554,14 @@ def _certificate(facts: Facts) -> Iterator[Fault]:
         yield Fault(
             path=here,
             got=show(gateway.certificate_arn),
-            allowed="nothing, since there is no domain",
+            allowed="no value without gateway.domain",
             fix=rm_command(here),
         )
     elif is_region(facts.region) and region != facts.region:
         yield Fault(
             path=here,
-            got=f"a certificate of {show(region)}",
-            allowed=f"one of {facts.region}, the stack's region",
+            got=f"a certificate in {show(region)}",
+            allowed=f"a certificate in {facts.region}, the stack's region",
             fix=rm_command(here),
         )
 
@@ -573,7 +574,7 @@ def _cluster(facts: Facts) -> Iterator[Fault]:
 def _teams(facts: Facts) -> Iterator[Fault]:
     fleet = facts.fleet
     known = {*facts.names.get("servers", ("unread",)), *facts.names.get("agents", ("unread",))}
-    # A workload that could not be read may be the one that belongs to the team.
+    # A workload that could not be parsed may belong to the team.
     if not fleet.has_cluster or known != {name for name, _ in fleet.workloads()}:
         return
     named = {load.team: None for _, load in fleet.workloads() if load.team}
@@ -581,8 +582,8 @@ def _teams(facts: Facts) -> Iterator[Fault]:
         if team not in named:
             yield Fault(
                 path=("teams", team),
-                got="a team that no workload belongs to",
-                allowed=f"the teams of workloads: {', '.join(named) or 'none has one'}",
+                got="a team without workloads",
+                allowed=f"teams of workloads: {', '.join(named) or 'no workload sets team'}",
                 fix=rm_command(("teams", team)),
             )
 
@@ -593,8 +594,8 @@ def _mesh(facts: Facts) -> Iterator[Fault]:
         yield Fault(
             path=("mesh",),
             got=facts.fleet.mesh.value,
-            allowed=f"{Mesh.ISTIO.value}, on eks, or {Mesh.NONE.value}: AWS App Mesh ended on "
-            "2026-09-30",
+            allowed=f"{Mesh.NONE.value}, or {Mesh.ISTIO.value} on eks. AWS App Mesh was "
+            "discontinued on 2026-09-30",
             fix=set_command(("mesh",), instead.value),
         )
 
@@ -606,13 +607,13 @@ def _blocks(path: KeyPath, blocks: tuple[str, ...], *, listed: bool) -> Iterator
             yield Fault(
                 path=here,
                 got=show(block),
-                allowed="an IPv4 block without host bits, such as 203.0.113.0/24",
+                allowed="an IPv4 CIDR block without host bits, for example 203.0.113.0/24",
                 fix=set_command(here, "203.0.113.0/24"),
             )
 
 
 def _is_block(block: str) -> bool:
-    """Whether it is an IPv4 block as AWS writes them, with a prefix length and no host bits."""
+    """Whether it is an IPv4 CIDR block with a prefix length and without host bits."""
     try:
         return str(ipaddress.IPv4Network(block)) == block
     except ValueError:
@@ -634,7 +635,7 @@ def _retention(facts: Facts) -> Iterator[Fault]:
 def _tags(facts: Facts) -> Iterator[Fault]:
     tags = facts.fleet.tags
     if len(tags) > MAX_TAGS:
-        yield Fault(path=("tags",), got=f"{len(tags)} tags", allowed=f"{MAX_TAGS} at most")
+        yield Fault(path=("tags",), got=f"{len(tags)} tags", allowed=f"at most {MAX_TAGS} tags")
     for key, value in tags.items():
         fix = rm_command(("tags", key))
         if not 1 <= len(key) <= MAX_TAG_KEY or key.lower().startswith("aws:"):
@@ -648,7 +649,7 @@ def _tags(facts: Facts) -> Iterator[Fault]:
             yield Fault(
                 path=("tags", key),
                 got=f"{len(value)} characters",
-                allowed=f"a value of {MAX_TAG_VALUE} characters at most",
+                allowed=f"a value of at most {MAX_TAG_VALUE} characters",
                 fix=fix,
             )
         strange = sorted(sign for sign in {*key, *value} - _TAG_SIGNS if not sign.isalnum())
@@ -661,7 +662,7 @@ def _tags(facts: Facts) -> Iterator[Fault]:
             )
 
 
-def _fitness(facts: Facts) -> Iterator[Fault]:
+def _target(facts: Facts) -> Iterator[Fault]:
     yield from dispatch.check(facts.fleet, facts.region)
 
 
@@ -687,5 +688,5 @@ _RULES = (
     _mesh,
     _retention,
     _tags,
-    _fitness,
+    _target,
 )

@@ -1,4 +1,4 @@
-"""Whether a fleet fits an Application Load Balancer and what stands behind it, on any target."""
+"""Checks of a fleet against the limits of an Application Load Balancer."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from core.images import ecr_repository
 from core.network.egress import Egress, block
 from core.sidecars import services
 
-# Elastic Load Balancing, "Quotas for your Application Load Balancers": 100 rules a load balancer
-# without the default ones, and 100 target groups.
+# Elastic Load Balancing, "Quotas for your Application Load Balancers": 100 rules per load
+# balancer without the default rules, and 100 target groups.
 MAX_GATEWAY_ROUTES = 100
 
-# Amazon VPC quotas: 60 inbound and 60 outbound rules a security group.
+# Amazon VPC quotas: 60 inbound and 60 outbound rules per security group.
 MAX_GROUP_RULES = 60
 
 # Elastic Load Balancing API reference, FixedResponseActionConfig, MessageBody.
@@ -33,10 +33,10 @@ def check(
         opens_network: Whether workloads may call all addresses of the network of the stack.
     """
     yield from _request_times(fleet)
-    yield from _sessions_in_one_copy(fleet)
+    yield from _sessions_in_one_replica(fleet)
     yield from _gateway_routes(fleet)
     yield from _gateway_callers(fleet)
-    yield from _gateway_met_by_workloads(fleet, egress, opens_network=opens_network)
+    yield from _gateway_reachable_by_workloads(fleet, egress, opens_network=opens_network)
     yield from _metadata_fits(fleet)
     if not fleet.network.vpc and egress.nat is Nat.NONE:
         yield from _reach_without_nat(fleet, region)
@@ -55,8 +55,8 @@ def _request_times(fleet: Fleet) -> Iterator[Fault]:
             )
 
 
-def _sessions_in_one_copy(fleet: Fleet) -> Iterator[Fault]:
-    # A sidecar alone needs no such rule: each copy of its agent talks to its own.
+def _sessions_in_one_replica(fleet: Fleet) -> Iterator[Fault]:
+    # A server that runs only as a sidecar is excluded: each replica of the agent has its own.
     running = services(fleet)
     for name, server in fleet.servers.items():
         stateful = name in running and server.sessions is Sessions.LEGACY_STATEFUL
@@ -65,15 +65,15 @@ def _sessions_in_one_copy(fleet: Fleet) -> Iterator[Fault]:
                 path=("servers", name, "replicas", "max"),
                 got=show(server.replicas.max),
                 allowed=(
-                    "1, since sessions: legacy-stateful keeps them in one copy's memory and MCP "
-                    "clients keep no cookie that would lead them back to it"
+                    "1 with sessions: legacy-stateful. Sessions are in the memory of one replica, "
+                    "and MCP clients do not keep the cookie that sticky sessions need"
                 ),
                 fix=set_command(("servers", name, "replicas", "max"), 1),
             )
 
 
 def _gateway_routes(fleet: Fleet) -> Iterator[Fault]:
-    # One rule a workload, and one for the metadata that tells clients where to get a token.
+    # One rule per workload, and one for the protected resource metadata.
     room = MAX_GATEWAY_ROUTES - (1 if fleet.gateway.auth else 0)
     exposed = [path for path, load in fleet.paths() if load.expose]
     if len(exposed) > room:
@@ -81,40 +81,40 @@ def _gateway_routes(fleet: Fleet) -> Iterator[Fault]:
             path=("servers",),
             got=f"{len(exposed)} workloads behind the gateway",
             allowed=(
-                f"{room}, a load balancer's quota of rules; set expose: false on those that only "
-                "agents call, or spread the fleet over several stacks"
+                f"at most {room}, the quota of rules per load balancer. Set expose: false on "
+                "servers that only agents call, or split the fleet into several stacks"
             ),
             fix=set_command((*exposed[-1], "expose"), value=False),
         )
 
 
 def _gateway_callers(fleet: Fleet) -> Iterator[Fault]:
-    # One rule a block and port: a gateway with TLS also answers on port 80, to redirect.
+    # One rule per block and port: a gateway with TLS also listens on port 80, to redirect.
     room = MAX_GROUP_RULES // 2 if fleet.gateway.domain else MAX_GROUP_RULES
     blocks = set(fleet.gateway.allow_cidrs)
     if len(blocks) > room:
         yield Fault(
             path=("gateway", "allow_cidrs"),
             got=f"{len(blocks)} blocks",
-            allowed=f"{room} at most, a security group's quota of rules",
+            allowed=f"at most {room}, the quota of rules per security group",
         )
 
 
-def _gateway_met_by_workloads(
+def _gateway_reachable_by_workloads(
     fleet: Fleet, egress: Egress, *, opens_network: bool
 ) -> Iterator[Fault]:
     """Refuse a gateway that workloads could call without a token."""
-    # Egress can leave out the addresses of a network that the stack creates. In an existing one,
-    # there may be AWS services that workloads need.
+    # Egress rules can exclude the addresses of a network that the stack creates. An existing VPC
+    # may contain AWS services that workloads need.
     example = Gateway.model_fields["auth"].examples or ()
     if egress.meets_gateway and (fleet.network.vpc or opens_network):
         yield Fault(
             path=("gateway", "auth"),
-            got="nothing, with a domain",
+            got="no value, with gateway.domain",
             allowed=(
-                f"auth, or allow_cidrs with no address of the network ({block(fleet)}): "
-                "workloads leave by the port that the gateway then answers on, and without a token "
-                "they would reach every workload behind it"
+                f"auth, or allow_cidrs without addresses of the network ({block(fleet)}). "
+                "Workloads have egress on port 443, so they could call every workload through a "
+                "gateway without auth"
             ),
             fix=set_command(("gateway", "auth"), next(iter(example), None)),
         )
@@ -128,13 +128,14 @@ def _metadata_fits(fleet: Fleet) -> Iterator[Fault]:
     if length > MAX_FIXED_RESPONSE:
         yield Fault(
             path=("gateway", "auth", "scopes"),
-            got=f"protected-resource metadata of {length} characters",
-            allowed=f"{MAX_FIXED_RESPONSE} at most, what a load balancer's fixed answer holds",
+            got=f"protected resource metadata of {length} characters",
+            allowed=f"scopes with which the metadata has at most {MAX_FIXED_RESPONSE} characters, "
+            "the limit of a fixed response of a load balancer",
         )
 
 
 def _reach_without_nat(fleet: Fleet, region: str) -> Iterator[Fault]:
-    """What a network without NAT gateways and with endpoints of AWS alone does not reach."""
+    """Dependencies that are not reachable without NAT gateways."""
     nat = set_command(("network", "nat"), Nat.SINGLE.value)
     for path, image in fleet.images():
         repository = ecr_repository(image.uri or "")
@@ -142,14 +143,15 @@ def _reach_without_nat(fleet: Fleet, region: str) -> Iterator[Fault]:
             yield Fault(
                 path=(*path, "image", "uri"),
                 got=show(image.uri),
-                allowed=f"an image in an ECR repository of {region}, since network.nat is none",
+                allowed=f"an image in a private ECR repository in {region}, because network.nat "
+                "is none",
                 fix=nat,
             )
     if fleet.gateway.auth and fleet.gateway.exposure is Exposure.PRIVATE:
         yield Fault(
             path=("gateway", "auth"),
             got=show(fleet.gateway.auth.jwks_uri),
-            allowed="no auth, since network.nat is none: a private load balancer has no other way "
-            "to the issuer's keys",
+            allowed="no auth, because network.nat is none: a private load balancer fetches the "
+            "issuer's keys through a NAT gateway",
             fix=nat,
         )

@@ -1,16 +1,15 @@
-"""Where the subnets of the fleet's network lie.
+"""The CIDR blocks of the subnets in the fleet's network.
 
-The block is cut in eight slots of equal size and zone i always has slot i, so that what a zone has
-never depends on how many zones there are: adding a zone adds two subnets and moves none. Six slots
-are for zones (no region has more), two stay empty.
+The block of the network has eight slots of equal size. Zone i always has slot i, so that a new zone
+adds two subnets and moves none. Six slots are for zones (no region has more), two stay empty.
 
-A slot is cut like this, in the proportions that Pulumi's own network component has by default::
+The layout of a slot has the default proportions of Pulumi's VPC component::
 
     |        private, 1/2        |  public, 1/4  |  free, 1/4  |
 
-The workloads, the interface endpoints and the file systems' mount targets each take an address in
-the private subnet, one for every task; the public subnet has only the load balancer and the NAT
-gateway. The free part is for future kinds of subnets.
+Tasks, interface endpoints and mount targets of file systems each use an address in the private
+subnet. The public subnet has only the load balancer and the NAT gateway. The free part is for
+future types of subnets.
 """
 
 import ipaddress
@@ -31,11 +30,10 @@ SMALLEST_VPC: Final = 28
 """Prefix length of the smallest IPv4 block of a VPC (the same page)."""
 
 SMALLEST_BLOCK: Final = 22
-"""Prefix length of the smallest block in which every public subnet still is a /27.
+"""Prefix length of the smallest block in which every public subnet is a /27.
 
-A VPC's subnets may be as small as /28 (Amazon VPC User Guide, subnet sizing), but those of an
-Application Load Balancer need a /27 with eight free addresses (Elastic Load Balancing User Guide,
-subnets for your load balancer); AWS keeps five addresses of every subnet for itself.
+An Application Load Balancer requires subnets of at least /27 with eight free addresses (Elastic
+Load Balancing User Guide, subnets for your load balancer). AWS reserves five addresses per subnet.
 """
 
 _SLOT_BITS = 3
@@ -49,12 +47,12 @@ _PRIVATE_RANGES = tuple(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
-    """The subnets of a network, in CIDR notation; position i belongs to the i-th zone.
+    """The CIDR blocks of the subnets; position i belongs to the i-th zone.
 
     Attributes:
-        block: the network's own block.
-        private: one subnet a zone for what must not have a public address.
-        public: one subnet a zone for the load balancer and the NAT gateway.
+        block: The block of the network.
+        private: One private subnet per zone.
+        public: One subnet per zone for the load balancer and the NAT gateway.
     """
 
     block: str
@@ -63,24 +61,22 @@ class Plan:
 
 
 def plan(block: str, zones: int) -> Plan:
-    """Lay out a private and a public subnet for every zone.
+    """Allocates a private and a public subnet for every zone.
 
     Args:
-        block: the network's block, ``/16`` to ``/22``, such as ``10.0.0.0/16``. It must be
-            private (RFC 1918, or RFC 6598's 100.64.0.0/10). AWS itself would take public ranges,
-            but then the true owners of those addresses cannot be reached from the fleet; who
-            needs that can bring a VPC instead.
-        zones: the number of availability zones, 1 to 6. (A load balancer needs two.)
+        block: The block of the network, ``/16`` to ``/22``, such as ``10.0.0.0/16``. It must be
+            private (RFC 1918, or 100.64.0.0/10 of RFC 6598). With a public range, the fleet could
+            not reach the owners of these addresses.
+        zones: The number of Availability Zones, 1 to 6. A load balancer needs two.
 
     Returns:
-        The plan. For every number of zones, it begins with the plan for fewer zones.
+        The subnets. The subnets for n zones are the first ones of those for n + 1 zones.
 
     Raises:
-        ValueError: when the block is not such a block or the number is out of range; the message
-            says what was got and what is allowed.
+        ValueError: If the block is invalid or the number of zones is out of range.
     """
     if not 1 <= zones <= MAX_ZONES:
-        raise ValueError(f"{zones} zones are not possible: 1 to {MAX_ZONES} are")
+        raise ValueError(f"{zones} zones are not supported; use 1 to {MAX_ZONES}")
     network = _parse(block)
     slots = list(network.subnets(prefixlen_diff=_SLOT_BITS))[:zones]
     return Plan(
@@ -91,19 +87,19 @@ def plan(block: str, zones: int) -> Plan:
 
 
 MOST_KNOWN: Final = 2**24
-"""How many public addresses blocks of known callers may hold together: as many as a /8."""
+"""The maximum number of public addresses in all blocks of known clients: those of a /8."""
 
 
 def too_open(blocks: Sequence[str]) -> list[int]:
-    """The positions of the blocks to remove so that the rest are blocks of known callers.
+    """The positions of the blocks to remove so that the others are within `MOST_KNOWN`.
 
-    The total of the blocks counts: `0.0.0.0/1` and `128.0.0.0/1` together cover all addresses.
+    The sum of all blocks counts: `0.0.0.0/1` and `128.0.0.0/1` together cover all addresses.
 
     Args:
-        blocks: IPv4 blocks; what is no block counts for nothing.
+        blocks: IPv4 blocks. Invalid blocks are ignored.
 
     Returns:
-        The positions in their order, the largest blocks among them; none where all may stay.
+        The positions of the largest blocks, in order. It is empty if no block has to be removed.
     """
     networks = {at: found for at, block in enumerate(blocks) if (found := _network(block))}
     gone: list[int] = []
@@ -115,7 +111,7 @@ def too_open(blocks: Sequence[str]) -> list[int]:
 
 
 def overlap(block: str, others: Iterable[str]) -> bool:
-    """Whether a block shares an address with any of the others; what is no block shares none."""
+    """Whether a block overlaps with any of the others. Invalid blocks do not overlap."""
     own = _network(block)
     return own is not None and any(
         own.overlaps(other) for other in map(_network, others) if other is not None
@@ -123,7 +119,7 @@ def overlap(block: str, others: Iterable[str]) -> bool:
 
 
 def all_but(block: str) -> list[str]:
-    """The blocks of all addresses but those of a block, in their order."""
+    """The blocks of all addresses outside of a block, in order."""
     rest = ipaddress.IPv4Network(EVERYWHERE).address_exclude(ipaddress.IPv4Network(block))
     return [str(network) for network in sorted(rest)]
 
@@ -136,7 +132,7 @@ def _network(block: str) -> ipaddress.IPv4Network | None:
 
 
 def _public(networks: Iterable[ipaddress.IPv4Network]) -> int:
-    """How many addresses that are not private some networks hold together."""
+    """The number of public addresses in the union of networks."""
     together = list(ipaddress.collapse_addresses(networks))
     private = (
         min(network, part, key=lambda one: one.num_addresses).num_addresses
@@ -148,9 +144,9 @@ def _public(networks: Iterable[ipaddress.IPv4Network]) -> int:
 
 
 def is_private(block: str) -> bool:
-    """Tell whether all of an IPv4 block is private; what is no block is not.
+    """Whether an IPv4 block is private (RFC 1918, or 100.64.0.0/10 of RFC 6598).
 
-    Private are RFC 1918's ranges, and RFC 6598's 100.64.0.0/10.
+    An invalid block is not private.
     """
     try:
         network = ipaddress.IPv4Network(block)
@@ -160,28 +156,27 @@ def is_private(block: str) -> bool:
 
 
 def _part(slot: ipaddress.IPv4Network, bits: int, position: int) -> ipaddress.IPv4Network:
-    """Cut a slot in 2**bits equal parts and take the one at the position."""
+    """The part at a position, of 2**bits equal parts of a slot."""
     return list(slot.subnets(prefixlen_diff=bits))[position]
 
 
 def _parse(block: str) -> ipaddress.IPv4Network:
-    """Read a block and refuse what cannot be planned."""
     address, slash, length = block.partition("/")
     if not slash or not length.isdecimal():
-        raise ValueError(f"{block!r} is not an IPv4 block such as 10.0.0.0/16")
+        raise ValueError(f"{block!r} is not an IPv4 CIDR block such as 10.0.0.0/16")
     try:
         interface = ipaddress.IPv4Interface(f"{address}/{length}")
     except ValueError:
-        raise ValueError(f"{block!r} is not an IPv4 block such as 10.0.0.0/16") from None
+        raise ValueError(f"{block!r} is not an IPv4 CIDR block such as 10.0.0.0/16") from None
     network = interface.network
     if interface.ip != network.network_address:
-        raise ValueError(f"{block!r} has host bits set: the block that holds it is {network}")
+        raise ValueError(f"{block!r} has host bits set; its network is {network}")
     if not LARGEST_BLOCK <= network.prefixlen <= SMALLEST_BLOCK:
         raise ValueError(
-            f"{block!r} is a /{network.prefixlen}: the block of a network is "
-            f"/{LARGEST_BLOCK} to /{SMALLEST_BLOCK}"
+            f"{block!r} is a /{network.prefixlen}; the network must be /{LARGEST_BLOCK} to "
+            f"/{SMALLEST_BLOCK}"
         )
     if not any(network.subnet_of(allowed) for allowed in _PRIVATE_RANGES):
         ranges = ", ".join(str(allowed) for allowed in _PRIVATE_RANGES)
-        raise ValueError(f"{block!r} is not private: it must lie in one of {ranges}")
+        raise ValueError(f"{block!r} is not private; it must be in one of {ranges}")
     return network

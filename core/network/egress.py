@@ -69,8 +69,8 @@ def model_services(loads: Iterable[Server | Agent]) -> list[str]:
 def network_mark(fleet: Fleet) -> str:
     """A hash of the values that determine the private subnets.
 
-    Published versions of a function keep their network interfaces as long as the function exists. A
-    function in other subnets must therefore be another function.
+    Published versions of a function keep their network interfaces until the function is deleted. A
+    change of subnets therefore needs a new function.
     """
     network = fleet.network
     if network.vpc:
@@ -80,7 +80,7 @@ def network_mark(fleet: Fleet) -> str:
 
 
 def block(fleet: Fleet) -> str:
-    """The IPv4 block of the network of workloads and load balancers."""
+    """The IPv4 block of the network."""
     return fleet.network.vpc.cidr if fleet.network.vpc else fleet.network.cidr
 
 

@@ -1,4 +1,4 @@
-"""What an existing VPC must have, held against what AWS says of it."""
+"""Checks of an existing VPC and its subnets, as AWS describes them."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +9,7 @@ from core.config.model import Vpc
 from core.network.zones import EXCLUDED
 
 _AVAILABILITY_ZONE = re.compile(r"[a-z]+\d+-az\d+")
-"""The id of an availability zone; that of a Local Zone is longer, such as use1-atl1-az1."""
+"""The ID of an Availability Zone. The ID of a Local Zone is longer, for example use1-atl1-az1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +18,8 @@ class FoundVpc:
 
     Attributes:
         blocks: Its IPv4 blocks.
-        dns_support: Whether names are resolved in it.
-        dns_hostnames: Whether what is in it gets names.
+        dns_support: Whether DNS resolution is enabled.
+        dns_hostnames: Whether DNS host names are enabled.
     """
 
     blocks: Sequence[str]
@@ -45,12 +45,12 @@ class FoundSubnet:
 def faults(
     vpc: Vpc, *, found: FoundVpc | str, subnets: Mapping[str, FoundSubnet | str]
 ) -> list[Fault]:
-    """Everything that is wrong with an existing VPC.
+    """All faults of an existing VPC.
 
     Args:
-        vpc: The VPC, as it is configured.
-        found: What AWS says of it, or why it was not found.
-        subnets: What AWS says of each subnet, or why it was not found.
+        vpc: The configured VPC.
+        found: The VPC, or the error of the lookup.
+        subnets: Each subnet, or the error of its lookup.
     """
     return [
         *_vpc(vpc, found),
@@ -62,7 +62,7 @@ def faults(
 def _vpc(vpc: Vpc, found: FoundVpc | str) -> Iterator[Fault]:
     path: KeyPath = ("network", "vpc", "id")
     if isinstance(found, str):
-        yield Fault(path=path, got=vpc.id, allowed=f"a VPC of this account and region ({found})")
+        yield Fault(path=path, got=vpc.id, allowed=f"a VPC in this account and region ({found})")
         return
     # Amazon VPC User Guide, "DNS attributes for your VPC". Cloud Map's private names, the names of
     # EFS's mount targets and EKS's private endpoint need both.
@@ -74,14 +74,14 @@ def _vpc(vpc: Vpc, found: FoundVpc | str) -> Iterator[Fault]:
             yield Fault(
                 path=path,
                 got=f"{vpc.id}, without {what}",
-                allowed=f"a VPC with {what}: the names of servers and file systems need it",
+                allowed=f"a VPC with {what}, which service discovery and file systems require",
                 fix=f"aws ec2 modify-vpc-attribute --vpc-id {vpc.id} {option}",
             )
     if vpc.cidr not in found.blocks:
         yield Fault(
             path=("network", "vpc", "cidr"),
             got=vpc.cidr,
-            allowed=f"an IPv4 block of {vpc.id}: {', '.join(found.blocks)}",
+            allowed=f"an IPv4 CIDR block of {vpc.id}: {', '.join(found.blocks)}",
             fix=set_command(("network", "vpc", "cidr"), found.blocks[0]),
         )
 
@@ -100,20 +100,20 @@ def _subnets(
 def _problem(
     vpc: Vpc, id_: str, found: FoundSubnet | str, seen: dict[str, str]
 ) -> tuple[str, str] | None:
-    """What was got and what is allowed, where a subnet does not fit; `seen` are those before it."""
+    """The value and the allowed values, if a subnet is wrong. `seen` has the previous zones."""
     if isinstance(found, str):
-        return id_, f"a subnet of this account and region ({found})"
+        return id_, f"a subnet in this account and region ({found})"
     if found.vpc_id != vpc.id:
         return f"{id_}, which is in {found.vpc_id}", f"subnets of {vpc.id}"
     where = f"{id_}, which is in {found.zone}"
     if not _AVAILABILITY_ZONE.fullmatch(found.zone_id):
-        return where, "subnets in availability zones, not in Local or Wavelength Zones"
+        return where, "subnets in Availability Zones, not in Local Zones or Wavelength Zones"
     if found.zone_id in EXCLUDED:
         return f"{where} ({found.zone_id})", f"another zone: {EXCLUDED[found.zone_id]}"
     if found.zone in seen:
         return (
-            f"{where}, as {seen[found.zone]} is",
-            "each subnet in another zone: a load balancer and a file system take one of a zone",
+            f"{where}, the zone of {seen[found.zone]}",
+            "one subnet per zone: load balancers and file systems support only one",
         )
     seen[found.zone] = id_
     return None

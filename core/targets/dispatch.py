@@ -56,7 +56,7 @@ _TARGETS: Mapping[Target, _Functions] = {
 
 
 def check(fleet: Fleet, region: str) -> Iterator[Fault]:
-    """Every reason why a fleet cannot run on its target in a region."""
+    """All faults of a fleet on its target in a region."""
     yield from _TARGETS[fleet.target].check(fleet, region)
 
 

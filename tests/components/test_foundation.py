@@ -161,7 +161,9 @@ def test_an_external_secret_without_a_value_is_told_of_with_the_command_that_set
     secrets = {"unset-key": external, "set-key": external}
     fleet = with_server(secrets=[*secrets]) | {"secrets": secrets}
     (warning,) = run(fleet).warnings
-    assert warning.startswith("the secret unset-key has no value: what reads it cannot start.")
+    assert warning.startswith(
+        "The secret unset-key has no value, so workloads that read it cannot start."
+    )
     assert "put-secret-value --secret-id arn:aws:secretsmanager:" in warning
     assert run(fleet, preview=True).warnings == []
 

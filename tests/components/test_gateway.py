@@ -503,5 +503,5 @@ def test_on_lambda_too_the_domain_takes_the_given_certificate():
 
 
 def test_a_zone_that_does_not_hold_the_domain_is_refused():
-    with pytest.raises(pulumi.RunError, match=r"the zone that holds mcp\.example\.org"):
+    with pytest.raises(pulumi.RunError, match=r"the hosted zone that contains mcp\.example\.org"):
         run({**MINIMAL, "gateway": {"domain": "mcp.example.org", "zone": "Z0123456789ABCDEFGHIJ"}})

@@ -60,7 +60,7 @@ def test_another_region_or_network_is_refused_before_anything_is_made_in_aws(
     with pytest.raises(pulumi.RunError) as refused:
         run(fleet, preview=preview, remembered=remembered)
     message = str(refused.value)
-    assert "1 fault; nothing was created" in message
+    assert "1 error. No resources were changed." in message
     assert f"\n  {path}\n" in message
 
 

@@ -43,11 +43,11 @@ def test_a_fault_is_told_by_its_path(fleet: dict[str, Any], path: str):
     with pytest.raises(pulumi.RunError) as refused:
         run(fleet)
     message = str(refused.value)
-    assert "1 fault; nothing was created" in message
+    assert "1 error. No resources were changed." in message
     assert f"\n  {path}\n" in message
 
 
 def test_faults_are_told_together():
     fleet = with_server(cpu=300) | {"network": {"zones": 7}, "tags": {"aws:team": "platform"}}
-    with pytest.raises(pulumi.RunError, match="3 faults; nothing was created"):
+    with pytest.raises(pulumi.RunError, match=r"3 errors\. No resources were changed\."):
         run(fleet)

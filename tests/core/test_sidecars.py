@@ -160,16 +160,20 @@ def test_an_agent_and_its_sidecars_have_a_size_together_that_fargate_offers(
             {"cpu": 512, "memory": 1024},
             "cpu",
             "cpu 768 with memory 1536",
-            "cpu is one of 256, 512, 1024, 2048, 4096, 8192, 16384; "
-            "the nearest size is cpu 1024 with memory 2048",
+            (
+                "cpu must be one of 256, 512, 1024, 2048, 4096, 8192, 16384. The nearest size "
+                "is cpu 1024 with memory 2048"
+            ),
             f"{_AGENT}.cpu' 512 && {_AGENT}.memory' 1024",
         ),
         (
             {"cpu": 256, "memory": 513},
             "memory",
             "cpu 512 with memory 1025",
-            "cpu 512 goes with memory 1024 to 4096 in steps of 1024; "
-            "the nearest size is cpu 512 with memory 2048",
+            (
+                "with cpu 512, memory must be 1024 to 4096 in steps of 1024. The nearest size "
+                "is cpu 512 with memory 2048"
+            ),
             f"{_AGENT}.memory' 1535",
         ),
     ],
@@ -180,8 +184,8 @@ def test_an_agent_and_its_sidecars_have_no_other_size_and_the_agents_share_makes
     own = _own({"clock": _HIDDEN | server}, ["clock"])
     assert only_fault(own, root) == Fault(
         path=("agents", "helper", wrong),
-        got=f"{got}, its sidecars included",
-        allowed=f"Fargate does not offer {got}: {allowed}",
+        got=f"{got}, including its sidecars",
+        allowed=f"a size that Fargate supports: {allowed}",
         fix=fix,
     )
     assert not fixed(configuration(own), fix).faults(root)
@@ -193,9 +197,11 @@ def test_sidecars_that_are_too_large_for_any_task_are_taken_out(root: Path):
     fault = only_fault(own, root)
     assert fault == Fault(
         path=("agents", "helper", "sidecars"),
-        got="cpu 16640 with memory 123392, its sidecars included",
-        allowed="Fargate does not offer cpu 16640 with memory 123392: cpu is one of 256, 512, "
-        "1024, 2048, 4096, 8192, 16384; the nearest size is cpu 16384 with memory 122880",
+        got="cpu 16640 with memory 123392, including its sidecars",
+        allowed=(
+            "a size that Fargate supports: cpu must be one of 256, 512, 1024, 2048, 4096, "
+            "8192, 16384. The nearest size is cpu 16384 with memory 122880"
+        ),
         fix="pulumi config rm --path 'mcp-platform:agents.helper.sidecars'",
     )
     assert not fixed(configuration(own), fault.fix or "").faults(root)
@@ -224,7 +230,7 @@ def test_an_agent_has_9_sidecars_and_no_tenth(root: Path):
     expected = Fault(
         path=("agents", "helper", "sidecars"),
         got="10 sidecars",
-        allowed="9 at most, Amazon ECS's quota of containers in a task less the agent's own",
+        allowed="at most 9: Amazon ECS allows 10 containers per task, and one is the agent",
         fix="pulumi config rm --path 'mcp-platform:agents.helper.sidecars[9]'",
     )
     assert only_fault(with_sidecars(10), root) == expected
@@ -252,7 +258,7 @@ def test_a_container_beside_others_has_6_mib_or_more(
     assert only_fault(sized(*sizes), root) == Fault(
         path=(section, name, "memory"),
         got="5",
-        allowed="6 or more, what a container beside others needs",
+        allowed="at least 6 MiB, the minimum of a container",
         fix=f"pulumi config set --path 'mcp-platform:{section}.{name}.memory' 6",
     )
     least = (size + 1 if size == 5 else size - 1 for size in sizes)

@@ -136,8 +136,8 @@ def test_the_load_balancer_waits_an_hour_at_most_for_a_request(longest: int, del
 def test_a_request_that_no_load_balancer_can_wait_for_is_refused(longest: int):
     assert MAX_REQUEST_SECONDS == 3970
     message = (
-        f"^a request of {longest} s is not possible: 1 to 3970 s are, because an Application Load "
-        "Balancer waits 4000 s at most and 30 of them are kept as a margin$"
+        "^1 to 3970: the idle timeout of an Application Load Balancer is at most 4000 s, with a "
+        "margin of 30 s$"
     )
     with pytest.raises(ValueError, match=message):
         chain(longest)
@@ -149,7 +149,8 @@ def test_a_request_that_no_load_balancer_can_wait_for_is_refused(longest: int):
 def test_an_idle_time_that_does_not_suit_the_request_is_refused(idle: int):
     with pytest.raises(
         ValueError,
-        match=f"^an idle time of {idle} s does not suit requests of 300 s: 330 to 4000 s do$",
+        match=f"^an idle timeout of {idle} s is invalid for requests of 300 s; "
+        "it must be 330 to 4000 s$",
     ):
         chain(300, alb_idle=idle)
 

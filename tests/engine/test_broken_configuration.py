@@ -22,13 +22,13 @@ BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a mistyped top-level key": (
         {"sever": {}},
-        ["mcp-platform:sever", "got:     a key that is not known (did you mean servers?)"],
+        ["mcp-platform:sever", "got:     an unknown key (did you mean servers?)"],
     ),
     "a mistyped key of a server": (
         {"servers.clock.memroy": 512},
         [
             "mcp-platform:servers.clock.memroy",
-            "got:     a key that is not known (did you mean memory?)",
+            "got:     an unknown key (did you mean memory?)",
             "fix:     pulumi config rm --path 'mcp-platform:servers.clock.memroy'",
         ],
     ),
@@ -45,7 +45,7 @@ BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
         [
             "mcp-platform:servers.clock.image.context",
             "got:     workloads/nowhere",
-            "allowed: a folder inside the project",
+            "allowed: an existing folder inside the project",
         ],
     ),
     "an agent that uses an unknown server": (
@@ -78,7 +78,7 @@ BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
             "mcp-platform:gateway.domain",
             "mcp-platform:gateway.zone",
             "mcp-platform:gateway.auth",
-            "allowed: a value: whoever reaches a public gateway must show a token",
+            "allowed: a value: a public gateway must authenticate its clients",
         ],
     ),
     "a request longer than the load balancer waits": (
@@ -118,7 +118,7 @@ def test_a_broken_configuration_is_explained_and_creates_nothing(what: str, empt
     assert done.returncode != 0
     lines = [line.strip() for line in said.splitlines()]
     assert [line for line in wanted if line not in "\n".join(lines)] == []
-    assert "nothing was created" in said
+    assert "No resources were changed" in said
     assert "Traceback" not in said
     assert empty.resources() == []
     assert empty.cloud.list() == []
@@ -133,8 +133,8 @@ def test_an_existing_network_that_is_not_there_is_told_at_the_preview(empty: San
         done = empty.run(*command, "--stack", STACK)
         said = done.stdout + done.stderr
         assert done.returncode != 0
-        assert "3 faults; nothing was created" in said
-        assert "a VPC of this account and region" in said
+        assert "3 errors. No resources were changed." in said
+        assert "a VPC in this account and region" in said
         assert "Traceback" not in said
     assert empty.cloud.list() == []
     # A wrong id is not remembered.
@@ -151,6 +151,6 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     }.items():
         sandbox.configure(path, value)
     said = sandbox.run("preview", "--stack", STACK).stdout
-    assert "the configuration has 3 faults; nothing was created" in said
+    assert "The configuration has 3 errors. No resources were changed." in said
     for path in ("servers.clock.cpu", "network.zones", "agents.assistant.uses[0]"):
         assert f"mcp-platform:{path}" in said

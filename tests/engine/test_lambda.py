@@ -210,7 +210,7 @@ def test_what_lambda_cannot_do_is_refused_before_anything_is_made(empty: Sandbox
     refused = empty.run("up", "--yes", "--stack", STACK)
     text = refused.stdout + refused.stderr
     assert refused.returncode != 0
-    assert "the configuration has 2 faults; nothing was created" in text
+    assert "The configuration has 2 errors. No resources were changed." in text
     assert "ecs and eks" in text
     assert "Traceback" not in text
     assert empty.cloud.list() == []

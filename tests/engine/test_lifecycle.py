@@ -145,7 +145,7 @@ def test_a_living_stack_refuses_to_move_and_nothing_of_it_is_touched(
     refused = deployed.run("up", "--yes", "--skip-preview", "--stack", STACK)
     assert refused.returncode != 0
     said = refused.stdout + refused.stderr
-    assert "1 fault; nothing was created" in said
+    assert "1 error. No resources were changed." in said
     assert says in said
     assert "Traceback" not in said
     assert deployed.cloud.list() == before

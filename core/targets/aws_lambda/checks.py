@@ -1,4 +1,4 @@
-"""Whether a fleet fits AWS Lambda and the REST API before it."""
+"""Checks of a fleet against the limits of AWS Lambda and of its REST APIs."""
 
 import json
 import re
@@ -21,14 +21,14 @@ from core.resolved import authentication
 from core.targets.aws_lambda import addresses, limits, network, paths, rest_api
 from core.timeouts import chain
 
-_ELSEWHERE = "ecs and eks can"
+_ELSEWHERE = "the ecs and eks targets"
 _FITTING_CPU = 4096
 # Amazon Bedrock API reference, ToolResultBlock, status.
-_TOLD_OF_FAILURES = re.compile(r"(^|\.)(anthropic\.|amazon\.nova-)")
+_SUPPORTS_TOOL_ERRORS = re.compile(r"(^|\.)(anthropic\.|amazon\.nova-)")
 
 
 def check(fleet: Fleet, region: str) -> Iterator[Fault]:
-    """Every reason why the fleet does not fit Lambda in a region."""
+    """All faults of the fleet on Lambda in a region."""
     yield from mounts.check(fleet, used=paths.used, files_path=paths.files_path)
     calls = graph(fleet)
     for path, load in fleet.paths():
@@ -59,17 +59,17 @@ def _state_machine(path: tuple[str, str], load: Agent, region: str) -> Iterator[
     if not load.models:
         yield Fault(
             path=(*path, "models"),
-            got="nothing",
-            allowed="a model: runs_as: state-machine asks the first of them",
+            got="no value",
+            allowed="at least one model: an agent with runs_as: state-machine uses the first",
             fix=fix,
         )
-    if load.models and not _TOLD_OF_FAILURES.search(load.models[0]):
+    if load.models and not _SUPPORTS_TOOL_ERRORS.search(load.models[0]):
         yield Fault(
             path=(*path, "models", 0),
             got=show(load.models[0]),
             allowed=(
-                "a model of Anthropic's, or one of Amazon's Nova models: no other can be told that "
-                "a tool failed; an agent with runs_as: container asks any"
+                "an Anthropic or Amazon Nova model with runs_as: state-machine: only these accept "
+                "the status of a failed tool. runs_as: container supports all models"
             ),
             fix=fix,
         )
@@ -77,7 +77,7 @@ def _state_machine(path: tuple[str, str], load: Agent, region: str) -> Iterator[
         yield Fault(
             path=(*path, "chat"),
             got=load.chat.value,
-            allowed=f"{Chat.NONE.value}: a state machine holds no connection; a container can",
+            allowed=f"{Chat.NONE.value} with runs_as: state-machine, or runs_as: container",
             fix=rm_command((*path, "chat")),
         )
     most = limits.MAX_EXECUTION_SECONDS
@@ -85,7 +85,7 @@ def _state_machine(path: tuple[str, str], load: Agent, region: str) -> Iterator[
         yield Fault(
             path=(*path, "max_request_seconds"),
             got=show(load.max_request_seconds),
-            allowed=f"{most} at most, a year: Step Functions stops what runs longer",
+            allowed=f"at most {most} (one year), the limit of an execution in Step Functions",
             fix=set_command((*path, "max_request_seconds"), most),
         )
     for field in ("storage", "secrets", "environment"):
@@ -93,8 +93,8 @@ def _state_machine(path: tuple[str, str], load: Agent, region: str) -> Iterator[
         if declared and load.image is None:
             yield Fault(
                 path=(*path, field),
-                got="something that a container reads",
-                allowed="nothing: a state machine has no container that would read it",
+                got="a value",
+                allowed="no value with runs_as: state-machine, which has no container",
                 fix=rm_command((*path, field)),
             )
     for field in ("max_request_mib", "max_response_mib"):
@@ -103,7 +103,8 @@ def _state_machine(path: tuple[str, str], load: Agent, region: str) -> Iterator[
             yield Fault(
                 path=(*path, field),
                 got=show(declared),
-                allowed="nothing: a state machine carries 256 KiB, less than one; a container can",
+                allowed="no value with runs_as: state-machine: Step Functions limits payloads to "
+                "256 KiB. For larger payloads, use runs_as: container",
                 fix=rm_command((*path, field)),
             )
 
@@ -117,15 +118,17 @@ def _size(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
             fitting["cpu"] = _FITTING_CPU
         yield Fault(
             path=(*path, next(iter(fitting))),
-            got=f"cpu {load.cpu} with memory {load.memory}, which takes {needs} MiB of a function",
-            allowed=f"{most} MiB at most, and with it almost 6 vCPU; {_ELSEWHERE} do more",
+            got=f"cpu {load.cpu} with memory {load.memory}, which needs a function with {needs} "
+            "MiB",
+            allowed=f"at most {most} MiB, with which a function has almost 6 vCPU; {_ELSEWHERE} "
+            "support more",
             fix=" && ".join(set_command((*path, key), value) for key, value in fitting.items()),
         )
     if load.image and (load.image.size_mib or 0) > limits.MAX_IMAGE_MIB:
         yield Fault(
             path=(*path, "image", "size_mib"),
             got=show(load.image.size_mib),
-            allowed=f"{limits.MAX_IMAGE_MIB} at most; {_ELSEWHERE} run larger images",
+            allowed=f"at most {limits.MAX_IMAGE_MIB}; {_ELSEWHERE} support larger images",
         )
 
 
@@ -135,7 +138,8 @@ def _time(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
         yield Fault(
             path=(*path, "max_request_seconds"),
             got=show(load.max_request_seconds),
-            allowed=f"{most} at most: a function is stopped then; {_ELSEWHERE} wait longer",
+            allowed=f"at most {most}, the maximum timeout of a function; {_ELSEWHERE} support "
+            "longer requests",
             fix=set_command((*path, "max_request_seconds"), most),
         )
 
@@ -149,9 +153,9 @@ def _chat_time(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
             path=(*path, "max_request_seconds"),
             got=f"{load.max_request_seconds}, with chat: {load.chat.value}",
             allowed=(
-                f"{most} at most: API Gateway closes a connection that is silent for "
-                f"{limits.MAX_CHAT_IDLE_SECONDS} s, and the answer would find nobody; "
-                f"{_ELSEWHERE} wait longer"
+                f"at most {most}: API Gateway closes a WebSocket connection after "
+                f"{limits.MAX_CHAT_IDLE_SECONDS} s without data; {_ELSEWHERE} support longer "
+                "requests"
             ),
             fix=set_command((*path, "max_request_seconds"), most),
         )
@@ -167,7 +171,8 @@ def _payloads(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
             yield Fault(
                 path=(*path, field),
                 got=show(declared),
-                allowed=f"{most} at most, what an invocation carries; {_ELSEWHERE} carry more",
+                allowed=f"at most {most}, the payload limit of an invocation; {_ELSEWHERE} "
+                "support more",
                 fix=set_command((*path, field), most),
             )
 
@@ -178,8 +183,8 @@ def _files(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
             path=(*path, "writable_root"),
             got="true",
             allowed=(
-                "false: a function writes to /tmp alone, and to its files where storage mounts "
-                f"some; {_ELSEWHERE} write elsewhere"
+                "false: a function can write only to /tmp and to its storage; "
+                f"{_ELSEWHERE} support a writable root file system"
             ),
             fix=rm_command((*path, "writable_root")),
         )
@@ -187,7 +192,7 @@ def _files(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
         yield Fault(
             path=(*path, "exec"),
             got="true",
-            allowed=f"false: nobody can open a shell in a function; {_ELSEWHERE}",
+            allowed=f"false: Lambda has no shell access to functions; {_ELSEWHERE} support it",
             fix=rm_command((*path, "exec")),
         )
     most = limits.MAX_MOUNT_CHARACTERS
@@ -195,7 +200,8 @@ def _files(path: tuple[str, str], load: Server | Agent) -> Iterator[Fault]:
         yield Fault(
             path=(*path, "storage", "mount"),
             got=f"a path of {len(load.storage.mount)} characters",
-            allowed=f"one that has {most} at most below /mnt; {_ELSEWHERE} mount longer ones",
+            allowed=f"a path that has at most {most} characters below /mnt; {_ELSEWHERE} support "
+            "longer paths",
             fix=set_command((*path, "storage", "mount"), "/data"),
         )
 
@@ -208,15 +214,15 @@ def _variables(
             yield Fault(
                 path=(*path, "environment", name),
                 got=show(name),
-                allowed=f"names of {limits.MIN_VARIABLE_NAME} characters or more; {_ELSEWHERE} "
-                "set this one",
+                allowed=f"names of at least {limits.MIN_VARIABLE_NAME} characters; {_ELSEWHERE} "
+                "support shorter names",
                 fix=rm_command((*path, "environment", name)),
             )
         if name in limits.RESERVED_VARIABLES or name.startswith(limits.ADAPTER_PREFIX):
             yield Fault(
                 path=(*path, "environment", name),
-                got="a variable that Lambda or its web adapter sets",
-                allowed=f"names that nobody else sets; {_ELSEWHERE} set this one",
+                got="a variable that Lambda or the Lambda Web Adapter reserves",
+                allowed=f"variables that are not reserved; {_ELSEWHERE} support this variable",
                 fix=rm_command((*path, "environment", name)),
             )
     yield from _environment(path, expected_variables(fleet, calls, region, path[1], load))
@@ -228,21 +234,22 @@ def _environment(path: tuple[str, str], variables: Mapping[str, str]) -> Iterato
     if takes > most:
         yield Fault(
             path=path,
-            got=f"an environment of {takes} bytes, with what the platform tells it",
+            got=f"environment variables of {takes} bytes, including those of the platform",
             allowed=(
-                f"{most} at most: fewer uses, secrets or variables, or shorter instructions; "
-                f"{_ELSEWHERE} take more"
+                f"at most {most} bytes. Use fewer uses, secrets or variables, or shorter "
+                f"instructions; {_ELSEWHERE} support more"
             ),
         )
 
 
-# What a secret's ARN has around the secret's name in the configuration, at most.
+# The maximum length of a secret's ARN without the secret's name in the configuration.
 _AROUND_SECRET_NAME = 120
 
 # AWS Secrets Manager API reference, CreateSecret, VersionId: a UUID.
 _VERSION_ID = "0" * 36
 
-# What the web adapter is told, with the longest name of a workload, and where an agent's chat is.
+# The variables of the Lambda Web Adapter, with the longest name of a workload, and the address of
+# an agent's chat API.
 _FURTHER_BYTES = 300
 
 
@@ -299,8 +306,8 @@ def _state(path: tuple[str, str], server: Server) -> Iterator[Fault]:
             path=(*path, "sessions"),
             got=server.sessions.value,
             allowed=(
-                f"{Sessions.STATELESS.value}: two requests of a client may meet two copies of a "
-                f"function; {_ELSEWHERE} keep sessions"
+                f"{Sessions.STATELESS.value}: Lambda may run the requests of a client in different "
+                f"execution environments; {_ELSEWHERE} support sessions"
             ),
             fix=rm_command((*path, "sessions")),
         )
@@ -309,8 +316,8 @@ def _state(path: tuple[str, str], server: Server) -> Iterator[Fault]:
             path=(*path, "subscriptions"),
             got="true",
             allowed=(
-                "false: a stream that stays open is paid by the second and cut after "
-                f"{limits.MAX_TIMEOUT_SECONDS} s; {_ELSEWHERE} hold it"
+                "false: Lambda charges for an open stream per second and closes it after "
+                f"{limits.MAX_TIMEOUT_SECONDS} s; {_ELSEWHERE} support subscriptions"
             ),
             fix=rm_command((*path, "subscriptions")),
         )
@@ -321,7 +328,8 @@ def _sidecars(path: tuple[str, str], agent: Agent) -> Iterator[Fault]:
         yield Fault(
             path=(*path, "sidecars"),
             got=show(list(agent.sidecars)),
-            allowed="none: a function is one container; ecs runs several in a task",
+            allowed="no sidecars on lambda: a function has one container. The ecs target supports "
+            "sidecars",
             fix=rm_command((*path, "sidecars")),
         )
 
@@ -333,8 +341,8 @@ def _images(fleet: Fleet, region: str) -> Iterator[Fault]:
             yield Fault(
                 path=(*path, "image", "uri"),
                 got=show(image.uri),
-                allowed=f"an image in a private ECR repository of {region or 'the region'}: "
-                "Lambda takes no other; ecs and eks do",
+                allowed=f"an image in a private ECR repository in {region or 'the region'}, as "
+                f"Lambda requires; {_ELSEWHERE} support other registries",
             )
 
 
@@ -345,10 +353,10 @@ def _routes(fleet: Fleet) -> Iterator[Fault]:
         return
     yield Fault(
         path=(*hidden[0], "expose"),
-        got="false, as of all other workloads",
+        got="false, as for all other workloads",
         allowed=(
-            "true for one workload at least: a REST API without routes cannot be deployed, and "
-            f"nothing could be asked; {_ELSEWHERE} run workloads that nobody outside calls"
+            "true for at least one workload: a REST API without routes cannot be deployed; "
+            f"{_ELSEWHERE} support fleets without exposed workloads"
         ),
         fix=set_command((*hidden[0], "expose"), value=True),
     )
@@ -359,11 +367,11 @@ def _callers(fleet: Fleet) -> Iterator[Fault]:
     if gateway.auth and gateway.exposure is Exposure.PRIVATE and not gateway.allow_cidrs:
         yield Fault(
             path=("gateway", "allow_cidrs"),
-            got="nothing",
+            got="no value",
             allowed=(
-                "the blocks of public addresses that callers come from: a REST API stands in no "
-                "network, and exposure: private with auth says that not everybody may reach it; "
-                "the gateways of ecs and eks stand in one"
+                "the public CIDR blocks of the clients: a REST API is not in the VPC, so with "
+                "exposure: private and auth, only allow_cidrs restricts the clients; "
+                f"{_ELSEWHERE} have gateways in the VPC"
             ),
             fix=set_command(("gateway", "allow_cidrs", 0), "203.0.113.0/24"),
         )
@@ -373,8 +381,8 @@ def _callers(fleet: Fleet) -> Iterator[Fault]:
                 path=("agents", name, "chat"),
                 got=f"{agent.chat.value}, with gateway.allow_cidrs and without auth",
                 allowed=(
-                    f"{Chat.NONE.value}: a WebSocket API has no policy of its own, and only what "
-                    "checks tokens could hold callers to their addresses"
+                    f"{Chat.NONE.value}, or gateway.auth: a WebSocket API has no resource policy, "
+                    "so only the authorizer can check the addresses of clients"
                 ),
                 fix=rm_command(("agents", name, "chat")),
             )
@@ -384,8 +392,8 @@ def _callers(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(
                 path=here,
                 got=block,
-                allowed="blocks of public addresses: a REST API sees no others, and so nobody "
-                "would be let in from there; the gateways of ecs and eks see private ones",
+                allowed="CIDR blocks of public addresses: a REST API does not see private "
+                f"addresses; {_ELSEWHERE} support private blocks",
                 fix=rm_command(here),
             )
 
@@ -401,22 +409,25 @@ def _reach(fleet: Fleet, calls: Graph) -> Iterator[Fault]:
         if _uses(load):
             yield Fault(
                 path=(section, name, "uses"),
-                got=f"{', '.join(_uses(load))}, from inside of a network without NAT",
-                allowed="network.nat: single or per-zone: the way to the servers is the internet",
+                got=f"{', '.join(_uses(load))}, from a network without NAT gateways",
+                allowed="network.nat: single or per-zone, because functions in the network reach "
+                "servers through the internet",
                 fix=set_command(("network", "nat"), Nat.SINGLE.value),
             )
         elif isinstance(load, Agent) and load.chat is Chat.WEBSOCKET:
             yield Fault(
                 path=(section, name, "chat"),
-                got=f"{load.chat.value}, from inside of a network without NAT",
-                allowed="network.nat: single or per-zone: the way back to a chat is the internet",
+                got=f"{load.chat.value}, from a network without NAT gateways",
+                allowed="network.nat: single or per-zone, because functions in the network answer "
+                "a chat through the internet",
                 fix=set_command(("network", "nat"), Nat.SINGLE.value),
             )
         elif fleet.gateway.auth and name not in calls.callers:
             yield Fault(
                 path=("gateway", "auth"),
-                got=f"tokens that {name} checks, from inside of a network without NAT",
-                allowed="network.nat: single or per-zone: the issuer's keys are on the internet",
+                got=f"a value, but {name} validates tokens in a network without NAT gateways",
+                allowed="network.nat: single or per-zone, because functions in the network fetch "
+                "the issuer's keys through the internet",
                 fix=set_command(("network", "nat"), Nat.SINGLE.value),
             )
 
@@ -430,7 +441,7 @@ def _api_resources(fleet: Fleet) -> Iterator[Fault]:
                 path=("servers",),
                 got=f"{count} resources in one REST API",
                 allowed=(
-                    f"{most}, an API's quota: two a workload, and a few for all; "
-                    "spread the fleet over several stacks"
+                    f"at most {most}, the quota of resources per REST API; a workload needs two. "
+                    "Split the fleet into several stacks"
                 ),
             )

@@ -1,4 +1,4 @@
-"""Whether a fleet fits Amazon ECS on Fargate and the load balancer before it."""
+"""Checks of a fleet against the limits of Amazon ECS on Fargate and of its load balancer."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from core.load_balancer.checks import MAX_GROUP_RULES
 from core.sidecars import containers, services, task_size
 from core.targets.ecs import limits, network, paths
 
-# Amazon ECS Developer Guide, "Amazon ECS service quotas": 10 containers a task definition.
+# Amazon ECS Developer Guide, "Amazon ECS service quotas": 10 containers per task definition.
 MAX_SIDECARS = 10 - 1
 
 # Amazon ECS API reference, ContainerDefinition, memory.
@@ -19,7 +19,7 @@ MIN_CONTAINER_MIB = 6
 
 
 def check(fleet: Fleet, region: str) -> Iterator[Fault]:
-    """Every reason why the fleet does not fit ECS in a region."""
+    """All faults of the fleet on ECS in a region."""
     yield from mounts.check(fleet, used=paths.used, files_path=paths.files_path)
     yield from _sizes(fleet)
     yield from _sidecars(fleet)
@@ -32,17 +32,17 @@ def _sizes(fleet: Fleet) -> Iterator[Fault]:
     running = services(fleet)
     for path, load in fleet.paths():
         task = containers(fleet, path[1], load)
-        # Where a sidecar has a fault of its own, the size is not known.
+        # Without a valid sidecar, the size of the task is not known.
         known = len(task) == 1 + (len(load.sidecars) if isinstance(load, Agent) else 0)
         if path[1] in running and known and not limits.is_size(*task_size(task)):
-            yield _no_size(path, load, task_size(task))
+            yield _wrong_size(path, load, task_size(task))
 
 
-def _no_size(path: KeyPath, load: Server | Agent, size: tuple[int, int]) -> Fault:
-    """What is wrong with a task of this size, and how its workload's own share makes it right."""
+def _wrong_size(path: KeyPath, load: Server | Agent, size: tuple[int, int]) -> Fault:
+    """The fault of a task with this size. The fix changes only the workload's own container."""
     (cpu, memory), near = size, limits.smallest(*size)
     beside = size != (load.cpu, load.memory)
-    got = f"cpu {cpu} with memory {memory}{', its sidecars included' if beside else ''}"
+    got = f"cpu {cpu} with memory {memory}{', including its sidecars' if beside else ''}"
     allowed = limits.explain(cpu, memory)
     if beside and near is None:
         path = (*path, "sidecars")
@@ -69,11 +69,11 @@ def _sidecars(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(
                 path=here,
                 got=f"{len(agent.sidecars)} sidecars",
-                allowed=f"{MAX_SIDECARS} at most, Amazon ECS's quota of containers in a task less "
-                "the agent's own",
+                allowed=f"at most {MAX_SIDECARS}: Amazon ECS allows {MAX_SIDECARS + 1} containers "
+                "per task, and one is the agent",
                 fix=" && ".join(rm_command((*here, position)) for position in further),
             )
-    # A container alone has all of its task's memory; beside others it has its own.
+    # A single container uses the memory of its task. With sidecars, each container has a limit.
     shares = {name for agent in fleet.agents.values() for name in agent.sidecars}
     shares |= {name for name, agent in fleet.agents.items() if agent.sidecars}
     for path, load in fleet.paths():
@@ -81,7 +81,7 @@ def _sidecars(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(
                 path=(*path, "memory"),
                 got=show(load.memory),
-                allowed=f"{MIN_CONTAINER_MIB} or more, what a container beside others needs",
+                allowed=f"at least {MIN_CONTAINER_MIB} MiB, the minimum of a container",
                 fix=set_command((*path, "memory"), MIN_CONTAINER_MIB),
             )
 
@@ -94,7 +94,8 @@ def _shells_can_write(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(
                 path=(*path, "exec"),
                 got="true",
-                allowed="false, or writable_root: true beside it: a shell needs a root to write to",
+                allowed="false, or writable_root: true: ECS Exec requires a writable root file "
+                "system",
                 fix=set_command((*path, "writable_root"), value=True),
             )
 
@@ -106,12 +107,12 @@ def _group_rules(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(
                 path=("agents", agent, "uses"),
                 got=f"{count} servers",
-                allowed=f"{MAX_GROUP_RULES} at most, a security group's quota of rules",
+                allowed=f"at most {MAX_GROUP_RULES}, the quota of rules per security group",
             )
     for server, agents in calls.callers.items():
         if (count := len(agents)) > MAX_GROUP_RULES:
             yield Fault(
                 path=("servers", server),
                 got=f"{count} agents that use it",
-                allowed=f"{MAX_GROUP_RULES} at most, a security group's quota of rules",
+                allowed=f"at most {MAX_GROUP_RULES}, the quota of rules per security group",
             )

@@ -1,8 +1,8 @@
-"""The sizes that a Fargate task can have.
+"""The sizes of a Fargate task.
 
 Source: Amazon ECS API reference, RegisterTaskDefinition, ``cpu`` and ``memory``, as in botocore's
-service model (read 2026-11-22): 16 vCPU are the most. CPU is in units of which 1024 are one vCPU,
-memory in MiB.
+service model (read 2026-11-22). The maximum is 16 vCPU. CPU is in units of 1/1024 vCPU, memory in
+MiB.
 """
 
 from collections.abc import Mapping
@@ -23,48 +23,48 @@ MEMORY_MIB: Final[Mapping[int, tuple[int, ...]]] = MappingProxyType(
         16384: tuple(range(32 * MIB_A_GIB, 120 * MIB_A_GIB + 1, 8 * MIB_A_GIB)),
     }
 )
-"""For every number of CPU units the memory sizes in MiB, both rising."""
+"""The memory sizes in MiB for each number of CPU units, both in ascending order."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Size:
-    """A size that Fargate offers.
+    """A size of a Fargate task.
 
     Attributes:
-        cpu: CPU units, 1024 a vCPU.
-        memory_mib: memory in MiB.
+        cpu: CPU units; 1024 are one vCPU.
+        memory_mib: Memory in MiB.
     """
 
     cpu: int
     memory_mib: int
 
     def __str__(self) -> str:
-        """Say the size as people configure it."""
+        """The size in terms of the configuration keys."""
         return f"cpu {self.cpu} with memory {self.memory_mib}"
 
 
 def sizes() -> tuple[Size, ...]:
-    """List every size, smallest first: by CPU, then by memory."""
+    """All sizes in ascending order, by CPU, then by memory."""
     return tuple(
         Size(cpu=cpu, memory_mib=memory) for cpu, row in MEMORY_MIB.items() for memory in row
     )
 
 
 def is_size(cpu: int, memory_mib: int) -> bool:
-    """Tell whether Fargate offers exactly this many CPU units with this many MiB."""
+    """Whether Fargate supports exactly this size."""
     return memory_mib in MEMORY_MIB.get(cpu, ())
 
 
 def smallest(cpu: int = 0, memory_mib: int = 0) -> Size | None:
-    """Find the smallest size that has at least this much.
+    """The smallest size with at least this much CPU and memory.
 
     Args:
-        cpu: CPU units that are needed; 0 when any number will do.
-        memory_mib: MiB that are needed; 0 when any number will do.
+        cpu: The minimum number of CPU units.
+        memory_mib: The minimum memory in MiB.
 
     Returns:
-        The size with the least CPU, and of those the one with the least memory; None when Fargate
-        has nothing that large.
+        The size with the least CPU, and of these the one with the least memory, or None if no size
+        is large enough.
     """
     return next(
         (size for size in sizes() if size.cpu >= cpu and size.memory_mib >= memory_mib), None
@@ -72,34 +72,30 @@ def smallest(cpu: int = 0, memory_mib: int = 0) -> Size | None:
 
 
 def explain(cpu: int, memory_mib: int) -> str:
-    """Say what Fargate makes of a size, for an error message.
+    """The part of an error message that explains a size.
 
     Args:
-        cpu: CPU units as configured.
-        memory_mib: MiB as configured.
+        cpu: The configured CPU units.
+        memory_mib: The configured memory in MiB.
 
     Returns:
-        Without a final full stop: what is allowed for that cpu, or which cpus there are, and the
-        nearest size, which is the smallest with at least as much, or the largest of all when
-        there is none.
+        The memory sizes for this number of CPU units, or the possible numbers of CPU units, and
+        the nearest size: the smallest one that is large enough, or else the largest.
     """
     if is_size(cpu, memory_mib):
-        return f"Fargate offers cpu {cpu} with memory {memory_mib}"
+        return f"Fargate supports cpu {cpu} with memory {memory_mib}"
     nearest = smallest(cpu, memory_mib) or sizes()[-1]
     row = MEMORY_MIB.get(cpu)
     allowed = (
-        f"cpu {cpu} goes with memory {_spell(row)}"
+        f"with cpu {cpu}, memory must be {_spell(row)}"
         if row
-        else f"cpu is one of {', '.join(map(str, MEMORY_MIB))}"
+        else f"cpu must be one of {', '.join(map(str, MEMORY_MIB))}"
     )
-    return (
-        f"Fargate does not offer cpu {cpu} with memory {memory_mib}: {allowed}; "
-        f"the nearest size is {nearest}"
-    )
+    return f"a size that Fargate supports: {allowed}. The nearest size is {nearest}"
 
 
 def _spell(row: tuple[int, ...]) -> str:
-    """Write an even row as a range with its step, another one as a list."""
+    """An evenly spaced row as a range with its step, another row as a list."""
     step = row[-1] - row[-2]
     if row == tuple(range(row[0], row[-1] + 1, step)):
         return f"{row[0]} to {row[-1]} in steps of {step}"

@@ -1,4 +1,4 @@
-"""Whether a fleet fits Amazon EKS and the load balancer before it."""
+"""Checks of a fleet against the limits of Amazon EKS and of its load balancer."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -6,7 +6,6 @@ from fnmatch import fnmatchcase
 from core import mounts
 from core.config.errors import Fault, KeyPath, rm_command, set_command, show, without_command
 from core.config.model import (
-    Access,
     AccessPolicy,
     AddOn,
     Fleet,
@@ -23,13 +22,13 @@ from core.targets.eks.kubernetes import cpu_units, namespaces, needs
 from core.targets.eks.limits import LARGEST_OF_AUTO_MODE, Room, Size, is_graviton, room, size
 from core.targets.eks.versions import AS_OF, NEWEST, STANDARD_SUPPORT_ENDS, supported
 
-# General Reference, "Amazon EKS endpoints and quotas": it cannot be raised.
+# General Reference, "Amazon EKS endpoints and quotas"; the quota is not adjustable.
 MAX_PUBLIC_BLOCKS = 40
 
-# The same: nodes of a managed node group, and the bound of the key.
+# The same page: nodes per managed node group.
 MAX_NODES = 450
 
-# Kubernetes, "Namespaces": kube- is its own. The others are those of AWS and of what is installed.
+# Kubernetes, "Namespaces": kube- is reserved. AWS and the add-ons use the others.
 RESERVED_NAMESPACES = (
     "default",
     "kube-*",
@@ -42,12 +41,12 @@ RESERVED_NAMESPACES = (
     "istio-system",
 )
 
-# What an existing cluster has of its owner's.
+# The owner of an existing cluster manages these.
 _OWNERS = ("version", "managed_nodes", "public_access_cidrs", "access", "deletion_protection")
 
 
 def check(fleet: Fleet, region: str) -> Iterator[Fault]:
-    """Every reason why the fleet does not fit EKS in a region."""
+    """All faults of the fleet on EKS in a region."""
     yield from mounts.check(fleet, used=paths.used, files_path=paths.files_path)
     yield from _namespace_names(fleet)
     yield from _quotas(fleet)
@@ -78,16 +77,16 @@ def _namespace_names(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(
                 path=path,
                 got=show(name),
-                allowed="a namespace that is neither Kubernetes' nor AWS's nor an add-on's own: "
-                f"not {', '.join(RESERVED_NAMESPACES)}",
+                allowed="a namespace that Kubernetes, AWS and add-ons do not reserve: not "
+                f"{', '.join(RESERVED_NAMESPACES)}",
                 fix=rm_command(path),
             )
         elif position and name == rest:
             yield Fault(
                 path=path,
                 got=show(name),
-                allowed="a team of another name: it is the namespace of the workloads that belong "
-                "to none (cluster.namespace)",
+                allowed="a team with another name: this is the namespace of the workloads without "
+                "a team (cluster.namespace)",
                 fix=rm_command(path),
             )
 
@@ -110,8 +109,8 @@ def _quotas(fleet: Fleet) -> Iterator[Fault]:
                 yield Fault(
                     path=here,
                     got=show(given),
-                    allowed=f"{least} or more: what the team's workloads need at their most, each "
-                    "copy twice while new ones take the place of old ones",
+                    allowed=f"at least {least}: the team's workloads with replicas.max, each "
+                    "replica twice during a rolling update",
                     fix=set_command(here, least),
                 )
 
@@ -123,8 +122,8 @@ def _sidecars(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(
                 path=here,
                 got=show(list(agent.sidecars)),
-                allowed="none: a pod has one service account, and a server one of its own; ecs "
-                "runs several containers in a task",
+                allowed="no sidecars on eks: a pod has one service account, and each server needs "
+                "its own. The ecs target supports sidecars",
                 fix=rm_command(here),
             )
 
@@ -137,14 +136,15 @@ def _existing(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(
                 path=("cluster", key),
                 got=show(given[key]),
-                allowed="nothing beside existing: that is its owner's",
+                allowed="no value when cluster.existing is set: the owner of the cluster manages "
+                "it",
                 fix=rm_command(("cluster", key)),
             )
     if fleet.network.vpc is None:
         yield Fault(
             path=("network", "vpc"),
-            got="nothing",
-            allowed="the VPC that the existing cluster is in",
+            got="no value",
+            allowed="the VPC of the existing cluster",
         )
     has = cluster.existing.addons if cluster.existing else ()
     missing = {
@@ -152,11 +152,12 @@ def _existing(fleet: Fleet) -> Iterator[Fault]:
     }
     if missing:
         here = ("cluster", "existing", "addons")
-        reasons = "; ".join(f"{addon}, since {reason}" for addon, reason in missing.items())
+        reasons = "; ".join(f"{addon} ({reason})" for addon, reason in missing.items())
         yield Fault(
             path=here,
             got=show(list(has)),
-            allowed=f"these too, once the cluster has them: {reasons}",
+            allowed="all add-ons that the fleet needs. Install the missing ones in the cluster, "
+            f"then add them here: {reasons}",
             fix=" && ".join(
                 set_command((*here, position), addon)
                 for position, addon in enumerate(missing, start=len(has))
@@ -165,17 +166,17 @@ def _existing(fleet: Fleet) -> Iterator[Fault]:
 
 
 def _needed_addons(fleet: Fleet) -> dict[AddOn, str]:
-    """The add-ons that a fleet needs, with the reason."""
+    """The add-ons that a fleet needs, with reasons."""
     loads = dict(fleet.workloads())
     asked = {
-        AddOn.CLOUDWATCH: (list(loads), "writes logs, which would go nowhere"),
+        AddOn.CLOUDWATCH: (list(loads), "writes logs"),
         AddOn.SECRETS_STORE_CSI: (
             [name for name, load in loads.items() if load.secrets or name in fleet.servers],
             "reads secrets (a server has its request-state key)",
         ),
         AddOn.METRICS_SERVER: (
             [name for name, load in loads.items() if load.replicas.min < load.replicas.max],
-            "gets more or fewer copies by the CPU that they use",
+            "scales with CPU utilization",
         ),
         AddOn.EFS_CSI: (list(fleet.with_storage()), "has storage"),
     }
@@ -189,21 +190,21 @@ def _version(fleet: Fleet) -> Iterator[Fault]:
             path=("cluster", "version"),
             got=show(version),
             allowed=f"one of {', '.join(STANDARD_SUPPORT_ENDS)}, the versions in standard support "
-            f"as of {AS_OF}",
+            f"on {AS_OF}",
             fix=set_command(("cluster", "version"), NEWEST),
         )
 
 
 def _nodes(fleet: Fleet) -> Iterator[Fault]:
     if fleet.cluster.nodes is Nodes.AUTO:
-        yield from _fits(fleet, LARGEST_OF_AUTO_MODE, "EKS Auto Mode's largest node")
+        yield from _fits(fleet, LARGEST_OF_AUTO_MODE, "the largest node of EKS Auto Mode")
         return
     here, wanted = ("cluster", "managed_nodes"), fleet.cluster.managed_nodes
     if wanted.min > wanted.max:
         yield Fault(
             path=(*here, "max"),
             got=show(wanted.max),
-            allowed=f"managed_nodes.min ({wanted.min}) or more",
+            allowed=f"at least managed_nodes.min ({wanted.min})",
             fix=set_command((*here, "max"), wanted.min),
         )
     here, types = (*here, "instance_types"), wanted.instance_types
@@ -212,7 +213,8 @@ def _nodes(fleet: Fleet) -> Iterator[Fault]:
         yield Fault(
             path=here,
             got=", ".join(types[position] for position in foreign),
-            allowed="types with Graviton processors, such as m7g.large: images are built for arm64",
+            allowed="types with Graviton processors, for example m7g.large: images are built for "
+            "arm64",
             fix=without_command(here, foreign) if len(foreign) < len(types) else rm_command(here),
         )
     sizes = {position: known for position, each in enumerate(types) if (known := size(each))}
@@ -224,8 +226,8 @@ def _nodes(fleet: Fleet) -> Iterator[Fault]:
         yield Fault(
             path=here,
             got=", ".join(f"{types[position]} ({sizes[position]})" for position in others),
-            allowed=f"types of one size, here that of {types[first]} ({node}): what scales a group "
-            "reckons with one",
+            allowed=f"types with the size of {types[first]} ({node}): the cluster autoscaler "
+            "requires nodes of one size in a node group",
             fix=without_command(here, others),
         )
     yield from _fits(fleet, node, f"a node of {types[first]}")
@@ -243,16 +245,16 @@ def _fits(fleet: Fleet, node: Size, name: str) -> Iterator[Fault]:
                 yield Fault(
                     path=(*path, key),
                     got=show(wanted),
-                    allowed=f"{limit} at most: {name} has {node}, less what its system, its "
-                    "kubelet and its add-ons take",
+                    allowed=f"at most {limit}: {name} has {node}, minus what the operating system, "
+                    "the kubelet and the add-ons reserve",
                     fix=set_command((*path, key), limit),
                 )
 
 
 def _enough(fleet: Fleet, node: Size, name: str) -> Iterator[Fault]:
-    """Whether the fewest replicas fit on the most nodes.
+    """Checks that the minimum of replicas fits on the maximum of nodes.
 
-    It refuses what cannot fit in any case. What fits by the sum may still not fit node by node.
+    The check adds up CPU and memory. A fleet that passes may still not fit node by node.
     """
     loads = [load for _, load in fleet.workloads()]
     wanted, left = fleet.cluster.managed_nodes, room(node)
@@ -266,9 +268,9 @@ def _enough(fleet: Fleet, node: Size, name: str) -> Iterator[Fault]:
         yield Fault(
             path=here,
             got=show(wanted.max),
-            allowed=f"{least} or more{' for each of two groups' if groups > 1 else ''}, or larger "
-            f"instance_types: the fewest replicas need {cpu} CPU units and {memory} MiB, which is "
-            f"{nodes} {name}",
+            allowed=f"at least {least}{' for each of two groups' if groups > 1 else ''}, or larger "
+            f"instance_types: with replicas.min, the workloads need {cpu} CPU units and {memory} "
+            f"MiB, which is {nodes} {name}",
             fix=set_command(here, least) if least <= MAX_NODES else None,
         )
 
@@ -280,8 +282,7 @@ def _public_blocks(fleet: Fleet) -> Iterator[Fault]:
         yield Fault(
             path=(*here, open_[0]),
             got=", ".join(blocks[position] for position in open_),
-            allowed="blocks of known callers, of a /8 of public addresses together at most: nobody "
-            "else has anything to seek at the cluster's API",
+            allowed="CIDR blocks of known clients, together at most a /8 of public addresses",
             fix=without_command(here, open_),
         )
     for block in dict.fromkeys(blocks):
@@ -290,15 +291,15 @@ def _public_blocks(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(
                 path=(*here, positions[0]),
                 got=block,
-                allowed="blocks of public addresses: from private ones, in the VPC, the cluster's "
-                "API is reached anyway",
+                allowed="CIDR blocks of public addresses. Clients in the VPC reach the cluster's "
+                "API without an entry",
                 fix=without_command(here, positions),
             )
     if len(blocks) > MAX_PUBLIC_BLOCKS:
         yield Fault(
             path=here,
             got=f"{len(blocks)} blocks",
-            allowed=f"{MAX_PUBLIC_BLOCKS} at most, EKS's quota",
+            allowed=f"at most {MAX_PUBLIC_BLOCKS}, the quota of EKS",
             fix=without_command(here, list(range(MAX_PUBLIC_BLOCKS, len(blocks)))),
         )
 
@@ -312,21 +313,17 @@ def _access(fleet: Fleet) -> Iterator[Fault]:
             yield Fault(
                 path=(*here, "principal_arn"),
                 got=show(access.principal_arn),
-                allowed=f"a principal that has no other name: {other} is the same",
+                allowed=f"one entry per principal: {other} has the same principal_arn",
                 fix=rm_command(here),
             )
-        elif _bounds_what_has_no_bounds(access):
+        elif access.policy is AccessPolicy.CLUSTER_ADMIN and access.namespaces:
             yield Fault(
                 path=(*here, "namespaces"),
                 got=show(list(access.namespaces)),
-                allowed=f"none with policy: {access.policy.value}, which is for the whole cluster; "
-                f"{AccessPolicy.ADMIN.value} is for namespaces",
+                allowed=f"no namespaces with policy: {access.policy.value}, which applies to the "
+                f"whole cluster; use {AccessPolicy.ADMIN.value} for namespaces",
                 fix=set_command((*here, "policy"), AccessPolicy.ADMIN.value),
             )
-
-
-def _bounds_what_has_no_bounds(access: Access) -> bool:
-    return access.policy is AccessPolicy.CLUSTER_ADMIN and bool(access.namespaces)
 
 
 def _gitops(fleet: Fleet) -> Iterator[Fault]:
@@ -337,16 +334,16 @@ def _gitops(fleet: Fleet) -> Iterator[Fault]:
         (example,) = type(gitops).model_fields["identity_center"].examples or [{}]
         yield Fault(
             path=here,
-            got="nothing",
-            allowed="an instance of AWS IAM Identity Center: it is how users sign in to the Argo "
-            "CD that AWS runs, and the only way; flux needs none",
+            got="no value",
+            allowed="an instance of AWS IAM Identity Center: users sign in to the managed Argo CD "
+            "only through it. engine: flux needs none",
             fix=set_command(here, example),
         )
     if gitops.engine is GitOpsEngine.FLUX and gitops.identity_center:
         yield Fault(
             path=here,
             got=show(gitops.identity_center.instance_arn),
-            allowed="none: nobody signs in to Flux; engine: argocd has users",
+            allowed="no value with engine: flux, which has no users",
             fix=rm_command(here),
         )
 
@@ -365,7 +362,7 @@ def _images_from_the_internet(fleet: Fleet) -> Iterator[Fault]:
         yield Fault(
             path=here,
             got=fleet.network.nat.value,
-            allowed=f"single or per-zone: the images of {' and '.join(wanted)} come from the "
+            allowed=f"single or per-zone: nodes pull the images of {' and '.join(wanted)} from the "
             "internet",
             fix=set_command(here, Nat.SINGLE.value),
         )

@@ -47,7 +47,7 @@ def test_a_model_that_bedrock_does_not_serve_on_demand_is_refused_with_its_profi
             path=("agents", "helper", "models", 0),
             got=EXAMPLE,
             allowed=(
-                f"an inference profile that serves {region}, as Bedrock has no such model on "
+                f"an inference profile for {region}; the model is not available on "
                 f"demand: {' or '.join(proposed)}"
             ),
             fix=_set(proposed[0]),
@@ -83,7 +83,7 @@ def test_a_profile_of_a_geography_that_does_not_serve_the_region_is_refused(
 ):
     (fault,) = _faults(root, model, region, target)
     assert fault.got == model
-    assert fault.allowed.startswith(f"an inference profile of a geography that serves {region}: ")
+    assert fault.allowed.startswith(f"an inference profile of a geography that includes {region}: ")
     assert fault.fix
 
 
@@ -128,7 +128,7 @@ def test_these_models_need_a_profile_in_us_east_1(root: Path, model: str):
 
 def test_a_model_without_a_known_profile_in_the_region_is_refused_without_one(root: Path):
     (fault,) = _faults(root, "deepseek.r1-v1:0", "sa-east-1")
-    assert fault.allowed.endswith(": none is known")
+    assert fault.allowed.endswith(": no such profile is known")
     assert fault.fix == f"pulumi config rm --path '{_ID}'"
 
 

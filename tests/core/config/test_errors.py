@@ -16,33 +16,24 @@ def test_one_fault_is_rendered_with_place_value_choice_and_command():
         fix=set_command(("servers", "clock", "cpu"), 512),
     )
     assert str(ConfigurationError([fault])) == (
-        "the configuration has 1 fault; nothing was created\n"
-        "\n"
-        "  mcp-platform:servers.clock.cpu\n"
-        "    got:     300\n"
-        "    allowed: one of 256 and 512\n"
-        "    fix:     pulumi config set --path 'mcp-platform:servers.clock.cpu' 512"
+        "The configuration has 1 error. No resources were changed.\n\n  "
+        "mcp-platform:servers.clock.cpu\n    got:     300\n    allowed: one of 256 and "
+        "512\n    fix:     pulumi config set --path 'mcp-platform:servers.clock.cpu' 512"
     )
 
 
 def test_several_faults_are_counted_kept_in_order_and_apart():
-    first = Fault(path=("tags",), got="46 tags", allowed="45 at most")
+    first = Fault(path=("tags",), got="46 tags", allowed="at most 45 tags")
     second = Fault(
-        path=("aws:region",), got="nothing", allowed="a region", fix="pulumi config set …"
+        path=("aws:region",), got="no value", allowed="a region", fix="pulumi config set …"
     )
     error = ConfigurationError([first, second])
     assert error.faults == (first, second)
     assert str(error) == (
-        "the configuration has 2 faults; nothing was created\n"
-        "\n"
-        "  mcp-platform:tags\n"
-        "    got:     46 tags\n"
-        "    allowed: 45 at most\n"
-        "\n"
-        "  aws:region\n"
-        "    got:     nothing\n"
-        "    allowed: a region\n"
-        "    fix:     pulumi config set …"
+        "The configuration has 2 errors. No resources were changed.\n\n  "
+        "mcp-platform:tags\n    got:     46 tags\n    allowed: at most 45 tags\n\n  "
+        "aws:region\n    got:     no value\n    allowed: a region\n    fix:     pulumi "
+        "config set …"
     )
 
 

@@ -363,7 +363,7 @@ def test_instructions_have_16000_characters_at_most(root: Path):
     assert not configuration(told(16_000)).faults(root)
     fault = only_fault(told(16_001), root)
     assert fault.path == ("agents", "helper", "instructions")
-    assert fault.allowed == "text of 16000 characters at most"
+    assert fault.allowed == "a string of at most 16000 characters"
 
 
 @pytest.mark.parametrize(
@@ -409,7 +409,7 @@ def test_another_name_is_refused(root: Path, name: str):
         fault = only_fault({section: {name: _WORKLOAD}}, root)
         assert fault.path == (section, name)
         assert fault.allowed == (
-            "a lower-case letter, then letters, digits, inner dashes; 32 characters at most"
+            "a lower-case letter, then letters, digits, inner dashes; at most 32 characters"
         )
 
 
@@ -424,7 +424,7 @@ def test_a_secret_has_no_name_of_65_characters(root: Path):
     fault = only_fault(SMALLEST | {"secrets": {"s" * 65: {"source": "generated"}}}, root)
     assert (fault.path, fault.got) == (("secrets", "s" * 65), "s" * 65)
     assert fault.allowed == (
-        "a lower-case letter, then letters, digits, inner dashes; 64 characters at most"
+        "a lower-case letter, then letters, digits, inner dashes; at most 64 characters"
     )
 
 

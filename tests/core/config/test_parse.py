@@ -26,7 +26,7 @@ _SET_CLOCK = "pulumi config set --path 'mcp-platform:servers.clock"
 def test_a_key_that_is_nearly_known_is_refused_with_the_near_one(root: Path):
     assert only_fault(clock("memroy", value=512), root) == Fault(
         path=("servers", "clock", "memroy"),
-        got="a key that is not known (did you mean memory?)",
+        got="an unknown key (did you mean memory?)",
         allowed=(
             "the keys cpu, memory, replicas, concurrency, storage, secrets, environment, "
             "max_request_seconds, max_request_mib, max_response_mib, private_network, "
@@ -40,7 +40,7 @@ def test_a_key_that_is_nearly_known_is_refused_with_the_near_one(root: Path):
 def test_a_key_of_the_namespace_that_is_not_known_is_refused(root: Path):
     assert only_fault(SMALLEST | {"server": {"clock": {}}}, root) == Fault(
         path=("server",),
-        got="a key that is not known (did you mean servers?)",
+        got="an unknown key (did you mean servers?)",
         allowed=(
             "the keys target, servers, agents, secrets, network, gateway, cluster, teams, gitops, "
             "mesh, observability, production, tags"
@@ -60,7 +60,7 @@ def test_keys_of_other_namespaces_are_none_of_ours(root: Path):
 def test_a_missing_image_is_asked_for(root: Path):
     assert only_fault({"servers": {"clock": {"cpu": 256}}}, root) == Fault(
         path=("servers", "clock", "image"),
-        got="nothing",
+        got="no value",
         allowed=(
             "The container image: `context` builds one, `uri` uses an existing one by its digest"
         ),
@@ -71,7 +71,7 @@ def test_a_missing_image_is_asked_for(root: Path):
 def test_a_missing_value_deep_inside_is_asked_for_in_one_line(root: Path):
     assert only_fault(SMALLEST | {"secrets": {"db": {}}}, root) == Fault(
         path=("secrets", "db", "source"),
-        got="nothing",
+        got="no value",
         allowed=(
             "`config`: the encrypted key `secret-<name>`; `generated`: a random value, created "
             "once; `external`: set outside of Pulumi and never changed by it (workloads that read "
@@ -145,7 +145,7 @@ def test_a_variable_that_is_no_text_is_refused(root: Path):
     assert only_fault(clock("environment", value={"LEVEL": 3}), root) == Fault(
         path=("servers", "clock", "environment", "LEVEL"),
         got="3",
-        allowed="text",
+        allowed="a string",
         fix=f"{_SET_CLOCK}.environment.LEVEL' info",
     )
 
@@ -154,7 +154,7 @@ def test_an_empty_text_is_refused(root: Path):
     assert only_fault(clock("image", value={"context": ""}), root) == Fault(
         path=("servers", "clock", "image", "context"),
         got='""',
-        allowed="text that is not empty",
+        allowed="a string that is not empty",
         fix=f"{_SET_CLOCK}.image.context' workloads/clock",
     )
 
@@ -166,7 +166,7 @@ def test_a_vpc_with_one_subnet_is_asked_for_the_second_and_keeps_the_first(root:
     assert fault == Fault(
         path=("network", "vpc", "private_subnets"),
         got='["subnet-76543210"]',
-        allowed="a list of 2 or more",
+        allowed="a list with at least 2 entries",
         fix=(
             "pulumi config set --path 'mcp-platform:network.vpc.private_subnets[1]'"
             " subnet-0a1b2c3d4e5f60719"
@@ -228,7 +228,10 @@ def test_an_encrypted_value_in_a_structure_is_refused_unseen(root: Path):
         Fault(
             path=("servers",),
             got="an encrypted value inside a plain structure",
-            allowed="plain values only; a secret goes in a key of its own",
+            allowed=(
+                "plain text values; declare the secret in secrets and store its value in "
+                "secret-<name>"
+            ),
             fix="pulumi config set --secret secret-NAME",
         ),
     )
@@ -310,7 +313,9 @@ def test_all_faults_are_reported_at_once_each_once_and_always_in_this_order(root
     assert Counter(before.faults(root)).most_common(1)[0][1] == 1
     with pytest.raises(ConfigurationError) as refused:
         before.read(root)
-    assert str(refused.value).startswith("the configuration has 22 faults; nothing was created\n")
+    assert str(refused.value).startswith(
+        "The configuration has 22 errors. No resources were changed.\n"
+    )
     backwards = type(before)(dict(reversed(before.values.items())), before.encrypted)
     assert backwards.faults(root) == before.faults(root)
 

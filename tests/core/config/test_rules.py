@@ -52,8 +52,8 @@ def test_a_stack_without_region_is_refused(root: Path):
     assert before.faults(root) == (
         Fault(
             path=("aws:region",),
-            got="nothing",
-            allowed="the AWS region to deploy to, such as us-east-1",
+            got="no value",
+            allowed="the name of an AWS Region, for example us-east-1",
             fix="pulumi config set aws:region us-east-1",
         ),
     )
@@ -86,7 +86,7 @@ def test_what_is_no_region_is_refused(root: Path, region: str, proposed: str):
     assert fault == Fault(
         path=("aws:region",),
         got=show(region),
-        allowed="the AWS region to deploy to, such as us-east-1",
+        allowed="the name of an AWS Region, for example us-east-1",
         fix=f"pulumi config set aws:region {proposed}",
     )
 
@@ -112,8 +112,10 @@ def test_on_eks_the_deployment_takes_one_role_without_an_id(
             path=("aws:assumeRoles",),
             got=got,
             allowed=(
-                "one role without an externalId: the AWS CLI, by which the cluster is reached, "
-                "takes no more; aws:profile may name one that takes several, or has an id"
+                "at most one role without an externalId. Kubernetes credentials come from "
+                "aws eks get-token, which supports only one. For a chain of roles or an "
+                "external ID, define a profile in the AWS CLI configuration and set "
+                "aws:profile"
             ),
             fix="pulumi config rm aws:assumeRoles",
         ),
@@ -134,7 +136,7 @@ def test_a_fleet_of_nothing_is_refused(root: Path):
     for own in empty:
         assert only_fault(own, root) == Fault(
             path=("servers",),
-            got="nothing",
+            got="no value",
             allowed="at least one server or agent",
             fix=_set("servers.clock.image.context", "workloads/clock"),
         )
@@ -148,7 +150,7 @@ def test_a_server_and_an_agent_have_different_names(root: Path):
     assert only_fault(SMALLEST | {"agents": {"clock": _IMAGE}}, root) == Fault(
         path=("agents", "clock"),
         got="the name of a server",
-        allowed="a name that no server has: roles, logs and addresses are found by it",
+        allowed="a name that is unique across servers and agents",
         fix=_rm("agents.clock"),
     )
 
@@ -156,15 +158,15 @@ def test_a_server_and_an_agent_have_different_names(root: Path):
 @pytest.mark.parametrize(
     ("image", "got", "fix"),
     [
-        ({}, "neither", _set("servers.clock.image.context", "workloads/clock")),
+        ({}, "neither context nor uri", _set("servers.clock.image.context", "workloads/clock")),
         (
             {"dockerfile": "Dockerfile"},
-            "neither",
+            "neither context nor uri",
             _set("servers.clock.image.context", "workloads/clock"),
         ),
         (
             {"context": "workloads/clock", "uri": DIGEST_URI},
-            "both",
+            "both context and uri",
             _rm("servers.clock.image.uri"),
         ),
     ],
@@ -173,7 +175,7 @@ def test_an_image_is_built_or_given(root: Path, image: dict[str, str], got: str,
     assert only_fault(clock("image", value=image), root) == Fault(
         path=("servers", "clock", "image"),
         got=got,
-        allowed="one of context (built here) and uri (built elsewhere, with its digest)",
+        allowed="exactly one of context (a folder to build) and uri (an existing image)",
         fix=fix,
     )
 
@@ -192,7 +194,7 @@ def test_an_image_is_built_from_a_folder_of_the_project(root: Path, folder: str)
 def test_an_image_is_built_from_no_other_folder(root: Path, folder: str):
     fault = only_fault(clock("image", "context", value=folder), root)
     assert fault.path == ("servers", "clock", "image", "context")
-    assert fault.allowed == "a folder inside the project"
+    assert fault.allowed == "an existing folder inside the project"
     assert fault.fix
     assert fault.fix.startswith(_set("servers.clock.image.context", "workloads/"))
     assert not fixed(configuration(SMALLEST), fault.fix).faults(root)
@@ -218,7 +220,7 @@ def test_further_contexts_are_folders_of_the_project_too(root: Path):
     image["additional_contexts"] = {"common": "common"}
     fault = only_fault(clock("image", value=image), root)
     assert fault.path == ("servers", "clock", "image", "additional_contexts", "common")
-    assert (fault.got, fault.allowed) == ("common", "a folder inside the project")
+    assert (fault.got, fault.allowed) == ("common", "an existing folder inside the project")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +230,7 @@ def test_a_dockerfile_is_a_file_of_its_context(root: Path, file: str):
     fault = only_fault(clock("image", "dockerfile", value=file), root)
     assert fault.path == ("servers", "clock", "image", "dockerfile")
     assert fault.got.endswith(", which is not in workloads/clock")
-    assert fault.allowed == "a file in the context"
+    assert fault.allowed == "an existing file in the build context"
     assert fault.fix == _set("servers.clock.image.dockerfile", "Dockerfile")
 
 
@@ -242,7 +244,8 @@ def test_workloads_that_build_the_same_dockerfile_build_it_from_the_same_folders
     assert only_fault(own, root) == Fault(
         path=("servers", "other", "image", "additional_contexts"),
         got='{"common": "workloads/clock"}',
-        allowed='{"common": "workloads/notes"}, as clock has it: both build the same Dockerfile',
+        allowed='{"common": "workloads/notes"}, as in clock: workloads that build the same '
+        "Dockerfile must have the same additional_contexts",
         fix=(
             "pulumi config set --path"
             " 'mcp-platform:servers.other.image.additional_contexts.common' workloads/notes"
@@ -258,7 +261,7 @@ def test_the_fewest_copies_are_not_more_than_the_most(root: Path):
     assert only_fault(clock("replicas", value={"min": 5}), root) == Fault(
         path=("servers", "clock", "replicas", "max"),
         got="4",
-        allowed="replicas.min (5) or more",
+        allowed="at least replicas.min (5)",
         fix=_set("servers.clock.replicas.max", 5),
     )
 
@@ -291,7 +294,7 @@ def test_no_fewer_are_reserved_than_are_kept_warm(
     assert fault == Fault(
         path=("servers", "clock", "concurrency", "reserved"),
         got=str(least - 1),
-        allowed=f"{least} or more, as many as are kept warm",
+        allowed=f"at least {least}, the provisioned concurrency",
         fix=_set("servers.clock.concurrency.reserved", least),
     )
     assert not fixed(before, fault.fix or "").faults(root)
@@ -307,7 +310,7 @@ def test_what_is_kept_warm_follows_the_use_from_one_on_and_upwards(
     assert fault == Fault(
         path=("servers", "clock", "concurrency", "provisioned_max"),
         got=str(most),
-        allowed=f"provisioned or more, and that 1 or more: it is {provisioned}",
+        allowed=f"at least provisioned ({provisioned}), which must be at least 1",
         fix=_rm("servers.clock.concurrency.provisioned_max"),
     )
     assert not fixed(before, fault.fix or "").faults(root)
@@ -321,10 +324,10 @@ def test_an_agent_has_an_image_where_it_runs_as_one(root: Path, keys: dict[str, 
     (fault,) = before.faults(root)
     assert fault == Fault(
         path=("agents", "assistant", "image"),
-        got="nothing",
+        got="no value",
         allowed=(
-            "an image, built here or elsewhere; only on lambda, and with runs_as: state-machine, "
-            "an agent needs none"
+            "an image with a context or a uri. Only an agent on lambda with runs_as: "
+            "state-machine needs no image"
         ),
         fix=_set("agents.assistant.image.context", "workloads/assistant"),
     )
@@ -351,9 +354,19 @@ def test_an_agents_sidecars_are_some_of_the_servers_that_it_uses(root: Path):
 @pytest.mark.parametrize(
     ("uses", "sidecars", "position", "allowed"),
     [
-        (["clock"], ["clock", "notes"], 1, "each of its uses once: clock"),
-        (["clock", "notes"], ["clock", "clock"], 1, "each of its uses once: clock, notes"),
-        ([], ["notes"], 0, "each of its uses once: it has none"),
+        (
+            ["clock"],
+            ["clock", "notes"],
+            1,
+            ("servers in uses of the agent, each at most once: clock"),
+        ),
+        (
+            ["clock", "notes"],
+            ["clock", "clock"],
+            1,
+            ("servers in uses of the agent, each at most once: clock, notes"),
+        ),
+        ([], ["notes"], 0, "servers in uses of the agent, each at most once: uses is empty"),
     ],
 )
 def test_an_agent_has_no_other_sidecars_and_none_twice(
@@ -398,7 +411,7 @@ def test_a_workload_reads_secrets_that_are_declared(root: Path):
     assert only_fault(clock("secrets", value=["api-key"]), root) == Fault(
         path=("servers", "clock", "secrets", 0),
         got="api-key",
-        allowed="a name declared in secrets: none; secrets declares nothing",
+        allowed="a name declared in secrets: secrets is empty",
         fix=_rm("servers.clock.secrets[0]"),
     )
 
@@ -413,8 +426,8 @@ def test_a_name_is_referred_to_once(root: Path, section: str, field: str):
     name = "api" if section == "servers" else "helper"
     assert only_fault(changed(own, section, name, field, value=["api", "api"]), root) == Fault(
         path=(section, name, field, 1),
-        got="api a second time",
-        allowed="every name once",
+        got="api, a duplicate",
+        allowed="each name at most once",
         fix=_rm(f"{section}.{name}.{field}[1]"),
     )
 
@@ -427,8 +440,8 @@ def test_an_entry_of_a_list_stands_in_it_once(root: Path, names: list[str]):
     assert configuration(own).faults(root) == tuple(
         Fault(
             path=(*path, position),
-            got=f"{name} a second time",
-            allowed="every entry once",
+            got=f"{name}, a duplicate",
+            allowed="each entry at most once",
             fix=_rm(f"cluster.managed_nodes.instance_types[{position}]"),
         )
         for position, name in enumerate(names)
@@ -441,7 +454,7 @@ def test_a_variable_of_the_platform_is_nobodys(root: Path, name: str):
     assert only_fault(clock("environment", value={name: "x"}), root) == Fault(
         path=("servers", "clock", "environment", name),
         got="a variable that the platform sets",
-        allowed="names that nobody else sets",
+        allowed="variables that neither the platform nor a secret sets",
         fix=_rm(f"servers.clock.environment.{name}"),
     )
 
@@ -452,7 +465,7 @@ def test_a_secret_does_not_take_a_variable_of_the_platform(root: Path):
     assert only_fault(own, root) == Fault(
         path=("servers", "clock", "secrets"),
         got="auth-issuer",
-        allowed="a secret of another name: AUTH_ISSUER is the platform's own",
+        allowed="a secret with another name: the platform sets the variable AUTH_ISSUER",
     )
 
 
@@ -463,7 +476,7 @@ def test_a_variable_and_a_secret_do_not_take_the_same_name(root: Path):
     assert only_fault(own, root) == Fault(
         path=("servers", "clock", "environment", "API_KEY"),
         got="a variable that the secret api-key sets",
-        allowed="names that nobody else sets",
+        allowed="variables that neither the platform nor a secret sets",
         fix=_rm("servers.clock.environment.API_KEY"),
     )
 
@@ -478,7 +491,7 @@ def test_a_secret_from_the_configuration_has_an_encrypted_value(root: Path):
 
 
 @pytest.mark.parametrize(
-    ("plain", "got"), [({}, "nothing"), ({"secret-api-key": "hush"}, "a value in plain text")]
+    ("plain", "got"), [({}, "no value"), ({"secret-api-key": "hush"}, "a value in plain text")]
 )
 def test_a_secret_from_the_configuration_has_no_other_value(
     root: Path, plain: dict[str, str], got: str
@@ -486,7 +499,7 @@ def test_a_secret_from_the_configuration_has_no_other_value(
     assert only_fault(_declared("config") | plain, root) == Fault(
         path=("secret-api-key",),
         got=got,
-        allowed="the value of the secret api-key, encrypted",
+        allowed="the encrypted value of the secret api-key",
         fix="pulumi config set --secret secret-api-key",
     )
 
@@ -498,7 +511,7 @@ def test_a_secret_from_elsewhere_has_no_value_in_the_configuration(root: Path, s
         Fault(
             path=("secret-api-key",),
             got="a value",
-            allowed=f"none, since the source of api-key is {source}",
+            allowed=f"no value: the secret api-key has source: {source}",
             fix="pulumi config rm 'mcp-platform:secret-api-key'",
         ),
     )
@@ -511,7 +524,7 @@ def test_a_value_of_no_secret_is_refused(root: Path, key: str):
         Fault(
             path=(key,),
             got="a value",
-            allowed="values of secrets that are declared in secrets",
+            allowed="secret-<name> only for names declared in secrets",
             fix=f"pulumi config rm 'mcp-platform:{key}'",
         ),
     )
@@ -523,7 +536,7 @@ def test_only_an_external_secret_has_an_arn(root: Path):
     assert only_fault(_declared("generated", arn=arn), root) == Fault(
         path=("secrets", "api-key", "arn"),
         got=arn,
-        allowed="no arn, since the source is generated",
+        allowed="no arn with source: generated",
         fix=_rm("secrets.api-key.arn"),
     )
 
@@ -536,14 +549,16 @@ def test_a_network_has_a_private_block_of_16_to_22_bits(root: Path, cidr: str):
 @pytest.mark.parametrize(
     ("cidr", "reason"),
     [
-        ("10.0.0.0/15", "'10.0.0.0/15' is a /15: the block of a network is /16 to /22"),
-        ("10.0.0.0/23", "'10.0.0.0/23' is a /23: the block of a network is /16 to /22"),
-        ("10.0.0.1/16", "'10.0.0.1/16' has host bits set: the block that holds it is 10.0.0.0/16"),
-        ("ten", "'ten' is not an IPv4 block such as 10.0.0.0/16"),
+        ("10.0.0.0/15", "'10.0.0.0/15' is a /15; the network must be /16 to /22"),
+        ("10.0.0.0/23", "'10.0.0.0/23' is a /23; the network must be /16 to /22"),
+        ("10.0.0.1/16", "'10.0.0.1/16' has host bits set; its network is 10.0.0.0/16"),
+        ("ten", "'ten' is not an IPv4 CIDR block such as 10.0.0.0/16"),
         (
             "8.8.0.0/16",
-            "'8.8.0.0/16' is not private: it must lie in one of 10.0.0.0/8, 172.16.0.0/12, "
-            "192.168.0.0/16, 100.64.0.0/10",
+            (
+                "'8.8.0.0/16' is not private; it must be in one of 10.0.0.0/8, 172.16.0.0/12, "
+                "192.168.0.0/16, 100.64.0.0/10"
+            ),
         ),
     ],
 )
@@ -551,7 +566,7 @@ def test_a_network_has_no_other_block(root: Path, cidr: str, reason: str):
     assert only_fault(SMALLEST | {"network": {"cidr": cidr, "zones": 3}}, root) == Fault(
         path=("network", "cidr"),
         got=cidr,
-        allowed=f"a private block for 3 zones ({reason})",
+        allowed=f"a private CIDR block for 3 zones ({reason})",
         fix=_set("network.cidr", "10.0.0.0/16"),
     )
 
@@ -565,7 +580,7 @@ def test_an_existing_vpc_goes_with_nothing_else(root: Path, key: str, value: obj
     assert only_fault(SMALLEST | {"network": {"vpc": _VPC, key: value}}, root) == Fault(
         path=("network", key),
         got=got,
-        allowed="nothing beside vpc: an existing VPC has its own",
+        allowed="no value when network.vpc is set: an existing VPC is used as it is",
         fix=_rm(f"network.{key}"),
     )
 
@@ -577,7 +592,7 @@ _BAD_BLOCKS = ["10.0.0.1/16", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/255.255.0.0",
 def test_an_existing_vpc_is_given_with_its_block(root: Path, cidr: str):
     fault = only_fault(SMALLEST | {"network": {"vpc": {**_VPC, "cidr": cidr}}}, root)
     assert (fault.path, fault.got) == (("network", "vpc", "cidr"), cidr)
-    assert fault.allowed == "an IPv4 block without host bits, such as 203.0.113.0/24"
+    assert fault.allowed == "an IPv4 CIDR block without host bits, for example 203.0.113.0/24"
 
 
 @pytest.mark.parametrize("cidr", _BAD_BLOCKS)
@@ -586,7 +601,7 @@ def test_callers_come_from_blocks(root: Path, cidr: str):
     assert only_fault(own, root) == Fault(
         path=("gateway", "allow_cidrs", 1),
         got=cidr,
-        allowed="an IPv4 block without host bits, such as 203.0.113.0/24",
+        allowed="an IPv4 CIDR block without host bits, for example 203.0.113.0/24",
         fix=_set("gateway.allow_cidrs[1]", "203.0.113.0/24"),
     )
 
@@ -597,8 +612,8 @@ def test_a_gateway_with_authentication_may_be_open_to_everybody(root: Path):
 
 
 _KNOWN_CALLERS = (
-    "blocks of known callers, of a /8 of public addresses together at most: only a gateway with "
-    "auth is open to everybody"
+    "CIDR blocks of known clients, together at most a /8 of public addresses; or set "
+    "gateway.auth to allow any address"
 )
 
 
@@ -640,7 +655,7 @@ def test_another_block_is_no_vpcs(root: Path, cidr: str):
     (fault,) = before.faults(root)
     assert (fault.path, fault.got) == (("network", "vpc", "cidr"), cidr)
     assert fault.allowed == (
-        "a block of a VPC, /16 to /28: whoever has an address in it reaches a private gateway"
+        "the CIDR block of a VPC, /16 to /28: clients in this block can reach a private gateway"
     )
     assert not fixed(before, fault.fix or "").faults(root)
 
@@ -664,7 +679,7 @@ def test_every_subnet_is_named_once(
     before = configuration(SMALLEST | {"network": {"vpc": vpc}})
     (fault,) = before.faults(root)
     assert fault.path == ("network", "vpc", *path)
-    assert fault.allowed == "every subnet once, as a private or as a public one"
+    assert fault.allowed == "each subnet at most once, as private or as public"
     assert not fixed(before, fault.fix or "").faults(root)
 
 
@@ -674,20 +689,23 @@ def test_a_public_gateway_has_domain_zone_and_authentication(root: Path):
     domain, zone, auth = before.faults(root)
     assert domain == Fault(
         path=("gateway", "domain"),
-        got="nothing",
-        allowed="a value: a public gateway or one with auth needs TLS",
+        got="no value",
+        allowed="a value: TLS is required for a public gateway and for auth",
         fix=_set("gateway.domain", "mcp.example.com"),
     )
     assert zone == Fault(
         path=("gateway", "zone"),
-        got="nothing",
-        allowed="a value: its certificate and address are kept in a zone",
+        got="no value",
+        allowed=(
+            "a value: DNS records for the domain and its certificate are created in this "
+            "hosted zone"
+        ),
         fix=_set("gateway.zone", "Z0123456789ABCDEFGHIJ"),
     )
     assert auth == Fault(
         path=("gateway", "auth"),
-        got="nothing",
-        allowed="a value: whoever reaches a public gateway must show a token",
+        got="no value",
+        allowed="a value: a public gateway must authenticate its clients",
         fix=" && ".join(
             (
                 _set("gateway.auth.issuer", "https://login.example.com"),
@@ -709,7 +727,7 @@ def test_an_audience_is_as_long_as_a_load_balancer_checks_it(root: Path):
     assert not configuration(told(256)).faults(root)
     fault = only_fault(told(257), root)
     assert fault.path == ("gateway", "auth", "audience")
-    assert fault.allowed == "text of 256 characters at most"
+    assert fault.allowed == "a string of at most 256 characters"
 
 
 def test_a_domain_is_as_long_as_a_certificate_names_it(root: Path):
@@ -720,7 +738,7 @@ def test_a_domain_is_as_long_as_a_certificate_names_it(root: Path):
     assert not configuration(told(longest)).faults(root)
     fault = only_fault(told("a" + longest), root)
     assert fault.path == ("gateway", "domain")
-    assert "64 characters at most" in str(fault.allowed)
+    assert "at most 64 characters" in str(fault.allowed)
 
 
 def test_a_private_gateway_needs_a_domain_only_for_tokens_and_a_zone_only_with_a_domain(root: Path):
@@ -746,7 +764,10 @@ def test_a_public_gateway_in_an_existing_vpc_needs_two_public_subnets(root: Path
         assert only_fault(short, root) == Fault(
             path=("network", "vpc", "public_subnets"),
             got=got,
-            allowed="two public subnets or more, in two zones, for the public gateway",
+            allowed=(
+                "at least two public subnets in different Availability Zones, for the public "
+                "gateway"
+            ),
         )
 
 
@@ -776,7 +797,7 @@ def _tagged(tags: dict[str, str]) -> dict[str, Any]:
 def test_45_tags_are_enough(root: Path):
     tags = {f"t{number}": "" for number in range(46)}
     assert only_fault(_tagged(tags), root) == Fault(
-        path=("tags",), got="46 tags", allowed="45 at most"
+        path=("tags",), got="46 tags", allowed="at most 45 tags"
     )
     del tags["t0"]
     assert not configuration(_tagged(tags)).faults(root)
@@ -802,7 +823,7 @@ def test_a_tag_has_no_value_of_257_characters(root: Path):
     assert only_fault(_tagged({"k": "v" * 257}), root) == Fault(
         path=("tags", "k"),
         got="257 characters",
-        allowed="a value of 256 characters at most",
+        allowed="a value of at most 256 characters",
         fix=_rm("tags.k"),
     )
 
@@ -825,8 +846,8 @@ def test_a_team_without_workloads_is_a_typo_on_eks(root: Path):
     fault = only_fault(own, root)
     assert fault == Fault(
         path=("teams", "paymets"),
-        got="a team that no workload belongs to",
-        allowed="the teams of workloads: payments",
+        got="a team without workloads",
+        allowed="teams of workloads: payments",
         fix=_rm("teams.paymets"),
     )
     assert not fixed(configuration(own), fault.fix or "").faults(root)
@@ -837,7 +858,7 @@ def test_a_team_without_workloads_is_a_typo_on_eks(root: Path):
 
 def test_where_no_workload_has_a_team_no_team_is_declared(root: Path):
     own = SMALLEST | {"target": "eks", "teams": {"payments": {"pods": 1}}}
-    assert only_fault(own, root).allowed == "the teams of workloads: none has one"
+    assert only_fault(own, root).allowed == "teams of workloads: no workload sets team"
 
 
 @pytest.mark.parametrize(
@@ -860,7 +881,7 @@ def test_app_mesh_has_ended_on_every_target(root: Path, target: str, instead: st
     assert fault == Fault(
         path=("mesh",),
         got="app-mesh",
-        allowed="istio, on eks, or none: AWS App Mesh ended on 2026-09-30",
+        allowed="none, or istio on eks. AWS App Mesh was discontinued on 2026-09-30",
         fix=_set("mesh", instead),
     )
     assert not fixed(before, fault.fix or "").faults(root)
@@ -883,7 +904,7 @@ def test_what_reaches_the_api_of_a_cluster_is_a_block_on_every_target(
     assert fault == Fault(
         path=("cluster", "public_access_cidrs", 1),
         got=block,
-        allowed="an IPv4 block without host bits, such as 203.0.113.0/24",
+        allowed="an IPv4 CIDR block without host bits, for example 203.0.113.0/24",
         fix=_set("cluster.public_access_cidrs[1]", "203.0.113.0/24"),
     )
     assert not fixed(configuration(own), fault.fix or "").faults(root)
@@ -902,8 +923,8 @@ def test_a_certificate_of_the_stacks_region_goes_with_a_domain(root: Path, targe
     (fault,) = before.faults(root)
     assert fault == Fault(
         path=("gateway", "certificate_arn"),
-        got="a certificate of eu-west-1",
-        allowed="one of us-east-1, the stack's region",
+        got="a certificate in eu-west-1",
+        allowed="a certificate in us-east-1, the stack's region",
         fix=_rm("gateway.certificate_arn"),
     )
     assert not fixed(before, fault.fix or "").faults(root)
@@ -913,7 +934,7 @@ def test_a_certificate_without_a_domain_is_for_nothing(root: Path):
     assert only_fault(SMALLEST | {"gateway": {"certificate_arn": _CERTIFICATE}}, root) == Fault(
         path=("gateway", "certificate_arn"),
         got=show(_CERTIFICATE),
-        allowed="nothing, since there is no domain",
+        allowed="no value without gateway.domain",
         fix=_rm("gateway.certificate_arn"),
     )
 
@@ -961,7 +982,7 @@ def test_zones_and_zone_names_that_differ_are_refused(root: Path):
     assert only_fault(_named(*"ab", zones=3), root) == Fault(
         path=("network", "zones"),
         got="3",
-        allowed="nothing beside zone_names, or the number of them, 2",
+        allowed="no value when zone_names is set, or the number of zone_names (2)",
         fix=_rm("network.zones"),
     )
 
@@ -972,7 +993,7 @@ def test_a_zone_of_another_region_and_a_local_zone_are_refused(root: Path, name:
     assert only_fault(SMALLEST | network, root) == Fault(
         path=("network", "zone_names", 1),
         got=name,
-        allowed="an availability zone of us-east-1, such as us-east-1a",
+        allowed="an Availability Zone of us-east-1, for example us-east-1a",
         fix=_set("network.zone_names[1]", "us-east-1b"),
     )
 
@@ -980,7 +1001,7 @@ def test_a_zone_of_another_region_and_a_local_zone_are_refused(root: Path, name:
 def test_a_zone_that_is_named_twice_is_refused(root: Path):
     assert only_fault(_named(*"aba"), root) == Fault(
         path=("network", "zone_names", 2),
-        got="us-east-1a, which is there already",
-        allowed="each zone once",
+        got="us-east-1a, a duplicate",
+        allowed="each zone at most once",
         fix=_rm("network.zone_names[2]"),
     )

@@ -65,8 +65,8 @@ def test_a_request_of_3971_seconds_is_longer_than_a_load_balancer_waits(held: _H
         path=("servers", "clock", "max_request_seconds"),
         got="3971",
         allowed=(
-            "a request of 3971 s is not possible: 1 to 3970 s are, because an Application Load "
-            "Balancer waits 4000 s at most and 30 of them are kept as a margin"
+            "1 to 3970: the idle timeout of an Application Load Balancer is at most 4000 "
+            "s, with a margin of 30 s"
         ),
         fix=f"{_CLOCK}.max_request_seconds' 3970",
     )
@@ -80,8 +80,8 @@ def test_sessions_in_memory_are_kept_by_one_copy(held: _Held):
         path=("servers", "clock", "replicas", "max"),
         got="4",
         allowed=(
-            "1, since sessions: legacy-stateful keeps them in one copy's memory and MCP clients "
-            "keep no cookie that would lead them back to it"
+            "1 with sessions: legacy-stateful. Sessions are in the memory of one replica, "
+            "and MCP clients do not keep the cookie that sticky sessions need"
         ),
         fix=f"{_CLOCK}.replicas.max' 1",
     )
@@ -103,8 +103,8 @@ def test_a_gateway_routes_to_100_workloads_less_one_for_the_metadata_of_its_auth
         path=("servers",),
         got=f"{room + 1} workloads behind the gateway",
         allowed=(
-            f"{room}, a load balancer's quota of rules; set expose: false on those that only "
-            "agents call, or spread the fleet over several stacks"
+            f"at most {room}, the quota of rules per load balancer. Set expose: false on "
+            "servers that only agents call, or split the fleet into several stacks"
         ),
         fix="pulumi config set --path 'mcp-platform:agents.helper.expose' false",
     )
@@ -126,7 +126,7 @@ def test_a_gateway_has_a_rule_for_every_block_and_port_of_its_callers(
     assert held.only_fault(SMALLEST | {"gateway": {**gateway, "allow_cidrs": further}}) == Fault(
         path=("gateway", "allow_cidrs"),
         got=f"{room + 1} blocks",
-        allowed=f"{room} at most, a security group's quota of rules",
+        allowed=f"at most {room}, the quota of rules per security group",
     )
 
 
@@ -143,8 +143,11 @@ def test_the_metadata_of_the_gateway_has_1024_characters_at_most(held: _Held):
     assert held.fits(with_scope(1024 - around))
     assert held.only_fault(with_scope(1025 - around)) == Fault(
         path=("gateway", "auth", "scopes"),
-        got="protected-resource metadata of 1025 characters",
-        allowed="1024 at most, what a load balancer's fixed answer holds",
+        got="protected resource metadata of 1025 characters",
+        allowed=(
+            "scopes with which the metadata has at most 1024 characters, the limit of a fixed "
+            "response of a load balancer"
+        ),
     )
 
 
@@ -160,7 +163,7 @@ def test_a_network_without_nat_brings_no_other_images(held: _Held, uri: str):
     assert fault == Fault(
         path=("servers", "clock", "image", "uri"),
         got=show(uri),
-        allowed="an image in an ECR repository of us-east-1, since network.nat is none",
+        allowed="an image in a private ECR repository in us-east-1, because network.nat is none",
         fix=_NAT,
     )
     assert held.fits_mended(own, fault.fix)
@@ -180,8 +183,8 @@ def test_a_private_gateway_in_a_network_without_nat_reaches_no_issuers_keys(held
         path=("gateway", "auth"),
         got="https://login.example.com/jwks.json",
         allowed=(
-            "no auth, since network.nat is none: a private load balancer has no other way to the "
-            "issuer's keys"
+            "no auth, because network.nat is none: a private load balancer fetches the "
+            "issuer's keys through a NAT gateway"
         ),
         fix=_NAT,
     )
@@ -196,8 +199,8 @@ def test_a_public_gateway_without_authentication_is_refused(held: _Held):
     gateway = {"exposure": "public", "domain": "mcp.example.com", "zone": "Z0123456789"}
     own = SMALLEST | {"gateway": gateway}
     fault = held.only_fault(own)
-    assert (fault.path, fault.got) == (("gateway", "auth"), "nothing")
-    assert fault.allowed == "a value: whoever reaches a public gateway must show a token"
+    assert (fault.path, fault.got) == (("gateway", "auth"), "no value")
+    assert fault.allowed == "a value: a public gateway must authenticate its clients"
     assert held.fits_mended(own, fault.fix)
 
 
@@ -230,11 +233,11 @@ def test_a_gateway_that_workloads_of_an_existing_network_could_call_wants_tokens
 ):
     own = SMALLEST | {"network": _EXISTING, "gateway": {**_TLS, "allow_cidrs": blocks}}
     fault = held.only_fault(own)
-    assert (fault.path, fault.got) == (("gateway", "auth"), "nothing, with a domain")
+    assert (fault.path, fault.got) == (("gateway", "auth"), "no value, with gateway.domain")
     assert fault.allowed == (
-        "auth, or allow_cidrs with no address of the network (10.1.0.0/16): workloads leave by the "
-        "port that the gateway then answers on, and without a token they would reach every "
-        "workload behind it"
+        "auth, or allow_cidrs without addresses of the network (10.1.0.0/16). Workloads "
+        "have egress on port 443, so they could call every workload through a gateway "
+        "without auth"
     )
     assert held.fits_mended(own, fault.fix)
 

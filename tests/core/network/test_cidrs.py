@@ -94,13 +94,13 @@ def test_the_smallest_block_is_laid_out_like_this():
 
 @pytest.mark.parametrize("block", ["10.0.0.0/23", "10.0.0.0/28", "10.0.0.0/32", "10.0.0.0/15"])
 def test_a_block_of_a_wrong_size_is_refused(block: str):
-    message = f"'{block}' is a /{block[-2:]}: the block of a network is /16 to /22"
+    message = f"'{block}' is a /{block[-2:]}; the network must be /16 to /22"
     with pytest.raises(ValueError, match=re.escape(message)):
         plan(block, 2)
 
 
 def test_a_block_with_host_bits_is_refused_and_the_right_one_named():
-    message = "'10.0.5.0/16' has host bits set: the block that holds it is 10.0.0.0/16"
+    message = "'10.0.5.0/16' has host bits set; its network is 10.0.0.0/16"
     with pytest.raises(ValueError, match=re.escape(message)):
         plan("10.0.5.0/16", 2)
 
@@ -123,7 +123,9 @@ def test_a_block_with_host_bits_is_refused_and_the_right_one_named():
     ],
 )
 def test_what_is_no_ipv4_block_is_refused(block: str):
-    with pytest.raises(ValueError, match=re.escape(f"{block!r} is not an IPv4 block such as 10.")):
+    with pytest.raises(
+        ValueError, match=re.escape(f"{block!r} is not an IPv4 CIDR block such as 10.")
+    ):
         plan(block, 2)
 
 
@@ -143,7 +145,7 @@ def test_what_is_no_ipv4_block_is_refused(block: str):
     ],
 )
 def test_a_block_that_is_not_private_is_refused(block: str):
-    with pytest.raises(ValueError, match=re.escape(f"{block!r} is not private: it must lie in")):
+    with pytest.raises(ValueError, match=re.escape(f"{block!r} is not private; it must be in")):
         plan(block, 2)
 
 
@@ -165,7 +167,7 @@ def test_both_ends_of_every_private_range_are_taken(block: str):
 
 @pytest.mark.parametrize("zones", [0, 7, -1])
 def test_an_impossible_number_of_zones_is_refused(zones: int):
-    with pytest.raises(ValueError, match=f"^{zones} zones are not possible: 1 to 6 are$"):
+    with pytest.raises(ValueError, match=f"^{zones} zones are not supported; use 1 to 6$"):
         plan("10.0.0.0/16", zones)
 
 

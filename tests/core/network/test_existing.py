@@ -35,11 +35,11 @@ def test_a_vpc_that_has_everything_has_no_fault():
 @pytest.mark.parametrize(
     ("second", "says"),
     [
-        (_subnet("eu-west-1a", "euw1-az3"), f"{B}, which is in eu-west-1a, as {A} is"),
+        (_subnet("eu-west-1a", "euw1-az3"), f"{B}, which is in eu-west-1a, the zone of {A}"),
         (_subnet("eu-west-1b", "euw1-az1", THERE), f"{B}, which is in {THERE}"),
         (_subnet("us-east-1c", "use1-az3"), f"{B}, which is in us-east-1c (use1-az3)"),
-        (_subnet("us-east-1-atl-1a", "use1-atl1-az1"), "not in Local or Wavelength Zones"),
-        ("there is none", "a subnet of this account and region (there is none)"),
+        (_subnet("us-east-1-atl-1a", "use1-atl1-az1"), "not in Local Zones or Wavelength Zones"),
+        ("there is none", "a subnet in this account and region (there is none)"),
     ],
     ids=["same zone", "another VPC", "no Fargate", "Local Zone", "absent"],
 )

@@ -106,8 +106,11 @@ def test_a_workload_that_a_function_is_too_small_for_is_refused(
         root,
         Fault(
             path=("servers", "clock", wrong),
-            got=f"{got}, which takes {needs} MiB of a function",
-            allowed="10240 MiB at most, and with it almost 6 vCPU; ecs and eks can do more",
+            got=f"{got}, which needs a function with {needs} MiB",
+            allowed=(
+                "at most 10240 MiB, with which a function has almost 6 vCPU; the ecs and eks "
+                "targets support more"
+            ),
             fix=fix,
         ),
     )
@@ -121,7 +124,7 @@ def test_an_image_of_10_gib_is_the_largest(root: Path):
         Fault(
             path=("servers", "clock", "image", "size_mib"),
             got="10241",
-            allowed="10240 at most; ecs and eks can run larger images",
+            allowed="at most 10240; the ecs and eks targets support larger images",
         ),
     )
     _assert_fits(own | {"target": "ecs"}, root)
@@ -135,7 +138,10 @@ def test_a_request_takes_900_seconds_at_most(root: Path):
         Fault(
             path=("servers", "clock", "max_request_seconds"),
             got="901",
-            allowed="900 at most: a function is stopped then; ecs and eks can wait longer",
+            allowed=(
+                "at most 900, the maximum timeout of a function; the ecs and eks targets "
+                "support longer requests"
+            ),
             fix=_set("servers.clock.max_request_seconds", 900),
         ),
     )
@@ -150,7 +156,10 @@ def test_a_payload_is_as_large_as_an_invocation_carries(root: Path, field: str, 
         Fault(
             path=("servers", "clock", field),
             got=str(most + 1),
-            allowed=f"{most} at most, what an invocation carries; ecs and eks can carry more",
+            allowed=(
+                f"at most {most}, the payload limit of an invocation; the ecs and eks "
+                "targets support more"
+            ),
             fix=_set(f"servers.clock.{field}", most),
         ),
     )
@@ -164,8 +173,8 @@ def test_nobody_writes_to_the_root_of_a_function(root: Path):
             path=("servers", "clock", "writable_root"),
             got="true",
             allowed=(
-                "false: a function writes to /tmp alone, and to its files where storage mounts "
-                "some; ecs and eks can write elsewhere"
+                "false: a function can write only to /tmp and to its storage; the ecs and "
+                "eks targets support a writable root file system"
             ),
             fix=_rm("servers.clock.writable_root"),
         ),
@@ -179,7 +188,9 @@ def test_nobody_opens_a_shell_in_a_function(root: Path):
         Fault(
             path=("servers", "clock", "exec"),
             got="true",
-            allowed="false: nobody can open a shell in a function; ecs and eks can",
+            allowed=(
+                "false: Lambda has no shell access to functions; the ecs and eks targets support it"
+            ),
             fix=_rm("servers.clock.exec"),
         ),
     )
@@ -194,7 +205,10 @@ def test_files_are_mounted_at_a_path_of_160_characters_at_most(root: Path):
         Fault(
             path=("servers", "clock", "storage", "mount"),
             got="a path of 157 characters",
-            allowed="one that has 160 at most below /mnt; ecs and eks can mount longer ones",
+            allowed=(
+                "a path that has at most 160 characters below /mnt; the ecs and eks "
+                "targets support longer paths"
+            ),
             fix=_set("servers.clock.storage.mount", "/data"),
         ),
     )
@@ -211,8 +225,10 @@ def test_a_variable_of_lambda_or_its_web_adapter_is_nobodys(root: Path, name: st
         root,
         Fault(
             path=("servers", "clock", "environment", name),
-            got="a variable that Lambda or its web adapter sets",
-            allowed="names that nobody else sets; ecs and eks can set this one",
+            got="a variable that Lambda or the Lambda Web Adapter reserves",
+            allowed=(
+                "variables that are not reserved; the ecs and eks targets support this variable"
+            ),
             fix=_rm(f"servers.clock.environment.{name}"),
         ),
     )
@@ -231,7 +247,9 @@ def test_a_variable_has_a_name_of_two_characters(root: Path):
         Fault(
             path=("servers", "clock", "environment", "A"),
             got="A",
-            allowed="names of 2 characters or more; ecs and eks can set this one",
+            allowed=(
+                "names of at least 2 characters; the ecs and eks targets support shorter names"
+            ),
             fix=_rm("servers.clock.environment.A"),
         ),
     )
@@ -255,10 +273,10 @@ def test_an_environment_has_4096_bytes_with_what_the_platform_tells(root: Path):
     assert configuration(own).faults(root) == (
         Fault(
             path=("servers", "clock"),
-            got="an environment of 4097 bytes, with what the platform tells it",
+            got="environment variables of 4097 bytes, including those of the platform",
             allowed=(
-                "4096 at most: fewer uses, secrets or variables, or shorter instructions; "
-                "ecs and eks can take more"
+                "at most 4096 bytes. Use fewer uses, secrets or variables, or shorter "
+                "instructions; the ecs and eks targets support more"
             ),
         ),
     )
@@ -284,7 +302,7 @@ def test_an_agent_uses_as_many_servers_as_its_environment_names(root: Path, agen
     assert refused[0] > 20
     (fault,) = configuration(own(refused[0])).faults(root)
     assert fault.path == ("agents", "helper")
-    assert fault.allowed.startswith("4096 at most: fewer uses")
+    assert fault.allowed.startswith("at most 4096 bytes. Use fewer uses")
 
 
 def test_sessions_in_memory_are_kept_by_no_function(root: Path):
@@ -295,8 +313,8 @@ def test_sessions_in_memory_are_kept_by_no_function(root: Path):
             path=("servers", "clock", "sessions"),
             got="legacy-stateful",
             allowed=(
-                "stateless: two requests of a client may meet two copies of a function; "
-                "ecs and eks can keep sessions"
+                "stateless: Lambda may run the requests of a client in different "
+                "execution environments; the ecs and eks targets support sessions"
             ),
             fix=_rm("servers.clock.sessions"),
         ),
@@ -311,8 +329,8 @@ def test_subscriptions_are_held_open_by_no_function(root: Path):
             path=("servers", "clock", "subscriptions"),
             got="true",
             allowed=(
-                "false: a stream that stays open is paid by the second and cut after 900 s; "
-                "ecs and eks can hold it"
+                "false: Lambda charges for an open stream per second and closes it after "
+                "900 s; the ecs and eks targets support subscriptions"
             ),
             fix=_rm("servers.clock.subscriptions"),
         ),
@@ -327,7 +345,10 @@ def test_a_function_has_no_sidecars(root: Path, agent: dict[str, Any]):
         Fault(
             path=("agents", "helper", "sidecars"),
             got='["clock"]',
-            allowed="none: a function is one container; ecs runs several in a task",
+            allowed=(
+                "no sidecars on lambda: a function has one container. The ecs target supports "
+                "sidecars"
+            ),
             fix=_rm("agents.helper.sidecars"),
         ),
     )
@@ -342,8 +363,8 @@ def test_an_image_is_in_ecr_in_the_region_of_the_function(root: Path, uri: str):
             path=("servers", "clock", "image", "uri"),
             got=show(uri),
             allowed=(
-                "an image in a private ECR repository of us-east-1: Lambda takes no other; "
-                "ecs and eks do"
+                "an image in a private ECR repository in us-east-1, as Lambda requires; "
+                "the ecs and eks targets support other registries"
             ),
         ),
     )
@@ -357,8 +378,8 @@ def test_a_state_machine_asks_a_model(root: Path):
         root,
         Fault(
             path=("agents", "helper", "models"),
-            got="nothing",
-            allowed="a model: runs_as: state-machine asks the first of them",
+            got="no value",
+            allowed="at least one model: an agent with runs_as: state-machine uses the first",
             fix=_set("agents.helper.models[0]", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ),
     )
@@ -387,8 +408,9 @@ def test_a_state_machine_asks_no_other_model_first(root: Path, model: str):
             path=("agents", "helper", "models", 0),
             got=model,
             allowed=(
-                "a model of Anthropic's, or one of Amazon's Nova models: no other can be told that "
-                "a tool failed; an agent with runs_as: container asks any"
+                "an Anthropic or Amazon Nova model with runs_as: state-machine: only "
+                "these accept the status of a failed tool. runs_as: container supports "
+                "all models"
             ),
             fix=_set("agents.helper.models[0]", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
         ),
@@ -416,8 +438,8 @@ def test_a_state_machine_without_an_image_has_nothing_that_only_a_container_read
         root,
         Fault(
             path=("agents", "helper", field),
-            got="something that a container reads",
-            allowed="nothing: a state machine has no container that would read it",
+            got="a value",
+            allowed="no value with runs_as: state-machine, which has no container",
             fix=_rm(f"agents.helper.{field}"),
         ),
     )
@@ -431,7 +453,7 @@ def test_a_state_machine_does_not_chat(root: Path):
         Fault(
             path=("agents", "helper", "chat"),
             got="websocket",
-            allowed="none: a state machine holds no connection; a container can",
+            allowed="none with runs_as: state-machine, or runs_as: container",
             fix=_rm("agents.helper.chat"),
         ),
     )
@@ -445,7 +467,7 @@ def test_a_state_machine_runs_for_a_year_at_most(root: Path):
         Fault(
             path=("agents", "helper", "max_request_seconds"),
             got="31536001",
-            allowed="31536000 at most, a year: Step Functions stops what runs longer",
+            allowed="at most 31536000 (one year), the limit of an execution in Step Functions",
             fix=_set("agents.helper.max_request_seconds", 31_536_000),
         ),
     )
@@ -459,7 +481,10 @@ def test_a_state_machine_carries_no_payload_of_a_mib(root: Path, field: str):
         Fault(
             path=("agents", "helper", field),
             got="1",
-            allowed="nothing: a state machine carries 256 KiB, less than one; a container can",
+            allowed=(
+                "no value with runs_as: state-machine: Step Functions limits payloads to 256 "
+                "KiB. For larger payloads, use runs_as: container"
+            ),
             fix=_rm(f"agents.helper.{field}"),
         ),
     )
@@ -472,11 +497,11 @@ def test_a_private_gateway_that_checks_tokens_says_where_its_callers_are(root: P
         root,
         Fault(
             path=("gateway", "allow_cidrs"),
-            got="nothing",
+            got="no value",
             allowed=(
-                "the blocks of public addresses that callers come from: a REST API stands in no "
-                "network, and exposure: private with auth says that not everybody may reach it; "
-                "the gateways of ecs and eks stand in one"
+                "the public CIDR blocks of the clients: a REST API is not in the VPC, so "
+                "with exposure: private and auth, only allow_cidrs restricts the clients; "
+                "the ecs and eks targets have gateways in the VPC"
             ),
             fix=_set("gateway.allow_cidrs[0]", "203.0.113.0/24"),
         ),
@@ -497,8 +522,8 @@ def test_a_rest_api_sees_no_callers_from_private_addresses(root: Path, block: st
             path=("gateway", "allow_cidrs", 1),
             got=block,
             allowed=(
-                "blocks of public addresses: a REST API sees no others, and so nobody would be "
-                "let in from there; the gateways of ecs and eks see private ones"
+                "CIDR blocks of public addresses: a REST API does not see private "
+                "addresses; the ecs and eks targets support private blocks"
             ),
             fix=_rm("gateway.allow_cidrs[1]"),
         ),
@@ -517,8 +542,8 @@ def test_people_who_chat_come_from_listed_addresses_only_where_tokens_are_checke
             path=("agents", "helper", "chat"),
             got="websocket, with gateway.allow_cidrs and without auth",
             allowed=(
-                "none: a WebSocket API has no policy of its own, and only what checks tokens could "
-                "hold callers to their addresses"
+                "none, or gateway.auth: a WebSocket API has no resource policy, so only "
+                "the authorizer can check the addresses of clients"
             ),
             fix=_rm("agents.helper.chat"),
         ),
@@ -536,7 +561,7 @@ def test_a_block_that_is_none_is_one_fault(root: Path):
     (fault,) = configuration(_ON_LAMBDA | {"gateway": {"allow_cidrs": ["10.0.0.0/33"]}}).faults(
         root
     )
-    assert fault.allowed == "an IPv4 block without host bits, such as 203.0.113.0/24"
+    assert fault.allowed == "an IPv4 CIDR block without host bits, for example 203.0.113.0/24"
 
 
 _NAT = _set("network.nat", "single")
@@ -556,8 +581,11 @@ def test_an_agent_inside_of_a_network_without_nat_reaches_no_servers(
         root,
         Fault(
             path=("agents", "helper", "uses"),
-            got="clock, from inside of a network without NAT",
-            allowed="network.nat: single or per-zone: the way to the servers is the internet",
+            got="clock, from a network without NAT gateways",
+            allowed=(
+                "network.nat: single or per-zone, because functions in the network reach "
+                "servers through the internet"
+            ),
             fix=_NAT,
         ),
     )
@@ -571,8 +599,11 @@ def test_an_agent_inside_of_a_network_without_nat_answers_no_chat(root: Path):
         root,
         Fault(
             path=("agents", "helper", "chat"),
-            got="websocket, from inside of a network without NAT",
-            allowed="network.nat: single or per-zone: the way back to a chat is the internet",
+            got="websocket, from a network without NAT gateways",
+            allowed=(
+                "network.nat: single or per-zone, because functions in the network answer a "
+                "chat through the internet"
+            ),
             fix=_NAT,
         ),
     )
@@ -587,8 +618,11 @@ def test_a_server_inside_of_a_network_without_nat_fetches_no_keys_of_an_issuer(r
         root,
         Fault(
             path=("gateway", "auth"),
-            got="tokens that clock checks, from inside of a network without NAT",
-            allowed="network.nat: single or per-zone: the issuer's keys are on the internet",
+            got="a value, but clock validates tokens in a network without NAT gateways",
+            allowed=(
+                "network.nat: single or per-zone, because functions in the network fetch the "
+                "issuer's keys through the internet"
+            ),
             fix=_NAT,
         ),
     )
@@ -623,8 +657,8 @@ def test_a_rest_api_has_300_resources_at_most(root: Path):
             path=("servers",),
             got="301 resources in one REST API",
             allowed=(
-                "300, an API's quota: two a workload, and a few for all; "
-                "spread the fleet over several stacks"
+                "at most 300, the quota of resources per REST API; a workload needs two. "
+                "Split the fleet into several stacks"
             ),
         ),
     )
@@ -702,8 +736,8 @@ def test_a_chat_is_answered_before_its_connection_is_closed(root: Path):
             path=("agents", "helper", "max_request_seconds"),
             got="536, with chat: websocket",
             allowed=(
-                "535 at most: API Gateway closes a connection that is silent for 600 s, and the "
-                "answer would find nobody; ecs and eks can wait longer"
+                "at most 535: API Gateway closes a WebSocket connection after 600 s "
+                "without data; the ecs and eks targets support longer requests"
             ),
             fix=_set("agents.helper.max_request_seconds", 535),
         ),
@@ -735,10 +769,11 @@ def test_a_fleet_without_a_single_route_is_refused(
         root,
         Fault(
             path=(*wrong, "expose"),
-            got="false, as of all other workloads",
+            got="false, as for all other workloads",
             allowed=(
-                "true for one workload at least: a REST API without routes cannot be deployed, and "
-                "nothing could be asked; ecs and eks can run workloads that nobody outside calls"
+                "true for at least one workload: a REST API without routes cannot be "
+                "deployed; the ecs and eks targets support fleets without exposed "
+                "workloads"
             ),
             fix=_set(".".join((*wrong, "expose")), "true"),
         ),

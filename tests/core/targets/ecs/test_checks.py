@@ -32,22 +32,28 @@ def test_a_workload_has_a_size_that_fargate_offers(root: Path, cpu: int, memory:
         (
             {"cpu": 256, "memory": 4096},
             "memory",
-            "cpu 256 goes with memory 512, 1024 or 2048; "
-            "the nearest size is cpu 512 with memory 4096",
+            (
+                "with cpu 256, memory must be 512, 1024 or 2048. The nearest size is cpu 512 "
+                "with memory 4096"
+            ),
             f"{_CLOCK}.cpu' 512",
         ),
         (
             {"cpu": 300, "memory": 512},
             "cpu",
-            "cpu is one of 256, 512, 1024, 2048, 4096, 8192, 16384; "
-            "the nearest size is cpu 512 with memory 1024",
+            (
+                "cpu must be one of 256, 512, 1024, 2048, 4096, 8192, 16384. The nearest size "
+                "is cpu 512 with memory 1024"
+            ),
             f"{_CLOCK}.cpu' 512 && {_CLOCK}.memory' 1024",
         ),
         (
             {"cpu": 16384, "memory": 122881},
             "memory",
-            "cpu 16384 goes with memory 32768 to 122880 in steps of 8192; "
-            "the nearest size is cpu 16384 with memory 122880",
+            (
+                "with cpu 16384, memory must be 32768 to 122880 in steps of 8192. The nearest "
+                "size is cpu 16384 with memory 122880"
+            ),
             f"{_CLOCK}.memory' 122880",
         ),
     ],
@@ -61,7 +67,7 @@ def test_a_workload_has_no_other_size(
     assert only_fault(own, root) == Fault(
         path=("servers", "clock", wrong),
         got=got,
-        allowed=f"Fargate does not offer {got}: {allowed}",
+        allowed=f"a size that Fargate supports: {allowed}",
         fix=fix,
     )
     assert not fixed(configuration(own), fix).faults(root)
@@ -76,7 +82,7 @@ def test_an_agent_uses_60_servers_and_no_61st(root: Path):
     assert only_fault(own, root) == Fault(
         path=("agents", "helper", "uses"),
         got="61 servers",
-        allowed="60 at most, a security group's quota of rules",
+        allowed="at most 60, the quota of rules per security group",
     )
 
 
@@ -87,7 +93,7 @@ def test_a_server_is_used_by_60_agents_and_by_no_61st(root: Path):
     assert only_fault(SMALLEST | {"agents": agents}, root) == Fault(
         path=("servers", "clock"),
         got="61 agents that use it",
-        allowed="60 at most, a security group's quota of rules",
+        allowed="at most 60, the quota of rules per security group",
     )
 
 
@@ -95,7 +101,7 @@ def test_a_shell_needs_a_root_that_can_be_written_to(root: Path):
     assert only_fault(clock("exec", value=True), root) == Fault(
         path=("servers", "clock", "exec"),
         got="true",
-        allowed="false, or writable_root: true beside it: a shell needs a root to write to",
+        allowed="false, or writable_root: true: ECS Exec requires a writable root file system",
         fix=f"{_CLOCK}.writable_root' true",
     )
     own = clock("exec", value=True)

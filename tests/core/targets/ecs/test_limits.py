@@ -79,36 +79,46 @@ def test_nothing_is_larger_than_the_largest():
 @pytest.mark.parametrize(
     ("cpu", "memory", "sentence"),
     [
-        (512, 1024, "Fargate offers cpu 512 with memory 1024"),
+        (512, 1024, "Fargate supports cpu 512 with memory 1024"),
         (
             256,
             4096,
-            "Fargate does not offer cpu 256 with memory 4096: cpu 256 goes with memory "
-            "512, 1024 or 2048; the nearest size is cpu 512 with memory 4096",
+            (
+                "a size that Fargate supports: with cpu 256, memory must be 512, 1024 or "
+                "2048. The nearest size is cpu 512 with memory 4096"
+            ),
         ),
         (
             512,
             1500,
-            "Fargate does not offer cpu 512 with memory 1500: cpu 512 goes with memory "
-            "1024 to 4096 in steps of 1024; the nearest size is cpu 512 with memory 2048",
+            (
+                "a size that Fargate supports: with cpu 512, memory must be 1024 to 4096 in "
+                "steps of 1024. The nearest size is cpu 512 with memory 2048"
+            ),
         ),
         (
             8192,
             1024,
-            "Fargate does not offer cpu 8192 with memory 1024: cpu 8192 goes with memory "
-            "16384 to 61440 in steps of 4096; the nearest size is cpu 8192 with memory 16384",
+            (
+                "a size that Fargate supports: with cpu 8192, memory must be 16384 to 61440 "
+                "in steps of 4096. The nearest size is cpu 8192 with memory 16384"
+            ),
         ),
         (
             300,
             512,
-            "Fargate does not offer cpu 300 with memory 512: cpu is one of "
-            "256, 512, 1024, 2048, 4096, 8192, 16384; the nearest size is cpu 512 with memory 1024",
+            (
+                "a size that Fargate supports: cpu must be one of 256, 512, 1024, 2048, 4096, "
+                "8192, 16384. The nearest size is cpu 512 with memory 1024"
+            ),
         ),
         (
             32768,
             512,
-            "Fargate does not offer cpu 32768 with memory 512: cpu is one of 256, 512, 1024, 2048, "
-            "4096, 8192, 16384; the nearest size is cpu 16384 with memory 122880",
+            (
+                "a size that Fargate supports: cpu must be one of 256, 512, 1024, 2048, 4096, "
+                "8192, 16384. The nearest size is cpu 16384 with memory 122880"
+            ),
         ),
     ],
 )

@@ -72,7 +72,7 @@ def _assert_refused(own: dict[str, Any], root: Path, *expected: Fault) -> None:
 
 
 _NOT_RESERVED = (
-    "a namespace that is neither Kubernetes' nor AWS's nor an add-on's own: not default, kube-*, "
+    "a namespace that Kubernetes, AWS and add-ons do not reserve: not default, kube-*, "
     "aws-*, eks-*, amazon-cloudwatch, amazon-guardduty, argocd, flux-system, istio-system"
 )
 
@@ -116,7 +116,7 @@ def test_a_namespace_that_only_looks_like_somebody_elses_is_free(root: Path, nam
 
 def test_the_namespace_of_those_that_belong_to_no_team_is_no_teams(root: Path):
     allowed = (
-        "a team of another name: it is the namespace of the workloads that belong to none "
+        "a team with another name: this is the namespace of the workloads without a team "
         "(cluster.namespace)"
     )
     _assert_refused(
@@ -151,8 +151,8 @@ def test_the_quota_of_a_team_has_room_for_all_its_copies_twice(root: Path, key: 
             path=("teams", "payments", key),
             got=str(least - 1),
             allowed=(
-                f"{least} or more: what the team's workloads need at their most, each copy twice "
-                "while new ones take the place of old ones"
+                f"at least {least}: the team's workloads with replicas.max, each replica "
+                "twice during a rolling update"
             ),
             fix=_set(f"teams.payments.{key}", least),
         ),
@@ -193,8 +193,8 @@ def test_a_pod_has_no_sidecars(root: Path):
             path=("agents", "helper", "sidecars"),
             got='["clock"]',
             allowed=(
-                "none: a pod has one service account, and a server one of its own; ecs runs "
-                "several containers in a task"
+                "no sidecars on eks: a pod has one service account, and each server needs "
+                "its own. The ecs target supports sidecars"
             ),
             fix=_rm("agents.helper.sidecars"),
         ),
@@ -219,7 +219,7 @@ def test_a_version_that_is_too_old_or_too_new_is_refused(root: Path, version: st
         Fault(
             path=("cluster", "version"),
             got=version,
-            allowed=("one of 1.36, 1.35, 1.34, the versions in standard support as of 2026-11-23"),
+            allowed=("one of 1.36, 1.35, 1.34, the versions in standard support on 2026-11-23"),
             fix=_set("cluster.version", NEWEST),
         ),
     )
@@ -232,7 +232,7 @@ _AUTO, _LARGE = (32_030, 239_161), (1392, 6510)
 @pytest.mark.parametrize(
     ("cluster", "most", "node"),
     [
-        ({}, _AUTO, "EKS Auto Mode's largest node has 32 vCPU with 256 GiB"),
+        ({}, _AUTO, "the largest node of EKS Auto Mode has 32 vCPU with 256 GiB"),
         ({"nodes": "managed"}, _LARGE, "a node of m7g.large has 2 vCPU with 8 GiB"),
         (
             {"nodes": "managed", "managed_nodes": {"instance_types": ["t4g.large", "m7g.large"]}},
@@ -256,8 +256,8 @@ def test_a_workload_asks_for_no_more_than_one_node_has(
                 path=("servers", "clock", key),
                 got=str(limit + 1),
                 allowed=(
-                    f"{limit} at most: {node}, less what its system, its kubelet and its add-ons "
-                    "take"
+                    f"at most {limit}: {node}, minus what the operating system, the "
+                    "kubelet and the add-ons reserve"
                 ),
                 fix=_set(f"servers.clock.{key}", limit),
             )
@@ -284,7 +284,7 @@ def test_the_most_nodes_are_not_fewer_than_the_fewest(root: Path):
         Fault(
             path=("cluster", "managed_nodes", "max"),
             got="2",
-            allowed="managed_nodes.min (3) or more",
+            allowed="at least managed_nodes.min (3)",
             fix=_set("cluster.managed_nodes.max", 3),
         ),
     )
@@ -312,7 +312,9 @@ def test_nodes_have_graviton_processors(root: Path, types: list[str], foreign: s
         Fault(
             path=("cluster", "managed_nodes", "instance_types"),
             got=foreign,
-            allowed="types with Graviton processors, such as m7g.large: images are built for arm64",
+            allowed=(
+                "types with Graviton processors, for example m7g.large: images are built for arm64"
+            ),
             fix=fix,
         ),
     )
@@ -335,8 +337,8 @@ def test_nodes_have_one_size(root: Path):
             path=("cluster", "managed_nodes", "instance_types"),
             got="r7g.large (2 vCPU with 16 GiB), m7g.xlarge (4 vCPU with 16 GiB)",
             allowed=(
-                "types of one size, here that of m7g.large (2 vCPU with 8 GiB): what scales a "
-                "group reckons with one"
+                "types with the size of m7g.large (2 vCPU with 8 GiB): the cluster "
+                "autoscaler requires nodes of one size in a node group"
             ),
             fix=f"{_rm(f'{_TYPES}[3]')} && {_rm(f'{_TYPES}[1]')}",
         ),
@@ -361,7 +363,7 @@ def test_40_blocks_reach_the_api_and_no_41st(root: Path):
         Fault(
             path=("cluster", "public_access_cidrs"),
             got="42 blocks",
-            allowed="40 at most, EKS's quota",
+            allowed="at most 40, the quota of EKS",
             fix=(
                 f"{_rm('cluster.public_access_cidrs[41]')} && "
                 f"{_rm('cluster.public_access_cidrs[40]')}"
@@ -370,10 +372,7 @@ def test_40_blocks_reach_the_api_and_no_41st(root: Path):
     )
 
 
-_KNOWN_CALLERS = (
-    "blocks of known callers, of a /8 of public addresses together at most: nobody else has "
-    "anything to seek at the cluster's API"
-)
+_KNOWN_CALLERS = "CIDR blocks of known clients, together at most a /8 of public addresses"
 
 
 def test_the_api_is_not_open_to_everybody(root: Path):
@@ -412,8 +411,8 @@ def test_the_api_is_reached_from_private_addresses_anyway(root: Path, block: str
             path=("cluster", "public_access_cidrs", 0),
             got=block,
             allowed=(
-                "blocks of public addresses: from private ones, in the VPC, the cluster's API is "
-                "reached anyway"
+                "CIDR blocks of public addresses. Clients in the VPC reach the cluster's "
+                "API without an entry"
             ),
             fix=_rm("cluster.public_access_cidrs[0]"),
         ),
@@ -435,7 +434,7 @@ def test_what_is_no_block_does_not_reach_the_api(root: Path):
         Fault(
             path=("cluster", "public_access_cidrs", 0),
             got="203.0.113.1/24",
-            allowed="an IPv4 block without host bits, such as 203.0.113.0/24",
+            allowed="an IPv4 CIDR block without host bits, for example 203.0.113.0/24",
             fix=_set("cluster.public_access_cidrs[0]", "203.0.113.0/24"),
         ),
     )
@@ -451,7 +450,7 @@ def test_a_principal_has_one_name(root: Path):
         Fault(
             path=("cluster", "access", "again", "principal_arn"),
             got=f"{_ROLE}ops",
-            allowed="a principal that has no other name: ops is the same",
+            allowed="one entry per principal: ops has the same principal_arn",
             fix=_rm("cluster.access.again"),
         ),
     )
@@ -471,8 +470,8 @@ def test_whoever_administers_the_cluster_does_so_in_all_of_it(root: Path):
             path=("cluster", "access", "ops", "namespaces"),
             got='["mcp"]',
             allowed=(
-                "none with policy: cluster-admin, which is for the whole cluster; admin is for "
-                "namespaces"
+                "no namespaces with policy: cluster-admin, which applies to the whole "
+                "cluster; use admin for namespaces"
             ),
             fix=_set("cluster.access.ops.policy", "admin"),
         ),
@@ -494,7 +493,7 @@ def test_an_existing_cluster_with_what_the_fleet_needs_is_taken(root: Path):
         (
             _ONE_COPY,
             "amazon-cloudwatch-observability",
-            "clock writes logs, which would go nowhere",
+            "clock writes logs",
         ),
         (
             _ONE_COPY,
@@ -504,7 +503,7 @@ def test_an_existing_cluster_with_what_the_fleet_needs_is_taken(root: Path):
         (
             {"replicas": {"min": 1, "max": 2}},
             "metrics-server",
-            "clock gets more or fewer copies by the CPU that they use",
+            "clock scales with CPU utilization",
         ),
         (
             _ONE_COPY | {"storage": {"mount": "/data"}},
@@ -523,7 +522,10 @@ def test_an_existing_cluster_without_an_addon_that_the_fleet_needs_is_refused(
         Fault(
             path=("cluster", "existing", "addons"),
             got=show(has),
-            allowed=f"these too, once the cluster has them: {addon}, since {reason}",
+            allowed=(
+                "all add-ons that the fleet needs. Install the missing ones in the cluster, "
+                f"then add them here: {addon} ({reason})"
+            ),
             fix=_set(f"cluster.existing.addons[{len(has)}]", addon),
         ),
     )
@@ -534,7 +536,7 @@ def test_every_addon_that_an_existing_cluster_lacks_is_told_at_once(root: Path):
     lacking = [*_NEEDED, "metrics-server", "aws-efs-csi-driver"]
     (fault,) = configuration(own).faults(root)
     assert fault.got == "[]"
-    assert all(f"{addon}, since clock " in fault.allowed for addon in lacking)
+    assert all(f"{addon} (clock " in fault.allowed for addon in lacking)
     assert fault.fix == " && ".join(
         _set(f"cluster.existing.addons[{position}]", addon)
         for position, addon in enumerate(lacking)
@@ -577,7 +579,7 @@ def test_what_is_the_owners_of_an_existing_cluster_is_not_configured(
         Fault(
             path=("cluster", key),
             got=got,
-            allowed="nothing beside existing: that is its owner's",
+            allowed="no value when cluster.existing is set: the owner of the cluster manages it",
             fix=_rm(f"cluster.{key}"),
         ),
     )
@@ -594,8 +596,8 @@ def test_an_existing_cluster_is_in_an_existing_network(root: Path):
     assert configuration(own).faults(root) == (
         Fault(
             path=("network", "vpc"),
-            got="nothing",
-            allowed="the VPC that the existing cluster is in",
+            got="no value",
+            allowed="the VPC of the existing cluster",
         ),
     )
 
@@ -610,10 +612,10 @@ def test_argo_cd_has_an_identity_center_that_its_users_sign_in_with(root: Path):
         root,
         Fault(
             path=("gitops", "identity_center"),
-            got="nothing",
+            got="no value",
             allowed=(
-                "an instance of AWS IAM Identity Center: it is how users sign in to the Argo CD "
-                "that AWS runs, and the only way; flux needs none"
+                "an instance of AWS IAM Identity Center: users sign in to the managed "
+                "Argo CD only through it. engine: flux needs none"
             ),
             fix=_set("gitops.identity_center.instance_arn", example["instance_arn"]),
         ),
@@ -628,7 +630,7 @@ def test_nobody_signs_in_to_flux(root: Path):
         Fault(
             path=("gitops", "identity_center"),
             got="arn:aws:sso:::instance/ssoins-1234567890abcdef",
-            allowed="none: nobody signs in to Flux; engine: argocd has users",
+            allowed="no value with engine: flux, which has no users",
             fix=_rm("gitops.identity_center"),
         ),
     )
@@ -653,7 +655,7 @@ def test_images_from_the_internet_need_nat(root: Path, further: dict[str, Any], 
         Fault(
             path=("network", "nat"),
             got="none",
-            allowed=f"single or per-zone: the images of {whose} come from the internet",
+            allowed=f"single or per-zone: nodes pull the images of {whose} from the internet",
             fix=_set("network.nat", "single"),
         ),
     )

@@ -158,10 +158,10 @@ def test_a_pool_follows_the_quota_of_a_team_that_is_larger():
     [
         # A node of m7g.large has room for 1392 CPU units and 6510 MiB.
         ({"cpu": 1392, "replicas": {"min": 6}}, {}, []),
-        ({"cpu": 1392, "replicas": {"min": 7}}, {}, ["7 or more, or larger"]),
-        ({"memory": 6510, "replicas": {"min": 7}}, {}, ["7 or more, or larger"]),
+        ({"cpu": 1392, "replicas": {"min": 7}}, {}, ["at least 7, or larger"]),
+        ({"memory": 6510, "replicas": {"min": 7}}, {}, ["at least 7, or larger"]),
         ({"cpu": 1392, "replicas": {"min": 7}}, {"max": 7}, []),
-        ({"cpu": 1392, "replicas": {"min": 13}, "spot": True}, {}, ["7 or more for each of two"]),
+        ({"cpu": 1392, "replicas": {"min": 13}, "spot": True}, {}, ["at least 7 for each of two"]),
         ({"cpu": 1392, "replicas": {"min": 12}, "spot": True}, {}, []),
     ],
 )
