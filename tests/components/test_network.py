@@ -75,8 +75,8 @@ def test_zones_can_be_chosen_by_name():
 @pytest.mark.parametrize(
     ("zone", "reason"),
     [
-        ("us-east-1c", "us-east-1c, which is use1-az3: Fargate has no ARM64 there"),
-        ("us-east-1z", "us-east-1z, which this account does not have"),
+        ("us-east-1c", "us-east-1c (use1-az3): Fargate does not support ARM64"),
+        ("us-east-1z", "us-east-1z, which does not exist in this account"),
     ],
 )
 def test_a_zone_that_the_account_does_not_have_or_no_stack_uses_is_refused(zone: str, reason: str):

@@ -38,7 +38,7 @@ BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "a server without an image": (
         {"servers.bare": {"cpu": 256}},
-        ["mcp-platform:servers.bare.image", "got:     nothing"],
+        ["mcp-platform:servers.bare.image", "got:     no value"],
     ),
     "a folder that is not there": (
         {"servers.clock.image": {"context": "workloads/nowhere"}},
@@ -91,7 +91,7 @@ BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "no region": (
         {"aws:region": ""},
-        ["aws:region", "got:     nothing", "fix:     pulumi config set aws:region us-east-1"],
+        ["aws:region", "got:     no value", "fix:     pulumi config set aws:region us-east-1"],
     ),
     "a retention that CloudWatch does not offer": (
         {"observability.retention_days": 31},

@@ -133,8 +133,8 @@ def test_adding_a_zone_moves_no_subnet(deployed: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("key", "value", "back", "says"),
     [
-        ("network.cidr", "10.7.0.0/16", "10.0.0.0/16", "a VPC of its own, 10.0.0.0/16, which"),
-        ("aws:region", "us-west-2", "us-east-1", "us-east-1, where this stack is deployed"),
+        ("network.cidr", "10.7.0.0/16", "10.0.0.0/16", "a new VPC with 10.0.0.0/16"),
+        ("aws:region", "us-west-2", "us-east-1", "us-east-1, the region of this stack"),
     ],
 )
 def test_a_living_stack_refuses_to_move_and_nothing_of_it_is_touched(
