@@ -146,8 +146,8 @@ _FURTHER: Mapping[tuple[str, str], str] = {
     ),
     ("Fleet", "servers"): (
         f"with the agents, {MAX_GATEWAY_ROUTES} behind the gateway of `ecs` and `eks`, one less "
-        f"with `auth`; on `lambda` at most {lambda_limits.MAX_API_RESOURCES} resources of the REST API, "
-        "two for each"
+        f"with `auth`; on `lambda` at most {lambda_limits.MAX_API_RESOURCES} resources of the REST "
+        "API, two for each"
     ),
     ("Fleet", "teams"): "on `eks` only teams that own workloads",
     ("Fleet", "mesh"): "not `app-mesh`: AWS App Mesh ended on 2026-09-30",
