@@ -250,7 +250,7 @@ def test_the_program_looks_up_only_account_zones_registry_tokens_and_what_exists
 @fleets
 def test_the_program_uses_nothing_deprecated(fleet: Any):
     # The calendar may say something else: that a version of Kubernetes gets old.
-    old = "the standard support of Kubernetes"
+    old = "Standard support for Kubernetes"
     assert [warning for warning in run(fleet).warnings if not warning.startswith(old)] == []
 
 

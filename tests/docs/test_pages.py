@@ -13,7 +13,7 @@ _PAGES = sorted(
 )
 # A record of a choice may name what was given up.
 _OF_TODAY = [page for page in _PAGES if not page.startswith("docs/adr/")]
-_FILE = re.compile(r"`((?:bin|components|core|docs|examples|sandbox|tests|workloads)/[\w./-]+)`")
+_FILE = re.compile(r"`((?:bin|components|core|docs|examples|sandbox|tests|workloads)/[\w./-]*)`")
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 

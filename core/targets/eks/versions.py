@@ -1,8 +1,4 @@
-"""The versions that EKS has, and those of what the program installs in a cluster: one dated table.
-
-Each entry stands with its source. What is not in it is not installed, and what is in it is changed
-here and nowhere else.
-"""
+"""The versions of Kubernetes, add-ons and Helm charts, each with its source."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +10,7 @@ from core.config.errors import set_command
 from core.costs.prices import price
 
 AS_OF: Final = date(2026, 11, 23)
-"""The day the table was put together."""
+"""The date of the table."""
 
 STANDARD_SUPPORT_ENDS: Final[Mapping[str, date]] = MappingProxyType(
     {
@@ -31,7 +27,7 @@ NEWEST: Final = next(iter(STANDARD_SUPPORT_ENDS))
 """The newest version of Kubernetes in EKS."""
 
 WARNING_DAYS: Final = 60
-"""From how many days before its end on the end of a version's support is warned of."""
+"""A warning starts this many days before the end of a version's standard support."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +47,8 @@ class Chart:
 
 ADDON_VERSIONS: Final[Mapping[str, str | None]] = MappingProxyType(
     {
-        # Amazon EKS API reference, DescribeAddonVersions: each version of an add-on says of which
-        # versions of Kubernetes it is the default. No list of them for 1.36 was found.
+        # Amazon EKS API reference, DescribeAddonVersions: lists the default version of an add-on
+        # for each version of Kubernetes. No list for 1.36 was found.
         "amazon-cloudwatch-observability": None,
         "aws-efs-csi-driver": None,
         "aws-secrets-store-csi-driver-provider": None,
@@ -63,8 +59,8 @@ ADDON_VERSIONS: Final[Mapping[str, str | None]] = MappingProxyType(
         "vpc-cni": None,
     }
 )
-"""The EKS add-ons and their versions; None is the version that AWS takes by default for the
-cluster's version of Kubernetes, which is asked for at every deployment."""
+"""The EKS add-ons and their versions. None is AWS's default for the cluster's version of
+Kubernetes, which every deployment looks up."""
 
 _ISTIO_CHARTS = "https://istio-release.storage.googleapis.com/charts"
 _ISTIO = "1.30.4"  # its index of charts, 2026-08-27
@@ -92,41 +88,40 @@ CHARTS: Final[Mapping[str, Chart]] = MappingProxyType(
         ),
     }
 )
-"""The Helm charts that are installed in the stack's own cluster, by what they are here."""
+"""The Helm charts for a cluster that the stack creates."""
 
 
 def supported(version: str) -> bool:
-    """Tell whether the table has a version of Kubernetes, such as "1.36"."""
+    """Whether the table has a version of Kubernetes, such as "1.36"."""
     return version in STANDARD_SUPPORT_ENDS
 
 
 def support_warning(version: str, today: date) -> str | None:
-    """Say what is to be done about a version whose standard support ends, or has ended.
+    """The warning about a version whose standard support ends soon or has ended.
 
     Args:
-        version: a version of Kubernetes that the table has.
-        today: the day that the days left are counted from.
+        version: A version of Kubernetes in the table.
+        today: The current date.
 
     Returns:
-        One sentence; None while more than 60 days are left.
+        The warning, or None if standard support ends in more than 60 days.
 
     Raises:
-        KeyError: when the table does not have the version.
+        KeyError: If the table does not have the version.
     """
     end = STANDARD_SUPPORT_ENDS[version]
     if end - today > timedelta(days=WARNING_DAYS):
         return None
     newer = list(STANDARD_SUPPORT_ENDS)[: list(STANDARD_SUPPORT_ENDS).index(version)]
-    # A control plane goes up one version at a time.
-    way_out = (
-        f"go to {newer[-1]} before: {set_command(('cluster', 'version'), newer[-1])}"
+    # A control plane is upgraded by one version at a time.
+    fix = (
+        f"Upgrade to {newer[-1]} first: {set_command(('cluster', 'version'), newer[-1])}"
         if newer
-        else "go to a release of this program that knows a newer one"
+        else "Update to a release of this program that supports a newer version."
     )
     return (
-        f"the standard support of Kubernetes {version} in EKS {'ended' if today > end else 'ends'} "
-        f"on {end}: AWS then upgrades the cluster by itself, at an hour of its own, since extended "
-        f"support costs ${price('eks-cluster-extended').usd} an hour instead of "
-        f"${price('eks-cluster').usd}; "
-        f"{way_out}"
+        f"Standard support for Kubernetes {version} on EKS {'ended' if today > end else 'ends'} on "
+        f"{end}. After this date, AWS upgrades the cluster automatically, because extended support "
+        f"(${price('eks-cluster-extended').usd} per hour instead of "
+        f"${price('eks-cluster').usd}) is disabled. {fix}"
     )

@@ -44,14 +44,14 @@ def test_a_warning_begins_60_days_before_the_end_and_never_stops(version: str):
     assert support_warning(version, end - timedelta(days=61)) is None
     for days in (-60, -1, 0, 1, 1000):
         warning = support_warning(version, end + timedelta(days=days)) or ""
-        assert warning.startswith(f"the standard support of Kubernetes {version} in EKS ")
+        assert warning.startswith(f"Standard support for Kubernetes {version} on EKS ")
 
 
 def test_the_warning_says_what_happens_what_it_saves_and_what_to_do():
     assert support_warning("1.34", AS_OF) == (
-        "the standard support of Kubernetes 1.34 in EKS ends on 2026-12-02: AWS then upgrades the "
-        "cluster by itself, at an hour of its own, since extended support costs $0.60 an hour "
-        "instead of $0.10; go to 1.35 before: "
+        "Standard support for Kubernetes 1.34 on EKS ends on 2026-12-02. After this date, AWS "
+        "upgrades the cluster automatically, because extended support ($0.60 per hour instead of "
+        "$0.10) is disabled. Upgrade to 1.35 first: "
         "pulumi config set --path 'mcp-platform:cluster.version' 1.35"
     )
 
@@ -59,14 +59,14 @@ def test_the_warning_says_what_happens_what_it_saves_and_what_to_do():
 @pytest.mark.parametrize(("days", "word"), [(0, "ends"), (1, "ended")])
 def test_support_ends_with_its_last_day(days: int, word: str):
     today = STANDARD_SUPPORT_ENDS["1.34"] + timedelta(days=days)
-    assert f" {word} on 2026-12-02: " in (support_warning("1.34", today) or "")
+    assert f" {word} on 2026-12-02. " in (support_warning("1.34", today) or "")
 
 
 def test_a_version_is_left_for_the_next_one_and_the_newest_with_the_next_release():
     end = STANDARD_SUPPORT_ENDS["1.35"]
     assert (support_warning("1.35", end) or "").endswith("cluster.version' 1.36")
     last = support_warning(NEWEST, STANDARD_SUPPORT_ENDS[NEWEST]) or ""
-    assert last.endswith("; go to a release of this program that knows a newer one")
+    assert last.endswith(". Update to a release of this program that supports a newer version.")
 
 
 def test_of_a_version_that_is_not_in_the_table_nothing_can_be_said():
