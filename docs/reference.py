@@ -12,7 +12,8 @@ import yaml
 from core import timeouts
 from core.config import rules
 from core.config.errors import NAMESPACE, KeyPath, set_command
-from core.config.model import PHRASES, SECRET_PREFIX, Fleet
+from core.config.model import SECRET_PREFIX, Fleet
+from core.config.patterns import PHRASES
 from core.environment import RESERVED
 from core.load_balancer.checks import MAX_GATEWAY_ROUTES, MAX_GROUP_RULES
 from core.network import cidrs

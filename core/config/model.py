@@ -5,12 +5,22 @@ the declaration in `Pulumi.yaml` are made of them or held against them by tests.
 makes a `Fleet` of the raw configuration; `core.config.rules` holds what one field alone cannot say.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from core.config import patterns
+from core.config.patterns import (
+    IdentityCenterGroup,
+    InstanceType,
+    ModelId,
+    Name,
+    SecretName,
+    SubnetId,
+    Variable,
+)
 
 SECRET_PREFIX = "secret-"
 """The prefix of the encrypted keys that hold the values of secrets."""
@@ -114,83 +124,6 @@ class _Model(BaseModel):
     )
 
 
-# A workload's name is a DNS label (Cloud Map: 63 characters), part of a path, and the stem of AWS
-# names; 32 leaves room for our prefixes and suffixes in the narrowest of them, an IAM role's 64.
-_NAME = r"^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$"
-_SECRET_NAME = r"^[a-z]([a-z0-9-]{0,62}[a-z0-9])?$"
-_VARIABLE = r"^[A-Z][A-Z0-9_]*$"
-_DIGEST_URI = r"^[a-z0-9][a-z0-9._:/-]*@sha256:[0-9a-f]{64}$"
-_ABSOLUTE_PATH = r"^(/[a-z0-9][a-z0-9_.-]*)+$"
-_MODEL_ID = r"^[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?$"
-_SECRET_ARN = (
-    r"^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+-[A-Za-z0-9]{6}$"
-)
-_VPC_ID = r"^vpc-[0-9a-f]{8,17}$"
-_SUBNET_ID = r"^subnet-[0-9a-f]{8,17}$"
-_HTTPS_URL = r"^https://\S+$"
-_DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
-_ZONE_ID = r"^Z[A-Z0-9]{1,31}$"
-# AWS Certificate Manager API reference, DescribeCertificate, CertificateArn.
-_CERTIFICATE_ARN = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]{1,64}$"
-_KUBERNETES_VERSION = r"^1\.[0-9]{2}$"
-_CLUSTER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
-_PRINCIPAL_ARN = r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+$"
-_IDENTITY_CENTER_ARN = r"^arn:aws[a-z-]*:sso:::instance/(sso)?ins-[0-9a-zA-Z.-]{16}$"
-_IDENTITY_CENTER_GROUP = r"^([0-9a-f]{10}-)?[0-9A-Fa-f-]{36}$"
-# The regions of every partition; a test holds this against the regions that AWS's SDK knows.
-_REGION = (
-    r"^(af|ap|ca|cn|eu|eu-isoe|eusc-de|il|me|mx|sa|us|us-gov|us-iso[bf]?)"
-    r"-(central|((north|south)?(east|west)|north|south))-[1-9][0-9]?$"
-)
-_INSTANCE_TYPE = r"^[a-z][a-z0-9-]*\.[a-z0-9-]+$"
-_REPOSITORY_URL = r"^(https|ssh)://[^\s@]+(@[^\s@]+)?$"
-_RELATIVE_PATH = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
-_BRANCH = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"
-_EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
-
-PHRASES: Mapping[str, str] = {
-    _NAME: "a lower-case letter, then letters, digits, inner dashes; at most 32 characters",
-    _SECRET_NAME: "a lower-case letter, then letters, digits, inner dashes; at most 64 characters",
-    _VARIABLE: "an upper-case letter, then upper-case letters, digits and underscores",
-    _DIGEST_URI: "an image by its digest: repository@sha256:<64 hex digits>",
-    _ABSOLUTE_PATH: "an absolute path in lower case, such as /data",
-    _MODEL_ID: "the id of a Bedrock model, such as amazon.nova-lite-v1:0, or of an inference "
-    "profile, such as us.anthropic.claude-sonnet-4-5-20250929-v1:0",
-    _SECRET_ARN: "the whole ARN of a Secrets Manager secret, with its six last characters",
-    _VPC_ID: "a VPC id, such as vpc-0a1b2c3d4e5f60718",
-    _SUBNET_ID: "a subnet id, such as subnet-0a1b2c3d4e5f60718",
-    _HTTPS_URL: "an https:// address",
-    _DOMAIN: "a host name in lower case, such as mcp.example.com",
-    _ZONE_ID: "the id of a Route 53 zone, such as Z0123456789ABCDEFGHIJ",
-    _CERTIFICATE_ARN: "the ARN of a certificate of AWS Certificate Manager",
-    _KUBERNETES_VERSION: 'a version of Kubernetes, such as "1.36"',
-    _CLUSTER_NAME: "the name of an EKS cluster: letters, digits, inner dashes and underscores",
-    _PRINCIPAL_ARN: "the ARN of an IAM role or user",
-    _IDENTITY_CENTER_ARN: "the ARN of an IAM Identity Center instance",
-    _IDENTITY_CENTER_GROUP: "the id of a group of IAM Identity Center",
-    _REGION: "an AWS region, such as us-east-1",
-    _INSTANCE_TYPE: "an EC2 instance type, such as m7g.large",
-    _REPOSITORY_URL: "the https:// or ssh:// address of a Git repository, without credentials",
-    _RELATIVE_PATH: "a path inside the repository, such as clusters/production",
-    _BRANCH: "the name of a branch",
-    _EMAIL: "an e-mail address",
-}
-"""What each pattern of the models asks for, in words."""
-
-Name = Annotated[str, Field(pattern=_NAME)]
-SecretName = Annotated[str, Field(pattern=_SECRET_NAME)]
-SubnetId = Annotated[str, Field(pattern=_SUBNET_ID)]
-ModelId = Annotated[str, Field(pattern=_MODEL_ID)]
-InstanceType = Annotated[str, Field(pattern=_INSTANCE_TYPE)]
-IdentityCenterGroup = Annotated[str, Field(pattern=_IDENTITY_CENTER_GROUP)]
-Variable = Annotated[str, Field(pattern=_VARIABLE)]
-
-
-def is_region(name: str) -> bool:
-    """Whether it is the name of an AWS region."""
-    return re.fullmatch(_REGION, name) is not None
-
-
 class Image(_Model):
     """A container image: built by the stack, or an existing one."""
 
@@ -208,7 +141,7 @@ class Image(_Model):
 
     uri: str | None = Field(
         default=None,
-        pattern=_DIGEST_URI,
+        pattern=patterns.DIGEST_URI,
         examples=["public.ecr.aws/example/clock@sha256:" + "0" * 64],
     )
     """An existing image with its digest, instead of `context`. The digest ensures that the reviewed
@@ -262,7 +195,7 @@ class Concurrency(_Model):
 class Storage(_Model):
     """A durable file system for one workload."""
 
-    mount: str = Field(pattern=_ABSOLUTE_PATH, examples=["/data"])
+    mount: str = Field(pattern=patterns.ABSOLUTE_PATH, examples=["/data"])
     """The mount path in the workload, which gets it as `FILES_DIR`. On Lambda, the path is below
     `/mnt`, because Lambda supports no other place."""
 
@@ -395,7 +328,7 @@ class Secret(_Model):
 
     arn: str | None = Field(
         default=None,
-        pattern=_SECRET_ARN,
+        pattern=patterns.SECRET_ARN,
         examples=["arn:aws:secretsmanager:us-east-1:123456789012:secret:notes-api-key-a1B2c3"],
     )
     """The ARN of an existing `external` secret. Without it, the stack creates an empty secret."""
@@ -404,7 +337,7 @@ class Secret(_Model):
 class Vpc(_Model):
     """An existing VPC. Its owner manages routes, NAT and endpoints."""
 
-    id: str = Field(pattern=_VPC_ID, examples=["vpc-0a1b2c3d4e5f60718"])
+    id: str = Field(pattern=patterns.VPC_ID, examples=["vpc-0a1b2c3d4e5f60718"])
     """The id of the VPC."""
 
     cidr: str = Field(examples=["10.1.0.0/16"])
@@ -465,11 +398,13 @@ class Network(_Model):
 class Authentication(_Model):
     """Authentication of callers: they need a token of this issuer for this audience."""
 
-    issuer: str = Field(pattern=_HTTPS_URL, max_length=256, examples=["https://login.example.com"])
+    issuer: str = Field(
+        pattern=patterns.HTTPS_URL, max_length=256, examples=["https://login.example.com"]
+    )
     """The issuer, as in the token's `iss`."""
 
     jwks_uri: str = Field(
-        pattern=_HTTPS_URL,
+        pattern=patterns.HTTPS_URL,
         max_length=256,
         examples=["https://login.example.com/.well-known/jwks.json"],
     )
@@ -510,19 +445,21 @@ class Gateway(_Model):
     # ACM API reference, RequestCertificate, DomainName: RFC 5280 allows no longer common name.
     domain: str | None = Field(
         default=None,
-        pattern=_DOMAIN,
+        pattern=patterns.DOMAIN,
         max_length=64,
         examples=["mcp.example.com"],
     )
     """The host name of the gateway. With a domain, the gateway uses TLS."""
 
-    zone: str | None = Field(default=None, pattern=_ZONE_ID, examples=["Z0123456789ABCDEFGHIJ"])
+    zone: str | None = Field(
+        default=None, pattern=patterns.ZONE_ID, examples=["Z0123456789ABCDEFGHIJ"]
+    )
     """The id of the Route 53 zone that contains the domain. A private zone also needs
     `certificate_arn`."""
 
     certificate_arn: str | None = Field(
         default=None,
-        pattern=_CERTIFICATE_ARN,
+        pattern=patterns.CERTIFICATE_ARN,
         examples=[
             "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012"
         ],
@@ -572,7 +509,9 @@ class Observability(_Model):
     retention_days: int = Field(default=30, examples=[30])
     """The retention of logs, in days."""
 
-    alarm_email: str | None = Field(default=None, pattern=_EMAIL, examples=["ops@example.com"])
+    alarm_email: str | None = Field(
+        default=None, pattern=patterns.EMAIL, examples=["ops@example.com"]
+    )
     """The e-mail address that receives alarms."""
 
 
@@ -599,7 +538,7 @@ class Access(_Model):
     """A principal with access to the cluster."""
 
     principal_arn: str = Field(
-        pattern=_PRINCIPAL_ARN, examples=["arn:aws:iam::123456789012:role/platform"]
+        pattern=patterns.PRINCIPAL_ARN, examples=["arn:aws:iam::123456789012:role/platform"]
     )
     """The IAM role or user."""
 
@@ -613,7 +552,7 @@ class Access(_Model):
 class ExistingCluster(_Model):
     """An existing EKS cluster. Its owner manages version, nodes, access and add-ons."""
 
-    name: str = Field(pattern=_CLUSTER_NAME, examples=["shared"])
+    name: str = Field(pattern=patterns.CLUSTER_NAME, examples=["shared"])
     """The name of the cluster, in this account and region and in the VPC of `network.vpc`."""
 
     addons: tuple[Annotated[AddOn, Field(strict=False)], ...] = Field(
@@ -633,7 +572,7 @@ class Cluster(_Model):
     """The EKS cluster: created by the stack, or an existing one (`existing`)."""
 
     version: Annotated[str | None, BeforeValidator(_version_text)] = Field(
-        default=None, pattern=_KUBERNETES_VERSION, examples=["1.36"]
+        default=None, pattern=patterns.KUBERNETES_VERSION, examples=["1.36"]
     )
     """The version of Kubernetes. Default: the newest version that EKS supports."""
 
@@ -687,12 +626,12 @@ class IdentityCenter(_Model):
     """The users of Argo CD. They sign in only through AWS IAM Identity Center."""
 
     instance_arn: str = Field(
-        pattern=_IDENTITY_CENTER_ARN,
+        pattern=patterns.IDENTITY_CENTER_ARN,
         examples=["arn:aws:sso:::instance/ssoins-1234567890abcdef"],
     )
     """The instance of IAM Identity Center."""
 
-    region: str | None = Field(default=None, pattern=_REGION, examples=["us-east-1"])
+    region: str | None = Field(default=None, pattern=patterns.REGION, examples=["us-east-1"])
     """The region of the instance. Default: the region of the stack."""
 
     admin_groups: tuple[IdentityCenterGroup, ...] = Field(
@@ -708,15 +647,15 @@ class GitOps(_Model):
     """`argocd`: AWS's managed Argo CD (an EKS Capability); `flux`: Flux in the cluster."""
 
     repository: str = Field(
-        pattern=_REPOSITORY_URL, examples=["https://github.com/example/fleet.git"]
+        pattern=patterns.REPOSITORY_URL, examples=["https://github.com/example/fleet.git"]
     )
     """The repository that the engine reads."""
 
-    path: str = Field(pattern=_RELATIVE_PATH, examples=["rendered/production"])
+    path: str = Field(pattern=patterns.RELATIVE_PATH, examples=["rendered/production"])
     """The path of the manifests in the repository. They are rendered to the same path in the
     project."""
 
-    branch: str = Field(default="main", pattern=_BRANCH, examples=["main"])
+    branch: str = Field(default="main", pattern=patterns.BRANCH, examples=["main"])
     """The branch that the engine watches."""
 
     identity_center: IdentityCenter | None = Field(

@@ -22,7 +22,8 @@ from core.config.errors import (
     set_command,
     show,
 )
-from core.config.model import PHRASES, SECRET_PREFIX, Fleet
+from core.config.model import SECRET_PREFIX, Fleet
+from core.config.patterns import PHRASES
 
 _NAMED = frozenset({"servers", "agents", "secrets", "teams"})
 

@@ -25,8 +25,8 @@ from core.config.model import (
     Network,
     SecretSource,
     Vpc,
-    is_region,
 )
+from core.config.patterns import is_region
 from core.environment import RESERVED, variable
 from core.network import cidrs
 from core.targets import dispatch

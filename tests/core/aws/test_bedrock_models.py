@@ -7,7 +7,7 @@ import pytest
 from core.aws import bedrock_models
 from core.aws.bedrock_models import EXAMPLE, GEOGRAPHIES, Profile
 from core.config.errors import Fault
-from core.config.model import is_region
+from core.config.patterns import is_region
 from tests.core.configurations import DIGEST_URI, HERE_URI, configuration, fixed
 
 _ID = "mcp-platform:agents.helper.models[0]"

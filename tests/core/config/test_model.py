@@ -7,7 +7,6 @@ from pydantic import BaseModel, ValidationError
 
 from core.config.errors import show
 from core.config.model import (
-    PHRASES,
     AddOn,
     Agent,
     Chat,
@@ -36,6 +35,7 @@ from core.config.model import (
     Target,
     Throttle,
 )
+from core.config.patterns import PHRASES
 from tests.core.configurations import (
     DIGEST_URI,
     HERE_URI,

@@ -5,7 +5,7 @@ import pytest
 from botocore.session import Session
 
 from core.config.errors import Fault, show
-from core.config.model import is_region
+from core.config.patterns import is_region
 from core.config.rules import RETENTION_DAYS
 from core.environment import RESERVED
 from tests.core.configurations import (
