@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.targets.aws_lambda import templates
+from core.targets.aws_lambda import templates
+from core.targets.aws_lambda.placeholders import fill
 from sandbox.serve.api_gateway.velocity import Rendered, TemplateError, render
 
 TEXTS = st.text(alphabet=st.characters(codec="utf-8"))
@@ -26,7 +27,7 @@ def test_whatever_somebody_writes_arrives_in_json_as_it_was(text: str) -> None:
 
 @given(TEXTS)
 def test_a_state_machine_gets_the_body_as_it_was(text: str) -> None:
-    start = made(templates.start("arn"), {"question": text})
+    start = made(fill(templates.START, {"arn": "arn"}), {"question": text})
     assert start.keys() == {"stateMachineArn", "input"}
     assert start["stateMachineArn"] == "arn"
     assert json.loads(start["input"]) == {"question": text}
@@ -40,7 +41,10 @@ def test_a_started_execution_is_told_by_its_path() -> None:
 
 def test_an_execution_is_asked_for_by_the_id_in_the_path() -> None:
     request = render(
-        templates.describe("arn:e"), context={}, body="", parameters={"id": "r1\"/it's"}
+        fill(templates.DESCRIBE, {"arn": "arn:e"}),
+        context={},
+        body="",
+        parameters={"id": "r1\"/it's"},
     ).text
     assert json.loads(request) == {"executionArn": "arn:e:r1\"/it's"}
 
@@ -116,7 +120,7 @@ _SWF = "com.amazonaws.swf.service.v2.model#"
 def test_what_step_functions_refuses_is_told_apart_by_its_type(
     answer: dict[str, Any], status: int
 ) -> None:
-    told = render(templates.refused(), context={}, body=json.dumps(answer))
+    told = render(templates.REFUSED, context={}, body=json.dumps(answer))
     assert told.status == status
     assert json.loads(told.text).keys() == {"error"}
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from components.targets.aws_lambda import templates
+from core.targets.aws_lambda import templates
+from core.targets.aws_lambda.placeholders import fill
 from core.targets.aws_lambda.state_machine import definition
 from sandbox.cloud.store import Cloud
 from sandbox.serve.functions.runtime_api import FunctionError
@@ -123,7 +124,7 @@ def fleet(
         "POST",
         action(
             "StartSyncExecution" if express else "StartExecution",
-            templates.start(MACHINE),
+            fill(templates.START, {"arn": MACHINE}),
         ),
         reply(200, templates.ANSWERED, "200") if express else reply(202, started, "200"),
         failed,
@@ -132,9 +133,9 @@ def fleet(
         cloud,
         "/agents/researcher/executions/{id}",
         "GET",
-        action("DescribeExecution", templates.describe(EXECUTIONS)),
+        action("DescribeExecution", fill(templates.DESCRIBE, {"arn": EXECUTIONS})),
         reply(200, templates.DESCRIBED, "200"),
-        reply(404, templates.refused(), r"4\d{2}"),
+        reply(404, templates.REFUSED, r"4\d{2}"),
         failed,
     )
     put(

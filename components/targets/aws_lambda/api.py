@@ -1,4 +1,4 @@
-"""A REST API: its address, and who may call it. What it answers is in `routes`."""
+"""A REST API without its routes: its address and its policy. The routes are in `routes`."""
 
 from collections.abc import Sequence
 
@@ -8,35 +8,31 @@ import pulumi_aws as aws
 from components.component import Component
 from components.foundation import Foundation
 from components.gateway.address import Endpoint
-from components.targets.aws_lambda import templates
+from components.targets.aws_lambda.snapshot import Snapshot
 from core.aws.iam import Statement, document
 from core.config.model import Fleet
-from core.discovery import API_STAGE, METADATA_PATH, api_host
+from core.discovery import API_STAGE, api_host
 from core.stack import Stack
-from core.targets.aws_lambda.limits import BINARY_MEDIA_TYPES
-from core.targets.aws_lambda.rest_api import agents_take_requests
+from core.targets.aws_lambda.rest_api import GatewayResponse, RestApi
 
 
 class Api(Component):
-    """A regional REST API without routes yet.
+    """A regional REST API without routes.
 
-    Type token `mcp-platform:lambda:Api`. Creates the API and its policy, which names the addresses
-    or roles that alone may call, where there are such; with a domain, the domain, and nothing
-    answers at AWS's own name then; for the gateway its own answers to callers without a token and
-    at paths without a route.
+    Type token `mcp-platform:lambda:Api`. Creates the API, its gateway responses and its policy,
+    which may allow only some addresses or roles. With a domain, it also creates the domain and
+    disables the default endpoint.
 
-    A deployment is a copy of all that, and what is deleted is deleted after it. So the policy and
-    the answers are always there, and say what AWS would say without them where nothing else is
-    wanted.
-
-    Methods either want requests signed with AWS credentials, or check tokens; `routes` says which.
+    The gateway has a policy in every configuration: a policy that a change deletes would be deleted
+    only after the deployment was created, and would still be part of it. Without restrictions, the
+    policy allows what AWS allows without one.
 
     Attributes:
         id: The API's id.
         root_id: The id of the resource `/`.
-        execution_arn: What permissions to call it begin with.
-        host: The host name that it answers to.
-        url: Its address, without a slash at the end.
+        execution_arn: The prefix of ARNs in permissions to call it.
+        host: The host name.
+        url: The URL, without a slash at the end.
     """
 
     id: pulumi.Output[str]
@@ -50,6 +46,7 @@ class Api(Component):
         name: str,
         *,
         what: str,
+        definition: RestApi,
         fleet: Fleet,
         stack: Stack,
         foundation: Foundation,
@@ -57,47 +54,49 @@ class Api(Component):
         certificate_arn: pulumi.Input[str] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Makes the API.
+        """Creates the API.
 
         Args:
             name: The component's name.
             what: What the API is for.
+            definition: Its routes and settings.
             fleet: The fleet.
             stack: The stack.
             foundation: The foundation.
-            is_gateway: Whether callers from outside use it, or agents alone.
+            is_gateway: Whether external callers use it; else only agents do.
             certificate_arn: The certificate of the gateway's domain, if it has one.
             opts: The component's options.
         """
         super().__init__("mcp-platform:lambda:Api", name, opts)
         self._name, self.what = name, what
+        self.definition = definition
+        """Its routes and settings."""
+        self.snapshot = Snapshot()
+        """The resources of the API that its deployment copies."""
         domain = fleet.gateway.domain if is_gateway and certificate_arn is not None else None
         self.name = f"{stack.label}-{what}"
-        """The API's name, which its metrics are found by."""
-        binary = BINARY_MEDIA_TYPES if is_gateway and agents_take_requests(fleet) else ()
-        api = aws.apigateway.RestApi(
+        """The API's name, a dimension of its metrics."""
+        api = self.snapshot.create(
+            aws.apigateway.RestApi,
             f"{name}-rest",
             name=self.name,
             description=f"{what} of {stack.label}",
             endpoint_configuration={"types": "REGIONAL"},
             disable_execute_api_endpoint=domain is not None,
-            binary_media_types=list(binary) or None,
+            binary_media_types=list(definition.binary_media_types) or None,
             opts=self.child_opts,
         )
         self.id, self.root_id, self.execution_arn = api.id, api.root_resource_id, api.execution_arn
         self.is_gateway = is_gateway
-        """Whether callers from outside use it."""
-        self.settings: list[tuple[pulumi.Resource, pulumi.Input[object]]] = []
-        """What is in force with the next deployment only, each with what it says."""
-        # What AWS's own name answers is in force with the next deployment too.
-        self.settings.append((api, [domain is not None, list(binary)]))
+        """Whether external callers use it."""
         if is_gateway:
             self._admit(_admission(fleet, foundation, self.execution_arn))
-            self._answer_callers(domain if fleet.gateway.auth else None)
+        for response in definition.responses:
+            self._respond(response)
         self.endpoint: Endpoint | None = None
-        """What a domain leads to."""
+        """The address that the domain's record points to."""
         self.domain_name: pulumi.Output[str] | None = None
-        """The domain as API Gateway has it, to map the stage to."""
+        """The name of the domain in API Gateway, for the mapping of the stage."""
         if domain is not None:
             made = aws.apigateway.DomainName(
                 f"{name}-domain",
@@ -145,69 +144,29 @@ class Api(Component):
         )
 
     def _admit(self, statements: Sequence[Statement]) -> None:
-        text = pulumi.Output.json_dumps(document(statements))
-        policy = aws.apigateway.RestApiPolicy(
+        self.snapshot.create(
+            aws.apigateway.RestApiPolicy,
             f"{self._name}-policy",
             rest_api_id=self.id,
-            policy=text,
+            policy=pulumi.Output.json_dumps(document(statements)),
             opts=self.child_opts,
         )
-        self.settings.append((policy, text))
 
-    def _answer_callers(self, domain: str | None) -> None:
-        """Makes the API's own answers to callers without a valid token, and where no route is.
-
-        Where tokens are checked, API Gateway itself answers 401; MCP clients look for the metadata
-        in it (MCP 2026-07-28, authorization). What has no route is answered 404 then, as on the
-        other targets; where requests are signed, one without a signature gets the same answer, and
-        both are AWS's own (API Gateway Developer Guide, "Gateway response types").
-
-        Args:
-            domain: The domain, where tokens are checked.
-        """
-        for name, response_type, status, template, headers in (
-            _token_answers(domain) if domain else _OWN_ANSWERS
-        ):
-            response = aws.apigateway.Response(
-                f"{self._name}-{name}",
-                rest_api_id=self.id,
-                response_type=response_type,
-                status_code=status,
-                response_parameters=headers or None,
-                response_templates={"application/json": template},
-                opts=self.child_opts,
-            )
-            self.settings.append((response, [response_type, status, template, headers]))
+    def _respond(self, response: GatewayResponse) -> None:
+        self.snapshot.create(
+            aws.apigateway.Response,
+            f"{self._name}-{response.name}",
+            rest_api_id=self.id,
+            response_type=response.type,
+            status_code=str(response.status),
+            response_parameters=dict(response.headers) or None,
+            response_templates={"application/json": response.template},
+            opts=self.child_opts,
+        )
 
     def route_arn(self, method: str, path: str) -> pulumi.Output[str]:
-        """What a permission to call one route is for; `*` stands for what a path leaves open."""
+        """The ARN of a route in permissions to call it; `*` matches any part of a path."""
         return pulumi.Output.concat(self.execution_arn, f"/{API_STAGE}/{method}{path}")
-
-
-_Answer = tuple[str, str, str, str, dict[str, str]]
-
-_UNAUTHORIZED, _NO_ROUTE = "UNAUTHORIZED", "MISSING_AUTHENTICATION_TOKEN"
-
-# What API Gateway answers by itself.
-_OWN_TEMPLATE = '{"message":$context.error.messageString}'
-_OWN_ANSWERS: tuple[_Answer, ...] = (
-    ("unauthorized", _UNAUTHORIZED, "401", _OWN_TEMPLATE, {}),
-    ("nothing", _NO_ROUTE, "403", _OWN_TEMPLATE, {}),
-)
-
-
-def _token_answers(domain: str) -> tuple[_Answer, ...]:
-    challenge = f'Bearer resource_metadata="https://{domain}{METADATA_PATH}"'
-    return (
-        (
-            "unauthorized",
-            _UNAUTHORIZED,
-            "401",
-            templates.error("a valid token is missing"),
-            {"gatewayresponse.header.WWW-Authenticate": f"'{challenge}'"},
-        ),
-        ("nothing", _NO_ROUTE, "404", templates.error("there is nothing at this path"), {}),
-    )
 
 
 def _admission(

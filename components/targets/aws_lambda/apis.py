@@ -1,4 +1,4 @@
-"""The REST APIs of a fleet, as its workloads need them."""
+"""The REST APIs of a fleet."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from components.targets.aws_lambda.function import Function
 
 @dataclass(frozen=True, kw_only=True)
 class Apis:
-    """The APIs of a fleet, and what checks tokens before them.
+    """The APIs of a fleet, and the function that checks tokens.
 
     Attributes:
-        gateway: The API that callers use.
-        internal: The API that agents use to reach servers; it may be the same.
-        tokens: The function that checks tokens, where the gateway does.
-        logged: What must be there before an API can log.
+        gateway: The API that external callers use.
+        internal: The API through which agents call servers; it may be the same.
+        tokens: The function that checks tokens, if the gateway does.
+        logged: The resources that must exist before an API can write logs.
     """
 
     gateway: Api

@@ -1,26 +1,27 @@
-"""The WebSocket API of an agent that people chat with.
+"""The WebSocket API of an agent with chat.
 
-Each message on an accepted connection invokes the agent's function, which answers on the connection
-when it is done: the API itself waits 29 seconds at most (API Gateway Developer Guide, "Quotas for
-configuring and running a WebSocket API").
+Each message on a connection invokes the agent's function asynchronously, and the function sends its
+response to the connection: the API itself would wait for at most 29 seconds (API Gateway Developer
+Guide, "Quotas for configuring and running a WebSocket API").
 """
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
 from components.foundation import Foundation
-from components.outputs import fingerprint
-from components.targets.aws_lambda import templates
 from components.targets.aws_lambda.function import Function
+from components.targets.aws_lambda.snapshot import Snapshot
 from core.config.model import Fleet
 from core.discovery import API_STAGE, api_host
 from core.stack import Stack
+from core.targets.aws_lambda import templates
 from core.targets.aws_lambda.limits import CHAT_EVENT_SECONDS
 
-_ALWAYS = r"\$default"  # the template for every message, independent of its content
+_ALWAYS = r"\$default"  # selects this template for every message
 
 _LOG_FORMAT = {
     "requestId": "$context.requestId",
@@ -32,11 +33,26 @@ _LOG_FORMAT = {
 }
 
 
-def create_api(
-    name: str, *, workload: str, stack: Stack, parent: pulumi.Resource
-) -> aws.apigatewayv2.Api:
-    """Makes the API without routes: the function is told its address."""
-    return aws.apigatewayv2.Api(
+@dataclass(frozen=True, kw_only=True)
+class ChatApi:
+    """The WebSocket API of an agent.
+
+    Attributes:
+        id: The API's id.
+        execution_arn: The prefix of ARNs in permissions to call it.
+        snapshot: The resources that its deployment copies.
+    """
+
+    id: pulumi.Output[str]
+    execution_arn: pulumi.Output[str]
+    snapshot: Snapshot
+
+
+def create_chat_api(name: str, *, workload: str, stack: Stack, parent: pulumi.Resource) -> ChatApi:
+    """Creates the API without routes, because the function needs its address."""
+    snapshot = Snapshot()
+    api = snapshot.create(
+        aws.apigatewayv2.Api,
         f"{name}-chat",
         name=f"{stack.label}-{workload}",
         description=f"Chat with {workload} of {stack.label}",
@@ -44,16 +60,17 @@ def create_api(
         route_selection_expression="$request.body.action",
         opts=pulumi.ResourceOptions(parent=parent),
     )
+    return ChatApi(id=api.id, execution_arn=api.execution_arn, snapshot=snapshot)
 
 
-def endpoint(api: aws.apigatewayv2.Api, stack: Stack) -> pulumi.Output[str]:
-    """Where the function sends its answers."""
+def endpoint(api: ChatApi, stack: Stack) -> pulumi.Output[str]:
+    """The URL to which the function sends its responses."""
     return api.id.apply(lambda id_: f"https://{api_host(stack.region, id_)}/{API_STAGE}")
 
 
-def open_room(
+def deploy_chat_api(
     name: str,
-    api: aws.apigatewayv2.Api,
+    api: ChatApi,
     function: Function,
     *,
     fleet: Fleet,
@@ -63,13 +80,13 @@ def open_room(
     logged: Sequence[pulumi.Resource],
     parent: pulumi.Resource,
 ) -> pulumi.Output[str]:
-    """Makes the routes of the API and deploys it.
+    """Creates the routes of the API and deploys it.
 
-    Who connects shows a token, or signs with AWS credentials, as at the gateway; each message is
-    invoked once, without waiting and without trying again.
+    A connection is authorized as a request to the gateway: by a token, or by a signature with AWS
+    credentials. Each message invokes the function once, asynchronously and without retries.
 
     Returns:
-        Where people connect.
+        The URL to which people connect.
     """
     child = pulumi.ResourceOptions(parent=parent)
     invoked = aws.lambda_.FunctionEventInvokeConfig(
@@ -85,7 +102,9 @@ def open_room(
         pulumi.Output.concat(api.execution_arn, f"/{API_STAGE}/$default"),
         parent,
     )
-    welcome = aws.apigatewayv2.Integration(
+    create = api.snapshot.create
+    welcome = create(
+        aws.apigatewayv2.Integration,
         f"{name}-chat-welcome",
         api_id=api.id,
         description="Lets connections come and go",
@@ -94,7 +113,8 @@ def open_room(
         template_selection_expression=_ALWAYS,
         opts=child,
     )
-    message = aws.apigatewayv2.Integration(
+    message = create(
+        aws.apigatewayv2.Integration,
         f"{name}-chat-message",
         api_id=api.id,
         description="Invokes the function without waiting for it",
@@ -110,38 +130,26 @@ def open_room(
     authorizer = (
         _token_authorizer(name, api, tokens, stack=stack, parent=parent) if tokens else None
     )
-    admits = "CUSTOM" if authorizer else "AWS_IAM"
-    routes = [
-        aws.apigatewayv2.Route(
+    authorization = "CUSTOM" if authorizer else "AWS_IAM"
+    for key, integration in (("connect", welcome), ("disconnect", welcome), ("default", message)):
+        create(
+            aws.apigatewayv2.Route,
             f"{name}-chat-{key}",
             api_id=api.id,
             route_key=f"${key}",
             target=pulumi.Output.concat("integrations/", integration.id),
-            authorization_type=admits if key == "connect" else "NONE",
+            authorization_type=authorization if key == "connect" else "NONE",
             authorizer_id=authorizer.id if authorizer and key == "connect" else None,
             opts=child,
         )
-        for key, integration in (
-            ("connect", welcome),
-            ("disconnect", welcome),
-            ("default", message),
-        )
-    ]
     deployment = aws.apigatewayv2.Deployment(
         f"{name}-chat-deployment",
         api_id=api.id,
         description="The routes as they are",
-        triggers={
-            "routes": fingerprint(
-                [
-                    message.integration_uri,
-                    templates.CONNECTED,
-                    templates.MESSAGE,
-                    authorizer.authorizer_uri if authorizer else admits,
-                ]
-            )
-        },
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[*routes, permission, invoked]),
+        triggers={"routes": api.snapshot.fingerprint()},
+        opts=pulumi.ResourceOptions(
+            parent=parent, depends_on=[*api.snapshot.resources, permission, invoked]
+        ),
     )
     throttle = fleet.gateway.throttle
     aws.apigatewayv2.Stage(
@@ -156,7 +164,7 @@ def open_room(
         default_route_settings={
             "throttling_rate_limit": throttle.requests_per_second,
             "throttling_burst_limit": throttle.burst,
-            # Billed for each route, and nothing reads them.
+            # Metrics per route cost money, and nothing reads them.
             "detailed_metrics_enabled": False,
         },
         opts=pulumi.ResourceOptions(parent=parent, depends_on=logged),
@@ -166,14 +174,15 @@ def open_room(
 
 def _token_authorizer(
     name: str,
-    api: aws.apigatewayv2.Api,
+    api: ChatApi,
     tokens: Function,
     *,
     stack: Stack,
     parent: pulumi.Resource,
 ) -> aws.apigatewayv2.Authorizer:
-    """Makes the check of the token that a connection is asked for with."""
-    authorizer = aws.apigatewayv2.Authorizer(
+    """Creates the authorizer that checks the token of a connection."""
+    authorizer = api.snapshot.create(
+        aws.apigatewayv2.Authorizer,
         f"{name}-chat-tokens",
         name="tokens",
         api_id=api.id,

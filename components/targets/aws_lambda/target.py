@@ -34,7 +34,6 @@ from components.targets.aws_lambda.routes import Routes
 from components.targets.aws_lambda.state_machine import StateMachine
 from components.targets.aws_lambda.workload import Workload
 from core.config.model import Chat, Fleet
-from core.discovery import agents_have_an_api
 from core.resolved import ResolvedFleet
 from core.targets.aws_lambda import addresses, limits, rest_api
 
@@ -151,6 +150,7 @@ class LambdaTarget(Component):
         gateway = Api(
             f"{self._name}-gateway",
             what="gateway",
+            definition=rest_api.gateway(fleet),
             is_gateway=True,
             fleet=fleet,
             stack=stack,
@@ -158,17 +158,19 @@ class LambdaTarget(Component):
             certificate_arn=certificate_arn,
             opts=self.child_opts,
         )
+        for_agents = rest_api.internal(fleet)
         internal = (
             Api(
                 f"{self._name}-internal",
                 what="internal",
+                definition=for_agents,
                 is_gateway=False,
                 fleet=fleet,
                 stack=stack,
                 foundation=foundation,
                 opts=self.child_opts,
             )
-            if agents_have_an_api(fleet) and fleet.servers
+            if for_agents
             else gateway
         )
         auth = fleet.gateway.auth
@@ -196,20 +198,16 @@ class LambdaTarget(Component):
         return [functions[name].role_arn for name, one in self._fleet.agents.items() if one.uses]
 
     def _routes(self, apis: Apis) -> list[pulumi.Resource]:
-        """Makes the routes of each API, and gives them."""
-        fleet, deployed = self._fleet, list[pulumi.Resource]()
-        plans = [(apis.gateway, rest_api.gateway_routes(fleet))]
-        if apis.internal is not apis.gateway:
-            plans.append((apis.internal, rest_api.internal_routes(fleet)))
-        for api, routes in plans:
+        """Creates the routes of each API, and returns them."""
+        deployed = list[pulumi.Resource]()
+        for api in _distinct(apis):
             made = Routes(
                 f"{self._name}-{api.what}-routes",
                 api=api,
-                routes=routes,
                 apis=apis,
                 functions={key: made.function for key, made in self._workloads.items()},
                 machines=self._machines,
-                fleet=fleet,
+                fleet=self._fleet,
                 stack=self._stack,
                 foundation=self._foundation,
                 opts=self.child_opts,

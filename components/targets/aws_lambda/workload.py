@@ -62,14 +62,14 @@ class Workload(Component):
         self._fleet, self._foundation = fleet, foundation
         self.max_request_seconds = workload.config.max_request_seconds
         """Its longest request."""
-        room = (
-            chat.create_api(name, workload=workload.name, stack=fleet.stack, parent=self)
+        chat_api = (
+            chat.create_chat_api(name, workload=workload.name, stack=fleet.stack, parent=self)
             if workload.name in fleet.chats
             else None
         )
         self.function = create_function(
             name,
-            self._settings(apis, room),
+            self._settings(apis, chat_api),
             foundation=foundation,
             needed=pullable,
             parent=self,
@@ -77,9 +77,9 @@ class Workload(Component):
         """The function."""
         keep_warm(name, self.function, workload.config.concurrency, parent=self)
         self.chat_url = (
-            chat.open_room(
+            chat.deploy_chat_api(
                 name,
-                room,
+                chat_api,
                 self.function,
                 fleet=fleet.config,
                 stack=fleet.stack,
@@ -88,21 +88,21 @@ class Workload(Component):
                 logged=apis.logged,
                 parent=self,
             )
-            if room
+            if chat_api
             else None
         )
-        """Where people chat with it, if they do."""
+        """The URL of its chat, if it has one."""
         self.function_name = self.function.name
         self.alias_arn = self.function.alias_arn
         self.register()
 
-    def _settings(self, apis: Apis, room: aws.apigatewayv2.Api | None) -> Settings:
+    def _settings(self, apis: Apis, chat_api: chat.ChatApi | None) -> Settings:
         workload, foundation = self._workload, self._foundation
         name, config, label = workload.name, workload.config, self._fleet.stack.label
         inside = workload.is_in_network
         statements = workload_permissions(workload, foundation, apis.internal)
-        if room:
-            statements += answer_chats(room.execution_arn)
+        if chat_api:
+            statements += answer_chats(chat_api.execution_arn)
         return Settings(
             name=limits.function_name(
                 label, name, egress.network_mark(self._fleet.config) if inside else None
@@ -117,7 +117,7 @@ class Workload(Component):
                 gateway=apis.gateway,
                 internal=apis.internal,
                 secrets=foundation.vault.read_by(workload.container),
-                chat_endpoint=chat.endpoint(room, self._fleet.stack) if room else None,
+                chat_endpoint=chat.endpoint(chat_api, self._fleet.stack) if chat_api else None,
             ),
             statements=statements,
             log_group_name=foundation.observability.log_group_names[name],

@@ -349,7 +349,7 @@ def _images(fleet: Fleet, region: str) -> Iterator[Fault]:
 def _routes(fleet: Fleet) -> Iterator[Fault]:
     """An API without methods cannot be deployed (API Gateway API reference, CreateDeployment)."""
     hidden = [path for path, load in fleet.paths() if not load.expose]
-    if not hidden or rest_api.gateway_routes(fleet):
+    if not hidden or rest_api.gateway(fleet).routes:
         return
     yield Fault(
         path=(*hidden[0], "expose"),
@@ -434,8 +434,8 @@ def _reach(fleet: Fleet, calls: Graph) -> Iterator[Fault]:
 
 def _api_resources(fleet: Fleet) -> Iterator[Fault]:
     most = limits.MAX_API_RESOURCES
-    for routes in (rest_api.gateway_routes(fleet), rest_api.internal_routes(fleet)):
-        count = len(rest_api.resources(routes))
+    for api in (rest_api.gateway(fleet), rest_api.internal(fleet)):
+        count = len(rest_api.resources(api.routes)) if api else 0
         if count > most:
             yield Fault(
                 path=("servers",),

@@ -650,7 +650,7 @@ def test_a_rest_api_has_300_resources_at_most(root: Path):
     def own(count: int, **further: Any) -> dict[str, Any]:
         return {"target": "lambda", "servers": many(count, image={"uri": HERE_URI})} | further
 
-    assert len(rest_api.resources(rest_api.gateway_routes(Fleet.model_validate(own(149))))) == 299
+    assert len(rest_api.resources(rest_api.gateway(Fleet.model_validate(own(149))).routes)) == 299
     _assert_fits(own(149), root)
     assert configuration(own(150)).faults(root) == (
         Fault(
