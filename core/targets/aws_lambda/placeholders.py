@@ -12,6 +12,11 @@ from typing import cast
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}?")
 
 
+def names(text: str) -> set[str]:
+    """The placeholders in a text."""
+    return set(_PLACEHOLDER.findall(text))
+
+
 def fill(template: str, values: Mapping[str, object]) -> str:
     """Replaces the placeholders in a text.
 
@@ -35,10 +40,10 @@ def fill_json(document: object, values: Mapping[str, object]) -> object:
 
 
 def _check(text: str, values: Mapping[str, object]) -> None:
-    names = set(_PLACEHOLDER.findall(text))
-    if missing := sorted(names - values.keys()):
+    found = names(text)
+    if missing := sorted(found - values.keys()):
         raise ValueError(f"placeholders without a value: {', '.join(missing)}")
-    if unused := sorted(values.keys() - names):
+    if unused := sorted(values.keys() - found):
         raise ValueError(f"values without a placeholder: {', '.join(unused)}")
 
 

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from botocore.validate import ParamValidator
 from cfnlint.api import lint_all
 
 from core.config.model import Agent
+from core.targets.aws_lambda import state_machine
+from core.targets.aws_lambda.placeholders import names
 from core.targets.aws_lambda.state_machine import (
     MAX_ANSWER_TOKENS,
     MAX_MESSAGES_BYTES,
@@ -949,3 +952,64 @@ def test_there_is_room_as_long_as_a_result_has_a_kibibyte(more: int, fits: bool)
     argument = "x" * (MAX_MESSAGES_BYTES - 1024 - size_bytes(question) - size_bytes(turn) + more)
     replies = [wants(use("1", zone=argument)), *([says("Ok.")] if fits else [])]
     assert answer_of(execute(*replies, given={"question": "q"}))["complete"] is fits
+
+
+_FOLDER = Path(state_machine.__file__).parent
+_ASL = (_FOLDER / "agent.asl.json").read_text()
+_FILES = {
+    path.relative_to(_FOLDER).as_posix(): path.read_text() for path in _FOLDER.rglob("*.jsonata")
+}
+_VALUES: dict[str, Any] = {
+    "model": _MODEL,
+    "instructions": "Be brief.",
+    "tools_function_arn": _ARN,
+    "partition": "aws",
+    "max_turns": 8,
+    "max_seconds": 300,
+    "list_seconds": 30,
+    "model_seconds": 120,
+    "call_seconds": 150,
+    "max_question_characters": MAX_QUESTION_CHARACTERS,
+    "max_answer_tokens": MAX_ANSWER_TOKENS,
+    "max_messages_bytes": MAX_MESSAGES_BYTES,
+    "max_tools_bytes": MAX_TOOLS_BYTES,
+}
+
+
+def test_the_placeholders_are_the_values_and_the_files():
+    found = set[str]().union(*map(names, (_ASL, *_FILES.values())))
+    assert found == _VALUES.keys() | _FILES.keys()
+
+
+def test_no_placeholder_is_left_over():
+    assert state_machine.build(_VALUES) == machine()
+    assert names(json.dumps(machine())) == set()
+
+
+@pytest.mark.parametrize("name", sorted(_VALUES))
+def test_a_value_that_is_missing_is_an_error(name: str):
+    values = {key: value for key, value in _VALUES.items() if key != name}
+    if name == "instructions":  # then the request has no system prompt
+        values["instructions"] = " "
+        assert "System" not in json.dumps(state_machine.build(values))
+        return
+    with pytest.raises(ValueError, match=f"^placeholders without a value: {name}$"):
+        state_machine.build(values)
+
+
+def test_what_looks_like_a_placeholder_in_a_value_is_kept():
+    made = machine(instructions="${model} ${nothing}")
+    assert made["States"]["AskModel"]["Arguments"]["System"] == [
+        {"Text": '{% ($told := "${model} ${nothing}"; $told) %}'}
+    ]
+
+
+def test_the_two_requests_to_the_model_differ_in_the_tools_alone():
+    states_ = machine()["States"]
+    assert states_["AskModel"]["Arguments"].pop("ToolConfig")
+    assert states_["AskModel"] == states_["AskModelWithoutTools"]
+
+
+def test_a_comment_at_the_start_of_a_file_is_not_deployed():
+    assert any(text.startswith("/* ") for text in _FILES.values())
+    assert "/* " not in json.dumps(machine())
