@@ -21,7 +21,7 @@ def tie_to_engine() -> None:
 
 
 def _end_with(engine: int) -> None:
-    """Ends this process when somebody else than the engine has inherited it."""
+    """Ends this process when its parent is no longer the engine."""
     never = threading.Event()
     while os.getppid() == engine:
         never.wait(_ENGINE_CHECK_SECONDS)

@@ -96,7 +96,7 @@ class Fleet:
         allows: Whether the role of a process may do an action on a resource (an ARN), with the
             condition keys of the request. The operator may do everything.
         to_gateway: From a process and a port to the reason why it is not let through to the load
-            balancer that is the gateway, or None. A REST API stands in no network.
+            balancer that is the gateway, or None. A REST API is in no network.
     """
 
     target: str

@@ -17,7 +17,7 @@ CONFIG_MAP, DEPLOYMENT, NAMESPACE = "core/v1:ConfigMap", "apps/v1:Deployment", "
 CLAIM, VOLUME = "core/v1:PersistentVolumeClaim", "core/v1:PersistentVolume"
 LIMITS, POD, QUOTA = "core/v1:LimitRange", "core/v1:Pod", "core/v1:ResourceQuota"
 SECRET, SERVICE = "core/v1:Secret", "core/v1:Service"
-VAULT = "secrets-store.csi.x-k8s.io/v1:SecretProviderClass"
+PROVIDER_CLASS = "secrets-store.csi.x-k8s.io/v1:SecretProviderClass"
 HERE = {"name": "clock", "namespace": "fleet"}
 CONTAINER, SPEC = "spec.template.spec.containers.0", "spec.template.spec"
 POD_SPEC: Mapping[str, Any] = {
@@ -569,7 +569,7 @@ def test_a_key_that_is_not_there_is_missed(cluster: Cluster) -> None:
     assert "couldn't find key b in ConfigMap fleet/clock" in found
 
 
-def vault(**item: str) -> dict[str, Any]:
+def provider_class(**item: str) -> dict[str, Any]:
     objects = [{"objectName": KEY_ARN, "objectAlias": "KEY", **item}]
     data = [{"objectName": "KEY", "key": "KEY"}]
     return {
@@ -588,7 +588,7 @@ MOUNTED = changed(
         f"{SPEC}.volumes",
         [
             {
-                "name": "vault",
+                "name": "secrets",
                 "csi": {
                     "driver": "secrets-store.csi.k8s.io",
                     "volumeAttributes": {"secretProviderClass": "clock"},
@@ -618,13 +618,13 @@ def install(cloud: Cloud, configuration: str = SYNCING, account: str = "default"
 
 def test_secrets_are_brought_into_pods_and_copied_for_their_variables(cluster: Cluster) -> None:
     install(cluster.cloud)
-    cluster.make(VAULT, vault())
+    cluster.make(PROVIDER_CLASS, provider_class())
     assert cluster.make(DEPLOYMENT, MOUNTED).id == "fleet/clock"
 
 
 def test_secrets_need_the_permission_of_the_pods_account(cluster: Cluster) -> None:
     install(cluster.cloud, account="notes")
-    cluster.make(VAULT, vault())
+    cluster.make(PROVIDER_CLASS, provider_class())
     assert (
         "no Pod Identity association found for service account fleet/default of cluster fleet"
     ) in says(cluster, DEPLOYMENT, MOUNTED)
@@ -635,7 +635,7 @@ def test_secrets_are_copied_only_where_the_driver_is_told_to(
     cluster: Cluster, configuration: str
 ) -> None:
     install(cluster.cloud, configuration)
-    cluster.make(VAULT, vault())
+    cluster.make(PROVIDER_CLASS, provider_class())
     assert "makes no Secrets: its configurationValues need" in says(cluster, DEPLOYMENT, MOUNTED)
 
 
@@ -653,27 +653,30 @@ def test_a_secret_that_cannot_be_fetched_is_said(
     cluster: Cluster, item: Mapping[str, str], reason: str
 ) -> None:
     install(cluster.cloud)
-    cluster.make(VAULT, vault(**item))
+    cluster.make(PROVIDER_CLASS, provider_class(**item))
     assert reason in says(cluster, DEPLOYMENT, MOUNTED)
 
 
 @pytest.mark.parametrize("objects", ["a: [", "{}"])
 def test_a_list_of_secrets_that_cannot_be_read_is_said(cluster: Cluster, objects: str) -> None:
     install(cluster.cloud)
-    cluster.make(VAULT, changed(vault(), "spec.parameters.objects", objects))
+    cluster.make(PROVIDER_CLASS, changed(provider_class(), "spec.parameters.objects", objects))
     found = says(cluster, DEPLOYMENT, MOUNTED)
     assert "SecretProviderClass clock: parameters.objects cannot be read" in found
 
 
 def test_what_another_provider_mounts_is_not_looked_at(cluster: Cluster) -> None:
     install(cluster.cloud)
-    cluster.make(VAULT, changed(changed(vault(), "spec.provider", "other"), "spec.parameters", {}))
+    cluster.make(
+        PROVIDER_CLASS,
+        changed(changed(provider_class(), "spec.provider", "other"), "spec.parameters", {}),
+    )
     assert cluster.make(DEPLOYMENT, MOUNTED).id == "fleet/clock"
 
 
 def test_a_variable_of_a_secret_that_nothing_makes_is_missed(cluster: Cluster) -> None:
     install(cluster.cloud)
-    cluster.make(VAULT, changed(vault(), "spec.secretObjects", []))
+    cluster.make(PROVIDER_CLASS, changed(provider_class(), "spec.secretObjects", []))
     assert 'secret "clock-secrets" not found' in says(cluster, DEPLOYMENT, MOUNTED)
 
 
@@ -791,7 +794,7 @@ def test_a_path_of_a_container_is_mounted_once(cluster: Cluster) -> None:
 
 def test_secrets_that_outlive_their_pods_are_told(cluster: Cluster) -> None:
     install(cluster.cloud)
-    cluster.make(VAULT, vault())
+    cluster.make(PROVIDER_CLASS, provider_class())
     cluster.make(DEPLOYMENT, changed(MOUNTED, "spec.revisionHistoryLimit", 0))
     assert cluster.warnings == []
     other = changed(MOUNTED, "metadata.name", "other")

@@ -44,7 +44,7 @@ NODE_CLASS: Mapping[str, Any] = {
     "metadata": NAMED,
     "spec": {"networkPolicy": "DefaultDeny", "ephemeralStorage": {"size": "80Gi"}},
 }
-VAULT: Mapping[str, Any] = {
+PROVIDER_CLASS: Mapping[str, Any] = {
     "metadata": NAMED,
     "spec": {
         "provider": "aws",
@@ -106,7 +106,7 @@ APPLICATION: Mapping[str, Any] = {
 OBJECTS: Mapping[str, Mapping[str, Any]] = {
     "eks.amazonaws.com/v1:NodeClass": NODE_CLASS,
     "karpenter.sh/v1:NodePool": NODE_POOL,
-    "secrets-store.csi.x-k8s.io/v1:SecretProviderClass": VAULT,
+    "secrets-store.csi.x-k8s.io/v1:SecretProviderClass": PROVIDER_CLASS,
     "security.istio.io/v1:PeerAuthentication": STRICT,
     "security.istio.io/v1:AuthorizationPolicy": CALLERS,
     "source.toolkit.fluxcd.io/v1:GitRepository": REPOSITORY,
@@ -165,7 +165,7 @@ def test_what_another_cluster_has_brings_nothing_to_this_one(cloud: Cloud) -> No
     addon = "aws-secrets-store-csi-driver-provider"
     put(cloud, "eks/addon:Addon", addon, clusterName="other", addonName=addon)
     with pytest.raises(RefusedError, match=f"the EKS add-on {addon} or a release of the Helm"):
-        Cluster(cloud).make(SECRET_PROVIDER_CLASS, VAULT)
+        Cluster(cloud).make(SECRET_PROVIDER_CLASS, PROVIDER_CLASS)
 
 
 def test_a_definition_in_the_cluster_is_all_that_it_takes(cloud: Cloud) -> None:
@@ -181,7 +181,7 @@ def test_a_definition_in_the_cluster_is_all_that_it_takes(cloud: Cloud) -> None:
     cluster.make(
         "apiextensions.k8s.io/v1:CustomResourceDefinition", {"metadata": NAMED, "spec": spec}
     )
-    assert cluster.make(SECRET_PROVIDER_CLASS, VAULT).id == "default/clock"
+    assert cluster.make(SECRET_PROVIDER_CLASS, PROVIDER_CLASS).id == "default/clock"
 
 
 def test_a_version_that_is_not_served_is_refused(cloud: Cloud) -> None:

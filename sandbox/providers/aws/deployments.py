@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from sandbox.cloud.store import Cloud, StoredResource
 from sandbox.providers.aws.tables import Entry, tables
 
-COPIES = "aws-deployed"
+KEPT_PARTS = "aws-deployed"
 """The provider that kept parts have in the cloud."""
 
 DELETED = "deletedAt"
@@ -36,7 +36,7 @@ def keep(cloud: Cloud, table: Entry, stored: StoredResource) -> None:
     if _holds(cloud, rule, stored.created, properties):
         cloud.put(
             StoredResource(
-                provider=COPIES,
+                provider=KEPT_PARTS,
                 type=stored.type,
                 id=f"{stored.id} {now}",
                 inputs={},
@@ -53,11 +53,11 @@ def forget(cloud: Cloud, deleted_type: str) -> None:
         cloud: The cloud.
         deleted_type: The type of what was deleted; nothing happens unless it is a deployment.
     """
-    for kept in cloud.list(COPIES):
+    for kept in cloud.list(KEPT_PARTS):
         rule = tables().types[kept.type].deployed
         is_its = deleted_type == f"aws:{rule['in']}"
         if is_its and not _holds(cloud, rule, kept.created, kept.properties):
-            cloud.delete(COPIES, kept.type, kept.id)
+            cloud.delete(KEPT_PARTS, kept.type, kept.id)
 
 
 def _holds(

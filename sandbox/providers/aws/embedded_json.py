@@ -278,7 +278,7 @@ def _container_limits(container: Mapping[str, Json], path: str) -> Iterator[Find
 @cache
 def _container_schema() -> Schema:
     """The schema of a container definition, with the names of the ECS API."""
-    root = schemas.load("AWS::ECS::TaskDefinition")
+    root = schemas.resource("AWS::ECS::TaskDefinition")
     definitions = {name: _api_names(one) for name, one in root["definitions"].items()}
     return {**definitions["ContainerDefinition"], "definitions": definitions}
 

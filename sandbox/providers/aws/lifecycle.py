@@ -96,7 +96,7 @@ def read(context: Context, call: Call) -> Made | None:
     inputs = dict(call.old_inputs) or dict(stored.inputs)
     for name in known.resource.inputs:
         now, before = stored.properties.get(name), call.properties.get(name)
-        # A property that nobody asked for counts when somebody changed it and AWS has no default.
+        # A property that the program leaves out counts if it was changed and AWS has no default.
         strange = now != before and not _is_computed(known, name) and bool(call.properties)
         if name in inputs or strange:
             node = known.properties[name][0]

@@ -222,7 +222,7 @@ def model_of(type_: str) -> ResourceModel:
     schema_name = known.schemas.get(type_.removeprefix("aws:")) or schemas.named(
         known.services.get(service, service), name
     )
-    schema: Schema = schemas.load(schema_name) if schema_name else NO_SCHEMA
+    schema: Schema = schemas.resource(schema_name) if schema_name else NO_SCHEMA
     table = entry(type_)
     root = PropertyModel(
         "", Shape("any"), schema, schema, schema_name.rsplit(":", 1)[-1], True, table

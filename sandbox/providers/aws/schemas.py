@@ -47,7 +47,7 @@ def named(service: str, name: str) -> str:
 
 
 @cache
-def load(type_: str) -> Schema:
+def resource(type_: str) -> Schema:
     """A type's schema, such as that of ``AWS::ECS::Service``; empty when there is none."""
     file = _index().get(type_)
     return _load(f"resources/{file}.json") if file else {}

@@ -163,7 +163,7 @@ def schema(kind: Kind, version: str) -> Mapping[str, Any] | None:
     if not path.is_file():
         return None
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    # A file is named by the first word of its group only: somebody's own group may begin like it.
+    # A file is named by the first word of its group only, and a custom group may begin with it.
     kinds: list[dict[str, str]] = found.get("x-kubernetes-group-version-kind", [])
     own = {"group": kind.group, "kind": kind.kind, "version": kind.version}
     return found if own in kinds else None

@@ -349,7 +349,7 @@ def _put(
         id=call.id,
         inputs=inputs,
         properties=properties,
-        # A patch changes an object that somebody else made.
+        # A patch changes an object that exists already.
         claims=() if kind.patch else (claim,),
     )
     try:

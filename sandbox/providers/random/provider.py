@@ -181,7 +181,7 @@ def update(_context: Context, call: Call) -> Mapping[str, Any]:
 
 
 def delete(_context: Context, _call: Call) -> None:
-    """Nothing stands in a cloud."""
+    """Nothing is stored in the cloud."""
 
 
 def secret_outputs(type_: str) -> frozenset[str]:

@@ -34,11 +34,11 @@ _EXPLICITLY = "with an explicit deny"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """What somebody asks of an API.
+    """A request to an API.
 
     Attributes:
         arn: `arn:aws:execute-api:region:account:api-id/stage/METHOD/path`.
-        source: Who asks: a process, `OPERATOR`, or somebody unknown.
+        source: Who asks: a process, `OPERATOR`, or an unknown caller.
         source_ip: The caller's address, or None where it is not known.
         headers: Names in small letters, and values.
         query: The query string.

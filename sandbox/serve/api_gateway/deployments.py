@@ -7,7 +7,7 @@ import math
 from dataclasses import replace
 
 from sandbox.cloud.store import Cloud, StoredResource
-from sandbox.providers.aws.deployments import COPIES, DELETED
+from sandbox.providers.aws.deployments import DELETED, KEPT_PARTS
 
 
 def held_at(part: StoredResource, deployed: float) -> bool:
@@ -33,5 +33,5 @@ def with_copies(cloud: Cloud, type_: str) -> list[StoredResource]:
     Returns:
         The objects, with the ids that they have or had.
     """
-    copies = [replace(one, id=str(one.properties["id"])) for one in cloud.list(COPIES, type_)]
-    return [*cloud.list("aws", type_), *copies]
+    kept = [replace(one, id=str(one.properties["id"])) for one in cloud.list(KEPT_PARTS, type_)]
+    return [*cloud.list("aws", type_), *kept]

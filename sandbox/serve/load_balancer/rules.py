@@ -28,8 +28,8 @@ def matches(rule: Mapping[str, Any], scope: Scope) -> bool:
         scope: The request's.
 
     Returns:
-        Whether they do. A condition on the caller's address always does: whoever reaches the
-        sandbox counts as inside of what is let in.
+        Whether they do. A condition on the caller's address always does: every client of the
+        sandbox has an allowed address.
     """
     return all(_holds(condition, scope) for condition in parts(rule, "conditions"))
 

@@ -87,7 +87,7 @@ def back_off_seconds(failures: int) -> float:
 class Supervisor:
     """The processes of a fleet while they run; an asynchronous context manager.
 
-    A process gets a port of its own in every run; one that somebody took meanwhile costs a restart.
+    A process gets a port of its own in every run; one that is taken meanwhile costs a restart.
     Its process group ends with it. On Linux a process ends with the supervisor, even if that is
     killed.
 

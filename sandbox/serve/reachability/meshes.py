@@ -46,7 +46,7 @@ def refusal(
     """
     if not principal and _mode(authentications, destination, port) == "STRICT":
         return (
-            f"the mesh demands mutual TLS on TCP port {port} of {destination.name}, and "
+            f"the mesh requires mutual TLS on TCP port {port} of {destination.name}, and "
             f"{source.name} has no certificate"
         )
     own = [one for one in authorizations if _is_of(one, destination)]

@@ -83,7 +83,7 @@ def refusal(groups: Groups, source: End, destination: End, port: int) -> str | N
 
     Args:
         groups: The security groups.
-        source: Who connects; without a group, somebody whom nothing keeps from leaving.
+        source: Who connects; a source without a group may connect to anything.
         destination: Who is connected to.
         port: The TCP port.
 

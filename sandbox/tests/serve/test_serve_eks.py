@@ -344,7 +344,7 @@ def _synced(
     reference = {"secretKeyRef": {"name": "clock-1", "key": "KEY"}}
     return _only(
         cloud,
-        {"volumes": [{"name": "vault", "csi": driver}]},
+        {"volumes": [{"name": "secrets", "csi": driver}]},
         env=[{"name": "KEY", "valueFrom": reference}],
     ).environment
 
@@ -712,7 +712,7 @@ def test_in_a_mesh_pods_meet_in_its_tunnel_and_the_gateway_at_the_port(fleet: Cl
     strict = {"mtls": {"mode": "STRICT"}}
     _object(fleet, "security.istio.io/v1:PeerAuthentication", "strict", strict)
     assert eks.read(fleet).refusal(GATEWAY, "clock", 8080) == (
-        "the mesh demands mutual TLS on TCP port 8080 of clock, and the gateway has no certificate"
+        "the mesh requires mutual TLS on TCP port 8080 of clock, and the gateway has no certificate"
     )
 
 

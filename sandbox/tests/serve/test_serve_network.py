@@ -397,7 +397,7 @@ def test_a_pod_is_in_the_mesh_by_its_namespace_or_by_its_own_label() -> None:
 
 def test_who_has_no_certificate_is_refused_where_it_is_demanded() -> None:
     assert _meshed([], principal="") == (
-        "the mesh demands mutual TLS on TCP port 8080 of b, and a has no certificate"
+        "the mesh requires mutual TLS on TCP port 8080 of b, and a has no certificate"
     )
     assert _meshed([]) is None
     assert _meshed([], principal="", authentications=()) is None

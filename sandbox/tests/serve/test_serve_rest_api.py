@@ -887,7 +887,7 @@ def test_a_policy_that_is_deleted_stays_in_the_deployment_that_was_made_before(
     assert once(cloud).status == 200
     cloud.delete("aws", "aws:apigateway/deployment:Deployment", "dep")
     deployments.forget(cloud, "aws:apigateway/deployment:Deployment")
-    assert cloud.list(deployments.COPIES) == []
+    assert cloud.list(deployments.KEPT_PARTS) == []
 
 
 def test_a_policy_that_was_made_after_the_deployment_is_not_in_force(cloud: Cloud) -> None:
