@@ -1,6 +1,7 @@
 """Reads the stack's configuration, deploys the fleet and exports its outputs."""
 
 import asyncio
+import gc
 from pathlib import Path
 
 import pulumi
@@ -9,12 +10,20 @@ from pulumi.runtime import is_config_secret
 # The whole configuration, not single keys: a mistyped key must not pass unseen.
 from pulumi.runtime.config import CONFIG
 
-from components.deployment import deploy
-from components.foundation.origin import Memory
 from core.config.errors import ConfigurationError
 from core.config.model import SECRET_PREFIX, Fleet, SecretSource
 from core.config.parse import parse
 from core.stack import Stack
+
+# The SDKs create many objects that live as long as the program. Keep the garbage collector away
+# from them, during their import and afterwards.
+gc.disable()
+try:
+    from components.deployment import deploy
+    from components.foundation.origin import Memory
+finally:
+    gc.freeze()
+    gc.enable()
 
 
 async def main() -> pulumi.Inputs:

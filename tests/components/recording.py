@@ -9,6 +9,7 @@ resource each here; what they make is tested elsewhere.
 import asyncio
 import contextlib
 import functools
+import gc
 import hashlib
 import json
 import runpy
@@ -287,6 +288,7 @@ def record(
 
     with contextlib.chdir(ROOT):
         asyncio.run(in_stack())
+    gc.unfreeze()  # `__main__.py` freezes all objects, and with them those of earlier runs
     return recording
 
 
