@@ -1,4 +1,4 @@
-"""The account that a program runs in: every AWS look-up of the program is here."""
+"""The AWS account and partition that the program deploys to."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,11 @@ import pulumi_aws as aws
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """The account and partition that ARNs are made of.
+    """The account, partition and region, as parts of ARNs.
 
     Attributes:
-        id: The account's twelve digits.
-        partition: `aws`, or that of another set of regions.
+        id: The account id (12 digits).
+        partition: The partition, such as `aws` or `aws-cn`.
         region: The region.
     """
 
@@ -21,7 +21,7 @@ class Account:
     region: str
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> pulumi.Output[str]:
-        """The ARN of a resource of this account, in this region unless another (or "") is said."""
+        """The ARN of a resource of this account. The default of `region` is the stack's region."""
         where = self.region if region is None else region
         return pulumi.Output.format(
             "arn:{0}:{1}:{2}:{3}:{4}", self.partition, service, where, self.id, resource
@@ -29,7 +29,7 @@ class Account:
 
 
 def look_up(region: str, opts: pulumi.InvokeOptions) -> Account:
-    """Asks AWS which account and partition the credentials belong to."""
+    """Looks up the account and the partition of the credentials."""
     return Account(
         id=aws.get_caller_identity_output(opts=opts).account_id,
         partition=aws.get_partition_output(opts=opts).partition,

@@ -1,4 +1,4 @@
-"""Outputs made of outputs."""
+"""Functions that combine outputs."""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,15 +7,15 @@ import pulumi
 
 
 def by_name(values: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[dict[str, str]]:
-    """All the values, by name, once they are known.
+    """One output with all values, by name.
 
-    `pulumi.Output.all` alone gives a list, not a dict, where there are no names.
+    `pulumi.Output.all` returns a list instead of a dict if there are no values.
     """
     return pulumi.Output.all(**values) if values else pulumi.Output.from_input(dict[str, str]())
 
 
 def fingerprint(value: pulumi.Input[object]) -> pulumi.Output[str]:
-    """A hash of a value, to tell when it changes: the SHA-256 of its JSON, once all is known."""
+    """The SHA-256 hash of the JSON of a value. It changes when the value changes."""
     return pulumi.Output.json_dumps(value, sort_keys=True).apply(
         lambda text: hashlib.sha256(text.encode()).hexdigest()
     )

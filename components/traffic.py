@@ -1,4 +1,4 @@
-"""Who may reach whom: the rules that follow the fleet's graph, and no others."""
+"""Security group rules for the connections of the fleet."""
 
 from collections.abc import Sequence
 
@@ -17,19 +17,19 @@ def allow(
     port: int,
     description: str,
 ) -> list[pulumi.Resource]:
-    """Opens one port from what carries one security group to what carries another, at both ends.
+    """Allows TCP traffic from one security group to another: an egress and an ingress rule.
 
     Args:
-        name: The logical name's stem.
-        parent: The component that it belongs to.
-        source: The security group that calls.
-        destination: The security group that is called.
+        name: The prefix of the logical names.
+        parent: The parent component.
+        source: The security group of the client.
+        destination: The security group of the server.
         port: The TCP port.
-        description: Why, as operators read it.
+        description: The description of both rules.
 
     Returns:
-        The rules. Resources with one of the groups depend on them, so that the rules exist before
-        the resources start and until they have ended.
+        The rules. Resources in one of the groups depend on them, so that the rules exist before
+        the resources start and until the resources are deleted.
     """
     child = pulumi.ResourceOptions(parent=parent)
     egress = aws.vpc.SecurityGroupEgressRule(
@@ -62,10 +62,10 @@ def let_out(
     group: aws.ec2.SecurityGroup,
     destinations: Sequence[Destination],
 ) -> list[pulumi.Resource]:
-    """Lets what carries a security group out to these destinations, over HTTPS.
+    """Allows HTTPS egress from a security group to the destinations.
 
     Returns:
-        The rules. Resources with the group depend on them, as with `allow`.
+        The rules. Resources in the group depend on them, as with `allow`.
     """
     return [
         aws.vpc.SecurityGroupEgressRule(

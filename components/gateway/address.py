@@ -1,4 +1,4 @@
-"""Where the gateway's domain leads."""
+"""The DNS record of the gateway's domain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from components.gateway.moved import from_gateway
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """What a domain can lead to: a load balancer, or the domain of a REST API.
+    """The target of an alias record: a load balancer, or the domain of a REST API.
 
     Attributes:
-        dns_name: AWS's own name of it.
-        zone_id: The Route 53 zone of that name.
-        has_health: Whether Route 53 can see if it is well.
+        dns_name: The DNS name that AWS assigned.
+        zone_id: The Route 53 hosted zone of that name.
+        has_health: Whether Route 53 can evaluate its health.
     """
 
     dns_name: pulumi.Output[str]
@@ -33,17 +33,17 @@ def address(
     parent: pulumi.Resource,
     needed: Sequence[pulumi.Resource],
 ) -> None:
-    """Makes the record that leads from the domain to the gateway.
+    """Creates the alias record from the domain to the gateway.
 
-    It is the same record on every target: a switch updates it.
+    Every target uses the same record. A switch of the target updates it.
 
     Args:
-        name: The stem of the logical name.
+        name: The prefix of the logical name.
         domain: The domain.
-        zone: Its zone.
-        endpoint: What it leads to.
-        parent: The component that it belongs to.
-        needed: What must exist before it leads there.
+        zone: The id of the hosted zone.
+        endpoint: The endpoint of the gateway.
+        parent: The parent component.
+        needed: The resources that must exist before the record is created or updated.
     """
     aws.route53.Record(
         f"{name}-address",

@@ -1,4 +1,4 @@
-"""Who may call: the token check of the listener, and where clients learn how to get a token."""
+"""Authentication at the load balancer: token validation and protected-resource metadata."""
 
 import pulumi
 import pulumi_aws as aws
@@ -8,10 +8,11 @@ from core.discovery import METADATA_PATH, protected_resource_metadata
 
 
 def token_check(auth: Authentication) -> aws.lb.ListenerRuleActionArgsDict:
-    """The action that lets only holders of a valid token pass.
+    """The listener action that rejects requests without a valid token.
 
-    The load balancer verifies signature (RS256), issuer and lifetime, and the audience; it answers
-    401 itself (Elastic Load Balancing, "Verify JWTs using an Application Load Balancer").
+    The load balancer verifies the signature (RS256), issuer, lifetime and audience of the token,
+    and responds with 401 (Elastic Load Balancing, "Verify JWTs using an Application Load
+    Balancer").
     """
     return {
         "type": "jwt-validation",

@@ -10,14 +10,14 @@ from core.config.model import Gateway
 
 
 class Certificate(Component):
-    """A certificate for the domain, independent of the target: a switch of the target keeps it.
+    """The certificate of the domain. It does not depend on the target, so a switch keeps it.
 
-    Type token `mcp-platform:gateway:Certificate`. Creates the certificate, the record in the zone
-    that proves whose the domain is, and the wait for AWS to see it. A zone in which AWS would never
-    see the record is refused at the preview.
+    Type token `mcp-platform:gateway:Certificate`. Creates the certificate, the DNS record that
+    validates it, and waits for the validation. The preview fails if the zone is private or is not
+    a parent of the domain, because AWS would not find the record.
 
     Attributes:
-        arn: The ARN of the certificate, once it is valid.
+        arn: The ARN of the validated certificate.
     """
 
     arn: pulumi.Output[str]
@@ -61,7 +61,7 @@ class Certificate(Component):
 
 
 def _proving(zone: str, domain: str, name: str, private: bool) -> str:
-    """The zone's id, if a record in it proves whose the domain is."""
+    """The id of the zone, if a record in it can validate the certificate."""
     name = name.rstrip(".")
     if private:
         (example,) = Gateway.model_fields["certificate_arn"].examples or [""]

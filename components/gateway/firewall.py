@@ -1,4 +1,4 @@
-"""The web ACL before a gateway, where one is asked for."""
+"""The web ACL of a gateway."""
 
 import pulumi
 import pulumi_aws as aws
@@ -11,8 +11,8 @@ from core.config.model import Fleet
 _MANAGED = ("AWSManagedRulesAmazonIpReputationList", "AWSManagedRulesKnownBadInputsRuleSet")
 
 
-# What may hold a token or a signature is not logged: a browser's WebSocket has its token in the
-# query, and so have signed addresses.
+# These fields may contain a token or a signature, so they are not logged. A WebSocket client in a
+# browser sends its token in the query string, and a presigned URL has its signature there.
 _REDACTED_HEADERS = ("authorization", "cookie", "x-amz-security-token")
 
 
@@ -24,17 +24,18 @@ def firewall(
     resource_arn: pulumi.Input[str],
     parent: pulumi.Resource,
 ) -> list[pulumi.Resource]:
-    """Makes a web ACL with a log, and puts it before a load balancer or the stage of a REST API.
+    """Creates a web ACL with logging and associates it with a load balancer or an API stage.
 
     Args:
-        name: The stem of the logical names.
-        fleet: The fleet; without a firewall, nothing is made.
+        name: The prefix of the logical names.
+        fleet: The fleet. Without a firewall in its configuration, nothing is created.
         foundation: The foundation, which has the log group.
-        resource_arn: What it stands before.
-        parent: The component that it belongs to.
+        resource_arn: The ARN of the load balancer or of the API stage.
+        parent: The parent component.
 
     Returns:
-        The resources that must exist before callers are allowed: none without a firewall.
+        The resources that must exist before callers are allowed. The list is empty without a
+        firewall.
     """
     config, log = fleet.gateway.firewall, foundation.observability.firewall_log_group
     if config is None or log is None:
@@ -95,6 +96,6 @@ def _seen(metric: str) -> "aws.wafv2.WebAclVisibilityConfigArgsDict":
     return {
         "cloudwatch_metrics_enabled": True,
         "metric_name": metric,
-        # A sample would hold a request's headers, and with them its token.
+        # Sampled requests contain headers, and so tokens.
         "sampled_requests_enabled": False,
     }

@@ -1,4 +1,4 @@
-"""The gateway of the targets that run containers: an Application Load Balancer."""
+"""The gateway on ECS and EKS: an Application Load Balancer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,11 +29,12 @@ _TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """The way from the gateway to one workload.
+    """A route from the gateway to a workload.
 
     Attributes:
-        target_group: Where the workload's copies are registered.
-        rule: The rule that leads there; a service can only use the group once it exists.
+        target_group: The target group of the workload's replicas.
+        rule: The listener rule. ECS accepts the target group in a service only after the rule
+            exists.
     """
 
     target_group: aws.lb.TargetGroup
@@ -41,19 +42,22 @@ class Route:
 
 
 class Gateway(Component):
-    """The load balancer in front of the fleet, with a route to every exposed workload.
+    """The load balancer of the fleet, with a route to every exposed workload.
 
-    Type token `mcp-platform:gateway:Gateway`. Creates an internal load balancer, or a public one; a
-    security group that lets callers in; with a domain an HTTPS listener and a redirect from HTTP,
-    else an HTTP listener; per exposed workload a target group and a rule, which checks tokens where
-    authentication is configured, rewrites the outer path to the workload's own and forwards; a rule
-    for the protected-resource metadata; and a web ACL where one is asked for.
+    Type token `mcp-platform:gateway:Gateway`. Creates:
+
+    - An internal or internet-facing load balancer and its security group.
+    - With a domain, an HTTPS listener and a redirect from HTTP. Without one, an HTTP listener.
+    - For each exposed workload, a target group and a listener rule. The rule validates tokens if
+      authentication is configured, rewrites the path and forwards the request.
+    - With authentication, a rule for the protected-resource metadata.
+    - A web ACL, if the firewall is configured.
 
     Attributes:
-        url: The gateway's address, without a slash at the end.
-        host: The host name in it.
-        security_group_id: What the load balancer carries.
-        arn_suffix: What its metrics are found by.
+        url: The URL of the gateway, without a slash at the end.
+        host: The host name in the URL.
+        security_group_id: The security group of the load balancer.
+        arn_suffix: The load balancer's dimension in CloudWatch metrics.
     """
 
     url: pulumi.Output[str]
@@ -71,14 +75,14 @@ class Gateway(Component):
         target_group_tags: Mapping[str, pulumi.Input[str]] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Makes the gateway.
+        """Creates the gateway.
 
         Args:
             name: The component's name.
             fleet: The fleet.
             foundation: The foundation.
-            certificate_arn: The certificate of its domain, if it has one.
-            target_group_tags: What its target groups carry besides, for who registers targets.
+            certificate_arn: The certificate of the domain, if there is a domain.
+            target_group_tags: Additional tags of the target groups.
             opts: The component's options.
         """
         super().__init__("mcp-platform:gateway:Gateway", name, opts)
@@ -89,7 +93,7 @@ class Gateway(Component):
         network = foundation.network
 
         self.rules: list[pulumi.Resource] = []
-        """The rules of its security group that admit callers and reach the issuer of tokens."""
+        """The rules of its security group: ingress of callers, egress to the token issuer."""
         group = self._security_group()
         idle_seconds = fleet.load_balancer_idle_seconds
         self.load_balancer = aws.lb.LoadBalancer(
@@ -112,7 +116,7 @@ class Gateway(Component):
             zone_id=self.load_balancer.zone_id,
             has_health=True,
         )
-        """What a domain leads to."""
+        """The endpoint for the DNS record of the domain."""
         firewall(
             name,
             fleet=fleet.config,
@@ -169,7 +173,7 @@ class Gateway(Component):
         return group
 
     def _listener(self, certificate_arn: pulumi.Input[str] | None) -> aws.lb.Listener:
-        """Makes the listener that has the routes: HTTPS with a domain, HTTP without."""
+        """Creates the listener of the routes: HTTPS with a domain, HTTP without."""
         gateway = self._fleet.config.gateway
         no_such_path: aws.lb.ListenerDefaultActionArgsDict = {
             "type": "fixed-response",

@@ -1,4 +1,4 @@
-"""The targets: one fleet, three ways to run it."""
+"""The targets: Lambda, ECS and EKS run the same fleet."""
 
 from typing import Protocol
 
@@ -15,13 +15,13 @@ class Deployed(Protocol):
 
     Attributes:
         gateway_url: The URL of the gateway, without a slash at the end.
-        endpoint: What a domain leads to, where the fleet has one.
+        endpoint: The endpoint for the DNS record of the domain, if there is one.
         dashboard: The body of the fleet's dashboard, in JSON.
-        namespace: The Cloud Map namespace that servers are found in.
-        server_addresses: Where agents reach each server, by name.
-        chat: Where people chat with each agent that does (`chat: websocket`), by name.
-        parts: The components that answer requests. The domain's record and the discovery document
-            lead to the target only once everything in them exists.
+        namespace: The namespace in which clients discover servers.
+        server_addresses: The URL at which agents call each server, by name.
+        chat: The chat URL of each agent with `chat: websocket`, by name.
+        parts: The components that serve requests. The DNS record and the discovery document
+            depend on everything in them.
     """
 
     @property
@@ -47,7 +47,7 @@ def deploy(
     aws_config: pulumi.Config,
     opts: pulumi.ResourceOptions,
 ) -> Deployed:
-    """Makes the fleet's target; only its modules, and the SDKs they need, are imported."""
+    """Creates the target of the fleet. Only the modules and SDKs of this target are imported."""
     match fleet.config.target:
         case Target.LAMBDA:
             from components.targets import aws_lambda  # noqa: PLC0415 - only the chosen one

@@ -1,4 +1,4 @@
-"""The Lambda target: every workload a function or a state machine behind a REST API."""
+"""The Lambda target: every workload is a function or a state machine behind a REST API."""
 
 import pulumi
 
@@ -15,7 +15,7 @@ def deploy(
     certificate_arn: pulumi.Output[str] | None,
     opts: pulumi.ResourceOptions,
 ) -> LambdaTarget:
-    """Makes the target, with the gateway inside: no other target has one like it."""
+    """Creates the target. The gateway is part of it, because no other target uses a REST API."""
     return LambdaTarget(
         "lambda",
         fleet=fleet,

@@ -18,11 +18,11 @@ def register_servers(
     parent: pulumi.Resource,
     needed: Sequence[pulumi.Resource],
 ) -> pulumi.Output[str]:
-    """Makes an HTTP namespace with a service for every server, and an instance of each.
+    """Creates an HTTP namespace, with a service and an instance for every server.
 
-    Functions have no address of their own that a DNS name could lead to: an instance has the URL of
-    the server, as the discovery document has it, and the ARN of its function. It is registered when
-    the routes to it are deployed (`needed`).
+    A function has no address for a DNS record. So the instance has the URL of the server, as in the
+    discovery document, and the ARN of its function. It is registered after the routes to it are
+    deployed (`needed`).
 
     Returns:
         The namespace's name.

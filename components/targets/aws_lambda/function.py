@@ -1,4 +1,4 @@
-"""A Lambda function of a container image, at the name that its callers use."""
+"""A Lambda function from a container image, with an alias for its callers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,15 +19,15 @@ _SERVICE = "lambda.amazonaws.com"
 
 @dataclass(frozen=True, kw_only=True)
 class Inside:
-    """What puts a function into the network.
+    """The VPC configuration of a function.
 
     Attributes:
         subnet_ids: The private subnets.
-        security_group_id: What it carries there.
-        access_point_arn: The files that it mounts, if any.
-        mount_path: Where it sees them.
-        needed: What must exist before it starts, besides the network's routes or endpoints: the
-            rules of its security group, its mount targets.
+        security_group_id: The security group.
+        access_point_arn: The EFS access point, if the function mounts files.
+        mount_path: The mount path of the files.
+        needed: The resources that must exist before the function starts, in addition to the egress
+            of the network: the rules of its security group, and the mount targets.
     """
 
     subnet_ids: pulumi.Output[Sequence[str]]
@@ -39,13 +39,13 @@ class Inside:
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """A function, as what is around it needs it.
+    """A Lambda function with its alias.
 
     Attributes:
         name: The function's name.
-        alias_arn: The ARN of its alias `live`.
-        alias: That alias.
-        role_arn: The role that it runs as.
+        alias_arn: The ARN of the alias `live`.
+        alias: The alias `live`.
+        role_arn: The ARN of the execution role.
     """
 
     name: pulumi.Output[str]
@@ -54,7 +54,7 @@ class Function:
     role_arn: pulumi.Output[str]
 
     def invoke_uri(self, region: str, *, streams: bool) -> pulumi.Output[str]:
-        """What API Gateway calls it by, with its answer as a stream or whole.
+        """The invocation URI for API Gateway, with a streamed or a buffered response.
 
         API Gateway Developer Guide, "Set up a Lambda proxy integration with payload response
         streaming".
@@ -76,7 +76,7 @@ class Function:
     def admit_api(
         self, name: str, source_arn: pulumi.Input[str], parent: pulumi.Resource
     ) -> aws.lambda_.Permission:
-        """Lets one place of an API call it."""
+        """Allows the API methods in `source_arn` to invoke the function."""
         return aws.lambda_.Permission(
             name,
             function=self.name,
@@ -90,23 +90,23 @@ class Function:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a function is.
+    """The settings of a function.
 
     Attributes:
         name: The function's name.
-        known_as: The names that policies know it by, with `?` for any character; its own name, if
-            there is no other.
-        description: What it is.
-        image_uri: The image with its digest.
-        command: What the image runs, if not its own command.
-        memory_mib: Its memory; its CPU follows from it.
-        timeout_seconds: When it is stopped.
-        variables: Its environment; no secret is in there.
-        statements: What it may do besides logging and tracing.
-        log_group_name: Where it logs.
-        log_group_arn: The same, for its role.
-        reserved: How many requests are answered at once at most, if that is limited.
-        inside: What puts it into the network, if it belongs there.
+        known_as: The names of the function in policies, in which `?` matches any character. The
+            default is its own name.
+        description: The description.
+        image_uri: The image, with a digest.
+        command: The command. The default is that of the image.
+        memory_mib: The memory in MiB. Lambda allocates CPU in proportion to it.
+        timeout_seconds: The timeout in seconds.
+        variables: The environment variables. They contain no secrets.
+        statements: The permissions in addition to logging and tracing.
+        log_group_name: The name of the log group.
+        log_group_arn: The ARN of the log group.
+        reserved: The reserved concurrency, if it is limited.
+        inside: The VPC configuration, if the function runs in the VPC.
     """
 
     name: str
@@ -132,10 +132,10 @@ def create_function(
     needed: Sequence[pulumi.Resource],
     parent: pulumi.Resource,
 ) -> Function:
-    """Makes a role, a function that publishes a version at each change, and its alias `live`.
+    """Creates a role, a function that publishes a version at each change, and its alias `live`.
 
-    It runs on arm64, writes JSON to its log group, is traced, and keeps its variables under the
-    stack's key. By default it is not in the VPC.
+    The function runs on arm64, writes JSON logs and is traced. Its variables are encrypted with the
+    stack's key. By default, it is not in the VPC.
 
     Older versions keep their network interfaces, and with them the security group and the subnets,
     until the function is deleted (AWS Lambda Developer Guide, "Understanding Hyperplane Elastic
@@ -143,19 +143,20 @@ def create_function(
     that the new function is created before the old one is deleted with all its versions.
 
     Args:
-        name: The stem of the logical names.
-        settings: What it is.
+        name: The prefix of the logical names.
+        settings: The settings of the function.
         foundation: The foundation.
-        needed: What must be there before Lambda can pull its image.
-        parent: The component that it belongs to.
+        needed: The resources that must exist before Lambda can pull the image.
+        parent: The parent component.
     """
     inside = settings.inside
     function_arns = [
         foundation.account.arn("lambda", f"function:{known}")
         for known in settings.known_as or [settings.name]
     ]
-    # What connects a function to the network is needed until the last of its interfaces is gone. So
-    # a function that leaves takes another role, and the old one goes after the old function.
+    # Lambda needs the role of a function in a VPC until it has deleted the network interfaces. So a
+    # function that leaves the VPC gets another role, and the old role is deleted after the old
+    # function.
     execution_role, ready = role(
         f"{name}-inside-role" if inside else f"{name}-role",
         parent=parent,

@@ -1,4 +1,4 @@
-"""Lambda's right to pull the fleet's images."""
+"""The permission of Lambda to pull the fleet's images."""
 
 from collections.abc import Mapping
 
@@ -17,19 +17,19 @@ def let_lambda_pull(
     foundation: Foundation,
     parent: pulumi.Resource,
 ) -> list[pulumi.Resource]:
-    """Makes the policies by which Lambda pulls images for this account's functions.
+    """Creates the repository policies that let Lambda pull images for functions of this account.
 
-    Left out, Lambda would write them itself, and every preview would show them as drift. Images in
-    repositories that are not the stack's own need their owner's policy.
+    Without them, Lambda would add a policy itself, and every preview would show it as drift. The
+    owner of any other repository must add the policy there.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         images: The images, by the name of their build.
         foundation: The foundation.
-        parent: The component that it belongs to.
+        parent: The parent component.
 
     Returns:
-        What must be there before a function is made.
+        The resources that must exist before a function is created.
     """
     account = foundation.account
     statement = Statement(

@@ -19,10 +19,10 @@ _EVERY = "rate(7 days)"
 _WINDOW_MINUTES = 60  # the minute of the call does not matter
 
 LIST_TOOLS: Final = json.dumps({"list": True})
-"""What the function that calls tools does no harm with."""
+"""An event that has no effect on the function that calls tools."""
 
 NO_REQUEST: Final = json.dumps({"keep_active": True})
-"""What the function that checks tokens answers without looking at a token."""
+"""An event that the function that checks tokens answers without a token."""
 
 HEALTH: Final = json.dumps(
     {
@@ -56,13 +56,13 @@ def keep_active(
     foundation: Foundation,
     parent: pulumi.Resource,
 ) -> None:
-    """Makes a schedule for each function, and the role that invokes them.
+    """Creates a schedule for each function, and the role that invokes the functions.
 
     Args:
-        name: The stem of the logical names.
-        events: The functions, and what each is invoked with, by what they are called.
+        name: The prefix of the logical names.
+        events: The functions and their events, by name.
         foundation: The foundation.
-        parent: The component that they belong to.
+        parent: The parent component.
     """
     if not events:
         return

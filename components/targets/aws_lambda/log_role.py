@@ -1,4 +1,4 @@
-"""The role that API Gateway writes logs with."""
+"""The role with which API Gateway writes logs."""
 
 import pulumi
 import pulumi_aws as aws
@@ -19,7 +19,7 @@ def log_role(
     """Sets the role of API Gateway, unless another stack does (`gateway.sets_log_role: false`).
 
     Returns:
-        What must be there before an API can log.
+        The resources that must exist before an API can log.
     """
     if not fleet.gateway.sets_log_role:
         return []

@@ -1,4 +1,4 @@
-"""What functions and state machines may do."""
+"""The permissions of functions and state machines."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ _FUNCTION_CONTEXT = "kms:EncryptionContext:aws:lambda:FunctionArn"
 def workload_permissions(
     workload: Workload, foundation: Foundation, internal: Api
 ) -> list[Statement]:
-    """What a workload's function may do: read its secrets, use its servers, models and files."""
+    """The permissions of a workload's function: secrets, servers, models and files."""
     config, secrets = workload.config, foundation.vault.read_by(workload.container)
     statements = read_secrets(
         [secret.arn for secret in secrets.values()], foundation.key_arn, foundation.account
@@ -65,7 +65,7 @@ def own_permissions(
 
 
 def use_servers(agent: Agent, internal: Api) -> list[Statement]:
-    """Calling the servers that an agent uses, and no others."""
+    """The permission to call the servers that an agent uses."""
     if not agent.uses:
         return []
     return [
@@ -80,7 +80,7 @@ def use_servers(agent: Agent, internal: Api) -> list[Statement]:
 
 
 def answer_chats(execution_arn: pulumi.Output[str]) -> list[Statement]:
-    """Sending messages to the connections of a WebSocket API."""
+    """The permission to send messages to the connections of a WebSocket API."""
     return [
         Statement(
             sid="AnswerOwnChats",
@@ -91,7 +91,7 @@ def answer_chats(execution_arn: pulumi.Output[str]) -> list[Statement]:
 
 
 def trace(*more: str) -> Statement:
-    """Sending traces to X-Ray, and what more of it is needed for that."""
+    """The permissions to send traces to X-Ray."""
     return Statement(
         sid="SendTraces",
         actions=("xray:PutTelemetryRecords", "xray:PutTraceSegments", *more),
@@ -103,7 +103,7 @@ def trace(*more: str) -> Statement:
 def start_machine(
     machine_arn: pulumi.Output[str], execution_arn: pulumi.Output[str], *, express: bool
 ) -> Sequence[Statement]:
-    """Starting a state machine, and looking at its executions where they outlast the request."""
+    """The permissions to start a state machine and, if it is standard, to describe executions."""
     if express:
         return [
             Statement(
@@ -123,7 +123,7 @@ def start_machine(
 def run_machine(
     agent: Agent, tools_alias_arn: pulumi.Output[str], foundation: Foundation
 ) -> list[Statement]:
-    """What a state machine may do: ask its model, call its tools, write its log, send traces."""
+    """The permissions of a state machine: its model, its tools, logs and traces."""
     return [
         *invoke_models(agent.models[:1], foundation.account),
         Statement(

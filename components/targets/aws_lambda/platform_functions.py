@@ -1,4 +1,4 @@
-"""The platform's own functions: one image, from `workloads/functions`, with a command for each."""
+"""The functions of the platform: one image from `workloads/functions`, one command for each."""
 
 from collections.abc import Sequence
 
@@ -19,11 +19,11 @@ _IMAGE = Image(context="workloads/functions", additional_contexts={"common": "wo
 _MEMORY_MIB = 512
 
 TOKENS_SECONDS = 10
-"""How long the check of a token may take, with the issuer's keys fetched for the first time."""
+"""The timeout for the check of a token, including the first request for the issuer's keys."""
 
 
 def platform_image(name: str, *, foundation: Foundation, parent: pulumi.Resource) -> Built:
-    """Builds the image. Its repository goes with the target: it can be built again."""
+    """Builds the image. Its repository is deleted with the target."""
     return build(f"{name}-platform", _IMAGE, parent=parent, key_arn=foundation.key_arn, kept=False)
 
 
@@ -68,7 +68,7 @@ def token_function(
 
 
 def tools_seconds(fleet: Fleet, load: Agent) -> int:
-    """How long one call of a tool may take: as long as the slowest of the agent's servers."""
+    """The timeout for a call of a tool: the longest timeout of the agent's servers."""
     longest = max(
         (fleet.servers[server].max_request_seconds for server in load.uses),
         default=1,
@@ -89,7 +89,7 @@ def tools_function(
     pullable: list[pulumi.Resource],
     parent: pulumi.Resource,
 ) -> Function:
-    """Makes the function through which a state machine lists and calls its servers' tools."""
+    """Creates the function with which a state machine lists and calls the tools of its servers."""
     return create_function(
         f"{name}-tools",
         Settings(

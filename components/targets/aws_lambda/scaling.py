@@ -1,4 +1,4 @@
-"""Environments that are kept warm, and how many."""
+"""Provisioned concurrency, and its scaling."""
 
 import pulumi
 import pulumi_aws as aws
@@ -12,7 +12,7 @@ _DIMENSION, _NAMESPACE = "lambda:function:ProvisionedConcurrency", "lambda"
 def keep_warm(
     name: str, function: Function, concurrency: Concurrency, *, parent: pulumi.Resource
 ) -> None:
-    """Keeps as many environments of a function warm as are asked for, or as its use asks for."""
+    """Creates the provisioned concurrency of a function: a fixed number, or by utilization."""
     if not concurrency.provisioned:
         return
     most = concurrency.provisioned_max

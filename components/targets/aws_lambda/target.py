@@ -1,4 +1,4 @@
-"""The Lambda target as a whole."""
+"""The component of the Lambda target."""
 
 import pulumi
 
@@ -41,18 +41,21 @@ from core.targets.aws_lambda import addresses, limits, rest_api
 class LambdaTarget(Component):
     """The fleet on Lambda.
 
-    Type token `mcp-platform:lambda:Target`. Creates a REST API as the gateway, and a second one for
-    agents where the gateway is not for them; a `Workload` for every server and agent, but a
-    `StateMachine` for agents that run as one; the `Routes` that lead to them; the function that
-    checks tokens, where they are; schedules for functions that stay active; an HTTP namespace with
-    an instance for every server; alarms.
+    Type token `mcp-platform:lambda:Target`. Creates:
+
+    - A REST API as the gateway, and a second REST API if agents cannot use the gateway.
+    - A `Workload` for every server and agent, or a `StateMachine` for an agent that runs as one.
+    - The `Routes` to them and, with authentication, the function that checks tokens.
+    - Schedules that keep functions active.
+    - An HTTP namespace with an instance for every server.
+    - Alarms.
 
     Attributes:
         gateway_url: The URL of the gateway, without a slash at the end.
         dashboard: The body of the fleet's dashboard, in JSON.
-        namespace: The HTTP namespace that servers are found in.
-        server_addresses: Where agents reach each server, by name.
-        chat: Where people chat with each agent that does, by name.
+        namespace: The HTTP namespace of the servers.
+        server_addresses: The URL at which agents call each server, by name.
+        chat: The chat URL of each agent with chat, by name.
     """
 
     gateway_url: pulumi.Output[str]
@@ -110,9 +113,9 @@ class LambdaTarget(Component):
         self._alarms(apis)
         self.gateway_url = apis.gateway.url
         self.parts: list[pulumi.Resource] = [self]
-        """The components that answer requests."""
+        """The components that serve requests."""
         self.endpoint = apis.gateway.endpoint
-        """What the fleet's domain leads to."""
+        """The endpoint for the DNS record of the domain."""
         self.dashboard = dashboard(
             region=fleet.stack.region,
             api_names=[api.name for api in _distinct(apis)],
@@ -136,7 +139,7 @@ class LambdaTarget(Component):
         self.register()
 
     def _images(self) -> tuple[Built | None, list[pulumi.Resource]]:
-        """Builds the platform's own image, where it is used, and lets Lambda pull all images."""
+        """Builds the platform's own image, if it is used, and lets Lambda pull all images."""
         fleet, foundation = self._fleet, self._foundation
         used = fleet.gateway.auth is not None or any(
             fleet.is_state_machine(agent) for agent in fleet.agents.values()
@@ -192,7 +195,7 @@ class LambdaTarget(Component):
         return Apis(gateway=gateway, internal=internal, tokens=tokens, logged=logged)
 
     def _roles_of_agents(self) -> list[pulumi.Output[str]]:
-        """The roles that call servers: those of agents, or of what calls tools for them."""
+        """The roles that call servers: those of agents, or of their functions that call tools."""
         functions = {key: made.function for key, made in self._workloads.items()}
         functions |= {key: made.tools for key, made in self._machines.items()}
         return [functions[name].role_arn for name, one in self._fleet.agents.items() if one.uses]
@@ -223,7 +226,7 @@ class LambdaTarget(Component):
         return deployed
 
     def _kept_active(self, apis: Apis) -> dict[str, tuple[Function, str]]:
-        """The functions that a schedule invokes, each with what it is invoked with."""
+        """The functions that a schedule invokes, each with its event."""
         wanted = [name for name, load in self._fleet.workloads() if load.concurrency.keep_active]
         kept = {
             name: (self._workloads[name].function, HEALTH)

@@ -18,7 +18,7 @@ FAILED_EVENT = 599
 and is counted. No answer to an HTTP request has it."""
 
 EVENTS_PATH = "/events"
-"""Where the web adapter brings an agent what is no HTTP request: what people write in a chat."""
+"""The path to which the web adapter sends events that are not HTTP requests: chat messages."""
 
 
 def plain_variables(
@@ -29,14 +29,14 @@ def plain_variables(
     secrets: Mapping[str, Stored],
     chat_endpoint: pulumi.Output[str] | None,
 ) -> dict[str, pulumi.Input[str]]:
-    """The variables: the contract's, the workload's own, and what the web adapter is told.
+    """The variables of the contract, of the workload, and of Lambda Web Adapter.
 
     Args:
         workload: The workload.
-        gateway: The API that callers use.
-        internal: The API that agents use; it may be the same.
-        secrets: The secrets that it reads, by variable; it is told where they are.
-        chat_endpoint: Where an agent with chat answers.
+        gateway: The API for callers.
+        internal: The API for agents. It may be the same.
+        secrets: The secrets, by variable. The variables contain references to them.
+        chat_endpoint: The endpoint to which an agent with chat sends its answers.
     """
     config = workload.config
     hosts = [gateway.host] if gateway is internal else [gateway.host, internal.host]
@@ -67,7 +67,7 @@ def servers(agent: Agent, internal: Api) -> dict[str, pulumi.Input[str]]:
 
 
 def references(secrets: Mapping[str, Stored]) -> pulumi.Output[str]:
-    """Where each secret is, by variable, as its entry point asks Secrets Manager for it."""
+    """The reference to each secret, by variable. The entry point reads the values."""
     return pulumi.Output.json_dumps(
         {
             name: {"SecretId": secret.arn}
@@ -78,7 +78,7 @@ def references(secrets: Mapping[str, Stored]) -> pulumi.Output[str]:
 
 
 def _adapter(workload: str, load: Server | Agent) -> dict[str, pulumi.Input[str]]:
-    """Lambda Web Adapter 1.0: which part of the path is the gateway's, and how to answer."""
+    """The variables of Lambda Web Adapter 1.0: the path prefix and the response mode."""
     outer = agent_path(workload) if isinstance(load, Agent) else server_path(workload)
     return {
         **({"AWS_LWA_ERROR_STATUS_CODES": str(FAILED_EVENT)} if isinstance(load, Agent) else {}),

@@ -1,4 +1,4 @@
-"""One workload as a function."""
+"""A workload as a Lambda function."""
 
 import pulumi
 import pulumi_aws as aws
@@ -22,14 +22,14 @@ from core.targets.aws_lambda import limits
 class Workload(Component):
     """A server or an agent on Lambda.
 
-    Type token `mcp-platform:lambda:Workload`. Creates a role with its policy, a function of the
-    workload's image and its alias; warm environments and what adds and removes them, where they are
-    asked for; for a workload that needs the network a security group with its rules; for an agent
-    with chat a WebSocket API.
+    Type token `mcp-platform:lambda:Workload`. Creates a role with its policy, a function from the
+    workload's image and its alias. If configured, it also creates provisioned concurrency with
+    its scaling, a security group with its rules for a workload in the VPC, and a WebSocket API
+    for an agent with chat.
 
     Attributes:
         function_name: The function's name.
-        alias_arn: What is called: the ARN of its alias.
+        alias_arn: The ARN of the alias that callers invoke.
     """
 
     function_name: pulumi.Output[str]
@@ -46,7 +46,7 @@ class Workload(Component):
         pullable: list[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Makes the workload.
+        """Creates the workload.
 
         Args:
             name: The component's name.
@@ -54,7 +54,7 @@ class Workload(Component):
             fleet: The fleet.
             foundation: The foundation.
             apis: The fleet's APIs.
-            pullable: What must be there before Lambda can pull its image.
+            pullable: The resources that must exist before Lambda can pull the image.
             opts: The component's options.
         """
         super().__init__("mcp-platform:lambda:Workload", name, opts)
@@ -127,7 +127,7 @@ class Workload(Component):
         )
 
     def _inside(self) -> Inside:
-        """Makes the security group of a workload that needs the network, and opens its ways."""
+        """Creates the security group of a workload in the VPC, and its rules."""
         name, foundation, storage = self._name, self._foundation, self._foundation.storage
         workload = self._workload
         group = aws.ec2.SecurityGroup(

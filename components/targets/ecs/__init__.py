@@ -1,4 +1,4 @@
-"""The ECS target: every workload a Fargate service behind an Application Load Balancer."""
+"""The ECS target: every workload is a Fargate service behind an Application Load Balancer."""
 
 import pulumi
 
@@ -16,7 +16,7 @@ def deploy(
     certificate_arn: pulumi.Output[str] | None,
     opts: pulumi.ResourceOptions,
 ) -> EcsTarget:
-    """Makes the gateway and the target. The gateway is no child of it: EKS uses the same one."""
+    """Creates the gateway and the target. EKS has the same gateway, so it is not a child."""
     gateway = Gateway(
         "gateway",
         fleet=fleet,

@@ -1,4 +1,4 @@
-"""The cluster."""
+"""The ECS cluster."""
 
 from dataclasses import dataclass
 
@@ -22,12 +22,12 @@ class Cluster:
 
 
 def create_cluster(name: str, *, foundation: Foundation, parent: pulumi.Resource) -> Cluster:
-    """Makes the cluster with Container Insights (enhanced), and its capacity."""
+    """Creates the cluster with enhanced Container Insights, and its capacity providers."""
     child = pulumi.ResourceOptions(parent=parent)
     cluster = aws.ecs.Cluster(
         f"{name}-cluster",
         settings=[{"name": "containerInsights", "value": "enhanced"}],
-        # What an operator does in a shell is kept apart from what the workload logs.
+        # Shell sessions are logged to a separate log group.
         configuration={
             "execute_command_configuration": {
                 "logging": "OVERRIDE",
@@ -46,7 +46,7 @@ def create_cluster(name: str, *, foundation: Foundation, parent: pulumi.Resource
         opts=child,
     )
     return Cluster(
-        # Both through the capacity, so that no service starts before the cluster has it.
+        # Both depend on the capacity providers, so that no service starts before they exist.
         arn=pulumi.Output.all(cluster.arn, providers.id).apply(lambda made: made[0]),
         name=providers.cluster_name,
     )

@@ -24,19 +24,19 @@ def definition(
     log_group: pulumi.Input[str],
     region: str,
 ) -> dict[str, object]:
-    """The definition of a container, in the JSON of ECS (RegisterTaskDefinition).
+    """The container definition for ECS (RegisterTaskDefinition).
 
     The workload's own container receives the traffic and starts after its sidecars. With sidecars,
-    each container has its share of the task: guaranteed CPU, and a memory limit.
+    each container has guaranteed CPU and a memory limit.
 
     Args:
         container: The container.
-        workload: The workload whose task it belongs to.
-        image: Its image, with a digest.
-        variables: Its plain variables.
-        secrets: The source of each secret, by variable. ECS reads the values, so they are neither
-            here nor in the state.
-        log_group: The name of its log group.
+        workload: The workload of the task.
+        image: The image, with a digest.
+        variables: The variables in plain text.
+        secrets: The source of each secret, by variable. ECS reads the values, so they are not in
+            the definition or in the state.
+        log_group: The name of the log group.
         region: The region of the log group.
     """
     config, is_own = container.config, container is workload.container
@@ -53,7 +53,7 @@ def definition(
         "secrets": [
             {"name": variable, "valueFrom": source} for variable, source in sorted(secrets.items())
         ],
-        # Not as root, and not as the image's own user: as on EKS (docs/adr/0020).
+        # A fixed user instead of root or the user of the image, as on EKS (docs/adr/0020).
         "user": f"{OWNER}:{OWNER}",
         "readonlyRootFilesystem": not config.writable_root,
         "mountPoints": [
@@ -80,7 +80,7 @@ def definition(
                 "awslogs-group": log_group,
                 "awslogs-region": region,
                 "awslogs-stream-prefix": container.name,
-                # A slow log service must not make a server slow.
+                # A slow response of CloudWatch Logs must not block the workload.
                 "mode": "non-blocking",
                 "max-buffer-size": "25m",
             },
@@ -97,21 +97,21 @@ def definition(
             "retries": health.failures,
             "startPeriod": health.start_seconds,
         }
-    # ECS leaves empty lists out of what it describes: they would be a change at every preview.
+    # ECS does not return empty lists. They would show as a change in every preview.
     return {key: value for key, value in fields.items() if value != []}
 
 
 def mounts(container: Container) -> dict[str, str]:
-    """The volumes of a container, each with the path that it is mounted at."""
+    """The mount path of each volume of a container, by volume."""
     storage = container.config.storage
     return {FILES_VOLUME: storage.mount} if storage else {}
 
 
 def _temporary_files(load: Server | Agent) -> dict[str, object]:
-    """Room for temporary files, which a root that cannot be written to does not have.
+    """A writable file system in memory for temporary files, if the root is read-only.
 
-    In memory, since a volume of a task belongs to root, unless the image declares it (Amazon ECS
-    Developer Guide, "Use bind mounts with Amazon ECS"): others could not write to it.
+    A volume of the task would belong to root unless the image declares it, so other users could
+    not write to it (Amazon ECS Developer Guide, "Use bind mounts with Amazon ECS").
     """
     if load.writable_root:
         return {}

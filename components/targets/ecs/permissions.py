@@ -21,7 +21,7 @@ from core.resolved import Workload
 
 
 def task_permissions(workload: Workload, foundation: Foundation) -> Sequence[Statement]:
-    """The permissions of the task: models, files, and a shell where one is configured."""
+    """The permissions of the task: models, files and, if configured, a shell."""
     storage, statements = foundation.storage, list[Statement]()
     if isinstance(workload.config, Agent):
         statements += invoke_models(workload.config.models, foundation.account)

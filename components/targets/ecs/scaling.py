@@ -8,7 +8,7 @@ from core.config.model import Replicas
 
 _DIMENSION, _NAMESPACE = "ecs:service:DesiredCount", "ecs"
 
-# Fast to add, slow to take away: a copy that goes takes its running requests through a drain.
+# Scale out fast and scale in slowly: a replica that is removed must drain its requests first.
 _ADD_COOLDOWN_SECONDS, _REMOVE_COOLDOWN_SECONDS = 60, 300
 
 
@@ -22,7 +22,7 @@ def scale(
     service_name: pulumi.Output[str],
     gateway: Gateway,
 ) -> None:
-    """Lets a service's count follow its CPU use and, behind the gateway, its requests."""
+    """Scales a service by its CPU utilization and, behind the gateway, by its requests."""
     child = pulumi.ResourceOptions(parent=parent)
     target = aws.appautoscaling.Target(
         f"{name}-scaling",

@@ -1,4 +1,4 @@
-"""The ECS target as a whole."""
+"""The component of the ECS target."""
 
 import pulumi
 
@@ -18,17 +18,17 @@ from core.resolved import ResolvedFleet
 class EcsTarget(Component):
     """The fleet on ECS Fargate.
 
-    Type token `mcp-platform:ecs:Target`. Creates a cluster, a `Workload` for every server and
-    agent with its autoscaling and alarms (but for servers that run as sidecars only), and the
-    security group rules that follow the graph: the gateway to what it routes to, an agent to the
-    servers that it uses over the network, a workload to its files and its sidecars'.
+    Type token `mcp-platform:ecs:Target`. Creates a cluster and, for every server and agent, a
+    `Workload` with its autoscaling and alarms. A server that only runs as a sidecar has none. The
+    security group rules allow only the connections of the fleet: from the gateway to exposed
+    workloads, from an agent to its servers, and from a workload to the file system.
 
     Attributes:
         gateway_url: The URL of the gateway, without a slash at the end.
         dashboard: The body of the fleet's dashboard, in JSON.
-        namespace: The private DNS namespace that servers are found in.
-        server_addresses: Where agents reach each server, by name.
-        chat: Where people chat with each agent that does, by name.
+        namespace: The private DNS namespace of the servers.
+        server_addresses: The URL at which agents call each server, by name.
+        chat: The chat URL of each agent with chat, by name.
     """
 
     gateway_url: pulumi.Output[str]
@@ -93,9 +93,9 @@ class EcsTarget(Component):
             gateway=gateway,
         )
         self.parts: list[pulumi.Resource] = [gateway, self]
-        """The components that answer requests."""
+        """The components that serve requests."""
         self.endpoint = gateway.endpoint
-        """What the fleet's domain leads to."""
+        """The endpoint for the DNS record of the domain."""
         self.namespace = foundation.discovery.namespace
         self.server_addresses = pulumi.Output.from_input(fleet.server_addresses)
         self.chat = by_name(

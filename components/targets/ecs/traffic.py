@@ -1,4 +1,4 @@
-"""The security groups of the tasks, and the rules that follow the fleet's graph."""
+"""The security groups of the tasks, and their rules."""
 
 from dataclasses import dataclass
 
@@ -16,12 +16,12 @@ from core.stack import Stack
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """What the tasks of one workload carry.
+    """The security groups of the tasks of a workload, and their rules.
 
     Attributes:
-        security_group_ids: Their security groups, the workload's own first.
-        rules: Every rule of these groups that concerns the workload, at both ends. A service
-            depends on them: they exist before its first task starts, and until its last has ended.
+        security_group_ids: The security groups. The workload's own group is first.
+        rules: The ingress and egress rules that concern the workload. The service depends on them,
+            so they exist before its first task starts and until its last task stops.
     """
 
     security_group_ids: list[pulumi.Output[str]]
@@ -36,24 +36,24 @@ def open_traffic(
     gateway: Gateway,
     parent: pulumi.Resource,
 ) -> dict[str, Traffic]:
-    """Makes all security groups, then all rules: a rule names two groups.
+    """Creates the security groups, then the rules, which refer to two groups each.
 
-    Two groups are shared: one that every task carries, to reach what it starts and works with over
-    HTTPS, and one for the tasks behind the gateway. Without them every task would need these rules
-    of its own, and the gateway one for every task, more than a security group holds.
+    Two groups are shared. All tasks have one for HTTPS egress, and tasks behind the gateway have
+    one for ingress from it. Without shared groups, the gateway would need one rule for every
+    workload, which exceeds the quota of rules in a security group.
 
-    What a rule is for leads its name, and an underscore, which no workload's name has, separates
-    the two ends: so no two rules have the same name.
+    The logical name of a rule starts with its purpose. An underscore separates the source from the
+    destination. Names of workloads have no underscore, so the logical names are unique.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         fleet: The fleet.
         foundation: The foundation.
         gateway: The gateway.
-        parent: The component that they belong to.
+        parent: The parent component.
 
     Returns:
-        What the tasks of each service carry, by workload.
+        The security groups and rules of each service, by workload.
     """
     child, stack = pulumi.ResourceOptions(parent=parent), fleet.stack
 
@@ -124,7 +124,7 @@ def open_traffic(
 def _own_group(
     name: str, workload: str, stack: Stack, foundation: Foundation, parent: pulumi.Resource
 ) -> aws.ec2.SecurityGroup:
-    """Makes the security group of a workload, which was a child of the workload's component."""
+    """Creates the security group of a workload. An earlier parent was the workload's component."""
     former = parent.urn.apply(
         lambda urn: f"{urn.rpartition('::')[0]}$mcp-platform:ecs:Workload::{name}-{workload}"
     )

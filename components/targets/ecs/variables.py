@@ -9,7 +9,7 @@ from core.resolved import Container, Workload
 
 
 def plain_variables(workload: Workload, gateway: Gateway) -> dict[str, pulumi.Input[str]]:
-    """The variables in plain text of a workload's own container, by name."""
+    """The plain-text variables of a workload's own container, by name."""
     inside = workload.host
     hosts = [f"{inside}:{PORT}", inside, gateway.host, pulumi.Output.concat(gateway.host, ":*")]
     return {
@@ -20,7 +20,7 @@ def plain_variables(workload: Workload, gateway: Gateway) -> dict[str, pulumi.In
 
 
 def sidecar_variables(sidecar: Container) -> dict[str, str]:
-    """The variables in plain text of a sidecar, by name. Only its agent calls it."""
+    """The plain-text variables of a sidecar, by name. Only its agent calls the sidecar."""
     return {
         **sidecar.environment,
         "MCP_ALLOWED_HOSTS": f"localhost:{sidecar.port}",

@@ -1,4 +1,4 @@
-"""One workload as a Fargate service."""
+"""A workload as a Fargate service."""
 
 import pulumi
 import pulumi_aws as aws
@@ -34,14 +34,15 @@ class Workload(Component):
     """A server or an agent on Fargate.
 
     Type token `mcp-platform:ecs:Workload`. Creates a task role and an execution role with their
-    policies, for a server its entry in the discovery namespace, a task definition
-    (of one container, and one for each sidecar) and a service.
+    policies, a task definition with a container for the workload and one for each sidecar, and a
+    service. A server also gets a service in the discovery namespace.
 
-    The service keeps its desired count while it deploys, rolls a failed deployment back, spreads
-    over zones, has no public address, and leaves its count to autoscaling where that is on.
+    A deployment keeps the desired count of healthy tasks and is rolled back if it fails. Tasks are
+    spread over availability zones and have no public IP address. With autoscaling, Pulumi ignores
+    changes of the desired count.
 
     Attributes:
-        service_name: The service's name.
+        service_name: The name of the ECS service.
     """
 
     service_name: pulumi.Output[str]
@@ -64,12 +65,12 @@ class Workload(Component):
         task_definition, permissions = self._task_definition()
         needed = [*permissions, *self._mountable(), *traffic.rules]
         self.service = self._service(task_definition, traffic.security_group_ids, needed)
-        """The service, which exists once its tasks are steady."""
+        """The service. Its outputs are known when its tasks are steady."""
         self.service_name = self.service.name
         self.register()
 
     def _task_definition(self) -> tuple[aws.ecs.TaskDefinition, list[pulumi.Resource]]:
-        """Makes the task definition, and the permissions that must exist before a task starts."""
+        """Creates the task definition and the permissions that a task needs to start."""
         workload, foundation = self._workload, self._foundation
         label = self._fleet.stack.label
         task_role, task_ready = role(
@@ -234,17 +235,18 @@ class Workload(Component):
 
 
 def _shape(*, routed: bool, scales: bool) -> str:
-    """What of a service cannot change in place: another value replaces the service.
+    """The properties that cannot be updated. A change replaces the service.
 
-    ECS takes no load balancer and its grace period in one update, as the provider sends them. And
-    an update to a fixed number of replicas has no count in it: the state does not know how many
-    there are, as autoscaling has changed that. The new service serves before the old one goes.
+    ECS rejects an update that adds a load balancer and its grace period together, as the provider
+    sends it. When autoscaling is turned off, an update does not set the count, because autoscaling
+    changed it and the state has the earlier value. The new service is created before the old one
+    is deleted.
     """
     return f"{'gateway' if routed else 'private'} {'autoscaled' if scales else 'fixed'}"
 
 
 def capacity(*, spot: bool) -> list[aws.ecs.ServiceCapacityProviderStrategyArgsDict]:
-    """Where copies run: all on demand, or the first on demand and the others on spare capacity."""
+    """The capacity of replicas: on demand, or the first on demand and the others on Spot."""
     if not spot:
         return [{"capacity_provider": "FARGATE", "base": 1, "weight": 1}]
     return [

@@ -1,4 +1,4 @@
-"""The EKS target: every workload a Deployment, behind the same load balancer as on ECS."""
+"""The EKS target: every workload is a Deployment behind the same load balancer as on ECS."""
 
 import pulumi
 
@@ -19,7 +19,7 @@ def deploy(
     aws_config: pulumi.Config,
     opts: pulumi.ResourceOptions,
 ) -> EksTarget:
-    """Makes the gateway and the target. The gateway is no child of it: ECS uses the same one."""
+    """Creates the gateway and the target. ECS has the same gateway, so it is not a child."""
     called = name_cluster(fleet)
     gateway = Gateway(
         "gateway",

@@ -1,4 +1,4 @@
-"""What the fleet needs of its own cluster beyond nodes, as EKS add-ons where AWS has them."""
+"""The EKS add-ons of the stack's own cluster."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ _NODE_LOGS = ("application", "dataplane", "host", "performance")
 
 @dataclass(frozen=True, kw_only=True)
 class _Wanted:
-    """An add-on that is wanted: its configuration, and who it is in AWS."""
+    """An add-on to install: its configuration and its AWS identity."""
 
     configuration: Mapping[str, object] = field(default_factory=dict[str, object])
     identity: Identity | None = None
@@ -35,15 +35,15 @@ class _Wanted:
 def network_addons(
     name: str, *, foundation: Foundation, cluster: Cluster, parent: pulumi.Resource
 ) -> list[pulumi.Resource]:
-    """Makes the add-ons without which no managed node gets ready; Auto Mode has its own.
+    """Creates the add-ons that a managed node needs to become ready. Auto Mode has its own.
 
-    The network add-on also holds network policies, which it does not unless told to.
+    Enforcement of network policies is off by default in `vpc-cni`, and is turned on here.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         foundation: The foundation.
         cluster: The stack's own cluster.
-        parent: The component that they belong to.
+        parent: The parent component.
     """
     cni = Identity(service_account="aws-node", managed_policy="AmazonEKS_CNI_Policy")
     return _addons(
@@ -69,15 +69,15 @@ def create_addons(
     parent: pulumi.Resource,
     needed: Sequence[pulumi.Resource],
 ) -> list[pulumi.Resource]:
-    """Makes what workloads need: metrics, logs, secrets and files.
+    """Creates the add-ons that workloads need: metrics, logs, secrets and files.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         fleet: The fleet.
         foundation: The foundation.
         cluster: The stack's own cluster.
-        parent: The component that they belong to.
-        needed: The nodes that they run on.
+        parent: The parent component.
+        needed: The resources that must exist before the add-ons, such as nodes.
     """
     groups = [
         cluster_log_group(
@@ -127,9 +127,9 @@ def _mounting(
     cluster: Cluster,
     parent: pulumi.Resource,
 ) -> list[pulumi.Resource]:
-    """Lets what mounts files on a node mount those of the fleet: the pods' own roles are not asked.
+    """Lets the EFS CSI driver on the nodes mount the fleet's files. It does not use pod roles.
 
-    The add-on itself takes roles for its other service account only (github.com/kubernetes-sigs/
+    The add-on accepts a role only for its other service account (github.com/kubernetes-sigs/
     aws-efs-csi-driver, issue 1759).
     """
     identity = Identity(
@@ -184,7 +184,7 @@ def _addons(
 
 
 def _version(addon: str, cluster: Cluster, parent: pulumi.Resource) -> pulumi.Input[str]:
-    """The pinned version, or the one that AWS takes for this version of Kubernetes by default."""
+    """The pinned version, or the default version for the cluster's version of Kubernetes."""
     pinned = ADDON_VERSIONS.get(addon)
     if pinned:
         return pinned

@@ -1,4 +1,4 @@
-"""What a cluster needs before it can run a fleet: nodes, add-ons, the mesh."""
+"""Nodes, add-ons and mesh of the cluster."""
 
 import pulumi
 
@@ -15,12 +15,12 @@ from core.resolved import ResolvedFleet
 
 
 class Base(Component):
-    """Nodes and add-ons of the stack's own cluster, and the mesh where one is asked for.
+    """Nodes and add-ons of the stack's own cluster and, if configured, the mesh.
 
-    Type token `mcp-platform:eks:Base`. Creates, with Auto Mode, node pools, else managed node
-    groups, the add-ons that they start with and the controllers that Auto Mode has; then the
-    add-ons that workloads need. Of a cluster that exists already, all of this is its owner's, and
-    nothing is made.
+    Type token `mcp-platform:eks:Base`. With Auto Mode, creates node pools. Without it, creates
+    managed node groups, the add-ons that nodes need, and the controllers that Auto Mode includes.
+    Then creates the add-ons that workloads need. In an existing cluster, it creates nothing: the
+    owner of the cluster provides all of these.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Base(Component):
     ) -> None:
         super().__init__("mcp-platform:eks:Base", name, opts)
         self.ready: list[pulumi.Resource] = []
-        """What must be there before a workload."""
+        """The resources that must exist before a workload."""
         if cluster.component:
             nodes = self._nodes(name, fleet.config, foundation, cluster)
             addons = create_addons(

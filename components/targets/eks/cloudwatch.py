@@ -1,13 +1,13 @@
-"""What CloudWatch is told: the metrics of pods, and each workload's logs in its own log group."""
+"""The configuration of CloudWatch: metrics of pods, and a log group for each workload."""
 
 from core.resolved import ResolvedFleet
 
 _POSITIONS = "/var/fluent-bit/state"
 
-# Of other pods' logs it does what the add-on's own file of this name does (github.com/
-# aws-observability/helm-charts, amazon-cloudwatch-observability, values.yaml, extraFiles). What the
-# pods of the fleet print is one JSON object a line, which goes to CloudWatch as it is, so that the
-# filters that count errors find the level in it.
+# Logs of other pods are processed as in the add-on's default file of this name (github.com/
+# aws-observability/helm-charts, amazon-cloudwatch-observability, values.yaml, extraFiles). The pods
+# of the fleet write one JSON object per line. It is sent to CloudWatch unchanged, so that the
+# metric filters of errors can read the level.
 _PIPELINE = """\
 [INPUT]
   Name                tail
@@ -78,8 +78,8 @@ _PIPELINE = """\
 def observability(fleet: ResolvedFleet) -> dict[str, object]:
     """The configuration of the add-on `amazon-cloudwatch-observability`.
 
-    It collects the metrics of the alarms and does not change the pods: by default it injects
-    containers into the pods of every Service, which the namespaces do not admit.
+    It collects the metrics of the alarms. Injection of containers, which is on by default, is
+    turned off, because the namespaces do not admit these containers.
 
     A container has the name of its workload, and the name of its log file contains the namespace.
     Fluent Bit selects the fleet's logs, and the log group of each, by these names.

@@ -1,4 +1,4 @@
-"""The cluster that workloads run in: one of the stack's own, or one that exists."""
+"""The cluster of the workloads: one that the stack creates, or an existing one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,16 +30,16 @@ _ACCESS_POLICIES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """What the rest of the target needs of the cluster.
+    """An EKS cluster.
 
     Attributes:
-        name: Its name.
-        arn: Its ARN.
-        version: Its version of Kubernetes.
-        security_group_id: What its nodes carry, and with them the pods.
-        service_block: The IPv4 block of its services' addresses.
-        endpoint: The address of its API.
-        authority: Who signs its certificate, in base64.
+        name: The cluster's name.
+        arn: The cluster's ARN.
+        version: The version of Kubernetes.
+        security_group_id: The security group of the nodes and pods.
+        service_block: The IPv4 block of the services.
+        endpoint: The URL of the Kubernetes API.
+        authority: The certificate authority of the API, in base64.
         component: The cluster that the stack creates; none for an existing cluster.
         ready: The resources that must exist before its API is used.
     """
@@ -76,27 +76,27 @@ def create_cluster(
     foundation: Foundation,
     parent: pulumi.Resource,
 ) -> Cluster:
-    """Makes the stack's own cluster, with the log group of its control plane.
+    """Creates the stack's own cluster, with the log group of its control plane.
 
-    The API is reached from the VPC, and from outside only from the configured blocks. Secrets in it
-    are encrypted with the stack's key. Extended support, at six times the price, is never entered:
-    a version whose standard support ends is upgraded by AWS instead.
+    The API accepts connections from the VPC and from the configured CIDR blocks. Kubernetes Secrets
+    are encrypted with the stack's key. Extended support costs six times as much and is off: AWS
+    upgrades the cluster when the standard support of its version ends.
 
     Args:
-        name: The stem of the logical names.
-        called: What `name_cluster` gives.
+        name: The prefix of the logical names.
+        called: The cluster's name, from `name_cluster`.
         fleet: The fleet.
         foundation: The foundation.
-        parent: The component that it belongs to.
+        parent: The parent component.
     """
     wanted, network = fleet.config.cluster, foundation.network
     version = wanted.version or NEWEST
-    # The only clock of the program: it reaches no resource, just who looks at a preview.
+    # The date only affects a warning in the preview, not a resource.
     if warning := support_warning(version, datetime.now(UTC).date()):
         pulumi.log.warn(warning, parent)
     logs = cluster_log_group(
         f"{name}-control-plane-logs",
-        # EKS makes it without retention where it is not there yet.
+        # EKS creates the log group without retention if it does not exist.
         pulumi.Output.concat("/aws/eks/", called, "/cluster"),
         fleet=fleet,
         foundation=foundation,
@@ -132,7 +132,8 @@ def create_cluster(
         deletion_protection=protected,
         enabled_cluster_log_types=list(_CONTROL_PLANE_LOGS),
         encryption_config_key_arn=foundation.key_arn,
-        # Pulumi is the first to refuse: AWS would only once everything in the cluster is gone.
+        # Pulumi refuses the deletion first. AWS would refuse it only after everything in the
+        # cluster is deleted.
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[logs], protect=protected),
     )
     made = cluster.eks_cluster
@@ -160,11 +161,11 @@ def create_cluster(
 
 
 def existing_cluster(called: pulumi.Output[str], *, parent: pulumi.Resource) -> Cluster:
-    """Looks a cluster up that exists already.
+    """Looks up an existing cluster.
 
     Args:
         called: The cluster's name.
-        parent: The component that asks.
+        parent: The parent component.
     """
     found = aws.eks.get_cluster_output(name=called, opts=pulumi.InvokeOptions(parent=parent))
     return Cluster(

@@ -1,4 +1,4 @@
-"""The controllers of a cluster with managed nodes, which Auto Mode has of its own."""
+"""The controllers of a cluster with managed nodes. Auto Mode includes them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,18 +25,18 @@ def install_controllers(
     parent: pulumi.Resource,
     needed: Sequence[pulumi.Resource],
 ) -> list[pulumi.Resource]:
-    """Installs what registers pods in target groups, and what makes nodes more and fewer.
+    """Installs the AWS Load Balancer Controller and the Cluster Autoscaler.
 
-    Each may do in AWS what it needs for that and nothing else.
+    Each has only the AWS permissions that it needs.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         stack: The stack.
         foundation: The foundation.
         gateway: The gateway.
         cluster: The stack's own cluster.
-        parent: The component that they belong to.
-        needed: What must be there before: nodes, and the add-ons that pods start with.
+        parent: The parent component.
+        needed: The nodes and add-ons that must exist before the controllers.
     """
     wanted = {
         "aws-load-balancer-controller": (
@@ -45,10 +45,10 @@ def install_controllers(
                 "clusterName": cluster.name,
                 "region": stack.region,
                 "vpcId": foundation.vpc_id,
-                # It makes no load balancers: the only one is the gateway's.
+                # It creates no load balancers. The gateway has the only one.
                 "enableServiceMutatorWebhook": False,
                 "createIngressClassResource": False,
-                # Nor does it look for routes of the Gateway API, whose kinds are not there.
+                # The custom resources of the Gateway API are not installed.
                 "controllerConfig": {
                     "featureGates": {"ALBGatewayAPI": False, "NLBGatewayAPI": False}
                 },
@@ -90,7 +90,7 @@ def _controller(
     parent: pulumi.Resource,
     needed: Sequence[pulumi.Resource],
 ) -> k8s.helm.v3.Release:
-    """Installs a chart of the controller's name, after its service account has its role."""
+    """Installs the Helm chart of a controller after its service account has its role."""
     ready = identify(name, identity, cluster=cluster, account=foundation.account, parent=parent)
     chart = CHARTS[identity.service_account]
     return k8s.helm.v3.Release(
@@ -140,7 +140,7 @@ def _register_targets(gateway: Gateway) -> list[Statement]:
 
 
 def _scale_nodes(cluster: pulumi.Output[str], account: Account) -> list[Statement]:
-    """Cluster Autoscaler, "Cloud provider AWS", full permissions; EKS tags the groups of nodes."""
+    """The permissions of the Cluster Autoscaler ("Cloud provider AWS", full permissions)."""
     return [
         Statement(
             sid="SeeNodeGroups",

@@ -1,4 +1,4 @@
-"""A workload's files: its access point of the fleet's file system, as a volume."""
+"""The files of a workload: its EFS access point as a volume."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,10 @@ VOLUME = "files"
 
 
 def claim_name(workload: str) -> str:
-    """What a workload's claim to its volume is called.
+    """The name of a workload's persistent volume claim.
 
-    Not by the workload's own name, which it had before: one claim cannot take the place of another
-    of the same name without an end of the pods in between.
+    It differs from the name of the workload, which earlier versions used. A claim cannot replace
+    another claim of the same name while pods use it.
     """
     return f"files.{workload}"
 
@@ -30,27 +30,27 @@ def volume_claim(
     storage: Storage,
     opts: pulumi.ResourceOptions,
 ) -> k8s.core.v1.PersistentVolumeClaim:
-    """Makes the volume of a workload, and its claim to it; the files outlive both.
+    """Creates the persistent volume of a workload and its claim. The files outlive both.
 
-    A volume belongs to one claim for good: Kubernetes notes the claim's uid in it, and does not
-    bind it again when that claim is gone. So each namespace has a volume of its own, named after
-    it, for the same files. Where one takes the place of another, Pulumi makes the new one first,
-    and deletes the old one when no pod uses it any more.
+    Kubernetes writes the uid of the claim into the volume and does not bind the volume again after
+    the claim is deleted. So each namespace has its own volume for the same files, and the name of
+    the volume contains the namespace. When a workload moves, Pulumi creates the new volume first
+    and deletes the old one when no pod uses it.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         workload: The workload.
-        namespace: Its namespace.
-        labels: Its labels.
-        stack: The stack: volumes are in no namespace.
-        storage: The fleet's file system.
-        opts: The options of both.
+        namespace: The namespace of the workload.
+        labels: The labels of the workload.
+        stack: The stack. Its name is in the name of the volume, which has no namespace.
+        storage: The file system of the fleet.
+        opts: The options of the volume and the claim.
     """
     # A file system grows by itself: the size is there because Kubernetes wants one.
     size = {"storage": "1Gi"}
     volume = k8s.core.v1.PersistentVolume(
         f"{name}-volume",
-        # Dots, which none of the three has, so that no two volumes come to the same name.
+        # None of the three parts contains a dot, so the name is unique.
         metadata={"name": f"{stack.label}.{namespace}.{workload}", "labels": labels},
         spec={
             "capacity": size,

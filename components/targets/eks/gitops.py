@@ -33,19 +33,19 @@ def follow(
     parent: pulumi.Resource,
     needed: Sequence[pulumi.Resource],
 ) -> None:
-    """Installs the engine, and points it at the manifests of the fleet.
+    """Installs the engine and configures it to apply the manifests of the fleet.
 
-    What it finds there that it does not know, it makes; what is not there any more, it removes. In
-    a cluster that exists already, Flux is its owner's, and is only pointed at them.
+    The engine creates the objects that the repository adds and deletes the objects that it
+    removes. In an existing cluster, Flux is already installed, and is only configured.
 
     Args:
-        name: The stem of the logical names.
-        gitops: Which engine, and where the manifests are.
-        stack: The stack, of which the object that points there has the name.
-        workloads: The workloads that it applies.
+        name: The prefix of the logical names.
+        gitops: The engine, and the location of the manifests.
+        stack: The stack.
+        workloads: The workloads in the manifests.
         foundation: The foundation.
         cluster: The cluster.
-        parent: The component that it belongs to.
+        parent: The parent component.
         needed: The resources that the manifests depend on.
     """
     match gitops.engine, gitops.identity_center:
@@ -258,10 +258,10 @@ def _argocd(
 
 
 def _until_pods_are_gone(workloads: Sequence[Workload]) -> pulumi.CustomTimeouts:
-    """How long the object may take to go that has made the workloads.
+    """The timeout for the deletion of the object that created the workloads.
 
-    Its finalizer deletes them first. Pulumi gives up after ten minutes, which is less than a pod
-    may take to end its longest request.
+    Its finalizer deletes the workloads first. The default timeout of Pulumi is ten minutes, and a
+    pod may need longer for its longest request.
     """
     longest = max(
         (grace_period_seconds(workload.container.timeouts) for workload in workloads), default=0

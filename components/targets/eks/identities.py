@@ -1,4 +1,4 @@
-"""Who a controller of the cluster is in AWS: the role that its service account takes."""
+"""The AWS identities of controllers: the role of each service account."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from core.aws.iam import Statement, pod_trust
 
 @dataclass(frozen=True, kw_only=True)
 class Identity:
-    """A service account, and what its role lets it do.
+    """A service account and the permissions of its role.
 
     Attributes:
-        namespace: Its namespace.
-        service_account: Its name.
-        managed_policy: A policy that AWS keeps for it, instead of statements.
-        statements: What it may do.
+        namespace: The namespace.
+        service_account: The name of the service account.
+        managed_policy: The AWS managed policy, instead of statements.
+        statements: The permissions.
     """
 
     namespace: str = "kube-system"
@@ -32,16 +32,16 @@ class Identity:
 def identity_role(
     name: str, identity: Identity, *, account: Account, parent: pulumi.Resource
 ) -> tuple[pulumi.Output[str], list[pulumi.Resource]]:
-    """Makes the role of a service account.
+    """Creates the role of a service account.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         identity: The service account.
         account: The account.
-        parent: The component that it belongs to.
+        parent: The parent component.
 
     Returns:
-        The role's ARN, and what must be there before its permissions are in force.
+        The role's ARN, and the resources that grant its permissions.
     """
     made, ready = role(
         f"{name}-role",
@@ -71,17 +71,17 @@ def identify(
     account: Account,
     parent: pulumi.Resource,
 ) -> list[pulumi.Resource]:
-    """Gives a service account its role, for what takes none from its own installation.
+    """Creates the role of a service account and its EKS Pod Identity association.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         identity: The service account.
         cluster: The stack's own cluster.
         account: The account.
-        parent: The component that it belongs to.
+        parent: The parent component.
 
     Returns:
-        What must be there before a pod of that service account starts.
+        The resources that must exist before a pod of the service account starts.
     """
     role_arn, ready = identity_role(name, identity, account=account, parent=parent)
     association = aws.eks.PodIdentityAssociation(

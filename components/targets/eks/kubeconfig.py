@@ -6,7 +6,7 @@ from components.targets.eks.cluster import Cluster
 
 
 def kubeconfig(cluster: Cluster, region: str, aws_config: pulumi.Config) -> pulumi.Output[str]:
-    """The configuration of a client of the cluster, in JSON.
+    """The kubeconfig of the cluster, in JSON.
 
     The AWS CLI issues a token for every call, so the kubeconfig contains none. It uses the profile
     or the role of the stack's AWS provider, because the creator of a cluster has access to it.

@@ -1,4 +1,4 @@
-"""The labels by which the objects of a workload find one another."""
+"""The labels and the selector of a workload."""
 
 from core.config.model import Agent
 from core.resolved import Workload
@@ -6,7 +6,7 @@ from core.stack import Stack
 
 
 def selector(workload: str, stack: Stack) -> dict[str, str]:
-    """What selects the pods of a workload, and no others: these labels never change."""
+    """The selector of the pods of a workload. A selector cannot be changed."""
     return {"app.kubernetes.io/name": workload, "app.kubernetes.io/instance": stack.label}
 
 

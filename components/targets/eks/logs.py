@@ -1,4 +1,4 @@
-"""The log groups that belong to the stack's own cluster, and not to a workload."""
+"""The log groups of the stack's own cluster."""
 
 import pulumi
 import pulumi_aws as aws
@@ -15,19 +15,19 @@ def cluster_log_group(
     foundation: Foundation,
     parent: pulumi.Resource,
 ) -> aws.cloudwatch.LogGroup:
-    """Makes a log group of the cluster.
+    """Creates a log group of the cluster.
 
-    In production it stays when the cluster goes, with the audit log in it, until its entries are as
-    old as the retention says. The log groups of the foundation are protected instead; this one may
-    not be, since the fleet could then not leave EKS. No later cluster finds it in its way, as each
+    In production, it is retained when the cluster is deleted, so that the audit log stays available
+    for the retention time. It is not protected like the log groups of the foundation, because the
+    fleet could then not move to another target. It does not conflict with a later cluster, which
     has another name.
 
     Args:
         name: The logical name.
-        called: The group's name, which has the cluster's in it.
+        called: The name of the log group, which contains the name of the cluster.
         fleet: The fleet, for the retention.
         foundation: The foundation, for the key.
-        parent: The component that it belongs to.
+        parent: The parent component.
     """
     return aws.cloudwatch.LogGroup(
         name,

@@ -30,12 +30,12 @@ def install(
     """Installs the mesh in the stack's own cluster.
 
     Args:
-        name: The stem of the logical names.
-        parent: The component that it belongs to.
-        needed: What must be there before: the nodes, and the cluster's DNS.
+        name: The prefix of the logical names.
+        parent: The parent component.
+        needed: The resources that must exist before: the nodes and the cluster's DNS.
 
     Returns:
-        What must be there before a pod that is to be in the mesh.
+        The resources that must exist before a pod of the mesh starts.
     """
     home = k8s.core.v1.Namespace(
         f"{name}-mesh-namespace",
@@ -78,13 +78,13 @@ def close(
     the workloads behind it, from its subnets.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         fleet: The fleet.
-        gateway_blocks: The blocks of those subnets.
+        gateway_blocks: The CIDR blocks of those subnets.
         opts: The options of all objects.
 
     Returns:
-        The objects, which exist before the pods that they protect, and until after them.
+        The objects. Pods depend on them, so they are created first and deleted last.
     """
     made: list[pulumi.Resource] = [
         k8s.apiextensions.CustomResource(

@@ -1,4 +1,4 @@
-"""What keeps a workload up while it moves from one namespace to another."""
+"""Moves of a workload between namespaces, without downtime."""
 
 import pulumi
 
@@ -6,19 +6,19 @@ import pulumi
 def per_namespace(
     name: str, namespace: str, opts: pulumi.ResourceOptions
 ) -> tuple[str, pulumi.ResourceOptions]:
-    """The logical name and the options of an object that is not to be replaced when it moves.
+    """The logical name and the options of an object that must not be replaced when it moves.
 
-    Most objects are replaced by one of another name or namespace, which Pulumi makes first. One
-    whose options say that the old one goes first is made a second time instead, under another
-    logical name: Pulumi deletes what has left the program at the end of an update.
+    For most objects, Pulumi creates the replacement first. An object with `delete_before_replace`
+    would be deleted first. It gets a logical name with the namespace instead, so that a move
+    creates a second object, and Pulumi deletes the first one at the end of the update.
 
     Args:
-        name: The logical name without the namespace, which stacks made before this one have.
+        name: The logical name without the namespace, which stacks of earlier versions have.
         namespace: The namespace.
         opts: The options of the object.
     """
     options = pulumi.ResourceOptions.merge(
         opts, pulumi.ResourceOptions(aliases=[pulumi.Alias(name=name)])
     )
-    # An underscore, which no workload and no namespace has, so that no two come to the same name.
+    # Names of workloads and namespaces have no underscore, so the logical name is unique.
     return f"{name}_{namespace}", options

@@ -1,4 +1,4 @@
-"""The namespaces of the workloads: one of each team, closed to all others."""
+"""The namespaces of the workloads: one for each team, isolated from all others."""
 
 from collections.abc import Sequence
 
@@ -40,12 +40,14 @@ _PRIORITY = 1000
 class Namespaces(Component):
     """The namespaces of the fleet, with the policies and limits for all pods in them.
 
-    Type token `mcp-platform:eks:Namespaces`. Creates a priority class, and each namespace, which
-    admits only pods by the Pod Security Standard `restricted`. Network policies deny everything
-    both ways, but for DNS, HTTPS and the credentials of Pod Identity, and then open every edge of
-    the graph. A quota bounds what its pods ask for, a range what one asks for, and a ConfigMap has
-    the discovery document. With a mesh, mutual TLS is demanded, and callers are known by their
-    certificates.
+    Type token `mcp-platform:eks:Namespaces`. Creates a priority class and, for each namespace:
+
+    - The namespace, which enforces the Pod Security Standard `restricted`.
+    - Network policies. They deny all ingress, and all egress except DNS, HTTPS and EKS Pod
+      Identity, and allow the connections of the fleet.
+    - A resource quota for all pods, and a limit range for each pod.
+    - A ConfigMap with the discovery document.
+    - With a mesh, policies that require mutual TLS and identify callers by certificate.
 
     Attributes:
         priority_class: The name of the priority class.
@@ -63,22 +65,22 @@ class Namespaces(Component):
         needed: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Makes the namespaces.
+        """Creates the namespaces.
 
         Args:
             name: The component's name.
             fleet: The fleet.
             foundation: The foundation.
             cluster: The cluster.
-            needed: What must be there before.
+            needed: The resources that must exist before the namespaces.
             opts: The component's options.
         """
         super().__init__("mcp-platform:eks:Namespaces", name, opts)
         here = pulumi.ResourceOptions(parent=self, depends_on=needed)
         self.cluster_name = cluster.name
-        """The cluster that they are in."""
+        """The name of the cluster."""
         self.gateway_blocks = gateway_blocks(fleet.config, foundation, self)
-        """Where the load balancer's addresses are: the blocks of its subnets."""
+        """The CIDR blocks of the load balancer's subnets."""
         priority = k8s.scheduling.v1.PriorityClass(
             f"{name}-priority",
             metadata={"name": fleet.stack.label},
@@ -116,7 +118,7 @@ class Namespaces(Component):
             }
         self.priority_class = priority.metadata.name
         self.ready = [*needed, priority, *made]
-        """What must be there before a workload."""
+        """The resources that must exist before a workload."""
         self.register()
 
 

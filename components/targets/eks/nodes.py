@@ -1,4 +1,4 @@
-"""The nodes of the stack's own cluster: Graviton, since that is what images are built for."""
+"""The nodes of the stack's own cluster: Graviton, because images are built for arm64."""
 
 from collections.abc import Sequence
 
@@ -26,26 +26,26 @@ _NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOn
 
 
 def has_spot(fleet: Fleet) -> bool:
-    """Whether a workload asks for spare capacity, so that there are such nodes."""
+    """Whether a workload uses Spot capacity."""
     return any(load.spot for _, load in fleet.workloads())
 
 
 def node_pools(
     name: str, *, fleet: Fleet, cluster: Cluster, parent: pulumi.Resource
 ) -> list[pulumi.Resource]:
-    """Tells EKS Auto Mode which nodes to make, and that network policies hold on them.
+    """Creates the node pools of EKS Auto Mode and turns network policies on.
 
-    Auto Mode's own pools have no Graviton for workloads, and no spare capacity (Amazon EKS User
-    Guide, "Create a node pool for EKS Auto Mode").
+    The built-in pools of Auto Mode have no Graviton nodes for workloads and no Spot capacity
+    (Amazon EKS User Guide, "Create a node pool for EKS Auto Mode").
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         fleet: The fleet.
         cluster: The stack's own cluster.
-        parent: The component that they belong to.
+        parent: The parent component.
 
     Returns:
-        What must be there before a pod finds a node.
+        The resources that must exist before a pod can be scheduled.
     """
     capacities = ["on-demand", *(["spot"] if has_spot(fleet) else [])]
     most = pool_limit(fleet)
@@ -120,18 +120,18 @@ def node_groups(
     parent: pulumi.Resource,
     needed: Sequence[pulumi.Resource],
 ) -> list[pulumi.Resource]:
-    """Makes managed node groups: one on demand and, where a workload asks for it, one of spot.
+    """Creates managed node groups: one on demand and, if a workload uses Spot, one on Spot.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         fleet: The fleet.
         foundation: The foundation.
         cluster: The stack's own cluster.
-        parent: The component that they belong to.
-        needed: What must be there before: the add-ons without which no node gets ready.
+        parent: The parent component.
+        needed: The add-ons that a node needs to become ready.
 
     Returns:
-        What must be there before a pod finds a node.
+        The resources that must exist before a pod can be scheduled.
     """
     wanted = fleet.cluster.managed_nodes
     child = pulumi.ResourceOptions(parent=parent)

@@ -1,6 +1,6 @@
-"""What the pods of a workload may do in AWS, through EKS Pod Identity.
+"""The AWS permissions of the pods of a workload, through EKS Pod Identity.
 
-Nodes pull the images, and write the logs: no pod needs either.
+Pods need no permissions to pull images or write logs: the nodes do both.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from core.resolved import Workload
 
 
 def pod_permissions(workload: Workload, foundation: Foundation) -> Sequence[Statement]:
-    """The permissions to invoke its models, and to read its secrets, as the CSI driver does."""
+    """The permissions to invoke models, and to read secrets through the CSI driver."""
     config = workload.config
     secrets = [secret.arn for secret in foundation.vault.read_by(workload.container).values()]
     return [

@@ -1,4 +1,4 @@
-"""The pods of a workload: one container, closed by the Pod Security Standard `restricted`."""
+"""The pods of a workload: one container, under the Pod Security Standard `restricted`."""
 
 from collections.abc import Mapping
 
@@ -33,16 +33,16 @@ def pod_spec(
     secrets_from: pulumi.Input[str],
     priority: pulumi.Input[str],
 ) -> k8s.core.v1.PodSpecArgsDict:
-    """What runs in a pod.
+    """The specification of a pod.
 
     Args:
         workload: The workload. The service account and the container have its name.
         fleet: The fleet.
-        image: The image, by its digest.
-        variables: The variables in plain text.
-        secrets: The variables whose value is a secret.
-        secrets_from: The Secret that has them, and what brings it.
-        priority: Its priority class.
+        image: The image, with a digest.
+        variables: The plain-text variables.
+        secrets: The names of the secret variables.
+        secrets_from: The name of the Kubernetes Secret and of its SecretProviderClass.
+        priority: The name of the priority class.
     """
     config, stack = workload.config, fleet.stack
     volumes: list[k8s.core.v1.VolumeArgsDict] = [
@@ -151,7 +151,7 @@ _LIVENESS_FAILURES = 10
 
 
 def _nodes(fleet: Fleet, load: Server | Agent) -> dict[str, str]:
-    """Which nodes may run it: Graviton, and on demand where there are others and it wants none."""
+    """The node selector: Graviton and, if only other workloads use Spot, on demand."""
     label, on_demand = CAPACITY_LABELS[fleet.cluster.nodes]
     apart = {label: on_demand} if has_spot(fleet) and not load.spot else {}
     return {"kubernetes.io/arch": "arm64", **apart}
@@ -160,7 +160,7 @@ def _nodes(fleet: Fleet, load: Server | Agent) -> dict[str, str]:
 def _spread(
     workload: Workload, fleet: ResolvedFleet
 ) -> list[k8s.core.v1.TopologySpreadConstraintArgsDict]:
-    """Over zones and nodes, and over capacities so that not every copy is on spare ones."""
+    """Spreads replicas over zones, nodes and, with Spot, over both types of capacity."""
     capacity, _ = CAPACITY_LABELS[fleet.config.cluster.nodes]
     keys = [_ZONE, _NODE, *([capacity] if workload.config.spot else [])]
     return [

@@ -1,4 +1,4 @@
-"""Who may reach whom in the cluster: a network policy at either end of every edge of the graph."""
+"""Network policies for the connections of the fleet: egress and ingress."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -65,15 +65,15 @@ def dns_servers(
 def open_edges(
     name: str, *, fleet: ResolvedFleet, opts: pulumi.ResourceOptions
 ) -> dict[str, list[pulumi.Resource]]:
-    """Opens every edge of the graph: out of the agent, and into the server.
+    """Allows each agent to call its servers: egress of the agent, ingress of the server.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         fleet: The fleet.
-        opts: The options of all of them.
+        opts: The options of all policies.
 
     Returns:
-        The policies of the edges that begin or end at each workload, by workload.
+        The policies that concern each workload, by workload.
     """
     stack = fleet.stack
     made: dict[str, list[pulumi.Resource]] = {workload: [] for workload in fleet.workloads}
@@ -127,10 +127,10 @@ def open_to_gateway(
     A network policy identifies pods and CIDR blocks, and a load balancer is not a pod.
 
     Args:
-        name: The stem of the logical name.
+        name: The prefix of the logical name.
         workload: The workload.
         stack: The stack.
-        blocks: The blocks of the load balancer's subnets.
+        blocks: The CIDR blocks of the load balancer's subnets.
         opts: The options of the object.
     """
     return k8s.networking.v1.NetworkPolicy(
@@ -153,12 +153,12 @@ def open_to_gateway(
 def open_to_probes(
     name: str, namespaces: Iterable[str], *, opts: pulumi.ResourceOptions
 ) -> list[pulumi.Resource]:
-    """Lets the kubelet's probes reach the pods of an ambient mesh.
+    """Allows ingress of the kubelet's probes to the pods of an ambient mesh.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         namespaces: The namespaces.
-        opts: The options of all of them.
+        opts: The options of all policies.
     """
     return [
         k8s.networking.v1.NetworkPolicy(

@@ -12,17 +12,17 @@ def kubernetes_provider(
     render_to: str | None = None,
     parent: pulumi.Resource,
 ) -> k8s.Provider:
-    """Makes a provider that behaves the same wherever the program runs.
+    """Creates a provider that does not depend on the environment of the program.
 
-    The SDK takes each of these switches from an environment variable where it is not set. So all of
-    those that decide what happens to objects are set.
+    The SDK reads an option that is not set from an environment variable. So all options that change
+    what happens to objects are set.
 
     Args:
         name: The logical name.
-        kubeconfig: How the cluster is reached; empty where objects are rendered to files.
-        cluster_identifier: What stays the same as long as the cluster does.
-        render_to: The folder that objects are rendered to, instead of being applied.
-        parent: The component that it belongs to.
+        kubeconfig: The kubeconfig. It is empty if objects are rendered to files.
+        cluster_identifier: An identifier that is constant for the life of the cluster.
+        render_to: The folder to which objects are rendered instead of being applied.
+        parent: The parent component.
     """
     return k8s.Provider(
         name,

@@ -1,4 +1,4 @@
-"""What an agent may read of the cluster's API: where its servers are, and nothing else."""
+"""The permissions of an agent in the Kubernetes API: it can only find its servers."""
 
 from collections.abc import Mapping
 
@@ -17,19 +17,19 @@ def let_discover(
     labels: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> list[pulumi.Resource]:
-    """Makes a Role and its binding in the agent's namespace, and in each one of its servers.
+    """Creates a Role and its binding in the namespaces of the agent and of its servers.
 
     The agent may get, by name, the discovery document and the services of the servers that it uses.
 
     Args:
-        name: The stem of the logical names.
-        agent: The agent, of which the service account has the name.
+        name: The prefix of the logical names.
+        agent: The agent. Its service account has the same name.
         fleet: The fleet.
-        labels: Its labels.
-        opts: The options of all of them.
+        labels: The labels of the agent.
+        opts: The options of all objects.
 
     Returns:
-        The objects, without which the agent's first pod finds no server.
+        The objects. The agent's pods depend on them.
     """
     home = agent.namespace
     services: dict[str, list[str]] = {home: []}

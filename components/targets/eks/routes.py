@@ -1,4 +1,4 @@
-"""The way from the gateway's target groups to the pods."""
+"""Registration of pods in the target groups of the gateway."""
 
 from collections.abc import Mapping
 
@@ -14,16 +14,17 @@ _API_VERSIONS = {
     Nodes.AUTO: "eks.amazonaws.com/v1",
     Nodes.MANAGED: "elbv2.k8s.aws/v1beta1",
 }
-"""Whose controller binds target groups: Auto Mode's own, or the one that is installed."""
+"""The API group of the controller: that of Auto Mode, or of the installed controller."""
 
 
 def target_group_tags(
     nodes: Nodes, cluster_name: pulumi.Output[str]
 ) -> dict[str, pulumi.Output[str]]:
-    """What a target group carries so that EKS Auto Mode may register pods in it.
+    """The tags of a target group that let EKS Auto Mode register pods in it.
 
-    Its role may only do that with what has the cluster's name on it (AWS managed policy
-    AmazonEKSLoadBalancingPolicy); the installed controller's has the target groups by their ARNs.
+    The role of Auto Mode can only change target groups that have the name of the cluster as a tag
+    (AWS managed policy AmazonEKSLoadBalancingPolicy). The role of the installed controller has the
+    ARNs of the target groups.
     """
     return {"eks:eks-cluster-name": cluster_name} if nodes is Nodes.AUTO else {}
 
@@ -38,20 +39,21 @@ def bind(
     route: Route,
     opts: pulumi.ResourceOptions,
 ) -> k8s.apiextensions.CustomResource:
-    """Makes the binding by which the controller registers a workload's pods in its target group.
+    """Creates the TargetGroupBinding of a workload.
 
-    It leaves targets alone that it did not register: while a fleet moves from ECS or to it, both
-    answer through the same load balancer. And while a workload moves to another namespace, the
-    bindings of both are there, which the controller admits in this mode alone (AWS Load Balancer
-    Controller, webhooks, checkExistingTargetGroups).
+    Several bindings can share the target group: the controller only deregisters targets that it
+    registered. While a fleet moves between ECS and EKS, both serve requests through the same load
+    balancer. While a workload moves to another namespace, both of its bindings exist, which the
+    controller accepts only in this mode (AWS Load Balancer Controller, webhooks,
+    checkExistingTargetGroups).
 
     Args:
-        name: The stem of the logical name.
-        workload: The workload, of which the service has the name.
-        namespace: Its namespace.
-        labels: Its labels.
-        nodes: How the cluster's nodes are managed.
-        route: The way from the gateway.
+        name: The prefix of the logical name.
+        workload: The workload. Its service has the same name.
+        namespace: The namespace of the workload.
+        labels: The labels of the workload.
+        nodes: How the nodes of the cluster are managed.
+        route: The route of the gateway.
         opts: The options of the object.
     """
     logical, options = per_namespace(f"{name}-binding", namespace, opts)

@@ -19,13 +19,13 @@ def scale(
     replicas: Replicas,
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Makes the autoscaler that holds a workload's average CPU use.
+    """Creates the HorizontalPodAutoscaler of a workload, by average CPU utilization.
 
     Args:
-        name: The stem of the logical name.
+        name: The prefix of the logical name.
         workload: The workload.
-        metadata: What its objects are called, and where they are.
-        replicas: How many copies, and the use to hold.
+        metadata: The metadata of the object.
+        replicas: The number of replicas, and the target utilization.
         opts: The options of the object.
     """
     k8s.autoscaling.v2.HorizontalPodAutoscaler(
@@ -61,14 +61,14 @@ def disruption_budget(
     stack: Stack,
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Makes the budget by which nodes are drained: one copy of a workload at a time.
+    """Creates the PodDisruptionBudget of a workload: one replica at a time may be unavailable.
 
-    It never blocks a drain: a node that cannot be drained is never patched.
+    It never blocks the drain of a node, so that nodes can be updated.
 
     Args:
-        name: The stem of the logical name.
+        name: The prefix of the logical name.
         workload: The workload.
-        metadata: What its objects are called, and where they are.
+        metadata: The metadata of the object.
         stack: The stack.
         opts: The options of the object.
     """

@@ -1,4 +1,4 @@
-"""The EKS target as a whole."""
+"""The component of the EKS target."""
 
 import pulumi
 
@@ -25,20 +25,19 @@ from core.targets.eks.kubernetes import CLUSTER_DOMAIN
 class EksTarget(Component):
     """The fleet on Kubernetes.
 
-    Type token `mcp-platform:eks:Target`. Creates a cluster, unless one exists already, and the
-    provider that speaks to it; the components `Base`, for what the cluster itself needs, and
-    `Namespaces`, for what holds for all workloads; and a `Workload` for every server and agent,
-    with its alarms.
+    Type token `mcp-platform:eks:Target`. Creates a cluster, unless an existing one is configured,
+    and its Kubernetes provider; the component `Base` with nodes and add-ons; the component
+    `Namespaces`; and a `Workload` with alarms for every server and agent.
 
-    With `gitops`, what runs in the namespaces is rendered to files instead of being applied, and
-    the engine that applies them is pointed at their repository.
+    With `gitops`, the objects in the namespaces are rendered to files instead of being applied, and
+    the GitOps engine applies them from their repository.
 
     Attributes:
         gateway_url: The URL of the gateway, without a slash at the end.
         dashboard: The body of the fleet's dashboard, in JSON.
-        namespace: The domain that servers are found in.
-        server_addresses: Where agents reach each server, by name.
-        chat: Where people chat with each agent that does, by name.
+        namespace: The DNS domain of the servers.
+        server_addresses: The URL at which agents call each server, by name.
+        chat: The chat URL of each agent with chat, by name.
     """
 
     gateway_url: pulumi.Output[str]
@@ -58,15 +57,15 @@ class EksTarget(Component):
         aws_config: pulumi.Config,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Makes the target.
+        """Creates the target.
 
         Args:
             name: The component's name.
             fleet: The fleet.
             foundation: The foundation.
             gateway: The gateway.
-            cluster_name: What the cluster is called, or is to be called.
-            aws_config: The stack's `aws:` configuration: as whom to speak to the cluster.
+            cluster_name: The name of the cluster.
+            aws_config: The stack's `aws:` configuration, for the credentials in the kubeconfig.
             opts: The component's options.
         """
         super().__init__("mcp-platform:eks:Target", name, opts)
@@ -138,9 +137,9 @@ class EksTarget(Component):
         self.gateway_url = gateway.url
         self.dashboard = dashboard(fleet=fleet, cluster_name=cluster.name, gateway=gateway)
         self.parts: list[pulumi.Resource] = [gateway, self]
-        """The components that answer requests."""
+        """The components that serve requests."""
         self.endpoint = gateway.endpoint
-        """What the fleet's domain leads to."""
+        """The endpoint for the DNS record of the domain."""
         self.namespace = pulumi.Output.from_input(CLUSTER_DOMAIN)
         self.server_addresses = pulumi.Output.from_input(fleet.server_addresses)
         self.chat = by_name(
@@ -154,13 +153,13 @@ class EksTarget(Component):
     def _let_in(
         self, name: str, foundation: Foundation, gateway: Gateway, cluster: Cluster
     ) -> list[pulumi.Resource]:
-        """Opens the ways to the nodes, and from them to the files.
+        """Allows traffic from the gateway to the nodes, and from the nodes to the file system.
 
-        Pods have the addresses and the security group of their nodes: which pod may reach which is
-        for network policies to say.
+        Pods share the addresses and the security group of their nodes. Network policies control
+        the traffic between pods.
 
         Returns:
-            The rules, those of the gateway's callers included. All pods depend on them.
+            The rules, with those of the gateway. All pods depend on them.
         """
         rules = [*gateway.rules]
         if gateway.routes:

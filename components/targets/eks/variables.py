@@ -8,7 +8,7 @@ from core.resolved import Workload
 
 
 def plain_variables(workload: Workload, gateway: Gateway) -> dict[str, pulumi.Input[str]]:
-    """The variables in plain text of a workload's container, by name."""
+    """The plain-text variables of a workload's container, by name."""
     inside = workload.host
     hosts = [f"{inside}:{PORT}", inside, gateway.host, pulumi.Output.concat(gateway.host, ":*")]
     return {

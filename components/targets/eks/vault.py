@@ -1,4 +1,4 @@
-"""A workload's secrets, brought into its pods by the Secrets Store CSI driver."""
+"""The secrets of a workload, through the Secrets Store CSI driver."""
 
 from collections.abc import Mapping
 
@@ -9,15 +9,16 @@ from components.foundation.vault import Stored
 from core.aws.names import short_hash
 
 VOLUME = "vault"
-"""The volume whose mounting makes the driver fetch them."""
+"""The volume of the driver. Mounting it fetches the secrets."""
 
 
 def vault_name(workload: str, secrets: Mapping[str, Stored]) -> pulumi.Output[str]:
-    """What a workload's secrets are called in the cluster, after what is in them.
+    """The name of a workload's Kubernetes Secret, which contains a hash of its content.
 
-    The driver fills a Secret when the first pod wants it, and leaves it alone as long as any pod
-    does, which in a rolling update is always: only under a new name do new pods find new values
-    (github.com/kubernetes-sigs/secrets-store-csi-driver, secretproviderclasspodstatus_controller).
+    The driver creates a Secret for the first pod that mounts it, and does not update it while any
+    pod mounts it. In a rolling update, this is always the case. So new pods get new values only
+    under a new name (github.com/kubernetes-sigs/secrets-store-csi-driver,
+    secretproviderclasspodstatus_controller).
     """
     contents = [
         pulumi.Output.concat(variable, "=", secret.version_id or secret.arn)
@@ -37,18 +38,18 @@ def provider_class(
     secrets: Mapping[str, Stored],
     opts: pulumi.ResourceOptions,
 ) -> k8s.apiextensions.CustomResource:
-    """Says which secrets of AWS Secrets Manager a workload reads, and in which variables.
+    """Creates the SecretProviderClass of a workload: its secrets, and the variable of each.
 
-    The driver reads them as the pod that mounts the volume, with the permissions of its own
-    service account, and copies them to a Secret, which the API server encrypts with the stack's
-    key; that is where the container's variables come from.
+    The driver reads the secrets with the permissions of the pod's service account and copies them
+    to a Kubernetes Secret, which the API server encrypts with the stack's key. The variables of the
+    container refer to this Secret.
 
     Args:
         name: The logical name.
-        called: What `vault_name` gives.
+        called: The name of the object, from `vault_name`.
         namespace: The workload's namespace.
-        labels: Its labels.
-        secrets: What it reads, by variable.
+        labels: The labels of the workload.
+        secrets: The secrets, by variable.
         opts: The options of the object.
     """
     objects = [

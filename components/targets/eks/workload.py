@@ -1,4 +1,4 @@
-"""One workload as a Deployment."""
+"""A workload as a Deployment."""
 
 from collections.abc import Sequence
 
@@ -36,15 +36,17 @@ _SCALING = "mcp-platform/scaling"
 class Workload(Component):
     """A server or an agent in the cluster.
 
-    Type token `mcp-platform:eks:Workload`. Creates a service account and, where the workload uses
-    AWS, the role that EKS Pod Identity gives to its pods; a Deployment, its Service and its
-    disruption budget; with several copies an autoscaler; with secrets what the Secrets Store CSI
-    driver brings into its pods; with files a volume; behind the gateway the binding to its target
-    group and the policy that lets the load balancer in; and for an agent the Role by which it finds
-    its servers.
+    Type token `mcp-platform:eks:Workload`. Creates:
+
+    - A service account and, if the workload uses AWS, its role for EKS Pod Identity.
+    - A Deployment, a Service and a PodDisruptionBudget.
+    - With autoscaling, a HorizontalPodAutoscaler.
+    - With secrets, a SecretProviderClass. With files, a persistent volume and its claim.
+    - Behind the gateway, a TargetGroupBinding and a network policy for the load balancer.
+    - For an agent, a Role with which it finds its servers.
 
     Attributes:
-        deployment_name: The Deployment's name.
+        deployment_name: The name of the Deployment.
     """
 
     deployment_name: pulumi.Output[str]
@@ -61,7 +63,7 @@ class Workload(Component):
         rules: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Makes the workload.
+        """Creates the workload.
 
         Args:
             name: The component's name.
@@ -69,9 +71,9 @@ class Workload(Component):
             fleet: The fleet.
             foundation: The foundation.
             gateway: The gateway.
-            namespaces: The namespaces; its own is one of them.
-            rules: The rules of security groups that its pods need: they exist before the first
-                starts, and until the last has ended.
+            namespaces: The namespaces of the fleet.
+            rules: The security group rules that its pods need. They exist before the first pod
+                starts and until the last pod stops.
             opts: The component's options.
         """
         super().__init__("mcp-platform:eks:Workload", name, opts)
@@ -221,7 +223,7 @@ class Workload(Component):
     def _identity(
         self, namespaces: Namespaces, foundation: Foundation, here: pulumi.ResourceOptions
     ) -> list[pulumi.Resource]:
-        """Makes the service account, and the role that its pods take where they use AWS."""
+        """Creates the service account and, if its pods use AWS, their role."""
         account = k8s.core.v1.ServiceAccount(
             f"{self._name}-account",
             metadata=self._metadata,
