@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import yaml
 from google.protobuf import empty_pb2, json_format, struct_pb2
@@ -286,9 +287,9 @@ def record(
         set_all_config(dict(configuration), encrypted)
         await stack.run_in_stack(lambda: _nothing(program()))
 
-    with contextlib.chdir(ROOT):
+    # One process runs many programs here, and must be able to collect the garbage of each.
+    with contextlib.chdir(ROOT), mock.patch.object(gc, "freeze"):
         asyncio.run(in_stack())
-    gc.unfreeze()  # `__main__.py` freezes all objects, and with them those of earlier runs
     return recording
 
 
