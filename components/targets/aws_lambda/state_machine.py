@@ -22,18 +22,18 @@ from core.targets.aws_lambda.state_machine import definition
 
 
 class StateMachine(Component):
-    """An agent that needs no image: a loop that asks a model and runs the tools that it wants.
+    """An agent without an image: a loop that asks a model and runs the tools that it requests.
 
     Type token `mcp-platform:lambda:StateMachine`. Creates a function that lists and calls the tools
-    of the agent's servers, with its role; the state machine with its role, express where it answers
-    while its caller waits, else standard; and, where the agent is exposed, a role for the gateway
-    to start it.
+    of the agent's servers, with its role, and the state machine with its role: an express workflow
+    if it responds while its caller waits, else a standard workflow. If the agent is exposed, it
+    also creates a role with which the gateway starts it.
 
     Attributes:
         arn: The state machine's ARN.
-        execution_arn: What its executions' ARNs begin with.
-        starter_role_arn: The role that may start it and ask for its executions, if the gateway has
-            one.
+        execution_arn: The prefix of its executions' ARNs.
+        starter_role_arn: The role that may start it and read its executions, if the agent is
+            exposed.
     """
 
     arn: pulumi.Output[str]
@@ -54,7 +54,7 @@ class StateMachine(Component):
         pullable: list[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Makes the state machine.
+        """Creates the state machine.
 
         Args:
             name: The component's name.
@@ -65,12 +65,12 @@ class StateMachine(Component):
             foundation: The foundation.
             apis: The fleet's APIs.
             image: The image of the function that calls tools.
-            pullable: What must be there before Lambda can pull it.
+            pullable: The resources that must exist before Lambda can pull the image.
             opts: The component's options.
         """
         super().__init__("mcp-platform:lambda:StateMachine", name, opts)
         self.express = answers_at_once(load)
-        """Whether callers wait for its answer."""
+        """Whether callers wait for its response."""
         self._region = stack.region
         account, observability = foundation.account, foundation.observability
         self.tools: Function = tools_function(
@@ -93,8 +93,8 @@ class StateMachine(Component):
             description=f"What {agent} of {stack.label} may do",
             statements=run_machine(load, self.tools.alias_arn, foundation),
         )
-        # A machine cannot change its type. Under a name of its own, the new one is there before the
-        # old one is deleted, and a name is not free at once. No agent's name has an underscore.
+        # The type of a state machine cannot change. With another name, the new one can be created
+        # before the old one is deleted. No agent's name contains an underscore.
         kind = "_express" if self.express else ""
         machine = aws.sfn.StateMachine(
             f"{name}-machine",
@@ -119,8 +119,8 @@ class StateMachine(Component):
         )
         self.starter_role_arn = None
         self.startable: list[pulumi.Resource] = []
-        """What must be there before the gateway can start it."""
-        # A route that is removed stays in the deployment that was made before: without the role it
+        """The resources that must exist before the gateway can start it."""
+        # A route that a change removes is still part of the old deployment. Without the role, it
         # starts nothing.
         if load.expose:
             starter, self.startable = role(
@@ -134,7 +134,7 @@ class StateMachine(Component):
         self.register()
 
     def action_uri(self, action: str) -> pulumi.Output[str]:
-        """What API Gateway calls an action of Step Functions by."""
+        """The URI of an action of Step Functions in an integration."""
         return pulumi.Output.format(
             "arn:{0}:apigateway:{1}:states:action/{2}",
             self.arn.apply(lambda arn: arn.split(":")[1]),
