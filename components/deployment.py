@@ -26,7 +26,7 @@ async def deploy(
     secret_values: Mapping[str, pulumi.Output[str]],
     aws_config: pulumi.Config,
 ) -> dict[str, object]:
-    """Makes everything of a fleet.
+    """Deploys the fleet.
 
     Args:
         fleet: The fleet.

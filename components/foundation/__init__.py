@@ -1,4 +1,4 @@
-"""What every target shares and a switch of target keeps."""
+"""The resources that all targets share, and that a switch of the target keeps."""
 
 from components.foundation.foundation import Foundation
 

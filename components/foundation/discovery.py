@@ -1,4 +1,4 @@
-"""The private names that servers are found by."""
+"""The private DNS names of the servers."""
 
 import pulumi
 import pulumi_aws as aws

@@ -1,4 +1,4 @@
-"""The look-ups that an existing VPC is checked with."""
+"""The validation of an existing VPC."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -15,17 +15,17 @@ _Found = TypeVar("_Found")
 
 
 async def check(vpc: Vpc, opts: pulumi.InvokeOptions) -> list[str]:
-    """Holds an existing VPC and its subnets against what a fleet needs, at the preview already.
+    """Validates that an existing VPC and its subnets fit the fleet, also in a preview.
 
     Args:
-        vpc: The VPC, as it is configured.
+        vpc: The configured VPC.
         opts: The options of the look-ups.
 
     Returns:
         The zone of each private subnet.
 
     Raises:
-        ConfigurationError: With everything that is wrong.
+        ConfigurationError: The VPC does not fit. The error lists every fault.
     """
     ids = list(dict.fromkeys([*vpc.private_subnets, *vpc.public_subnets]))
     found, answers = await asyncio.gather(

@@ -40,7 +40,7 @@ class Foundation(Component):
         secret_values: Mapping[str, pulumi.Output[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Makes the foundation.
+        """Creates the foundation.
 
         Args:
             name: The component's name.

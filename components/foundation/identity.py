@@ -1,4 +1,4 @@
-"""Roles of the workloads, and what each of their needs lets them do."""
+"""IAM roles, and the permissions that workloads need."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,18 +21,18 @@ def role(
     statements: Sequence[Statement],
     was: str | None = None,
 ) -> tuple[aws.iam.Role, list[pulumi.Resource]]:
-    """Makes a role with just these permissions.
+    """Creates a role with the permissions.
 
     Args:
         name: The logical name.
-        parent: The component that it belongs to.
-        trust: Who takes it: a document of `core.aws.iam`.
-        description: What it is for.
-        statements: What it lets them do; nothing, if there are none.
-        was: The logical name that it had, if it had another one.
+        parent: The parent component.
+        trust: The trust policy, from `core.aws.iam`.
+        description: The description.
+        statements: The permissions. The list may be empty.
+        was: The earlier logical name, if there was another one.
 
     Returns:
-        The role, and what must be there before the permissions are in force.
+        The role, and the resources that grant its permissions.
     """
     made = aws.iam.Role(
         name,
@@ -56,7 +56,7 @@ def role(
 
 
 def write_logs(*log_group_arns: pulumi.Output[str]) -> list[Statement]:
-    """Writing to these log groups."""
+    """The permission to write to the log groups."""
     return [
         Statement(
             sid="WriteOwnLogs",
@@ -73,13 +73,13 @@ def read_secrets(
     *,
     described: bool = False,
 ) -> list[Statement]:
-    """Reading these secrets, and decrypting them where the stack's key encrypts them.
+    """The permissions to read the secrets, and to decrypt them with the stack's key.
 
     Args:
-        arns: The secrets.
-        key_arn: The stack's key.
+        arns: The ARNs of the secrets.
+        key_arn: The ARN of the stack's key.
         account: The account.
-        described: Whether the reader also asks which versions there are.
+        described: Whether to allow `secretsmanager:DescribeSecret`.
     """
     if not arns:
         return []
@@ -106,7 +106,7 @@ def read_secrets(
 def pull_images(
     uris: Sequence[str], repository_arns: Sequence[pulumi.Output[str]], account: Account
 ) -> list[Statement]:
-    """Pulling images from ECR; an image from anywhere else needs no permission.
+    """The permissions to pull images from ECR. Other registries need none.
 
     Args:
         uris: Images that were given.
@@ -150,7 +150,7 @@ def mount_files(
     access_point_arn: pulumi.Output[str],
     *further_arns: pulumi.Output[str],
 ) -> list[Statement]:
-    """Mounting a file system through one access point, or any of several."""
+    """The permission to mount a file system through one of the access points."""
     points = [access_point_arn, *further_arns] if further_arns else access_point_arn
     return [
         Statement(
@@ -205,7 +205,7 @@ def _invoke(
 
 
 def open_shell(log_group_arn: pulumi.Output[str]) -> list[Statement]:
-    """Letting operators open a shell in the container (ECS Exec), whose session is logged."""
+    """The permissions for a shell in the container (ECS Exec), with logged sessions."""
     return [
         Statement(
             sid="LogShell",

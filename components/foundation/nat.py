@@ -1,4 +1,4 @@
-"""NAT gateways, made beside the VPC's component."""
+"""NAT gateways, created outside of the VPC's component."""
 
 import pulumi
 import pulumi_aws as aws
@@ -21,7 +21,7 @@ def nat_routes(
     vpc_name: str,
     parent: pulumi.Resource,
 ) -> list[pulumi.Resource]:
-    """Makes NAT gateways by strategy, and the default route of every private subnet.
+    """Creates NAT gateways by strategy, and the default route of every private subnet.
 
     `awsx.ec2.Vpc` can make them too, but its subnets are available only when everything in it is.
     A NAT gateway takes minutes. The load balancer, the mount targets and the EKS cluster need

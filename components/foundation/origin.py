@@ -31,7 +31,7 @@ class Memory(Component):
         region: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Makes the memory.
+        """Creates the memory.
 
         Args:
             name: The component's name.
@@ -75,12 +75,12 @@ class Memory(Component):
 
 
 def first_value(name: str, now: str, *, parent: pulumi.Resource) -> pulumi.Output[str]:
-    """The value that a name was first given in this stack.
+    """The value with which the stack was first deployed.
 
     Args:
         name: The logical name.
-        now: The value, where the name is new.
-        parent: The component that it belongs to.
+        now: The current value, which is kept if there is none yet.
+        parent: The parent component.
     """
     return pulumi.Stash(name, input=now, opts=pulumi.ResourceOptions(parent=parent)).output
 

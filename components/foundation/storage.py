@@ -29,7 +29,7 @@ class Storage(Component):
     Attributes:
         file_system_id: The file system's id.
         file_system_arn: Its ARN.
-        security_group_id: What its mount targets carry; targets let their workloads in.
+        security_group_id: The security group of the mount targets. Targets add ingress rules.
         access_point_ids: The access points' ids, by workload.
         access_point_arns: Their ARNs, by workload.
     """
@@ -119,7 +119,7 @@ class Storage(Component):
 
 
 def _policy(account: Account, file_system_arn: pulumi.Output[str]) -> list[Statement]:
-    """Lets the account's roles in by their own policies, through a mount target; TLS always."""
+    """Allows the account's roles by their own policies, through a mount target and with TLS."""
     return [
         Statement(
             sid="RolesMount",

@@ -62,7 +62,7 @@ class Vault(Component):
         values: Mapping[str, pulumi.Output[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Makes the secrets.
+        """Creates the secrets.
 
         Args:
             name: The component's name.
@@ -115,7 +115,7 @@ class Vault(Component):
                 return Stored(arn=container.arn)
 
     def _tell_of_no_value(self, secret: str, container: aws.secretsmanager.Secret) -> None:
-        """Warns, as soon as the secret exists, as long as its value is not set."""
+        """Warns if the secret exists and has no value."""
         found = aws.secretsmanager.get_secret_versions_output(
             secret_id=container.id, opts=pulumi.InvokeOutputOptions(parent=self)
         )
