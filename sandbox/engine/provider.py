@@ -292,7 +292,7 @@ class Service:
         provider: the functions behind it.
         cloud: the sandbox's cloud.
         rules: faults to inject.
-        engine_address: where the engine listens for log lines; empty when nobody does.
+        engine_address: The address of the engine's log service; empty without one.
     """
 
     def __init__(

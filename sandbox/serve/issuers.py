@@ -1,7 +1,7 @@
 """Plays the issuers of tokens that the deployed fleet trusts: their metadata, keys and tokens.
 
-Facts from OpenID Connect Discovery 1.0, section 4, RFC 8414, section 3.1, and RFC 7517. Nobody
-signs in here: the endpoints for that are named in the metadata, as they must be, and not played.
+Facts from OpenID Connect Discovery 1.0, section 4, RFC 8414, section 3.1, and RFC 7517. The
+metadata must name the endpoints for sign-in, but they are not implemented.
 """
 
 import os
@@ -77,7 +77,7 @@ class Issuers:
             The keys.
 
         Raises:
-            jwt.PyJWKSetError: nobody who is trusted has keys there.
+            jwt.PyJWKSetError: If no trusted issuer has keys at this URL.
         """
         known = {self._keys_url(issuer) for issuer in self.trusted}
         return jwt.PyJWKSet.from_dict(self._keys() if url in known else {"keys": []})
@@ -94,7 +94,7 @@ class Issuers:
         """Makes a token.
 
         Args:
-            issuer: Who issues it, or None for the fleet's issuer. It may be one that nobody trusts.
+            issuer: Who issues it, or None for the fleet's issuer. It may be an untrusted one.
             audience: Whom it is for, or None for whom the fleet's tokens are.
             seconds: How long it is good for; 0 or less for one that is so no longer.
             scope: What it grants, separated by spaces.

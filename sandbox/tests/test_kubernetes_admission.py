@@ -110,8 +110,8 @@ def test_a_deployment_that_nobody_waits_for_is_warned_of(cluster: Cluster) -> No
     annotated = changed(WORKLOAD, "metadata.annotations", {"pulumi.com/skipAwait": "true"})
     cluster.make(DEPLOYMENT, changed(annotated, f"{SPEC}.hostPID", True))
     assert cluster.warnings == [
-        'it does not get ready, which nobody waits for: pods "clock-" is forbidden: violates '
-        'PodSecurity "restricted:latest": host namespaces (hostPID=true)'
+        'it does not become ready; Pulumi does not wait for it: pods "clock-" is forbidden: '
+        'violates PodSecurity "restricted:latest": host namespaces (hostPID=true)'
     ]
 
 

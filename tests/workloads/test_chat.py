@@ -126,7 +126,7 @@ async def test_an_answer_for_nobody_is_noted_and_no_failure(
     assert len(local.asked) == 1
     assert (caplog.records[-1].levelname, caplog.records[-1].message) == (
         "INFO",
-        "nobody is there for the answer anymore",
+        "the client disconnected before the answer",
     )
 
 

@@ -31,7 +31,7 @@ async def collect() -> None:
 
 
 def _zombies() -> set[int]:
-    """The children of this process that have ended and nobody has waited for."""
+    """The child processes that have exited and were not waited for."""
     parent = str(os.getpid())
     found: set[int] = set()
     for folder in _PROCESSES.iterdir():

@@ -243,7 +243,7 @@ class Pool:
                     self._put.send_nowait(process)
                     await ended.wait()
                     self._alive.discard(process)
-                    # Ending it takes a while, for which nobody should wait.
+                    # Ending it takes time, so callers do not wait for it.
                     self._tasks.start_soon(self._keep, 0 if process.answered else failures + 1)
                     replaced = True
         except Exception as error:

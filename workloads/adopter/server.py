@@ -50,7 +50,7 @@ from common.settings import SettingError, needed, whole_number
 
 from .pool import END_SECONDS, NotStartedError, Pool, PoolError
 
-# Nobody knows how long the arguments of somebody else's tools may be; the SDK's own bound.
+# The adopted tools may accept arguments of any length, so the limit is that of the SDK.
 _MAX_BODY_BYTES = 4 * 1024 * 1024
 _MOST_PAGES = 100
 _MOST_PROCESSES = 64
@@ -276,7 +276,7 @@ def build(env: Mapping[str, str]) -> Starlette:
     call_seconds = whole_number(env, "MAX_REQUEST_SECONDS", 60, 1, 3970)
     start_seconds = whole_number(env, "STDIO_START_SECONDS", 30, 1, 600)
     adopted = Adopted(
-        # Nobody could tell the clients of a change, so they are to keep nothing.
+        # Clients are not notified of a change, so they must not cache the list.
         Server[Any]("adopter", version=VERSION, cache_hints=dict.fromkeys(_CACHEABLE, CacheHint())),
         lambda on_message: Pool(
             command,

@@ -72,7 +72,7 @@ class _Progress:
 
 
 async def silent(_event: str, _data: Mapping[str, Any]) -> None:
-    """Tells nobody."""
+    """Discards progress."""
 
 
 async def answer(

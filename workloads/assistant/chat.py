@@ -56,7 +56,7 @@ def receiver(env: Mapping[str, str], reply: Reply) -> Callable[[Request], Awaita
         reply: From a message's text to its answer.
 
     Returns:
-        The handler. It answers 200 when the answer was sent or nobody is there for it anymore,
+        The handler. It returns 200 if the answer was sent or the client has disconnected,
         `FAILED_STATUS` if there was no answer, if it could not be sent, or for an event that is no
         message, 400 for a request of the gateway that the adapter could not read, and 404 to
         whatever came as an HTTP request.
@@ -144,6 +144,6 @@ def _posted(post_to_connection: Callable[..., object], connection_id: str, data:
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "GoneException":
             raise
-        log.info("nobody is there for the answer anymore")
+        log.info("the client disconnected before the answer")
         return False
     return True

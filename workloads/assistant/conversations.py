@@ -27,10 +27,10 @@ from .answering import NoServersError, Tell, silent
 from .models import ModelFailedError
 
 MAX_QUESTION_BYTES = 64 * 1024
-"""The longest question with what is around it, on every way in."""
+"""The maximum size of a request with a question, on every endpoint."""
 
 PING_SECONDS = 15
-"""How often a stream on which nothing happens gets a comment, so that nobody takes it for dead."""
+"""The interval of comments on a stream without data, so that no proxy closes it."""
 
 IDLE_SECONDS = 600
 """How long a WebSocket may be silent: as long as API Gateway lets it (Developer Guide, "Quotas for
@@ -38,7 +38,7 @@ configuring and running a WebSocket API"), so that every target has the same bou
 
 _PENDING_EVENTS = 16
 
-# What Starlette raises the first time that something is sent to nobody, and from then on.
+# Starlette raises these when it sends to a disconnected client.
 _GONE = (WebSocketDisconnect, WebSocketDisconnected)
 
 # RFC 6455, section 7.4.1.

@@ -15,7 +15,7 @@ EVENTS_PATH = "/events"
 
 # Lambda Web Adapter writes the context of the gateway's request here, over whatever a caller sent,
 # and `null` for what is no HTTP request (aws-lambda-web-adapter 1.0.0, src/lib.rs). Without the
-# check, whoever may send requests could also send events.
+# check, every client that can send requests could also send events.
 _CONTEXT_HEADER = "x-amzn-request-context"
 
 # Each has one value. Of two, a gateway, an authorizer and an application may each take another.

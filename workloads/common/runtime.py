@@ -137,7 +137,7 @@ def start(
         sends the rest of its traces and metrics, and ends with status 0.
     """
     # From here on telemetry may have to be sent, so `run`'s handler is replaced. uvicorn drains on
-    # SIGTERM and then raises it again for whoever handled it before.
+    # SIGTERM and then raises it again for the previous handler.
     signal.signal(signal.SIGTERM, _leave)
     log_json_lines()
     try:

@@ -21,7 +21,7 @@ _SIGNED = ("content-type", "mcp-")
 class Signature(httpx2.Auth):
     """Signs each request, its body, its type and its `Mcp-` headers.
 
-    The credentials are found as every AWS SDK finds them, and read anew for each request, so that
+    The credentials come from the AWS SDK's default chain. They are read for each request, so that
     those that run out are followed by fresh ones.
     """
 

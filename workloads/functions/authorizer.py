@@ -78,7 +78,7 @@ def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 def _authorization(event: Mapping[str, Any]) -> str:
     if event["type"] == "TOKEN":
         return event["authorizationToken"]
-    # `headers` has the last one of a name. Of two, nobody could tell which one is meant.
+    # `headers` has only the last value of a name. Two values would be ambiguous.
     repeated: Mapping[str, list[str]] = event.get("multiValueHeaders") or {}
     headers: Mapping[str, str] = event.get("headers") or {}
     shown = [

@@ -98,7 +98,7 @@ class Notebook:
 
         Raises:
             ToolError: If the name is not allowed, there is no such note, or its file was damaged
-                or changed by somebody else.
+                or changed by another program.
         """
         path = self._path(name)
         try:

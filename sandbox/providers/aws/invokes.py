@@ -98,7 +98,7 @@ def _find(
 def _secret_versions(
     context: Context, token: str, arguments: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """The versions of a secret; none where nobody has set a value yet."""
+    """The versions of a secret; none before a value is set."""
     secret = next(
         (one for one in context.cloud.find(arguments["secretId"]) if one.type == _SECRET), None
     )

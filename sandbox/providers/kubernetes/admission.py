@@ -36,7 +36,7 @@ def must_be_admitted(
         before: the object before an update, or None.
 
     Returns:
-        What is wrong with the pods of an object for which nobody waits; mostly nothing.
+        The errors in the pods of an object that Pulumi does not wait for; usually none.
 
     Raises:
         RefusedError: the object is refused, or would never get ready.

@@ -15,7 +15,7 @@ BUILT_IN_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "k
 _UPSERT = "upsertExistingObjects"
 
 # Some of these are in each cluster of EKS, others as soon as an add-on, or a person, makes them.
-# Whoever creates one plainly fails in some clusters, and so always here. The first two: Amazon EKS
+# Creating one fails in some clusters, and therefore always here. The first two: Amazon EKS
 # User Guide, "Configure your cluster for Kubernetes network policies" and "Grant IAM users access
 # to Kubernetes with a ConfigMap".
 _CONFIG_MAPS = frozenset(
@@ -34,7 +34,7 @@ def adopts(config: Mapping[str, Any]) -> bool:
 
 
 def is_there(kind: Kind, metadata: Mapping[str, Any]) -> bool:
-    """Whether an object exists that nobody made.
+    """Whether an object exists in a new cluster.
 
     Args:
         kind: its kind.

@@ -141,7 +141,7 @@ def _claimed_errors(place: Place, name: str) -> Iterator[str]:
 
 
 def _driver_errors(place: Place, driver: str) -> Iterator[str]:
-    # Of a cluster that is none of EKS nobody knows what is in it.
+    # The contents of a cluster outside of EKS are not known.
     if place.cluster.eks_name:
         yield from custom.driver_errors(place.cloud, place.cluster, driver)
 

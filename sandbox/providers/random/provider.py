@@ -59,7 +59,7 @@ def _text(inputs: Mapping[str, Any]) -> str:
 
 def _password(inputs: Mapping[str, Any]) -> tuple[str, dict[str, Json]]:
     result = _text(inputs)
-    # The shape of a bcrypt hash; nobody can check a password against it.
+    # It has the format of a bcrypt hash, but does not verify a password.
     digest = base64.b64encode(hashlib.sha256(result.encode()).digest()).decode()
     return "none", {"result": result, "bcryptHash": f"$2a$10${digest.replace('=', '.')}"}
 

@@ -105,7 +105,7 @@ async def post_event(
     body = json.dumps(event).encode()
 
     async def send(_message: MutableMapping[str, Any]) -> None:
-        """Nobody gets the answer."""
+        """Discards the answer."""
 
     async with _limited(function, request_id):
         await forward(

@@ -71,7 +71,7 @@ async def forward(
     Args:
         scope: The request's.
         receive: Gives its body.
-        send: Takes its answer: 502 if nobody listens, 504 if nothing came for too long.
+        send: Takes its answer: 502 if the connection is refused, 504 after a timeout.
         base_url: Where to, such as `http://127.0.0.1:40123`.
         path: The path there, not decoded, or None for that of the request.
         query: The query there, or None for that of the request.
@@ -152,7 +152,7 @@ async def _body(receive: Receive, read: asyncio.Event) -> AsyncGenerator[bytes]:
             raise _GoneError
         more = message.get("more_body", False)
         if not more:
-            # Whoever reads need not come back after the last piece.
+            # The reader may stop after the last chunk.
             read.set()
         yield message.get("body", b"")
 

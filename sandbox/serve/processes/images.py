@@ -142,7 +142,7 @@ def lay_out(cloud: Cloud, process: Process, home: Path) -> Image:
     if not (process.entry_point or stage.entry_point or process.arguments or stage.command):
         raise DeployedError(
             f"{process.name}: {file} has neither an ENTRYPOINT nor a CMD, and those of its base "
-            "image are not to be had here; say in it what is started"
+            "image are not available here; set them in the Dockerfile"
         )
     root = home / "images" / process.name.replace("/", ".")
     shutil.rmtree(root, ignore_errors=True)
@@ -173,7 +173,7 @@ def _built(cloud: Cloud, process: Process) -> Mapping[str, Any]:
     if built is None:
         raise DeployedError(
             f"{process.name}: the image {process.image} is not among those that the stack builds, "
-            "and no other is to be had here; give the workload an image with a context"
+            "and other images are not available here; give the workload an image with a context"
         )
     return {
         **built,

@@ -24,7 +24,7 @@ _NAME_WIDTH = 20
 class View:
     """A table, or the logs of some workloads, or of all.
 
-    Where nobody sees a table change, such as in a file, every change of health is a line instead.
+    In a file, every change of health is a line instead of an updated table.
     """
 
     def __init__(self, console: Console, follow: Sequence[str] | None) -> None:

@@ -544,7 +544,7 @@ def test_an_image_that_does_not_say_what_it_starts_is_refused(cloud: Cloud, cont
     said = refusal(cloud, context, "FROM nginx:1\n")
     assert said == (
         f"clock: {context / 'Dockerfile'} has neither an ENTRYPOINT nor a CMD, and those of its "
-        "base image are not to be had here; say in it what is started"
+        "base image are not available here; set them in the Dockerfile"
     )
 
 
