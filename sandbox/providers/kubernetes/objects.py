@@ -306,7 +306,9 @@ def _admit(
 ) -> None:
     place = _place(context, cluster, obj)
     if found := admission.must_be_admitted(place, kind, obj, before):
-        context.warn(call.urn, f"{call.name} does not get ready, which nobody waits for: {found}")
+        context.warn(
+            call.urn, f"{call.name} does not become ready; Pulumi does not wait for it: {found}"
+        )
     if kind.kind == "Deployment" and (
         kept := secrets_store.outlived(place, obj, quotas.pod_of(obj))
     ):

@@ -439,8 +439,8 @@ def test_an_image_that_the_stack_does_not_build_is_refused(
         with pytest.raises(DeployedError) as refused:
             lay_out(cloud, process(image), tmp_path / "home")
         assert str(refused.value) == (
-            f"clock: the image {image} is not among those that the stack builds, and no other is "
-            "to be had here; give the workload an image with a context"
+            f"clock: the image {image} is not among those that the stack builds, and other images "
+            "are not available here; give the workload an image with a context"
         )
     assert not (tmp_path / "home").exists()
 
