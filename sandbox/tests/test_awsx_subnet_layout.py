@@ -343,24 +343,6 @@ def test_the_layout_of_legacy_is_given_as_specs_with_the_gaps_as_unused() -> Non
     ]
 
 
-def test_an_ipv6_block_is_the_64_with_the_subnets_number() -> None:
-    assert subnet_layout.ipv6_block("2600:1f16:abc:de00::/56", 0) == "2600:1f16:abc:de00::/64"
-    assert subnet_layout.ipv6_block("2600:1f16:abc:de00::/56", 255) == "2600:1f16:abc:deff::/64"
-
-
-@pytest.mark.parametrize(
-    ("block", "number", "message"),
-    [
-        ("2600:1f16:abc:de00::/56", 256, "index must be an integer from 0-255"),
-        ("2600:1f16:abc:de00::/64", 0, "VPC must be a /56 block (got /64)"),
-        ("10.0.0.0/16", 0, '"10.0.0.0/16" is not a valid IPv6 CIDR block'),
-    ],
-)
-def test_other_ipv6_blocks_are_refused(block: str, number: int, message: str) -> None:
-    with pytest.raises(subnet_layout.SubnetError, match=re.escape(message)):
-        subnet_layout.ipv6_block(block, number)
-
-
 @st.composite
 def any_specs(draw: st.DrawFn) -> tuple[subnet_layout.Spec, ...]:
     count = draw(st.integers(1, 5))

@@ -19,7 +19,7 @@ Facts from pulumi-awsx 3.11 (awsx/ec2/subnetDistributor{New,Legacy}.ts, subnetNa
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Network, NetmaskValueError
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -31,7 +31,6 @@ SMALLEST_ZONE = 26
 the least that AWS allows (source: awsx defaultSubnetInputs; VPC guide, "Subnet CIDR blocks")."""
 LARGEST_ZONE = 16
 """Prefix that the default subnets assume for any larger part of a zone."""
-IPV6_VPC_PREFIX, IPV6_SUBNET_PREFIX = 56, 64
 """Prefix lengths of a VPC's and a subnet's IPv6 block (source: VPC guide, "IPv6 CIDR blocks")."""
 _LEGACY_LEAST_PREFIX = {"private": 19, "public": 20, "isolated": 24}
 _REGION_OF_ZONE = re.compile(r"^[a-z]{2}(?:-[a-z]+)+-")
@@ -53,7 +52,6 @@ class Spec:
         cidr_mask: prefix length, or None.
         size: number of addresses, or None.
         tags: extra tags, perhaps an output.
-        assign_ipv6: whether addresses of IPv6 are given on creation, or None.
     """
 
     type: str
@@ -62,7 +60,6 @@ class Spec:
     cidr_mask: int | None = None
     size: int | None = None
     tags: Any = None
-    assign_ipv6: bool | None = None
 
     @property
     def kind(self) -> str:
@@ -391,31 +388,6 @@ def network(block: str) -> IPv4Network:
         return IPv4Network(block, strict=False)
     except (AddressValueError, NetmaskValueError, ValueError) as error:
         raise SubnetError(f"Invalid net: {block}") from error
-
-
-def ipv6_block(vpc_block: str, number: int) -> str:
-    """The IPv6 block of one subnet: the /64 with its number in the VPC's /56.
-
-    Args:
-        vpc_block: the VPC's IPv6 block.
-        number: number of the subnet in the VPC, 0 to 255.
-
-    Returns:
-        The subnet's block.
-
-    Raises:
-        SubnetError: the VPC's block is not a /56 of IPv6, or has no such subnet.
-    """
-    try:
-        vpc = IPv6Network(vpc_block, strict=False)
-    except (AddressValueError, NetmaskValueError, ValueError) as error:
-        raise SubnetError(f'"{vpc_block}" is not a valid IPv6 CIDR block') from error
-    if vpc.prefixlen != IPV6_VPC_PREFIX:
-        raise SubnetError(f"VPC must be a /56 block (got /{vpc.prefixlen})")
-    if number >= 2 ** (IPV6_SUBNET_PREFIX - IPV6_VPC_PREFIX):
-        raise SubnetError("index must be an integer from 0-255")
-    step = 2 ** (128 - IPV6_SUBNET_PREFIX)
-    return str(IPv6Network((int(vpc.network_address) + number * step, IPV6_SUBNET_PREFIX)))
 
 
 def last_usable(block: IPv4Network) -> int:

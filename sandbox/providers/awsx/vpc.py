@@ -22,18 +22,20 @@ DEFAULT_ZONES = 3
 ANYWHERE = "0.0.0.0/0"
 
 _PASSED_TO_VPC = (
-    "assignGeneratedIpv6CidrBlock",
     "enableDnsHostnames",
     "enableDnsSupport",
     "enableNetworkAddressUsageMetrics",
     "instanceTenancy",
+    "region",
+)
+_NOT_SIMULATED = (
+    "assignGeneratedIpv6CidrBlock",
     "ipv4IpamPoolId",
     "ipv4NetmaskLength",
     "ipv6CidrBlock",
     "ipv6CidrBlockNetworkBorderGroup",
     "ipv6IpamPoolId",
     "ipv6NetmaskLength",
-    "region",
 )
 _PLAIN = (
     "availabilityZoneCidrMask",
@@ -81,6 +83,7 @@ _CHOICES = {
     "subnetNameTagStrategy": ("Legacy", "AvailabilityZone"),
     "vpcEndpointStrategy": ("Legacy", "Auto"),
 }
+_NAT_STRATEGIES = ("none", "single", "oneperaz")
 _SUBNET_TYPES = ("Public", "Private", "Isolated", "Unused")
 _CREATION_ORDER = {"public": 0, "private": 1, "isolated": 2}
 _ENDPOINT_SUBNET_ORDER = ("private", "isolated", "public")
@@ -142,7 +145,6 @@ class _VpcBuilder:
     def build(self) -> None:
         args = self.args
         _check_inputs(args, self.component)
-        _check_ipam(args)
         endpoint_kinds = [
             _endpoint_kind(spec, self._endpoints_auto) for spec in self._endpoint_specs
         ]
@@ -150,8 +152,8 @@ class _VpcBuilder:
         self.zones = self._availability_zones()
         gateways: Mapping[str, Any] = args.get("natGateways") or {}
         self.nat_strategy = gateways.get("strategy") or "OnePerAz"
-        self.allocation_ids: Sequence[Any] = gateways.get("elasticIpAllocationIds") or ()
-        _check_addresses(self.nat_strategy, len(self.allocation_ids), len(self.zones))
+        if self.nat_strategy.lower() not in _NAT_STRATEGIES:
+            refuse(f"Unknown NatGatewayStrategy '{self.nat_strategy}'")
         self.vpc, layout, placed, blocks = self._vpc_and_layout(dns)
         self.internet_gateway = self._child(
             "aws:ec2/internetGateway:InternetGateway",
@@ -222,51 +224,32 @@ class _VpcBuilder:
 
     def _vpc_and_layout(
         self, dns: Mapping[str, Any]
-    ) -> tuple[Child, Any, list[subnet_layout.Subnet], Sequence[Any]]:
-        """Makes the VPC after its subnets are known to fit, or before if IPAM chooses its block."""
+    ) -> tuple[Child, list[dict[str, Any]], list[subnet_layout.Subnet], Sequence[str]]:
+        """Makes the VPC after its subnets are known to fit."""
         args = self.args
         strategy: str = args.get("subnetStrategy") or "Legacy"
         layout = _layout(self.name, args, strategy, self.zones)
         placed = subnet_layout.subnets(layout)
-        block = args.get("cidrBlock")
-        if block is None and args.get("ipv4IpamPoolId") is None:
-            block = DEFAULT_BLOCK
-
-        def blocks_of(actual: str) -> list[str]:
-            found = subnet_layout.allocate(layout, actual)
-            named = [(one.tag, where) for one, where in zip(placed, found, strict=True)]
-            subnet_layout.check_overlaps(named)
-            if strategy == "Exact" and block is not None:
-                subnet_layout.check_no_gaps(actual, named)
-            _check_gateway_subnets(self.nat_strategy, {one.spec.kind for one in placed})
-            return found
-
-        def layout_of(blocks: Sequence[str]) -> list[dict[str, Any]]:
-            as_given = strategy in {"Auto", "Exact"}
-            pairs = list(zip(placed, blocks, strict=True))
-            return subnet_layout.resolved_layout(layout, pairs, as_given=as_given)
-
-        if block is None and layout.allocator == "Legacy":
-            refuse(
-                "Dynamically allocated cidrBlock ranges are not supported with "
-                'subnetStrategy="Legacy". "Try using subnetStrategy="Auto"'
-            )
-        blocks = None if block is None else blocks_of(block)
+        block = args.get("cidrBlock") or DEFAULT_BLOCK
+        blocks = subnet_layout.allocate(layout, block)
+        named = [(one.tag, where) for one, where in zip(placed, blocks, strict=True)]
+        subnet_layout.check_overlaps(named)
+        if strategy == "Exact":
+            subnet_layout.check_no_gaps(block, named)
+        _check_gateway_subnets(self.nat_strategy, {one.spec.kind for one in placed})
         passed = {key: args.get(key) for key in _PASSED_TO_VPC}
         vpc = Child(
             "aws:ec2/vpc:Vpc",
             self.name,
             {**passed, **dns, "cidrBlock": block, "tags": self.shared_tags},
             pulumi.ResourceOptions(parent=self.component),
-            ("cidrBlock", "ipv6CidrBlock"),
+            ("cidrBlock",),
         )
-        if blocks is not None:
-            shown = layout_of(blocks)
-            _warn_of_strategy(args, shown, self.component)
-            return vpc, shown, placed, blocks
-        later = vpc["cidrBlock"].apply(blocks_of)
-        each = [later.apply(lambda all_, at=at: all_[at]) for at in range(len(placed))]
-        return vpc, later.apply(layout_of), placed, each
+        pairs = list(zip(placed, blocks, strict=True))
+        as_given = strategy in {"Auto", "Exact"}
+        shown = subnet_layout.resolved_layout(layout, pairs, as_given=as_given)
+        _warn_of_strategy(args, shown, self.component)
+        return vpc, shown, placed, blocks
 
     def _make_zones(self, placed: Sequence[tuple[subnet_layout.Subnet, Any]]) -> None:
         for index, zone in enumerate(self.zones):
@@ -277,15 +260,12 @@ class _VpcBuilder:
             ]
             # Public subnets first: the private ones' routes need the NAT gateways in them.
             here.sort(key=lambda pair: _CREATION_ORDER[pair[0].spec.kind])
-            for order, (subnet, block) in enumerate(here):
-                self._make_subnet(index, order, subnet, block)
+            for subnet, block in here:
+                self._make_subnet(index, subnet, block)
 
-    def _make_subnet(
-        self, index: int, order: int, subnet: subnet_layout.Subnet, block: Value
-    ) -> None:
+    def _make_subnet(self, index: int, subnet: subnet_layout.Subnet, block: Value) -> None:
         spec, name = subnet.spec, subnet.name
         own = {"Name": subnet.tag, "SubnetType": spec.type}
-        assign, ipv6_block = self._ipv6(spec, index + order * len(self.zones))
         made = self._child(
             "aws:ec2/subnet:Subnet",
             name,
@@ -294,8 +274,7 @@ class _VpcBuilder:
                 "availabilityZone": subnet.zone,
                 "mapPublicIpOnLaunch": spec.kind == "public",
                 "cidrBlock": block,
-                "assignIpv6AddressOnCreation": assign,
-                "ipv6CidrBlock": ipv6_block,
+                "assignIpv6AddressOnCreation": False,
                 "tags": merged_tags(self.shared_tags, spec.tags, own),
             },
             self.vpc,
@@ -322,19 +301,6 @@ class _VpcBuilder:
             inputs = {"routeTableId": table.id, "destinationCidrBlock": ANYWHERE, **target}
             self.routes.append(self._child("aws:ec2/route:Route", name, inputs, table))
 
-    def _ipv6(self, spec: subnet_layout.Spec, number: int) -> tuple[Any, Any]:
-        """Whether a subnet gives out IPv6 addresses, and its block of the VPC's."""
-        assign = spec.assign_ipv6
-        if assign is None:
-            assign = self.args.get("assignGeneratedIpv6CidrBlock")
-        if assign is None:
-            assign = False
-        if assign is False:
-            return False, None
-        return assign, pulumi.Output.all(self.vpc["ipv6CidrBlock"], assign).apply(
-            lambda both: _ipv6_block(both[0], number) if both[1] else None
-        )
-
     def _needs_nat(self, index: int) -> bool:
         match self.nat_strategy.lower():
             case "single":
@@ -347,12 +313,9 @@ class _VpcBuilder:
     def _make_nat(self, index: int, subnet: Child) -> None:
         name = f"{self.name}-{index + 1}"
         tags = merged_tags(self.tags, {"Name": name})
-        if self.allocation_ids:
-            allocation = self.allocation_ids[index]
-        else:
-            eip = self._child("aws:ec2/eip:Eip", name, {"tags": tags}, subnet, ("allocationId",))
-            self.eips.append(eip)
-            allocation = eip["allocationId"]
+        eip = self._child("aws:ec2/eip:Eip", name, {"tags": tags}, subnet, ("allocationId",))
+        self.eips.append(eip)
+        allocation = eip["allocationId"]
         inputs = {"subnetId": subnet.id, "allocationId": allocation, "tags": tags}
         self.nat_gateways.append(self._child("aws:ec2/natGateway:NatGateway", name, inputs, subnet))
 
@@ -461,6 +424,7 @@ class _VpcBuilder:
 
 def _check_inputs(args: Inputs, component: Vpc) -> None:
     """Refuses values outside an enumeration, and says which properties awsx does not know."""
+    _check_simulated(args)
     for key in _PLAIN:
         if isinstance(args.get(key), pulumi.Output):
             refuse(f"{key} must be a plain value: awsx decides by it which resources there are")
@@ -480,12 +444,32 @@ def _check_inputs(args: Inputs, component: Vpc) -> None:
         if not spec.get("serviceName"):
             refuse(f"vpcEndpointSpecs[{index}].serviceName is missing")
     unknown = [
-        *(key for key in args if key not in (*_PASSED_TO_VPC, *_PLAIN, *_COMPOUND)),
+        *(
+            key
+            for key in args
+            if key not in (*_PASSED_TO_VPC, *_PLAIN, *_COMPOUND, *_NOT_SIMULATED)
+        ),
         *_unknown_keys("subnetSpecs", subnet_specs, _SUBNET_KEYS),
         *_unknown_keys("vpcEndpointSpecs", endpoint_specs, _ENDPOINT_KEYS),
     ]
     for key in unknown:
         pulumi.log.warn(f"{TOKEN} knows no property {key}; it is ignored", component)
+
+
+def _check_simulated(args: Inputs) -> None:
+    """Refuses IPv6, address blocks of IPAM and addresses that exist already."""
+    asked = [key for key in _NOT_SIMULATED if args.get(key) is not None]
+    gateways: Mapping[str, Any] = args.get("natGateways") or {}
+    if gateways.get("elasticIpAllocationIds"):
+        asked.append("natGateways.elasticIpAllocationIds")
+    specs: Sequence[Mapping[str, Any]] = args.get("subnetSpecs") or ()
+    asked += [
+        f"subnetSpecs[{index}].assignIpv6AddressOnCreation"
+        for index, spec in enumerate(specs)
+        if spec.get("assignIpv6AddressOnCreation")
+    ]
+    if asked:
+        refuse(f"awsx.ec2.Vpc: `{asked[0]}` is not simulated; set `cidrBlock` and leave it out")
 
 
 def _unknown_keys(
@@ -497,42 +481,6 @@ def _unknown_keys(
         for key in spec
         if key not in known
     ]
-
-
-def _check_ipam(args: Inputs) -> None:
-    if args.get("ipv4IpamPoolId") is None:
-        return
-    block, length = args.get("cidrBlock"), args.get("ipv4NetmaskLength")
-    if block is not None and length is not None:
-        refuse("Only one of 'cidrBlock', 'ipv4NetmaskLength' is allowed.")
-    if block is None and length is None:
-        refuse(
-            "If 'ipv4IpamPoolId' is specified, 'ipv4NetmaskLength' or 'cidrBlock' must also be "
-            "specified."
-        )
-
-
-def _check_addresses(strategy: str, given: int, zones: int) -> None:
-    match strategy.lower():
-        case "none" if given:
-            refuse(
-                "Elastic IP allocation IDs cannot be specified when NAT Gateway strategy is "
-                f"'{strategy}'."
-            )
-        case "single" if given > 1:
-            refuse(
-                "Exactly one Elastic IP may be specified when NAT Gateway strategy is "
-                f"'{strategy}'."
-            )
-        case "oneperaz" if given not in (0, zones):
-            refuse(
-                "The number of Elastic IPs, if specified, must match the number of availability "
-                f"zones for the VPC ({zones}) when NAT Gateway strategy is '{strategy}'"
-            )
-        case "none" | "single" | "oneperaz":
-            pass
-        case _:
-            refuse(f"Unknown NatGatewayStrategy '{strategy}'")
 
 
 def _check_gateway_subnets(strategy: str, kinds: set[str]) -> None:
@@ -609,17 +557,7 @@ def _spec(given: Mapping[str, Any]) -> subnet_layout.Spec:
         cidr_mask=whole("cidrMask"),
         size=whole("size"),
         tags=given.get("tags"),
-        assign_ipv6=given.get("assignIpv6AddressOnCreation"),
     )
-
-
-def _ipv6_block(vpc_block: str | None, number: int) -> str:
-    if not vpc_block:
-        refuse(
-            "Subnets with assignIpv6AddressOnCreation=true require the VPC to have an IPv6 CIDR "
-            "block. Set assignGeneratedIpv6CidrBlock=true or provide ipv6CidrBlock."
-        )
-    return subnet_layout.ipv6_block(vpc_block, number)
 
 
 def _endpoint_kind(spec: Mapping[str, Any], auto: bool) -> str | None:
