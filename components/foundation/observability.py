@@ -6,8 +6,9 @@ import pulumi
 import pulumi_aws as aws
 
 from components.component import Component
-from components.foundation.alarms import Metric, alarm
+from components.foundation.alarms import create_alarms
 from components.foundation.logs import log_group
+from core.alarms import log_alarm
 from core.config.model import RunsAs
 from core.resolved import ResolvedFleet
 from core.stack import Stack
@@ -74,7 +75,7 @@ class Observability(Component):
             for workload, _ in config.workloads()
         }
         for workload, group in groups.items():
-            self._count_errors(f"{name}-{workload}-errors", stack, workload, group)
+            self._count_errors(f"{name}-{workload}", stack, workload, group)
         gateway = log_group(
             f"{name}-gateway-log",
             "gateway/requests",  # no workload can have that name
@@ -124,26 +125,24 @@ class Observability(Component):
     def _count_errors(
         self, name: str, stack: Stack, workload: str, group: aws.cloudwatch.LogGroup
     ) -> None:
-        # A namespace for each stack, so that no stack's workloads are counted with another's.
-        namespace, metric = f"{stack.project}/{stack.name}", f"{workload}-errors"
+        alarm = log_alarm(stack, workload)
         aws.cloudwatch.LogMetricFilter(
-            name,
+            f"{name}-{alarm.suffix}",
             log_group_name=group.name,
             pattern='{ ($.level = "ERROR") || ($.level = "CRITICAL") }',
             metric_transformation={
-                "namespace": namespace,
-                "name": metric,
+                "namespace": alarm.metric.namespace,
+                "name": alarm.metric.name,
                 "value": "1",
                 "default_value": "0",
             },
             opts=self.child_opts,
         )
-        alarm(
-            f"{name}-alarm",
-            parent=self,
+        create_alarms(
+            name,
+            [alarm],
+            subject=f"{workload} of {stack.label}",
+            dimensions={},
             topic_arn=self.topic_arn,
-            description=f"{workload} of {stack.label} logs errors",
-            threshold=1,
-            minutes=1,
-            metric=Metric(namespace=namespace, name=metric, statistic="Sum"),
+            parent=self,
         )

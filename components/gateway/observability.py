@@ -2,12 +2,10 @@
 
 import pulumi
 
-from components.foundation.alarms import Metric, alarm
+from components.foundation.alarms import create_alarms
 from components.foundation.dashboards import Chart
 from components.gateway.gateway import Gateway
-
-_NAMESPACE = "AWS/ApplicationELB"
-_ERRORS_A_MINUTE = 5
+from core.load_balancer.alarms import EXPOSED_WORKLOAD, NAMESPACE
 
 
 def answer_alarms(
@@ -18,49 +16,28 @@ def answer_alarms(
     gateway: Gateway,
     topic_arn: pulumi.Output[str],
 ) -> None:
-    """Makes the alarms of a workload's answers and health, if the gateway routes to it.
+    """Creates the alarms of a workload's answers and health, if the gateway routes to it.
 
     Args:
         name: The stem of the logical names.
         parent: The component that they belong to.
         workload: The workload.
         gateway: The gateway.
-        topic_arn: Who is told.
+        topic_arn: The topic that they notify.
     """
     route = gateway.routes.get(workload)
     if not route:
         return
-    targets = {
-        "LoadBalancer": gateway.arn_suffix,
-        "TargetGroup": route.target_group.arn_suffix,
-    }
-    alarm(
-        f"{name}-5xx-alarm",
-        parent=parent,
+    create_alarms(
+        name,
+        EXPOSED_WORKLOAD,
+        subject=workload,
+        dimensions={
+            "LoadBalancer": gateway.arn_suffix,
+            "TargetGroup": route.target_group.arn_suffix,
+        },
         topic_arn=topic_arn,
-        description=f"{workload} answers with {_ERRORS_A_MINUTE} server errors a minute or more",
-        threshold=_ERRORS_A_MINUTE,
-        minutes=3,
-        metric=Metric(
-            namespace=_NAMESPACE,
-            name="HTTPCode_Target_5XX_Count",
-            statistic="Sum",
-            dimensions=targets,
-        ),
-    )
-    alarm(
-        f"{name}-unhealthy-alarm",
         parent=parent,
-        topic_arn=topic_arn,
-        description=f"{workload} has copies that fail their health check",
-        threshold=1,
-        minutes=5,
-        metric=Metric(
-            namespace=_NAMESPACE,
-            name="UnHealthyHostCount",
-            statistic="Maximum",
-            dimensions=targets,
-        ),
     )
 
 
@@ -72,11 +49,11 @@ def traffic(gateway: Gateway) -> list[Chart]:
         Chart(
             title="Requests a minute",
             stat="Sum",
-            metrics=[[_NAMESPACE, "RequestCount", *balancer]],
+            metrics=[[NAMESPACE, "RequestCount", *balancer]],
         ),
         Chart(
             title="Answers that failed",
             stat="Sum",
-            metrics=[[_NAMESPACE, metric, *balancer] for metric in failures],
+            metrics=[[NAMESPACE, metric, *balancer] for metric in failures],
         ),
     ]

@@ -1,14 +1,12 @@
 """What a fleet uses all the time, for its bill: the minimum of replicas, without traffic."""
 
+from core.alarms import log_alarm, metric_count
 from core.config.model import Nat
 from core.costs.bill import Usage, monthly
 from core.resolved import ResolvedFleet
 from core.targets import dispatch
 
 FIREWALL_RULES = 3
-
-# For each workload: the error lines of its log.
-_LOG_METRICS = 1
 
 
 def usage(fleet: ResolvedFleet) -> Usage:
@@ -28,7 +26,7 @@ def _shared(fleet: ResolvedFleet) -> Usage:
         interface_endpoints=endpoints if creates_network else 0,
         kms_keys=1,
         secrets=len(created) + len(config.servers),
-        alarms=len(list(config.workloads())) * _LOG_METRICS,
+        alarms=metric_count(log_alarm(fleet.stack, name) for name, _ in config.workloads()),
         dashboards=1,
         web_acls=1 if config.gateway.firewall else 0,
         web_acl_rules=FIREWALL_RULES if config.gateway.firewall else 0,
@@ -36,7 +34,7 @@ def _shared(fleet: ResolvedFleet) -> Usage:
 
 
 def table(fleet: ResolvedFleet) -> str:
-    """A Markdown table of what a fleet costs a month by standing there."""
+    """A Markdown table of what a fleet costs a month without traffic."""
     return bill_table(usage(fleet))
 
 

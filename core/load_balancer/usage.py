@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
+from core.alarms import metric_count
 from core.costs.bill import Usage
+from core.load_balancer.alarms import EXPOSED_WORKLOAD
 from core.resolved import ResolvedFleet
-
-# For each exposed workload: its errors and its unhealthy replicas.
-_EXPOSED_METRICS = 2
 
 
 def usage(fleet: ResolvedFleet, shared: Usage) -> Usage:
@@ -15,5 +14,5 @@ def usage(fleet: ResolvedFleet, shared: Usage) -> Usage:
     return replace(
         shared,
         load_balancers=shared.load_balancers + 1,
-        alarms=shared.alarms + len(exposed) * _EXPOSED_METRICS,
+        alarms=shared.alarms + len(exposed) * metric_count(EXPOSED_WORKLOAD),
     )

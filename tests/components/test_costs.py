@@ -8,8 +8,8 @@ import pytest
 from core.config.model import Fleet
 from core.costs.bill import monthly
 from core.costs.usage import usage
-from tests.components.fleets import FULL, LAMBDA, LAMBDA_FULL, MINIMAL, PUBLIC
-from tests.components.recording import run
+from tests.components.fleets import EVERY_FLEET, FULL, LAMBDA, LAMBDA_FULL, MINIMAL, PUBLIC
+from tests.components.recording import example, run
 from tests.core.configurations import resolved
 
 FIREWALL: dict[str, Any] = {**MINIMAL, "gateway": {"firewall": {}}}
@@ -23,6 +23,11 @@ LAMBDA_INSIDE: dict[str, Any] = {
     "servers": {"clock": {**MINIMAL["servers"]["clock"], "private_network": True}},
     "network": {"nat": "none"},
 }
+_EVERY_FLEET = (
+    EVERY_FLEET
+    | {f"{name} example": example(name) for name in ("dev", "lambda", "eks")}
+    | {"firewall": FIREWALL, "lambda agent": LAMBDA_AGENT, "lambda inside": LAMBDA_INSIDE}
+)
 
 
 @pytest.mark.parametrize(
@@ -31,9 +36,6 @@ LAMBDA_INSIDE: dict[str, Any] = {
 def test_the_estimate_counts_what_is_made(configuration: dict[str, Any]):
     recording = run(configuration)
     has = usage(resolved(Fleet.model_validate(configuration)))
-    alarms = [made.inputs for made in recording.of("cloudwatch.MetricAlarm")]
-    metrics = [sum("metric" in query for query in each.get("metricQueries", [])) for each in alarms]
-    assert has.alarms == sum(max(count, 1) for count in metrics)
     assert has.secrets == len(recording.of("secretsmanager.Secret"))
     assert has.kms_keys == len(recording.of("kms.Key"))
     assert has.load_balancers == len(recording.of("lb.LoadBalancer"))
@@ -57,6 +59,21 @@ def test_the_estimate_counts_what_is_made(configuration: dict[str, Any]):
     assert has.warm_gb * 1024 == sum(
         memory[f"{name}-function"] * count for name, count in warm.items()
     )
+
+
+def _metric_count(alarm: dict[str, Any]) -> int:
+    if "metricName" in alarm:
+        return 1
+    return sum("metric" in query for query in alarm["metricQueries"])
+
+
+@pytest.mark.parametrize("configuration", _EVERY_FLEET.values(), ids=_EVERY_FLEET)
+def test_the_estimate_counts_every_metric_of_every_alarm(configuration: dict[str, Any]):
+    counts = [
+        _metric_count(made.inputs) for made in run(configuration).of("cloudwatch.MetricAlarm")
+    ]
+    assert min(counts) > 0
+    assert usage(resolved(Fleet.model_validate(configuration))).alarms == sum(counts)
 
 
 # What costs by the hour, in this program: it stands there and waits.

@@ -4,113 +4,73 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 
-from components.foundation.alarms import Metric, alarm
+from components.foundation.alarms import create_alarms
 from components.foundation.dashboards import Chart, dashboard_body
+from core.resolved import ResolvedFleet
+from core.targets.aws_lambda.alarms import (
+    API_NAMESPACE,
+    FUNCTION_NAMESPACE,
+    REST_API,
+    STATE_MACHINE,
+    STATES_NAMESPACE,
+    functions,
+)
 
-_ERRORS_A_MINUTE = 5
-_SLOW_SHARE = 0.9
 
-_NAMESPACE = "AWS/Lambda"
-
-
-def function_alarms(
+def alarms(
     name: str,
     *,
-    parent: pulumi.Resource,
-    what: str,
-    function_name: pulumi.Output[str],
-    timeout_seconds: int,
+    fleet: ResolvedFleet,
+    function_names: Mapping[str, pulumi.Input[str]],
+    machine_arns: Mapping[str, pulumi.Output[str]],
     topic_arn: pulumi.Output[str],
-    chats: bool = False,
+    parent: pulumi.Resource,
 ) -> None:
-    """Makes the alarms of a function: its errors, its refusals, its time.
+    """Creates the alarms of the functions and state machines.
 
-    People who chat get nothing for a message that fails, so one is enough for an alarm, and so is
-    one that was dropped before the function had it: it came too late, or too many did.
+    Args:
+        name: The stem of the logical names.
+        fleet: The fleet.
+        function_names: The name of every function, by the name that its alarms are listed by.
+        machine_arns: Every state machine, by agent.
+        topic_arn: The topic that they notify.
+        parent: The component that they belong to.
     """
-    function = {"FunctionName": function_name}
-    slow = round(timeout_seconds * 1000 * _SLOW_SHARE)
-    for suffix, metric, statistic, threshold, minutes, description in (
-        (
-            "errors",
-            "Errors",
-            "Sum",
-            1,
-            1 if chats else 3,
-            f"{what} ends with an error or is stopped",
-        ),
-        ("throttles", "Throttles", "Sum", 1, 3, f"{what} is called more often than it may run"),
-        ("duration", "Duration", "Maximum", slow, 1, f"{what} takes nearly all the time it has"),
-        *(
-            [("dropped", "AsyncEventsDropped", "Sum", 1, 1, f"{what} loses a message of a chat")]
-            if chats
-            else []
-        ),
-    ):
-        alarm(
-            f"{name}-{suffix}-alarm",
-            parent=parent,
+    for subject, table in functions(fleet).items():
+        create_alarms(
+            f"{name}-{subject}",
+            table,
+            subject=subject,
+            dimensions={"FunctionName": function_names[subject]},
             topic_arn=topic_arn,
-            description=description,
-            threshold=threshold,
-            minutes=minutes,
-            metric=Metric(
-                namespace=_NAMESPACE, name=metric, statistic=statistic, dimensions=function
-            ),
+            parent=parent,
+        )
+    for agent, arn in machine_arns.items():
+        create_alarms(
+            f"{name}-{agent}",
+            STATE_MACHINE,
+            subject=agent,
+            dimensions={"StateMachineArn": arn},
+            topic_arn=topic_arn,
+            parent=parent,
         )
 
 
-def machine_alarms(
+def api_alarms(
     name: str,
     *,
-    parent: pulumi.Resource,
-    agent: str,
-    machine_arn: pulumi.Output[str],
-    topic_arn: pulumi.Output[str],
-) -> None:
-    """Makes the alarms of a state machine: what failed, and what took too long."""
-    for suffix, metric, what in (
-        ("failed", "ExecutionsFailed", "fails"),
-        ("timed-out", "ExecutionsTimedOut", "takes longer than it may"),
-    ):
-        alarm(
-            f"{name}-{suffix}-alarm",
-            parent=parent,
-            topic_arn=topic_arn,
-            description=f"{agent} {what}",
-            threshold=1,
-            minutes=1,
-            metric=Metric(
-                namespace="AWS/States",
-                name=metric,
-                statistic="Sum",
-                dimensions={"StateMachineArn": machine_arn},
-            ),
-        )
-
-
-def api_alarm(
-    name: str,
-    *,
-    parent: pulumi.Resource,
     api_name: pulumi.Input[str],
     stage_name: pulumi.Output[str],
     topic_arn: pulumi.Output[str],
+    parent: pulumi.Resource,
 ) -> None:
-    """Makes the alarm of a REST API: its server errors."""
-    alarm(
-        f"{name}-5xx-alarm",
-        parent=parent,
+    """Creates the alarms of a REST API."""
+    create_alarms(
+        name,
+        REST_API,
+        dimensions={"ApiName": api_name, "Stage": stage_name},
         topic_arn=topic_arn,
-        description=f"An API answers with {_ERRORS_A_MINUTE} server errors a minute or more",
-        threshold=_ERRORS_A_MINUTE,
-        minutes=3,
-        metric=Metric(
-            namespace="AWS/ApiGateway",
-            name="5XXError",
-            statistic="Sum",
-            dimensions={"ApiName": api_name, "Stage": stage_name},
-        ),
+        parent=parent,
     )
 
 
@@ -127,9 +87,7 @@ def dashboard(
             title=title,
             stat=stat,
             metrics=[
-                ["AWS/ApiGateway", metric, "ApiName", api]
-                for api in api_names
-                for metric in metrics
+                [API_NAMESPACE, metric, "ApiName", api] for api in api_names for metric in metrics
             ],
         )
         for title, stat, metrics in (
@@ -143,7 +101,7 @@ def dashboard(
             title=title,
             stat=stat,
             metrics=[
-                [_NAMESPACE, metric, "FunctionName", function]
+                [FUNCTION_NAMESPACE, metric, "FunctionName", function]
                 for _, function in sorted(function_names.items())
             ],
         )
@@ -159,7 +117,7 @@ def dashboard(
             title=title,
             stat="Sum",
             metrics=[
-                ["AWS/States", metric, "StateMachineArn", machine]
+                [STATES_NAMESPACE, metric, "StateMachineArn", machine]
                 for _, machine in sorted(machine_arns.items())
             ],
         )

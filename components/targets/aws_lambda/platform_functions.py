@@ -18,9 +18,6 @@ from core.targets.aws_lambda import limits
 _IMAGE = Image(context="workloads/functions", additional_contexts={"common": "workloads/common"})
 _MEMORY_MIB = 512
 
-TOKENS_SECONDS = 10
-"""The timeout for the check of a token, including the first request for the issuer's keys."""
-
 
 def platform_image(name: str, *, foundation: Foundation, parent: pulumi.Resource) -> Built:
     """Builds the image. Its repository is deleted with the target."""
@@ -43,14 +40,14 @@ def token_function(
     For chat connections, it also checks the caller's address against `allow_cidrs`.
     """
     return create_function(
-        f"{name}-gateway_tokens",
+        f"{name}-{limits.TOKENS}",
         Settings(
             name=names.fit(f"{stack.label}_tokens", names.LAMBDA_FUNCTION),
             description=f"Checks tokens for {stack.label}",
             image_uri=image.uri,
             command=("authorizer.handle",),
             memory_mib=_MEMORY_MIB,
-            timeout_seconds=TOKENS_SECONDS,
+            timeout_seconds=limits.TOKENS_TIMEOUT_SECONDS,
             variables={
                 "AUTH_ISSUER": auth.issuer,
                 "AUTH_AUDIENCE": auth.audience,
@@ -65,15 +62,6 @@ def token_function(
         needed=pullable,
         parent=parent,
     )
-
-
-def tools_seconds(fleet: Fleet, load: Agent) -> int:
-    """The timeout for a call of a tool: the longest timeout of the agent's servers."""
-    longest = max(
-        (fleet.servers[server].max_request_seconds for server in load.uses),
-        default=1,
-    )
-    return limits.timeout_seconds(longest)
 
 
 def tools_function(
@@ -98,7 +86,7 @@ def tools_function(
             image_uri=image.uri,
             command=("tools.handle",),
             memory_mib=_MEMORY_MIB,
-            timeout_seconds=tools_seconds(fleet, load),
+            timeout_seconds=limits.tools_timeout_seconds(fleet, load),
             variables=servers(load, internal),
             statements=use_servers(load, internal),
             log_group_name=foundation.observability.log_group_names[agent],

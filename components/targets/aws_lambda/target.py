@@ -19,16 +19,13 @@ from components.targets.aws_lambda.keep_active import (
 )
 from components.targets.aws_lambda.log_role import log_role
 from components.targets.aws_lambda.observability import (
-    api_alarm,
+    alarms,
+    api_alarms,
     dashboard,
-    function_alarms,
-    machine_alarms,
 )
 from components.targets.aws_lambda.platform_functions import (
-    TOKENS_SECONDS,
     platform_image,
     token_function,
-    tools_seconds,
 )
 from components.targets.aws_lambda.routes import Routes
 from components.targets.aws_lambda.state_machine import StateMachine
@@ -110,7 +107,7 @@ class LambdaTarget(Component):
             apis.internal.admit_roles(self._roles_of_agents(), foundation)
         routes = self._routes(apis)
         keep_active(name, self._kept_active(apis), foundation=foundation, parent=self)
-        self._alarms(apis)
+        self._alarms(fleet, apis)
         self.gateway_url = apis.gateway.url
         self.parts: list[pulumi.Resource] = [self]
         """The components that serve requests."""
@@ -216,7 +213,7 @@ class LambdaTarget(Component):
                 opts=self.child_opts,
             )
             deployed.append(made)
-            api_alarm(
+            api_alarms(
                 f"{self._name}-{api.what}",
                 parent=self,
                 api_name=api.name,
@@ -238,37 +235,20 @@ class LambdaTarget(Component):
             if name in self._machines
         }
         if kept and apis.tokens:
-            kept["gateway_tokens"] = (apis.tokens, NO_REQUEST)
+            kept[limits.TOKENS] = (apis.tokens, NO_REQUEST)
         return kept
 
-    def _alarms(self, apis: Apis) -> None:
-        topic_arn = self._foundation.observability.topic_arn
-        functions = [
-            (key, made.function_name, limits.timeout_seconds(made.max_request_seconds))
-            for key, made in self._workloads.items()
-        ]
-        if apis.tokens:
-            functions.append(("gateway_tokens", apis.tokens.name, TOKENS_SECONDS))
-        for agent, machine in self._machines.items():
-            seconds = tools_seconds(self._fleet, self._fleet.agents[agent])
-            functions.append((agent, machine.tools.name, seconds))
-            machine_alarms(
-                f"{self._name}-{agent}",
-                parent=self,
-                agent=agent,
-                machine_arn=machine.arn,
-                topic_arn=topic_arn,
-            )
-        for what, function_name, timeout_seconds in functions:
-            function_alarms(
-                f"{self._name}-{what}",
-                parent=self,
-                what=what,
-                function_name=function_name,
-                timeout_seconds=timeout_seconds,
-                topic_arn=topic_arn,
-                chats=what in self._workloads and self._workloads[what].chat_url is not None,
-            )
+    def _alarms(self, fleet: ResolvedFleet, apis: Apis) -> None:
+        names = {key: made.function_name for key, made in self._workloads.items()}
+        names |= {agent: machine.tools.name for agent, machine in self._machines.items()}
+        alarms(
+            self._name,
+            fleet=fleet,
+            function_names=names | ({limits.TOKENS: apis.tokens.name} if apis.tokens else {}),
+            machine_arns={agent: machine.arn for agent, machine in self._machines.items()},
+            topic_arn=self._foundation.observability.topic_arn,
+            parent=self,
+        )
 
 
 def _chats(fleet: Fleet) -> bool:

@@ -60,8 +60,6 @@ class Workload(Component):
         super().__init__("mcp-platform:lambda:Workload", name, opts)
         self._name, self._workload = name, workload
         self._fleet, self._foundation = fleet, foundation
-        self.max_request_seconds = workload.config.max_request_seconds
-        """Its longest request."""
         chat_api = (
             chat.create_chat_api(name, workload=workload.name, stack=fleet.stack, parent=self)
             if workload.name in fleet.chats

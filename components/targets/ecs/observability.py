@@ -4,12 +4,11 @@ from collections.abc import Mapping
 
 import pulumi
 
-from components.foundation.alarms import Metric, alarm
+from components.foundation.alarms import create_alarms
 from components.foundation.dashboards import Chart, dashboard_body
 from components.gateway.gateway import Gateway
 from components.gateway.observability import answer_alarms, traffic
-
-_HIGH_PERCENT = 90
+from core.targets.ecs.alarms import INSIGHTS, NAMESPACE, SERVICE
 
 
 def alarms(
@@ -22,34 +21,14 @@ def alarms(
     gateway: Gateway,
     topic_arn: pulumi.Output[str],
 ) -> None:
-    """Makes the alarms of a service: its load, its copies and, behind the gateway, its answers."""
-    service = {"ClusterName": cluster_name, "ServiceName": service_name}
-    for what, metric in (("cpu", "CPUUtilization"), ("memory", "MemoryUtilization")):
-        alarm(
-            f"{name}-{what}-alarm",
-            parent=parent,
-            topic_arn=topic_arn,
-            description=f"{workload} uses {_HIGH_PERCENT} % of its {what} or more",
-            threshold=_HIGH_PERCENT,
-            minutes=5,
-            metric=Metric(
-                namespace="AWS/ECS", name=metric, statistic="Average", dimensions=service
-            ),
-        )
-    insights = "ECS/ContainerInsights"
-    alarm(
-        f"{name}-running-alarm",
-        parent=parent,
+    """Creates the alarms of a service: its load, its replicas and its answers if it is exposed."""
+    create_alarms(
+        name,
+        SERVICE,
+        subject=workload,
+        dimensions={"ClusterName": cluster_name, "ServiceName": service_name},
         topic_arn=topic_arn,
-        description=f"{workload} runs fewer copies than it should",
-        threshold=1,
-        minutes=10,
-        metric=Metric(
-            namespace=insights, name="DesiredTaskCount", statistic="Maximum", dimensions=service
-        ),
-        minus=Metric(
-            namespace=insights, name="RunningTaskCount", statistic="Maximum", dimensions=service
-        ),
+        parent=parent,
     )
     answer_alarms(name, parent=parent, workload=workload, gateway=gateway, topic_arn=topic_arn)
 
@@ -72,9 +51,9 @@ def dashboard(
             ],
         )
         for title, stat, namespace, metric in (
-            ("CPU, percent", "Average", "AWS/ECS", "CPUUtilization"),
-            ("Memory, percent", "Average", "AWS/ECS", "MemoryUtilization"),
-            ("Running copies", "Maximum", "ECS/ContainerInsights", "RunningTaskCount"),
+            ("CPU, percent", "Average", NAMESPACE, "CPUUtilization"),
+            ("Memory, percent", "Average", NAMESPACE, "MemoryUtilization"),
+            ("Running copies", "Maximum", INSIGHTS, "RunningTaskCount"),
         )
     ]
     return dashboard_body(region, [*traffic(gateway), *services])

@@ -2,17 +2,12 @@
 
 import pulumi
 
-from components.foundation.alarms import Metric, alarm
+from components.foundation.alarms import create_alarms
 from components.foundation.dashboards import Chart, dashboard_body
 from components.gateway.gateway import Gateway
 from components.gateway.observability import answer_alarms, traffic
 from core.resolved import ResolvedFleet, Workload
-
-_HIGH_PERCENT = 90
-
-# CloudWatch User Guide, "Amazon EKS and Kubernetes Container Insights with enhanced observability
-# metrics": of a pod's dimensions, PodName is the name of what made it, here the Deployment.
-_INSIGHTS = "ContainerInsights"
+from core.targets.eks.alarms import DEPLOYMENT, NAMESPACE
 
 
 def alarms(
@@ -24,7 +19,7 @@ def alarms(
     gateway: Gateway,
     topic_arn: pulumi.Output[str],
 ) -> None:
-    """Makes the alarms of a Deployment: its load, its copies and, behind the gateway, its answers.
+    """Creates the alarms of a Deployment: its load, its replicas and its answers if it is exposed.
 
     Args:
         name: The stem of the logical names.
@@ -32,41 +27,22 @@ def alarms(
         workload: The workload.
         cluster_name: The cluster.
         gateway: The gateway.
-        topic_arn: Who is told.
+        topic_arn: The topic that they notify.
     """
+    # CloudWatch User Guide, "Amazon EKS and Kubernetes Container Insights with enhanced
+    # observability metrics": the dimension PodName has the name of the Deployment.
     pods = {
         "ClusterName": cluster_name,
         "Namespace": workload.namespace,
         "PodName": workload.name,
     }
-    for what in ("cpu", "memory"):
-        alarm(
-            f"{name}-{what}-alarm",
-            parent=parent,
-            topic_arn=topic_arn,
-            description=f"{workload.name} uses {_HIGH_PERCENT} % of its {what} or more",
-            threshold=_HIGH_PERCENT,
-            minutes=5,
-            metric=Metric(
-                namespace=_INSIGHTS,
-                name=f"pod_{what}_utilization_over_pod_limit",
-                statistic="Average",
-                dimensions=pods,
-            ),
-        )
-    alarm(
-        f"{name}-running-alarm",
-        parent=parent,
+    create_alarms(
+        name,
+        DEPLOYMENT,
+        subject=workload.name,
+        dimensions=pods,
         topic_arn=topic_arn,
-        description=f"{workload.name} runs fewer copies than it should",
-        threshold=1,
-        minutes=10,
-        metric=Metric(
-            namespace=_INSIGHTS, name="replicas_desired", statistic="Maximum", dimensions=pods
-        ),
-        minus=Metric(
-            namespace=_INSIGHTS, name="replicas_ready", statistic="Maximum", dimensions=pods
-        ),
+        parent=parent,
     )
     answer_alarms(name, parent=parent, workload=workload.name, gateway=gateway, topic_arn=topic_arn)
 
@@ -85,7 +61,7 @@ def dashboard(
             stat=stat,
             metrics=[
                 [
-                    _INSIGHTS,
+                    NAMESPACE,
                     metric,
                     "ClusterName",
                     cluster_name,

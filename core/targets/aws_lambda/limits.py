@@ -10,6 +10,7 @@ from math import ceil
 from typing import Final
 
 from core.aws import names
+from core.config.model import Agent, Fleet
 from core.units import CPU_UNITS_A_VCPU, MIB_A_GIB, MILLISECONDS_A_SECOND
 
 MIN_MEMORY_MIB: Final = 128
@@ -113,6 +114,12 @@ _MARK_LENGTH = 7
 _LAST_WORDS_SECONDS = 5  # what a workload may need to say that its time is up
 _INIT_SECONDS = 10  # the longest start of an environment, which the caller waits for too
 
+TOKENS: Final = "gateway_tokens"
+"""The name of the function that checks tokens. No workload has it: theirs have no underscore."""
+
+TOKENS_TIMEOUT_SECONDS: Final = 10
+"""The timeout for the check of a token, including the first request for the issuer's keys."""
+
 MAX_CHAT_SECONDS: Final = MAX_CHAT_IDLE_SECONDS - CHAT_EVENT_SECONDS - _LAST_WORDS_SECONDS
 """The longest request of an agent that people chat with: its answer comes before the connection,
 silent meanwhile, is closed."""
@@ -131,6 +138,12 @@ def memory_mib(cpu: int, memory: int) -> int:
 def timeout_seconds(max_request_seconds: int) -> int:
     """How long a function may run: its longest request, and a little to say that time is up."""
     return min(max_request_seconds + _LAST_WORDS_SECONDS, MAX_TIMEOUT_SECONDS)
+
+
+def tools_timeout_seconds(fleet: Fleet, agent: Agent) -> int:
+    """The timeout for a call of a tool: the longest timeout of the agent's servers."""
+    longest = max((fleet.servers[server].max_request_seconds for server in agent.uses), default=1)
+    return timeout_seconds(longest)
 
 
 def integration_timeout_milliseconds(max_request_seconds: int) -> int:

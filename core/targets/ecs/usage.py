@@ -2,12 +2,11 @@
 
 from dataclasses import replace
 
+from core.alarms import metric_count
 from core.costs.bill import Tasks, Usage
 from core.load_balancer import usage as load_balancer
 from core.resolved import ResolvedFleet
-
-# For each service: CPU, memory, and the desired and running replicas.
-_SERVICE_METRICS = 4
+from core.targets.ecs.alarms import SERVICE
 
 
 def usage(fleet: ResolvedFleet, shared: Usage) -> Usage:
@@ -20,5 +19,5 @@ def usage(fleet: ResolvedFleet, shared: Usage) -> Usage:
             Tasks(count=each.config.replicas.min, cpu=each.cpu, memory_mib=each.memory_mib)
             for each in workloads
         ),
-        alarms=shared.alarms + len(workloads) * _SERVICE_METRICS,
+        alarms=shared.alarms + len(workloads) * metric_count(SERVICE),
     )

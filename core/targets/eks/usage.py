@@ -2,14 +2,13 @@
 
 from dataclasses import replace
 
+from core.alarms import metric_count
 from core.config.model import Nodes
 from core.costs.bill import Usage
 from core.load_balancer import usage as load_balancer
 from core.resolved import ResolvedFleet
+from core.targets.eks.alarms import DEPLOYMENT
 from core.targets.eks.limits import LARGEST_OF_AUTO_MODE, Size, room, size, smallest_node
-
-# For each Deployment: CPU, memory, and the desired and ready replicas.
-_DEPLOYMENT_METRICS = 4
 
 _LARGEST_TYPE = "r7g.8xlarge"
 
@@ -20,7 +19,8 @@ _AUTO_MODE_DISK_GB = 80
 def usage(fleet: ResolvedFleet, shared: Usage) -> Usage:
     """Add the cluster and its nodes to what every target uses."""
     shared = load_balancer.usage(fleet, shared)
-    shared = replace(shared, alarms=shared.alarms + len(fleet.workloads) * _DEPLOYMENT_METRICS)
+    alarms = len(fleet.workloads) * metric_count(DEPLOYMENT)
+    shared = replace(shared, alarms=shared.alarms + alarms)
     cluster = fleet.config.cluster
     if cluster.existing:
         return shared
