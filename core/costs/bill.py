@@ -23,7 +23,7 @@ NOT_COUNTED: Final = (
     "on EKS: nodes beyond the fewest, what nodes of other types than m7g and r7g cost more or less "
     "(c7g 11 % less than m7g), and Argo CD as a capability (price not found)",
 )
-"""What a bill has and this estimate has not."""
+"""The parts of a real bill that this estimate does not count."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,9 +31,9 @@ class Tasks:
     """Fargate tasks of one size that run all the time.
 
     Attributes:
-        count: how many.
-        cpu: CPU units of each, 1024 a vCPU.
-        memory_mib: memory of each in MiB.
+        count: The number of tasks.
+        cpu: CPU units of each task, 1024 a vCPU.
+        memory_mib: Memory of each task in MiB.
     """
 
     count: int
@@ -43,31 +43,31 @@ class Tasks:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usage:
-    """What a stack has, in plain counts.
+    """The quantities that a stack is billed for.
 
     Attributes:
-        tasks: the tasks of each workload.
+        tasks: The tasks of each workload.
         load_balancers: Application Load Balancers.
-        nat_gateways: NAT gateways, one for all zones or one a zone.
-        interface_endpoints: interface endpoints, each in each of its zones (endpoints x zones).
-        kms_keys: customer-managed keys.
-        secrets: secrets in Secrets Manager.
-        log_gb: log volume taken in a month, in GB.
-        alarms: standard-resolution alarms on one metric each.
-        dashboards: dashboards.
-        warm_gb: memory of the Lambda environments that are kept warm, in GB.
-        web_acls: web ACLs.
-        web_acl_rules: rules in them.
-        function_gb_seconds: what functions run, in GB-seconds.
-        function_million_requests: how often functions are called, in millions.
-        rest_million_requests: how often the REST APIs are, in millions.
-        file_gb: files kept on EFS, in GB.
+        nat_gateways: NAT gateways, one for all zones or one per zone.
+        interface_endpoints: Interface endpoints times their zones.
+        kms_keys: Customer-managed keys.
+        secrets: Secrets in Secrets Manager.
+        log_gb: Ingested log volume in a month, in GB.
+        alarms: Metrics of standard-resolution alarms.
+        dashboards: Dashboards.
+        warm_gb: Memory of the provisioned concurrency of Lambda functions, in GB.
+        web_acls: Web ACLs.
+        web_acl_rules: Rules of the web ACLs.
+        function_gb_seconds: Duration of functions times their memory, in GB-seconds.
+        function_million_requests: Invocations of functions, in millions.
+        rest_million_requests: Requests to the REST APIs, in millions.
+        file_gb: Files on EFS, in GB.
         clusters: EKS clusters.
-        node_vcpus: vCPU of their nodes.
-        memory_node_vcpus: vCPU of those nodes that have more memory for each (r7g).
-        auto_mode_vcpus: those of `node_vcpus` that EKS Auto Mode manages.
-        auto_mode_memory_vcpus: those of `memory_node_vcpus` that it manages.
-        disk_gb: disks of nodes, in GB.
+        node_vcpus: vCPU of their nodes with 4 GiB per vCPU (m7g).
+        memory_node_vcpus: vCPU of their nodes with 8 GiB per vCPU (r7g).
+        auto_mode_vcpus: The part of `node_vcpus` that EKS Auto Mode manages.
+        auto_mode_memory_vcpus: The part of `memory_node_vcpus` that EKS Auto Mode manages.
+        disk_gb: Disks of the nodes, in GB.
     """
 
     tasks: tuple[Tasks, ...] = ()
@@ -99,8 +99,8 @@ class Line:
     """One line of a bill.
 
     Attributes:
-        price: the price that it is counted with.
-        quantity: units a month.
+        price: The price.
+        quantity: Units a month.
     """
 
     price: Price
@@ -117,7 +117,7 @@ class Bill:
     """An estimated month.
 
     Attributes:
-        lines: one for every price that is needed, in the order of the table.
+        lines: One line for every price with a quantity, in the order of the table.
     """
 
     lines: tuple[Line, ...]
@@ -133,13 +133,13 @@ def monthly(usage: Usage) -> Bill:
     """Estimate what a stack costs a month of 730 hours.
 
     Args:
-        usage: what the stack has.
+        usage: The quantities.
 
     Returns:
-        The bill; a price with nothing to pay has no line.
+        The bill. A price without a quantity has no line.
 
     Raises:
-        ValueError: when a count is negative.
+        ValueError: If a quantity is negative.
     """
     lines = tuple(
         Line(price=price(price_id), quantity=quantity)
