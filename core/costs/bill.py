@@ -63,8 +63,8 @@ class Usage:
         rest_million_requests: Requests to the REST APIs, in millions.
         file_gb: Files on EFS, in GB.
         clusters: EKS clusters.
-        node_vcpus: vCPU of their nodes with 4 GiB per vCPU (m7g).
-        memory_node_vcpus: vCPU of their nodes with 8 GiB per vCPU (r7g).
+        node_vcpus: vCPU of their nodes, at the price of m7g.
+        memory_node_vcpus: vCPU of their nodes, at the price of r7g.
         auto_mode_vcpus: The part of `node_vcpus` that EKS Auto Mode manages.
         auto_mode_memory_vcpus: The part of `memory_node_vcpus` that EKS Auto Mode manages.
         disk_gb: Disks of the nodes, in GB.
