@@ -10,10 +10,11 @@ from typing import Any, cast
 import yaml
 
 from core import timeouts
-from core.config import rules
 from core.config.errors import NAMESPACE, KeyPath, set_command
 from core.config.model import SECRET_PREFIX, Fleet
 from core.config.patterns import PHRASES
+from core.config.rules.observability import RETENTION_DAYS
+from core.config.rules.tags import MAX_TAG_KEY, MAX_TAG_VALUE, MAX_TAGS
 from core.environment import RESERVED
 from core.load_balancer.checks import MAX_GATEWAY_ROUTES, MAX_GROUP_RULES
 from core.network import cidrs
@@ -140,10 +141,10 @@ _FURTHER: Mapping[tuple[str, str], str] = {
         "`0.0.0.0/0` only with `auth`; on `lambda` public ones, and required with `auth` and "
         "`exposure: private`"
     ),
-    ("Observability", "retention_days"): f"one of {', '.join(map(str, rules.RETENTION_DAYS))}",
+    ("Observability", "retention_days"): f"one of {', '.join(map(str, RETENTION_DAYS))}",
     ("Fleet", "tags"): (
-        f"at most {rules.MAX_TAGS}, with keys of at most {rules.MAX_TAG_KEY} characters "
-        f"and values of {rules.MAX_TAG_VALUE}"
+        f"at most {MAX_TAGS}, with keys of at most {MAX_TAG_KEY} characters "
+        f"and values of {MAX_TAG_VALUE}"
     ),
     ("Fleet", "servers"): (
         f"with the agents, {MAX_GATEWAY_ROUTES} behind the gateway of `ecs` and `eks`, one less "

@@ -24,6 +24,7 @@ from core.config.errors import (
 )
 from core.config.model import SECRET_PREFIX, Fleet
 from core.config.patterns import PHRASES
+from core.config.rules.facts import Facts
 
 _NAMED = frozenset({"servers", "agents", "secrets", "teams"})
 
@@ -71,7 +72,7 @@ def parse(bag: Mapping[str, str], *, encrypted: frozenset[str], root: Path) -> t
         fleet = Fleet.model_validate(_without(data, details))
     region = bag.get("aws:region", "")
     faults += rules.check(
-        rules.Facts(
+        Facts(
             fleet=fleet,
             names=names,
             region=region,

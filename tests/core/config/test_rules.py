@@ -6,7 +6,7 @@ from botocore.session import Session
 
 from core.config.errors import Fault, show
 from core.config.patterns import is_region
-from core.config.rules import RETENTION_DAYS
+from core.config.rules.observability import RETENTION_DAYS
 from core.environment import RESERVED
 from tests.core.configurations import (
     DIGEST_URI,
