@@ -7,7 +7,7 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime import is_config_secret
 
-# The whole configuration, not single keys: a mistyped key must not pass unseen.
+# The whole configuration instead of single keys, so that a misspelled key is an error.
 from pulumi.runtime.config import CONFIG
 
 from core.config.errors import ConfigurationError
@@ -15,8 +15,8 @@ from core.config.model import SECRET_PREFIX, Fleet, SecretSource
 from core.config.parse import parse
 from core.stack import Stack
 
-# The SDKs create many objects that live as long as the program. Keep the garbage collector away
-# from them, during their import and afterwards.
+# The SDKs create many objects that live as long as the program. Exclude them from garbage
+# collection, during their import and afterwards.
 gc.disable()
 try:
     from components.deployment import deploy
@@ -27,14 +27,14 @@ finally:
 
 
 async def main() -> pulumi.Inputs:
-    """The program: see the module's first line."""
+    """Deploys the fleet and returns the stack's outputs."""
     bag = CONFIG.get()
     encrypted = frozenset(filter(is_config_secret, bag))
     try:
         fleet, region = parse(bag, encrypted=encrypted, root=Path(__file__).parent)
         memory = Memory("memory", stack_name=pulumi.get_stack(), region=region)
-        # After `pulumi stack rename` the names in AWS stay what they were: a log group cannot be
-        # renamed, only replaced.
+        # After `pulumi stack rename`, the names in AWS do not change: a log group, for example,
+        # cannot be renamed without a replacement.
         stack = Stack(
             project=pulumi.get_project(),
             name=await memory.first_name(),
@@ -50,8 +50,8 @@ async def main() -> pulumi.Inputs:
         )
     except ConfigurationError as error:
         raise pulumi.RunError(str(error)) from None
-    # The SDK waits for registrations that have begun at once, but for all others in rounds over
-    # every output there is, which takes as long again (measured: docs/adr/0007). Let them begin.
+    # The SDK waits for pending registrations directly, but for those that have not started by
+    # repeated checks of all outputs, which doubles the time (docs/adr/0007). Let them start.
     await asyncio.sleep(0)
     return outputs
 

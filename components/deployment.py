@@ -1,4 +1,4 @@
-"""A fleet deployed: provider, foundation, target, and what is published of them."""
+"""The deployment of a fleet: provider, foundation, gateway, target and published outputs."""
 
 from collections.abc import Mapping
 
@@ -31,7 +31,7 @@ async def deploy(
     Args:
         fleet: The fleet.
         stack: The stack.
-        memory: What the stack was first deployed with.
+        memory: The values of the stack's first deployment.
         secret_values: The values of the secrets with `source: config`, by name.
         aws_config: The stack's `aws:` configuration.
 
@@ -39,7 +39,7 @@ async def deploy(
         The stack's outputs.
 
     Raises:
-        ConfigurationError: The account does not have what the configuration asks for.
+        ConfigurationError: The account or its network does not fit the configuration.
     """
     resolved = resolve(fleet, stack)
     provider = aws_provider(resolved, aws_config)
@@ -63,10 +63,7 @@ async def deploy(
 
 
 async def _zones(fleet: Fleet, memory: Memory, opts: pulumi.InvokeOptions) -> Placement:
-    """The zones of the network that the stack is in.
-
-    An existing network is checked first for what a fleet needs.
-    """
+    """The zones of the network. An existing network is validated first."""
     zones, network = Zones("zones"), fleet.network
     existing = await check(network.vpc, opts) if network.vpc else []
     await memory.stay_in(network)

@@ -7,12 +7,12 @@ from core.resolved import ResolvedFleet
 
 
 def aws_provider(fleet: ResolvedFleet, config: pulumi.Config) -> aws.Provider:
-    """Makes the provider that tags everything which takes tags.
+    """Creates the AWS provider, which adds the default tags to all resources that support tags.
 
     Args:
         fleet: The fleet.
-        config: The stack's `aws:` configuration. An explicit provider does not read it by itself,
-            so what says which account to work in, and as whom, is passed on.
+        config: The stack's `aws:` configuration. An explicit provider does not read it, so the
+            account and the credentials are passed on.
     """
     return aws.Provider(
         "aws",

@@ -1,4 +1,4 @@
-"""What a deployed fleet tells the outside: discovery document, dashboard, stack outputs."""
+"""The published outputs of a fleet: discovery document, dashboard, DNS record, stack outputs."""
 
 import pulumi
 import pulumi_aws as aws
@@ -14,17 +14,17 @@ from core.resolved import ResolvedFleet
 
 
 class Published(Component):
-    """The parameters and the dashboard with the stack's name, the same for every target.
+    """The discovery document, the dashboard and the DNS record of a fleet.
 
-    The discovery document and the record change only after everything in the target exists: the
-    services are steady, the routes deployed, the pods registered. If something fails before, they
-    lead to the old target, which is deleted last.
+    Type token `mcp-platform:index:Published`. Creates the parameters of the discovery document (see
+    `core.discovery.documents` for its format), the dashboard and, with a domain, the DNS record of
+    the gateway. Their names are the same on every target.
 
-    Type token `mcp-platform:index:Published`. Creates the discovery document as a parameter (see
-    `core.discovery.documents` for its form), the dashboard and, with a domain, the record that
-    leads to the gateway.
+    The discovery document and the record are updated after all resources of the target exist:
+    services are stable, routes are deployed and pods are registered. If the deployment fails before
+    that, both still refer to the old target, which is deleted last.
 
-    Its outputs are those of the stack, the same on every target.
+    The outputs are the outputs of the stack. They are the same on every target.
 
     Attributes:
         gateway_url: The URL of the gateway.
@@ -58,7 +58,7 @@ class Published(Component):
         super().__init__("mcp-platform:index:Published", name, opts)
         config, stack = fleet.config, fleet.stack
         leads = pulumi.ResourceOptions(parent=self, depends_on=target.parts)
-        # The addresses of the model have the right length, so the number of parts is known now.
+        # The placeholder addresses have the maximum length, so the number of parts is known now.
         parts = len(fleet.discovery_documents)
         documents = target.server_addresses.apply(
             lambda addresses: discovery.documents(config, stack, addresses)

@@ -40,17 +40,17 @@ async def check(vpc: Vpc, opts: pulumi.InvokeOptions) -> list[str]:
 
 
 async def _or_reason(look_up: Awaitable[_Found]) -> _Found | str:
-    """What a look-up finds, or what AWS says when it fails."""
+    """The result of a look-up, or the message of AWS if it fails."""
     try:
         return await look_up
-    except Exception as error:  # the SDK raises nothing more special
-        # What AWS says stands after what the SDK and the engine put before it.
+    except Exception as error:  # the SDK raises no narrower type
+        # The message of AWS follows the messages of the SDK and the engine.
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         return lines[-1].rpartition("returned an error: ")[2] if lines else type(error).__name__
 
 
 async def _vpc(id_: str, opts: pulumi.InvokeOptions) -> FoundVpc:
-    # Not `get_vpc_output`: an output's look-up that fails ends the program by itself.
+    # Not `get_vpc_output`: if its look-up fails, the program ends and cannot catch the error.
     found: aws.ec2.GetVpcResult = await pulumi.runtime.invoke_async(
         "aws:ec2/getVpc:getVpc", {"id": id_}, opts, aws.ec2.GetVpcResult
     )

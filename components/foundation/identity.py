@@ -109,8 +109,8 @@ def pull_images(
     """The permissions to pull images from ECR. Other registries need none.
 
     Args:
-        uris: Images that were given.
-        repository_arns: The repositories of those that were built here.
+        uris: The images that the configuration specifies.
+        repository_arns: The ARNs of the repositories of the images that the stack builds.
         account: The account.
     """
     given = [
@@ -163,13 +163,13 @@ def mount_files(
 
 
 def invoke_models(models: Sequence[str], account: Account) -> list[Statement]:
-    """Invoking these Bedrock models, directly or through an inference profile.
+    """The permissions to invoke the Bedrock models, directly or through an inference profile.
 
-    The model of a profile may be invoked in the profile's regions through that profile only, which
-    is the form of the Amazon Bedrock User Guide ("Geographic cross-Region inference", "Global
-    cross-Region inference"). The guide also asks for the region of the request at a global profile.
-    That is left out: the ARN without a region says it already, and whether Bedrock sends the key
-    for it was not found.
+    The model of a profile can be invoked in the profile's regions through that profile only, as in
+    the policies of the Amazon Bedrock User Guide ("Geographic cross-Region inference", "Global
+    cross-Region inference"). For a global profile, the guide also has a condition on the requested
+    region. It is left out: the ARN has no region, and the guide does not document whether Bedrock
+    sends the condition key.
     """
     direct = [_model_arn(account, account.region, name) for name in models if not profile(name)]
     profiles = [(name, found) for name in models if (found := profile(name))]

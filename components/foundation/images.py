@@ -1,4 +1,4 @@
-"""The images of the fleet: built and pushed, or given."""
+"""The images of the fleet: built and pushed by the stack, or specified by digest."""
 
 import json
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ _KEPT_IMAGES = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """An image that was built here.
+    """An image that the stack builds.
 
     Attributes:
         uri: The image with its digest.
-        repository_name: The repository that it is in.
-        repository_arn: That repository's ARN.
+        repository_name: The name of its repository.
+        repository_arn: The ARN of its repository.
     """
 
     uri: pulumi.Output[str]
@@ -40,11 +40,11 @@ class Built:
 class Images(Component):
     """An ECR repository and a built image for every build context of the fleet.
 
-    Type token `mcp-platform:foundation:Images`. Creates, per context, a repository (scanned on
-    push, immutable tags, encrypted with the stack's key, old images expire) and in it an arm64
-    image that is tagged with a hash of what it is built from and a random id of the build. Contexts
-    are relative to the folder that the program runs in. Images that are given by digest are used as
-    they are.
+    Type token `mcp-platform:foundation:Images`. Creates a repository and an arm64 image for each
+    build context. The repository has immutable tags, scans on push, is encrypted with the stack's
+    key and expires old images. The tag of an image contains a hash of its sources and a random id
+    of the build. Contexts are relative to the working directory of the program. Images that are
+    specified by digest are not built or copied.
 
     Attributes:
         uris: Every workload's image with its digest, by the workload's name.
@@ -88,14 +88,14 @@ class Images(Component):
 def build(
     name: str, image: Image, *, parent: pulumi.Resource, key_arn: pulumi.Input[str], kept: bool
 ) -> Built:
-    """Builds an image with a context and pushes it to a repository of its own.
+    """Builds an image from its context and pushes it to a separate repository.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         image: The image.
-        parent: The component that it belongs to.
-        key_arn: The key that encrypts the repository.
-        kept: Whether the repository is protected, and not deleted with images in it.
+        parent: The parent component.
+        key_arn: The ARN of the key that encrypts the repository.
+        kept: Whether the repository is protected, and is not deleted while it contains images.
     """
     context = image.context or "."
     repository = aws.ecr.Repository(
@@ -115,13 +115,13 @@ def build(
     login = aws.ecr.get_authorization_token_output(
         registry_id=repository.registry_id, opts=pulumi.InvokeOutputOptions(parent=parent)
     )
-    # A build is not reproducible to the byte, so going back to earlier content pushes another
-    # image: it needs another tag, since the old one stays with the old image.
+    # Builds are not reproducible byte for byte. A return to earlier content therefore pushes a
+    # different image, which needs a new tag: tags are immutable.
     content = content_tag(image, Path())
     build = random.RandomId(
         f"{name}-build",
         byte_length=4,
-        # All that makes the builder build again: a tag that is pushed twice is refused.
+        # All inputs that cause a new build. ECR rejects a second push to the same tag.
         keepers={"content": content, "platform": _PLATFORM.value, "builder": _BUILDER},
         opts=pulumi.ResourceOptions(parent=parent),
     )
@@ -145,7 +145,7 @@ def build(
                 "password": pulumi.Output.secret(login.password),
             }
         ],
-        # A preview of a pull request needs neither Docker nor the right to push.
+        # The preview of a pull request does not need Docker or permission to push.
         build_on_preview=False,
         opts=pulumi.ResourceOptions(parent=parent),
     )
@@ -154,9 +154,9 @@ def build(
 
 
 def _build_name(image: Image) -> str:
-    """A name for the build of a context's Dockerfile, different for different ones.
+    """The name of a build, unique for each context and Dockerfile.
 
-    Different ones can have the same slug (`a/b` and `a-b`): what it does not tell is in a hash.
+    Two paths can have the same slug, such as `a/b` and `a-b`, so the name also contains a hash.
     """
     plain, source = slug(image), (image.context or "", image.dockerfile)
     if source == (plain.replace("-", "/"), "Dockerfile"):

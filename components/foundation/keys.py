@@ -9,8 +9,8 @@ from core.aws.iam import Statement, document
 from core.aws.partitions import service_host
 from core.stack import Stack
 
-# The actions of an account's administrators on a key. They are listed, because `kms:*` would add
-# actions that are not needed (such as sharing the key with a signing service by its policy).
+# The actions that the account's administrators need on the key. `kms:*` would also allow actions
+# that they do not need.
 _ADMINISTRATION = (
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
@@ -51,12 +51,12 @@ _THIS_KEY = "in a key's own policy, * is that key"
 
 
 class Key(Component):
-    """The customer-managed key that everything of the stack is encrypted with.
+    """The customer-managed key that encrypts the data of the stack.
 
-    Type token `mcp-platform:foundation:Key`. Creates a symmetric KMS key that rotates every year,
-    its policy, and an alias named after the stack. The policy lets the account's IAM policies give
-    access, CloudWatch Logs use the key for the stack's own log groups and those of its cluster, and
-    CloudWatch's alarms write to the encrypted topic.
+    Type token `mcp-platform:foundation:Key`. Creates a symmetric KMS key with yearly rotation, its
+    key policy, and an alias with the name of the stack. The key policy lets IAM policies of the
+    account grant access. It allows CloudWatch Logs to use the key for the log groups of the stack
+    and of its cluster, and CloudWatch alarms to publish to the encrypted topic.
 
     Attributes:
         arn: The key's ARN.
@@ -123,7 +123,7 @@ def _policy(stack: Stack, account: Account) -> list[Statement]:
                             stack.path,
                             stack.executions_path,
                             stack.firewall_logs,
-                            # What AWS calls the logs of a cluster, whose name begins with this.
+                            # The log groups of the stack's own cluster. AWS defines the prefix.
                             f"/aws/eks/{stack.label}-*",
                             f"/aws/containerinsights/{stack.label}-*",
                         )
@@ -137,9 +137,9 @@ def _policy(stack: Stack, account: Account) -> list[Statement]:
             actions=("kms:Decrypt", "kms:GenerateDataKey"),
             resources=("*",),
             why_star=_THIS_KEY,
-            # No condition: this is the form of the Amazon SNS Developer Guide ("Enable
-            # compatibility between event sources from AWS services and encrypted topics"). Whether
-            # CloudWatch sends aws:SourceAccount to KMS was not found, and a condition that does
-            # not hold would drop every alarm without a trace.
+            # Without a condition, as in the Amazon SNS Developer Guide ("Enable compatibility
+            # between event sources from AWS services and encrypted topics"). AWS does not document
+            # whether CloudWatch sends aws:SourceAccount to KMS. If it does not, a condition would
+            # drop all alarms without an error.
         ),
     ]

@@ -15,20 +15,20 @@ def log_group(
     parent: pulumi.Resource,
     path: str | None = None,
 ) -> aws.cloudwatch.LogGroup:
-    """Makes a log group under the stack's path, with retention, encrypted with the stack's key.
+    """Creates a log group with the configured retention, encrypted with the stack's key.
 
     Args:
         name: The logical name.
-        what: What logs there: the last part of the group's path.
+        what: The source of the logs: the last part of the log group's name.
         fleet: The fleet.
-        key_arn: The key.
-        parent: The component that it belongs to.
-        path: The path that the group is under, if not the stack's.
+        key_arn: The ARN of the key.
+        parent: The parent component.
+        path: The prefix of the log group's name. The default is the path of the stack.
     """
     return aws.cloudwatch.LogGroup(
         name,
-        # As it is, since the key's policy goes by the path; project, stack and workload together
-        # are far below the 512 characters that CloudWatch Logs takes.
+        # Without a random suffix, because the key policy matches the name. Project, stack and
+        # workload are far below the limit of CloudWatch Logs, which is 512 characters.
         name=f"{path or fleet.stack.path}/{what}",
         retention_in_days=fleet.config.observability.retention_days,
         kms_key_id=key_arn,

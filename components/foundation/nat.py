@@ -1,4 +1,4 @@
-"""NAT gateways, created outside of the VPC's component."""
+"""NAT gateways, created outside of the VPC component."""
 
 import pulumi
 import pulumi_aws as aws
@@ -7,7 +7,7 @@ import pulumi_awsx as awsx
 from core.config.model import Nat
 from core.network.cidrs import EVERYWHERE
 
-# The types of what `awsx.ec2.Vpc` makes, each the parent of the next.
+# The types of the resources that `awsx.ec2.Vpc` creates. Each is the parent of the next.
 _SUBNET = "aws:ec2/vpc:Vpc$aws:ec2/subnet:Subnet"
 _ROUTE_TABLE = f"{_SUBNET}$aws:ec2/routeTable:RouteTable"
 
@@ -23,21 +23,21 @@ def nat_routes(
 ) -> list[pulumi.Resource]:
     """Creates NAT gateways by strategy, and the default route of every private subnet.
 
-    `awsx.ec2.Vpc` can make them too, but its subnets are available only when everything in it is.
-    A NAT gateway takes minutes. The load balancer, the mount targets and the EKS cluster need
-    subnets, but no NAT gateway. Stacks that were deployed when awsx made the NAT gateways keep
-    theirs by the aliases.
+    `awsx.ec2.Vpc` can also create NAT gateways, but then its subnets are available only after
+    them, which takes minutes. The load balancer, the mount targets and the EKS cluster need the
+    subnets, but no NAT gateway. With the aliases, stacks from earlier versions keep the NAT
+    gateways that awsx created.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         nat: The strategy.
         zones: The number of zones.
         vpc: The VPC.
         vpc_name: Its logical name.
-        parent: The component that they belong to.
+        parent: The parent component.
 
     Returns:
-        The default routes: each exists only once its NAT gateway is available.
+        The default routes. Each is created after its NAT gateway is available.
     """
     if nat is Nat.NONE:
         return []
@@ -66,7 +66,7 @@ def _gateway(
     former = f"{vpc_name}-{zone + 1}"
     opts = pulumi.ResourceOptions(parent=parent, aliases=[_child_of_vpc(vpc, _SUBNET, former)])
     address = aws.ec2.Eip(f"{name}-nat-{zone + 1}-address", tags={"Name": former}, opts=opts)
-    # The component's outputs resolve when its internet gateway exists, which a NAT gateway needs.
+    # A NAT gateway needs the internet gateway, which exists when the VPC's outputs resolve.
     return aws.ec2.NatGateway(
         f"{name}-nat-{zone + 1}",
         subnet_id=vpc.public_subnet_ids[zone],
@@ -77,12 +77,12 @@ def _gateway(
 
 
 def _private_route_table_id(vpc: awsx.ec2.Vpc, zone: int) -> pulumi.Output[str]:
-    """The route table of a private subnet: zone by zone, that of the public subnet comes first."""
+    """The route table of a private subnet. In each zone, that of the public subnet is first."""
     return vpc.route_tables.apply(lambda tables: tables[2 * zone + 1].id)
 
 
 def _child_of_vpc(vpc: awsx.ec2.Vpc, types: str, former: str) -> pulumi.Alias:
-    """The alias of what was made inside of the component, below these types."""
-    # The engine takes only the types from a parent's URN, not its name.
+    """The alias of a resource that was a descendant of the VPC component, under these types."""
+    # The URN of a child contains the types of its parents, but not their names.
     above = vpc.urn.apply(lambda urn: f"{urn.rpartition('::')[0]}${types}::{former}")
     return pulumi.Alias(name=former, parent=above)

@@ -1,4 +1,4 @@
-"""The network that a fleet runs in."""
+"""The network of the fleet."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ HTTPS_PORT = 443
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """Somewhere that workloads may reach over HTTPS; exactly one of the three is set.
+    """A destination of HTTPS egress. Exactly one of the last three attributes is set.
 
     Attributes:
-        name: What it is, for the names of the rules that open it.
+        name: The name, for the logical names of its rules.
         cidr: An IPv4 block.
-        prefix_list_id: An AWS-managed list of blocks.
-        security_group_id: What carries this security group.
+        prefix_list_id: The id of an AWS-managed prefix list.
+        security_group_id: The security group of the destination.
     """
 
     name: str
@@ -41,17 +41,22 @@ class Destination:
 class Network(Component):
     """The VPC of the fleet, with a private and a public subnet in every zone.
 
-    Type token `mcp-platform:foundation:Network`. Creates, with `awsx.ec2.Vpc`, a VPC, its subnets
-    (see `core.network.cidrs`), route tables and an internet gateway; then NAT gateways by strategy
-    with their default routes, a gateway endpoint for S3, interface endpoints for the services that
-    workloads need where there is no NAT, and flow logs in the stack's log groups. The VPC's default
-    security group loses its rules. Of a VPC that exists already it only passes on the ids.
+    Type token `mcp-platform:foundation:Network`. For an existing VPC, it creates nothing and only
+    returns the ids. Otherwise it creates:
+
+    - With `awsx.ec2.Vpc`, a VPC, its subnets (see `core.network.cidrs`), its route tables and an
+      internet gateway. The default security group has no rules.
+    - NAT gateways by strategy, and the default routes.
+    - A gateway endpoint for S3 and, without NAT, interface endpoints for the AWS services that
+      workloads use.
+    - Flow logs in a log group of the stack.
 
     Attributes:
         vpc_id: The VPC's id.
         cidr: The VPC's IPv4 block.
-        private_subnet_ids: One private subnet a zone.
-        public_subnet_ids: One public subnet a zone; none where an existing VPC has none.
+        private_subnet_ids: The ids of the private subnets, one in each zone.
+        public_subnet_ids: The ids of the public subnets, one in each zone. The list is empty for an
+            existing VPC without public subnets.
     """
 
     vpc_id: pulumi.Output[str]
@@ -120,8 +125,8 @@ class Network(Component):
         self.private_subnet_ids = vpc.private_subnet_ids
         self.public_subnet_ids = vpc.public_subnet_ids
         self.zones = len(zones)
-        # A new VPC's default group lets its members reach one another and everything else. Taken
-        # over without rules, it is empty; destroy leaves it, as AWS deletes it with the VPC.
+        # The default security group of a new VPC allows traffic between its members and all
+        # egress. The program adopts it and removes its rules. AWS deletes it with the VPC.
         aws.ec2.DefaultSecurityGroup(
             f"{self._name}-default-group",
             vpc_id=self.vpc_id,
@@ -168,11 +173,11 @@ class Network(Component):
     def _interface_endpoints(
         self, services: Sequence[str], stack: Stack
     ) -> tuple[aws.ec2.SecurityGroup, list[pulumi.Resource]]:
-        """Makes the endpoints of the AWS services that workloads use where there is no NAT.
+        """Creates the interface endpoints of the AWS services that workloads use without NAT.
 
         Returns:
-            Their security group, and what must exist before a workload can call them: the endpoints
-            and the rule that admits HTTPS.
+            The security group of the endpoints, and the resources that must exist before a workload
+            calls them: the endpoints and the rule for HTTPS ingress.
         """
         group = aws.ec2.SecurityGroup(
             f"{self._name}-endpoints",
@@ -212,7 +217,7 @@ class Network(Component):
     ) -> None:
         group = log_group(
             f"{self._name}-flow-logs",
-            "network/flow-logs",  # no workload can have that name
+            "network/flow-logs",  # names of workloads contain no slash
             fleet,
             key_arn=key_arn,
             parent=self,
@@ -261,9 +266,10 @@ class Network(Component):
 def _stay_in_zone(
     made: pulumi.ResourceTransformArgs,
 ) -> pulumi.ResourceTransformResult | None:
-    """Keeps the subnets of a stack that was deployed before it remembered its zones.
+    """Ignores changes of a subnet's zone, for stacks from before zones were kept in the state.
 
-    It may be in a zone that is not chosen any more, and a subnet cannot move: its block is taken.
+    Such a stack can be in a zone that is no longer chosen. Its subnet cannot be replaced, because
+    the CIDR block of the replacement would conflict with it.
     """
     if made.type_ != "aws:ec2/subnet:Subnet":
         return None

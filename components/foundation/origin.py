@@ -1,4 +1,4 @@
-"""The memory of the stack: what it was first deployed with."""
+"""The values of the first deployment, kept in the stack's state."""
 
 import pulumi
 
@@ -9,11 +9,10 @@ from core.origin import moved_network, moved_region, place
 
 
 class Memory(Component):
-    """What the stack was first deployed with, kept in its state.
+    """The values of the stack's first deployment, kept in its state.
 
-    Type token `mcp-platform:foundation:Memory`. Creates a `pulumi.Stash` for each value: its output
-    keeps the first value, also when the program gives it another one later, until the stack is
-    destroyed. (See docs/adr/0017.)
+    Type token `mcp-platform:foundation:Memory`. Creates a `pulumi.Stash` for each value. Its output
+    keeps the first value until the stack is destroyed, also if the input changes (docs/adr/0017).
 
     Attributes:
         stack_name: The stack's name, before any `pulumi stack rename`.
@@ -31,11 +30,11 @@ class Memory(Component):
         region: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Creates the memory.
+        """Creates the component.
 
         Args:
             name: The component's name.
-            stack_name: The stack's name now.
+            stack_name: The stack's current name.
             region: The configured region.
             opts: The component's options.
         """
@@ -46,10 +45,10 @@ class Memory(Component):
         self.register()
 
     async def first_name(self) -> str:
-        """The name that the stack was first deployed with, in the region where it still is.
+        """The stack's name at its first deployment.
 
         Raises:
-            ConfigurationError: The configuration moves it to another region.
+            ConfigurationError: The configured region is not the region of the first deployment.
         """
         name, region = self._now
         first_region = await known(self.region, region)
@@ -58,15 +57,15 @@ class Memory(Component):
         return await known(self.stack_name, name)
 
     async def stay_in(self, network: Network) -> None:
-        """Remembers the network, and refuses another one.
+        """Keeps the network in the state, and rejects another network.
 
-        An existing VPC is remembered once it is known to fit: nothing stays of a wrong id.
+        Call it after an existing VPC is validated, so that the id of an invalid VPC is not kept.
 
         Args:
             network: The configured network.
 
         Raises:
-            ConfigurationError: The stack is in another network.
+            ConfigurationError: The stack was first deployed in another network.
         """
         now = place(network)
         first = await known(first_value(f"{self._name}-network", now, parent=self), now)
@@ -75,21 +74,21 @@ class Memory(Component):
 
 
 def first_value(name: str, now: str, *, parent: pulumi.Resource) -> pulumi.Output[str]:
-    """The value with which the stack was first deployed.
+    """The value of the stack's first deployment.
 
     Args:
         name: The logical name.
-        now: The current value, which is kept if there is none yet.
+        now: The current value. It is kept if the state has no value.
         parent: The parent component.
     """
     return pulumi.Stash(name, input=now, opts=pulumi.ResourceOptions(parent=parent)).output
 
 
 async def known(first: pulumi.Output[str], now: str) -> str:
-    """Waits for a first value.
+    """Waits for the value of the first deployment.
 
-    It is unknown when it is new and the run is limited to other resources (`--target`); then it is
-    the present one.
+    The value is unknown if it is new and the update is limited to other resources (`--target`).
+    The current value is then returned.
     """
     found = await first.future()
     return now if found is None else found

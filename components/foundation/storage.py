@@ -1,4 +1,4 @@
-"""Durable files for the workloads that ask for them."""
+"""Durable files for workloads with `files`."""
 
 from collections.abc import Mapping
 
@@ -19,12 +19,12 @@ point every caller is this one, also a function on Lambda, which has a user of i
 
 
 class Storage(Component):
-    """One encrypted EFS file system, with an access point for every workload that asks for files.
+    """One encrypted EFS file system, with an access point for every workload with files.
 
-    Type token `mcp-platform:foundation:Storage`. Creates the file system, its policy (TLS only; the
-    account's roles through a mount target), a mount target in every private subnet, a security
-    group, and per workload an access point whose root is a folder of the workload's own. In
-    production, backups are on.
+    Type token `mcp-platform:foundation:Storage`. Creates the file system, its policy, a mount
+    target in every private subnet, and a security group. The policy requires TLS and allows roles
+    of the account through a mount target only. For each workload, it creates an access point with a
+    separate root directory. Backups are on in production.
 
     Attributes:
         file_system_id: The file system's id.
@@ -86,7 +86,7 @@ class Storage(Component):
                 file_system_id=files.id,
                 subnet_id=network.private_subnet_ids[zone],
                 security_groups=[group.id],
-                # A file system has one mount target in a zone.
+                # A file system can have only one mount target in a zone.
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
             for zone in range(network.zones)
@@ -119,7 +119,7 @@ class Storage(Component):
 
 
 def _policy(account: Account, file_system_arn: pulumi.Output[str]) -> list[Statement]:
-    """Allows the account's roles by their own policies, through a mount target and with TLS."""
+    """Lets IAM policies of the account grant access, through a mount target and with TLS."""
     return [
         Statement(
             sid="RolesMount",

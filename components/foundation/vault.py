@@ -15,19 +15,19 @@ from core.resolved import Container, ResolvedFleet
 
 _GENERATED_LENGTH = 64
 
-# AWS Secrets Manager API reference, DeleteSecret: 7 to 30 days, or 0 to delete at once.
+# AWS Secrets Manager API reference, DeleteSecret: 7 to 30 days, or 0 to delete immediately.
 _RECOVERY_DAYS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """A secret, as the two that need it name it.
+    """A secret in Secrets Manager.
 
     Attributes:
-        arn: The secret's ARN, for a policy.
-        version_id: The version with the value that this stack created, so that a new value starts
-            new workloads, and no workload starts before the value exists. None for an external
-            secret: its current value is read.
+        arn: The secret's ARN.
+        version_id: The id of the version that the stack created. A workload that refers to it
+            starts after the value exists, and is replaced when the value changes. It is None for an
+            external secret, of which the current value is read.
     """
 
     arn: pulumi.Output[str]
@@ -35,19 +35,18 @@ class Stored:
 
 
 class Vault(Component):
-    """A secret in Secrets Manager for every declared one, and a request-state key for every server.
+    """The secrets of the fleet, and a request-state key for every server.
 
-    Type token `mcp-platform:foundation:Vault`. Creates, per declared secret, a secret encrypted
-    with the stack's key and, by its source, a version with the value from the configuration, a
-    version with a random value, or none: an external secret is set outside of Pulumi. An existing
-    secret is only referenced. Per server, it creates the secret key that all replicas of the server
-    share to seal the state of a request (MCP 2026-07-28, `requestState`).
+    Type token `mcp-platform:foundation:Vault`. Creates a secret for each declared secret, encrypted
+    with the stack's key. By its source, the value is from the configuration, is random, or is set
+    outside of Pulumi. An existing secret is only referenced. For each server, it creates the key
+    with which all replicas seal the state of a request (MCP 2026-07-28, `requestState`).
 
-    Values are secret inputs: they stand encrypted in the state, and in no output.
+    Values are secret inputs. They are encrypted in the state and are not part of any output.
 
     Attributes:
-        arns: The ARN of every declared secret, by its name.
-        request_state_arns: The ARN of every server's request-state key, by the server's name.
+        arns: The ARN of each declared secret, by name.
+        request_state_arns: The ARN of each server's request-state key, by server.
     """
 
     arns: Mapping[str, pulumi.Output[str]]
@@ -67,7 +66,7 @@ class Vault(Component):
         Args:
             name: The component's name.
             fleet: The fleet.
-            key_arn: The key that encrypts them.
+            key_arn: The ARN of the key that encrypts them.
             values: The values of the secrets with `source: config`, by name.
             opts: The component's options.
         """
@@ -92,7 +91,7 @@ class Vault(Component):
         self.register()
 
     def read_by(self, container: Container) -> dict[str, Stored]:
-        """The secrets that a container reads, by the variable that holds each value."""
+        """The secrets of a container, by environment variable."""
         read = {variable: self.declared[secret] for variable, secret in container.secrets.items()}
         if container.name in self.request_state:
             read[REQUEST_STATE_KEY] = self.request_state[container.name]

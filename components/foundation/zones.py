@@ -15,10 +15,10 @@ from core.network import zones as rules
 class Zones(Component):
     """The zones of the stack's network and of its EKS cluster, kept in the stack's state.
 
-    Type token `mcp-platform:foundation:Zones`. Creates a `pulumi.Stash` for each zone of the VPC
-    that the stack creates, and one for all zones of the EKS cluster that it creates. A deployed
-    stack keeps its subnets when the account gets more zones, and a cluster keeps its zones when the
-    network gets more.
+    Type token `mcp-platform:foundation:Zones`. Creates a `pulumi.Stash` for each zone of the
+    stack's own VPC, and one for all zones of its own EKS cluster. A deployed stack keeps its
+    subnets when the account has more zones, and the cluster keeps its zones when the network has
+    more.
     """
 
     def __init__(self, name: str, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -27,13 +27,13 @@ class Zones(Component):
         self.register()
 
     async def cluster(self, names: Sequence[str]) -> tuple[int, ...]:
-        """The positions of the subnets that the stack's own EKS cluster is in.
+        """The indexes of the subnets of the stack's own EKS cluster.
 
         Args:
             names: The zone of each private subnet.
 
         Raises:
-            ConfigurationError: A zone of the cluster has no subnet any more.
+            ConfigurationError: A zone of the cluster no longer has a subnet.
         """
         now = ",".join(names)
         first = first_value(f"{self._name}-cluster", now, parent=self)
@@ -43,15 +43,15 @@ class Zones(Component):
         return tuple(position for position, name in enumerate(names) if name in zones)
 
     async def choose(self, network: Network, opts: pulumi.InvokeOptions) -> list[str]:
-        """Chooses the zones: those that the stack has, then the named ones or the first ones.
+        """Chooses the zones: those of the deployed stack, then the configured or the first ones.
 
         Args:
             network: The configured network.
             opts: The options of the look-up.
 
         Raises:
-            ConfigurationError: The account has not enough zones or not the named ones, or a named
-                zone would move subnets.
+            ConfigurationError: The account has too few zones or lacks a configured zone, or a
+                configured zone would move subnets.
         """
         found = await available(opts)
         if faults := rules.faults(network.zone_names, found):
@@ -59,7 +59,7 @@ class Zones(Component):
         candidates = network.zone_names or rules.usable(found)
         chosen: list[str] = []
         for position in range(network.zone_count):
-            # One after another: a new zone must be none that the others have.
+            # In sequence, because a new zone must differ from the zones that are already chosen.
             now = next((name for name in candidates if name not in chosen), None)
             if now is None:
                 raise ConfigurationError([rules.too_few(network.zone_count, found)])
@@ -71,9 +71,10 @@ class Zones(Component):
 
 
 async def available(opts: pulumi.InvokeOptions) -> dict[str, str]:
-    """The region's availability zones, without Local and Wavelength Zones: names and ids.
+    """The ids of the region's availability zones, by name, without Local and Wavelength Zones.
 
-    They are asked for in any state: a zone that fails for an hour must not change the answer.
+    The look-up includes zones in every state, so that an outage of a zone does not change the
+    result.
     """
     found = await aws.get_availability_zones_output(
         filters=[
