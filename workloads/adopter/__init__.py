@@ -1,1 +1,1 @@
-"""Serves the tools of an MCP server that speaks stdio over HTTP, by a pool of its processes."""
+"""Serves the tools of a stdio MCP server over HTTP, with a pool of processes."""

@@ -1,11 +1,11 @@
-"""A small MCP server that speaks stdio, for the image to have something to adopt."""
+"""A small stdio MCP server, the example that the image adopts by default."""
 
 from mcp.server.mcpserver import MCPServer
 from pydantic import BaseModel
 
 
 class Size(BaseModel):
-    """How long a text is."""
+    """The length of a text."""
 
     characters: int
     words: int

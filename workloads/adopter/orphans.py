@@ -1,8 +1,8 @@
-"""Collects the processes that a server left behind.
+"""Reaps the child processes that a server left behind.
 
 When a process of the pool ends, the processes that it started become children of the container's
-first process, which is the adopter unless the container has an init. Each of them that ends stays
-in the table of processes, as a zombie, until its parent waits for it.
+first process, which is the adopter unless the container has an init process. Each of them stays in
+the process table as a zombie after its exit, until its parent waits for it.
 """
 
 import os
@@ -19,7 +19,7 @@ _PROCESSES = Path("/proc")
 
 
 async def collect() -> None:
-    """Look for them, for ever."""
+    """Reap them at intervals, without end."""
     seen: set[int] = set()
     while True:
         await anyio.sleep(SECONDS)
@@ -37,7 +37,7 @@ def _zombies() -> set[int]:
     for folder in _PROCESSES.iterdir():
         if not folder.name.isdigit():
             continue
-        with suppress(OSError):  # it ended meanwhile
+        with suppress(OSError):  # it has exited
             # proc_pid_stat(5): the name may hold anything, but it ends with the last parenthesis.
             state, its_parent, *_ = (folder / "stat").read_text().rpartition(")")[2].split()
             if (state, its_parent) == ("Z", parent):

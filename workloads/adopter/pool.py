@@ -1,8 +1,8 @@
-"""A pool of warm processes of an MCP server that speaks stdio.
+"""A pool of warm processes of a stdio MCP server.
 
-Each process is initialised once and has one call at a time. A call takes a free process, or waits
-for one; a process that ends, or whose call takes too long, is replaced without harm to the calls
-that others have.
+Each process is initialised once and handles one call at a time. A call takes a free process or
+waits for one. A process that exits, or whose call times out, is replaced. The calls of the other
+processes are not affected.
 """
 
 import math
@@ -32,33 +32,33 @@ END_SECONDS = 5
 """How long a process may take to end: the SDK closes its stdin, sends SIGTERM to its group two
 seconds later, and SIGKILL after two more (mcp 2.3.0, `mcp.client.stdio`)."""
 
-# From the second failure in a row on, so that a command that always fails is no busy loop.
+# From the second failure in a row on, so that a command that always fails causes no busy loop.
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 10.0
 
-# How soon a process whose caller went away must be able to answer, to be kept.
+# A process whose caller disconnected is kept if it answers a ping within this time.
 _PING_SECONDS = 2.0
 
 _CHUNK_BYTES = 65_536
-_LONGEST_LINE = 2_000  # characters of a line on stderr, where those are logged at all
+_LONGEST_LINE = 2_000  # characters of a logged line of stderr
 
 _Result = TypeVar("_Result")
 _Messages = SessionMessage | Exception
 
 
 class PoolError(Exception):
-    """A call came to nothing because of the processes; the text says what a caller may know."""
+    """A call failed because of the processes; the text is for the caller."""
 
 
 class NotStartedError(Exception):
-    """The first process did not start; the text says why."""
+    """The first process did not start; the text is the reason."""
 
 
 @dataclass(eq=False, kw_only=True)
 class _Process:
     number: int
     client: Client
-    ended: anyio.Event = field(default_factory=anyio.Event)  # it has ended, or is to
+    ended: anyio.Event = field(default_factory=anyio.Event)  # it has ended or must end
     answered: bool = False
 
 
@@ -66,13 +66,13 @@ class Pool:
     """The processes.
 
     Args:
-        command: What each of them runs.
-        least: How many are started at once.
-        most: How many there are at most; those after the `least` are started as calls need them.
-        call_seconds: The longest time for a call, with the wait for a free process.
-        start_seconds: The longest time for starting and initialising one.
-        show_stderr: Whether the log has the lines that they write to stderr, or only their number.
-        on_message: Told what a process says unasked.
+        command: The command of each process.
+        least: The minimum number of processes, started immediately.
+        most: The maximum number of processes; those above `least` are started when calls wait.
+        call_seconds: The timeout of a call, with the wait for a free process.
+        start_seconds: The timeout for starting and initialising a process.
+        show_stderr: Whether to log the lines that they write to stderr, or only their number.
+        on_message: Called with each notification of a process.
     """
 
     def __init__(
@@ -104,18 +104,18 @@ class Pool:
 
     @property
     def alive(self) -> int:
-        """How many processes have been initialised and have not ended."""
+        """The number of processes that are initialised and have not ended."""
         return len(self._alive)
 
     @asynccontextmanager
     async def running(self, told: anyio.Event) -> AsyncGenerator[None]:
-        """Start the least that there must be, wait for the first, and end all of them at the end.
+        """Start the minimum number, wait for the first, and end all processes on exit.
 
         Args:
-            told: Set when the adopter is to end: then the first is not waited for.
+            told: Set on SIGTERM: the first process is then not waited for.
 
         Raises:
-            NotStartedError: If the first that is heard of did not start.
+            NotStartedError: If the first process that reports did not start.
         """
         self._first = anyio.Event()
         self._put, self._free = anyio.create_memory_object_stream[_Process](math.inf)
@@ -136,20 +136,19 @@ class Pool:
             raise NotStartedError(failure)
 
     async def call(self, ask: Callable[[ClientSession], Awaitable[_Result]]) -> _Result:
-        """Have a process do something.
+        """Send a request to a free process.
 
-        If the caller is cancelled, so is what was asked of the process.
+        If the caller is cancelled, the request is cancelled too.
 
         Args:
-            ask: Asks one process.
+            ask: Sends the request to a process.
 
         Returns:
-            Its answer.
+            The response.
 
         Raises:
-            PoolError: If there was no free process in time, or it gave no answer in time, or it
-                ended.
-            MCPError: If it answered with an error.
+            PoolError: If no process was free in time, or if it did not respond in time or exited.
+            MCPError: If the response is an error.
         """
         process: _Process | None = None
         with anyio.CancelScope(deadline=anyio.current_time() + self._call_seconds) as limit:
@@ -180,7 +179,7 @@ class Pool:
         try:
             result = await ask(process.client.session)
         except anyio.get_cancelled_exc_class():
-            # The SDK has told the process, which may not have listened.
+            # The SDK has notified the process, which may ignore the cancellation.
             if limit.cancel_called:
                 self._end(process, "a call took too long")
             else:
@@ -202,7 +201,7 @@ class Pool:
 
     async def _give_back_if_it_answers(self, process: _Process) -> None:
         with anyio.move_on_after(_PING_SECONDS):
-            # An error is an answer too; that a process has ended is seen when it is taken.
+            # An error is a response too. Whether a process has exited is checked when it is taken.
             with suppress(MCPError):
                 await process.client.session.send_request(PingRequest(), EmptyResult)
             self._give_back(process)
@@ -218,10 +217,10 @@ class Pool:
         self._tasks.start_soon(self._keep, 0)
 
     async def _keep(self, failures: int) -> None:
-        """Run a process until it has ended or is to; another takes its place.
+        """Run a process until it exits or must end, and then start another one.
 
         Args:
-            failures: How many before it, in a row, have answered nothing.
+            failures: The number of consecutive processes before it without a response.
         """
         if failures > 1:
             pause = _FIRST_PAUSE_SECONDS * 2 ** min(failures - 2, 10)
@@ -232,7 +231,7 @@ class Pool:
         replaced = False
         reason = f"it was not initialised within {self._start_seconds:g} s"
         try:
-            # Shielded for the moment in which the operating system starts it: asyncio forgets a
+            # Shielded while the operating system starts the process: asyncio loses track of a
             # process whose start is cancelled half-way.
             with anyio.CancelScope(shield=True) as limit:
                 async with self._client(number, ended, limit) as client:
@@ -243,7 +242,7 @@ class Pool:
                     self._put.send_nowait(process)
                     await ended.wait()
                     self._alive.discard(process)
-                    # Ending it takes time, so callers do not wait for it.
+                    # The exit takes time, so callers do not wait for it.
                     self._tasks.start_soon(self._keep, 0 if process.answered else failures + 1)
                     replaced = True
         except Exception as error:
@@ -262,7 +261,7 @@ class Pool:
     def _client(self, number: int, ended: anyio.Event, limit: anyio.CancelScope) -> Client:
         return Client(
             self._transport(number, ended, limit),
-            # What the servers in use speak over stdio, and how they tell that their tools changed.
+            # The protocol version of existing stdio servers, with notifications of changed tools.
             mode="legacy",
             cache=None,
             client_info=Implementation(name="mcp-platform", version="1"),
@@ -273,12 +272,13 @@ class Pool:
     async def _transport(
         self, number: int, ended: anyio.Event, limit: anyio.CancelScope
     ) -> AsyncGenerator[tuple[MemoryObjectReceiveStream[_Messages], Any]]:
-        """The SDK's, which also tells that the process has ended, and follows its stderr.
+        """The transport of the SDK. It also reports the exit of the process and reads its stderr.
 
         Args:
-            number: Of the process.
-            ended: Set when it has ended.
-            limit: Loses its shield, and has the seconds of a start, once there is a process.
+            number: The number of the process.
+            ended: Set when the process has exited.
+            limit: Once the process exists, its shield is removed and its deadline is set to the
+                start timeout.
         """
         reading, writing = os.pipe()
         try:
@@ -290,7 +290,7 @@ class Pool:
                     ):
                         limit.deadline = anyio.current_time() + self._start_seconds
                         limit.shield = False
-                        stderr.close()  # the process has its own
+                        stderr.close()  # the process has its own copy
                         follower.start_soon(self._follow, reading, number)
                         put, messages = anyio.create_memory_object_stream[_Messages](0)
                         tasks.start_soon(_pass_on, read, put, ended)
@@ -333,7 +333,7 @@ async def _pass_on(
 
 
 def _reason(error: BaseException) -> str:
-    """The type of what went wrong first, and what the operating system says; never its own text."""
+    """The type of the first error and the system error message, never its own text."""
     if isinstance(error, BaseExceptionGroup):
         return _reason(cast("BaseExceptionGroup[BaseException]", error).exceptions[0])
     said = error.strerror if isinstance(error, OSError) else None

@@ -1,7 +1,7 @@
-"""The adopter: serves over HTTP what an MCP server offers that speaks stdio.
+"""The adopter: serves a stdio MCP server over HTTP.
 
-Its tools, resources and prompts pass through unchanged, both ways. Every process of the pool must
-be like the others: a server that keeps something of one call for the next wants a pool of one.
+Tools, resources and prompts pass through unchanged in both directions. The processes of the pool
+must be interchangeable: a server that keeps state between calls needs a pool of one.
 """
 
 import os
@@ -58,7 +58,7 @@ _SIZE = re.compile(r"([0-9]{1,2})(?:-([0-9]{1,2}))?")
 
 _WORDS = TypeAdapter(list[str])
 
-# What the protocol itself puts into `_meta` belongs to one connection, and so to no other.
+# The protocol's own entries in `_meta` are valid for one connection only.
 _PROTOCOL_META = "io.modelcontextprotocol/"
 
 _CACHEABLE: tuple[CacheableMethod, ...] = (
@@ -76,7 +76,7 @@ _CHANGED: dict[type, tuple[str, ...]] = {
 
 
 class _Answer(BaseModel, extra="allow"):
-    """Whatever a process answers."""
+    """A result of a process, unvalidated."""
 
 
 async def _send(
@@ -87,7 +87,7 @@ async def _send(
 ) -> dict[str, Any]:
     request = mcp_types.Request[dict[str, Any], str](method=method, params=params)
     answer = await session.send_request(request, _Answer, progress_callback=on_progress)
-    # Results of 2026-07-28 say that they are whole; those of before are always.
+    # Results of 2026-07-28 state that they are complete; earlier results always are.
     return {**(answer.model_extra or {}), "resultType": "complete"}
 
 
@@ -109,7 +109,7 @@ def _command(env: Mapping[str, str]) -> StdioServerParameters:
     if absent:
         raise SettingError(f"STDIO_ENVIRONMENT names {', '.join(absent)}, which are not set")
     return StdioServerParameters(
-        # The image's own Python, wherever it is.
+        # The Python of the image.
         command=sys.executable if program == "python" else program,
         args=arguments,
         env={name: env[name] for name in passed},
@@ -118,7 +118,7 @@ def _command(env: Mapping[str, str]) -> StdioServerParameters:
 
 
 def environment_names(env: Mapping[str, str]) -> list[str]:
-    """The variables that the processes get: those of `STDIO_ENVIRONMENT`, comma separated."""
+    """The variables of the processes: those of `STDIO_ENVIRONMENT`, comma-separated."""
     names = env.get("STDIO_ENVIRONMENT", "").split(",")
     return [name.strip() for name in names if name.strip()]
 
@@ -136,11 +136,11 @@ def _size(env: Mapping[str, str]) -> tuple[int, int]:
 
 
 class Adopted:
-    """The server that the processes run, as a server of the SDK's low level.
+    """The server of the processes, as a low-level server of the SDK.
 
     Args:
-        server: What serves it; gets its handlers once a process has told what it offers.
-        pool: Makes the pool; its argument is told what the processes say unasked.
+        server: The server; its handlers are added after the first response of a process.
+        pool: Makes the pool; its argument is called with the notifications of the processes.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class Adopted:
         self._changes = 0
 
     async def adopt(self) -> None:
-        """Ask a process what it is and what it offers, and offer the same."""
+        """Get the name and the capabilities of a process, and announce the same."""
 
         async def ask(session: ClientSession) -> tuple[Implementation | None, str | None, Any]:
             return session.server_info, session.instructions, session.server_capabilities
@@ -188,7 +188,7 @@ class Adopted:
             self._changes += 1
 
     async def _list(self, ctx: ServerRequestContext[Any], _params: RequestParams) -> dict[str, Any]:
-        """A whole list, of all pages, as it was last heard from a process."""
+        """The complete list, of all pages, as a process last returned it."""
         method = ctx.method
         if method in self._lists:
             return self._lists[method]
@@ -217,7 +217,7 @@ class Adopted:
 
 
 async def _pages(session: ClientSession, method: str) -> dict[str, Any]:
-    """All the pages of a list as one; what else a page holds is the first one's."""
+    """All pages of a list as one; the other fields are those of the first page."""
     whole: dict[str, Any] = {}
     params: dict[str, Any] = {}
     for _ in range(_MOST_PAGES):
@@ -235,7 +235,7 @@ async def _pages(session: ClientSession, method: str) -> dict[str, Any]:
 
 
 async def _forwarded(session: ClientSession, ctx: ServerRequestContext[Any]) -> dict[str, Any]:
-    """Send what a client asked for on to a process."""
+    """Forward the request of a client to a process."""
     given = dict(ctx.params or {})
     meta: Mapping[str, Any] = given.pop("_meta", None) or {}
     kept = {
@@ -254,20 +254,19 @@ def build(env: Mapping[str, str]) -> Starlette:
 
     Args:
         env: The variables of the workload contract, and `STDIO_COMMAND`, the server's command as a
-            JSON array or as words of a shell; `STDIO_FOLDER`, where it runs (the adopter's own
-            folder if unset); `STDIO_ENVIRONMENT`, the variables that it gets besides `PATH`,
-            `HOME`, `LOGNAME`, `SHELL`, `TERM` and `USER`; `STDIO_START_SECONDS` (30), the longest
-            time for its start; `STDIO_LOG`, `1` for its stderr in the log; `POOL_SIZE` (`1-4`),
-            how many processes there are, at least and at most; `MAX_REQUEST_SECONDS` (60), the
-            longest time for a call, with the wait for a free process (at most 3970: see
-            `assistant.agent.build`).
+            JSON array or as shell words; `STDIO_FOLDER`, its working folder (that of the adopter if
+            unset); `STDIO_ENVIRONMENT`, the variables that it gets in addition to `PATH`, `HOME`,
+            `LOGNAME`, `SHELL`, `TERM` and `USER`; `STDIO_START_SECONDS` (30), its start timeout;
+            `STDIO_LOG`, `1` to log its stderr; `POOL_SIZE` (`1-4`), the minimum and maximum number
+            of processes; `MAX_REQUEST_SECONDS` (60), the timeout of a call, with the wait for a
+            free process (at most 3970: see `assistant.agent.build`).
 
     Returns:
-        The application, serving `/mcp` and `/health`, which answers 503 while there is no process.
-        Its start waits for the first process, and fails if that cannot be started.
+        The application, which serves `/mcp` and `/health`. `/health` returns 503 while no process
+        runs. The start waits for the first process, and fails if it cannot be started.
 
     Raises:
-        SettingError: If the environment is not right.
+        SettingError: If the environment is invalid.
     """
     least, most = _size(env)
     if env.get("STDIO_LOG", "") not in {"", "0", "1"}:

@@ -1,1 +1,1 @@
-"""An agent that answers questions with the tools of the MCP servers that it may use."""
+"""An agent that answers questions with the tools of its MCP servers."""

@@ -1,8 +1,7 @@
-"""The assistant: an agent over HTTP that answers with a model and the tools of the fleet's servers.
+"""The assistant: an HTTP agent that answers with a model and the tools of the fleet's servers.
 
-`POST /ask` takes `{"question": "…"}` and returns the answer with every step that led to it, whole
-or as server-sent events. It knows no server but those of `MCP_SERVERS`, and no model but those of
-`MODELS`.
+`POST /ask` accepts `{"question": "…"}` and returns the answer with its steps, as JSON or as
+server-sent events. The servers are those of `MCP_SERVERS`, and the models those of `MODELS`.
 """
 
 import sys
@@ -47,7 +46,7 @@ def _agent(env: Mapping[str, str]) -> Agent:
         instructions=env.get("INSTRUCTIONS", ""),
         max_turns=whole_number(env, "MAX_TURNS", 8, 1, 100),
         max_seconds=seconds,
-        # One absent server must not use up all the time, nor one call the model's.
+        # An unreachable server must not use all the time, nor a single call the time of the model.
         server_seconds=min(10, seconds / 2),
         reserve_seconds=min(10, seconds / 4),
     )
@@ -125,18 +124,19 @@ def build(
 
     Args:
         env: The variables of the workload contract, and `MAX_REQUEST_SECONDS` (60 if unset), the
-            longest time for an answer (at most 3970, the platform's own bound: an ALB's idle time
-            ends at 4000 s (ELB API reference, `idle_timeout.timeout_seconds`), less a margin of
-            30), `MAX_TURNS` (8), the most tool calls for one, and what `chat.receiver` reads.
-        connect: Makes the transport to a server, if not `tool_servers.connection` does.
-        model: Who is asked, if not `models.bedrock`.
+            timeout of an answer (at most 3970, the platform's own limit: the idle timeout of an ALB
+            is at most 4000 s (ELB API reference, `idle_timeout.timeout_seconds`), less a margin of
+            30), `MAX_TURNS` (8), the maximum number of tool calls for one answer, and the variables
+            of `chat.receiver`.
+        connect: Makes the transport to a server; default: `tool_servers.connection`.
+        model: The model; default: `models.bedrock`.
 
     Returns:
-        The application, serving `POST /ask`, the WebSocket `/chat`, `GET /health` and, with
+        The application, which serves `POST /ask`, the WebSocket `/chat`, `GET /health` and, with
         `CHAT_ENDPOINT`, `POST /events`.
 
     Raises:
-        SettingError: If the environment is not right.
+        SettingError: If the environment is invalid.
     """
     agent = _agent(env)
     asked = (lambda: model) if model else bedrock(env)

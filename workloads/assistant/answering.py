@@ -1,4 +1,4 @@
-"""Answers a question: asks the servers for their tools, and a model for the way through them."""
+"""Answers a question with a model and the tools of the servers."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -34,21 +34,21 @@ Tell = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
 
 class NoServersError(Exception):
-    """None of the agent's servers answers; the text names each with the reason."""
+    """No server of the agent is reachable; the text names each with the reason."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Agent:
-    """What the agent may use, and for how long.
+    """The servers, the instructions and the limits of the agent.
 
     Attributes:
         servers: Name to URL of each server.
-        instructions: What the model reads first.
-        max_turns: The most tool calls for one question.
-        max_seconds: The longest time for one question.
-        server_seconds: The longest time for listing one server's tools.
-        reserve_seconds: How long before the end a call is given up, so that the model can still
-            say what is known without it.
+        instructions: The system prompt of the model.
+        max_turns: The maximum number of tool calls for one question.
+        max_seconds: The timeout of one question.
+        server_seconds: The timeout for listing the tools of one server.
+        reserve_seconds: The time before the end at which a call is cancelled, so that the model
+            can still answer without its result.
     """
 
     servers: Mapping[str, str]
@@ -61,7 +61,7 @@ class Agent:
 
 @dataclass(kw_only=True, slots=True)
 class _Progress:
-    """What is known of an answer so far."""
+    """The state of an answer in progress."""
 
     steps: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     servers: dict[str, Any]
@@ -80,23 +80,23 @@ async def answer(
 ) -> dict[str, Any]:
     """Answers a question with a model and the servers' tools.
 
-    What goes wrong with a tool is told to the model, which may try another way.
+    Tool failures are reported to the model, which may try another approach.
 
     Args:
-        agent: What may be used.
-        model: Who is asked.
+        agent: The servers and the limits.
+        model: The model.
         question: The question.
         connect: Makes the transport to a server.
-        tell: Told what happens meanwhile.
+        tell: Called with each finished step and each part of the text.
 
     Returns:
-        `answer`, `complete` (whether it is the model's whole answer, and every step went well),
-        `steps` (each `server`, `tool`, `arguments`, and `text` or `error`), `servers` (tools or
-        error of each), `stopped` (the limit that was met, or None) and `model` (the one that
-        answered, or all of them if none did).
+        `answer`, `complete` (whether no limit was reached and no step failed), `steps` (each
+        `server`, `tool`, `arguments`, and `text` or `error`), `servers` (the tools or the error of
+        each), `stopped` (the limit that was reached, or None) and `model` (the one that answered,
+        or all of them if none did).
 
     Raises:
-        NoServersError: If there are servers, and none of them answers.
+        NoServersError: If there are servers and none is reachable.
         ModelFailedError: If the model fails.
     """
     progress = _Progress(
@@ -163,7 +163,7 @@ async def _run(
 
 
 def _words(event: AgentStreamEvent) -> str:
-    """The words of the answer that an event brings."""
+    """The part of the answer in an event."""
     if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
         return event.part.content
     if isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
@@ -182,7 +182,7 @@ def _model_tool(
 ) -> ModelTool[object]:
     characters = min(MAX_RESULT_CHARACTERS, MAX_HISTORY_CHARACTERS // agent.max_turns)
 
-    async def use(**arguments: Any) -> str:  # noqa: ANN401 - as the tool's schema has it
+    async def use(**arguments: Any) -> str:  # noqa: ANN401 - as in the schema of the tool
         step: dict[str, Any] = {"server": tool.server, "tool": tool.name, "arguments": arguments}
         with anyio.CancelScope(deadline=last_call) as limit:
             try:

@@ -1,7 +1,7 @@
-"""Chat: questions that come over a WebSocket, answered on the connection that they came from.
+"""Chat on Lambda: answers the messages of a WebSocket API on the connection of each message.
 
-API Gateway invokes the agent's function with each message, without waiting, and Lambda Web Adapter
-posts what is no HTTP request to `/events`. The answer goes back through the API's own endpoint.
+API Gateway invokes the agent's function asynchronously with each message, and Lambda Web Adapter
+posts events that are not HTTP requests to `/events`. The answer is sent to the endpoint of the API.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -39,7 +39,7 @@ _ATTEMPTS = 2
 
 
 class Message(BaseModel):
-    """What the function is invoked with: a connection, and the text that was sent on it."""
+    """The event of an invocation: a connection, and the text of a message on it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,17 +52,17 @@ def receiver(env: Mapping[str, str], reply: Reply) -> Callable[[Request], Awaita
 
     Args:
         env: `CHAT_ENDPOINT`, the https URL of the WebSocket API's stage, and `AWS_REGION`. The
-            credentials are found as every AWS SDK finds them.
-        reply: From a message's text to its answer.
+            credentials come from the default chain of the AWS SDKs.
+        reply: Makes the answer to the text of a message.
 
     Returns:
         The handler. It returns 200 if the answer was sent or the client has disconnected,
-        `FAILED_STATUS` if there was no answer, if it could not be sent, or for an event that is no
-        message, 400 for a request of the gateway that the adapter could not read, and 404 to
-        whatever came as an HTTP request.
+        `FAILED_STATUS` if there was no answer, if it could not be sent, or if an event is not a
+        message, 400 for a request of the gateway that the adapter could not read, and 404 for a
+        request that came in over HTTP.
 
     Raises:
-        SettingError: If the environment is not right.
+        SettingError: If the environment is invalid.
     """
     post_to_connection = _post_to_connection(env)
 
@@ -88,7 +88,7 @@ def receiver(env: Mapping[str, str], reply: Reply) -> Callable[[Request], Awaita
 async def _answered(
     post_to_connection: Callable[..., object], message: Message, reply: Reply
 ) -> bool:
-    """Answers a message on its connection, unless that is gone; whether there was no answer."""
+    """Answers a message on its connection if it is open; returns whether the answer failed."""
     with anyio.CancelScope() as wanted:
 
         async def send(data: Mapping[str, Any]) -> None:
@@ -138,7 +138,7 @@ def _post_to_connection(env: Mapping[str, str]) -> Callable[..., object]:
 
 
 def _posted(post_to_connection: Callable[..., object], connection_id: str, data: bytes) -> bool:
-    """Sends data on a connection; whether anybody is there for it."""
+    """Sends data on a connection; returns whether it is open."""
     try:
         post_to_connection(ConnectionId=connection_id, Data=data)
     except ClientError as error:

@@ -1,4 +1,4 @@
-"""Answers that are streamed: server-sent events, and a WebSocket."""
+"""Streaming interfaces: server-sent events and a WebSocket."""
 
 import json
 import math
@@ -46,7 +46,7 @@ _GOING_AWAY = 1001
 _NO_TEXT = 1003
 _TOO_BIG = 1009
 _NOT_ALLOWED = 1008
-# RFC 6455 gives this number to IANA's registry of close codes: "Service Restart".
+# "Service Restart" in IANA's registry of close codes, which RFC 6455 refers to.
 _RESTART = 1012
 
 WORKING_SECONDS = 240
@@ -67,7 +67,7 @@ Reply = Callable[[str, Tell], Awaitable[dict[str, Any]]]
 
 
 class Question(BaseModel):
-    """What is sent to the agent."""
+    """The request body of a question."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -76,21 +76,21 @@ class Question(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A message that answers one; `failed` if the agent, and not who asked, is why it has none."""
+    """The response to a message; `failed` if the agent, not the client, caused an error."""
 
     message: dict[str, Any]
     failed: bool = False
 
 
 async def answer_or_error(reply: Reply, message: str) -> Answer:
-    """Answers a message by one message.
+    """Answers a message with one message.
 
     Args:
         reply: Makes the answer.
         message: The JSON of a `Question`.
 
     Returns:
-        The answer, or the `error` in its place.
+        The answer or an `error`.
     """
     size = len(message.encode())
     if size > MAX_QUESTION_BYTES:
@@ -124,10 +124,10 @@ def within_limit(answer: Mapping[str, Any]) -> str:
 
 
 def server_sent_events(reply: Reply, question: str) -> Response:
-    """Streams an answer as it is made: events `tool` and `text`, and `done` with all, or `error`.
+    """Streams an answer: the events `tool` and `text`, then `done` with the whole, or `error`.
 
     Args:
-        reply: Makes the answer; it is ended if the client goes away.
+        reply: Makes the answer; it is cancelled if the client disconnects.
         question: The question.
 
     Returns:
@@ -168,10 +168,10 @@ async def _send_events(
 
 @asynccontextmanager
 async def working(send: Send) -> AsyncGenerator[None]:
-    """Sends `{"working": true}` every `WORKING_SECONDS`, for as long as this lasts.
+    """Sends `{"working": true}` every `WORKING_SECONDS` while the context is open.
 
     Args:
-        send: Sends a message; what it raises ends what is being done.
+        send: Sends a message; its exception cancels the body of the context.
     """
 
     async def repeat() -> None:
@@ -186,24 +186,24 @@ async def working(send: Send) -> AsyncGenerator[None]:
 
 
 async def converse(websocket: WebSocket, reply: Reply, *, until: float | None = None) -> None:
-    """Answers the questions that come over a WebSocket, one at a time, each by one message.
+    """Answers the questions on a WebSocket, one at a time, each with one message.
 
-    While an answer is being made, `working` sends messages of its own. The connection is closed
-    with 1001 after `IDLE_SECONDS` in which nothing is asked or answered, with 1003 for a message
-    that is no text, with 1008 for one after the token's time, with 1009 for one that is too long,
-    and with 1012 on SIGTERM: at once, or when the answer that is being made has been sent.
+    While an answer is in progress, `working` sends messages. The connection is closed with 1001
+    after `IDLE_SECONDS` without a question or an answer, with 1003 for a message that is not text,
+    with 1008 for a message after the token has expired, with 1009 for a message that is too long,
+    and with 1012 on SIGTERM: immediately, or after the answer in progress.
 
     Args:
         websocket: The connection, not accepted yet.
-        reply: Makes an answer; it is ended if the client goes away.
-        until: When the token ends that it was opened with, in seconds since 1970.
+        reply: Makes an answer; it is cancelled if the client disconnects.
+        until: When the token of the connection expires, in seconds since 1970.
     """
     await websocket.accept()
     chat = _Chat(websocket, reply, until)
     try:
         code = await chat.held()
     except anyio.get_cancelled_exc_class():
-        # The stop timeout is over. Without a code, it would look like a fault of the network.
+        # The stop timeout is over. Without a close code, this would look like a network error.
         with chat.last_words():
             await websocket.close(_RESTART)
         raise
@@ -213,7 +213,7 @@ async def converse(websocket: WebSocket, reply: Reply, *, until: float | None = 
 
 
 class _Chat:
-    """One connection, from its first question to its end."""
+    """Serves one connection until it is closed."""
 
     def __init__(self, websocket: WebSocket, reply: Reply, until: float | None) -> None:
         self._websocket = websocket
@@ -224,7 +224,7 @@ class _Chat:
         self._idle = anyio.CancelScope()
 
     async def held(self) -> int | None:
-        """Has questions answered; returns the code to close with, None if the client has."""
+        """Has questions answered; returns the close code, None if the client closed."""
         code: int | None = None
         async with anyio.create_task_group() as group:
             self._idle.deadline = anyio.current_time() + IDLE_SECONDS
@@ -238,7 +238,7 @@ class _Chat:
 
     @contextmanager
     def last_words(self) -> Generator[None]:
-        """Lets a moment pass for what is sent when everything is cancelled."""
+        """Gives messages that are sent during a cancellation a moment to leave."""
         with anyio.move_on_after(_LAST_WORDS_SECONDS, shield=True), suppress(*_GONE):
             yield
 
@@ -248,7 +248,7 @@ class _Chat:
             self._idle.cancel()
 
     async def _questions(self, group: TaskGroup) -> int | None:
-        """Has questions answered until a message is none; returns what to close with."""
+        """Has questions answered until a message is invalid; returns the close code."""
         while True:
             message = await self._websocket.receive()
             if message["type"] == "websocket.disconnect":

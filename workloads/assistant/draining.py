@@ -4,13 +4,13 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 
 class DrainingWebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's protocol, without its closing of every connection when the server shuts down.
+    """uvicorn's protocol, which does not close the open connections when the server stops.
 
-    uvicorn waits for the connections to end, within its limit for requests in flight.
-    `conversations.converse` closes each of them when its answer has been sent.
+    uvicorn waits until the connections are closed, within its limit for requests in flight.
+    `conversations.converse` closes each connection after its answer.
     """
 
     def shutdown(self) -> None:
-        """Called on SIGTERM. Connections that are not open yet, or closed already, end here."""
+        """Called on SIGTERM. Closes only connections that are not open yet or already closed."""
         if not self.handshake_complete or self.close_sent:
             super().shutdown()

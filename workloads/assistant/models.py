@@ -1,4 +1,4 @@
-"""The Bedrock models that the assistant may ask, by Converse."""
+"""The Bedrock models of the assistant, called with Converse."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -25,11 +25,11 @@ _ATTEMPTS = 3
 
 
 class ModelFailedError(Exception):
-    """The model gave no answer; the text says why, by type alone."""
+    """The model did not answer; the text names only the type of the error."""
 
 
 def failed(name: str, error: BaseException) -> ModelFailedError:
-    """Tells that a model failed by the types of what happened: texts may quote the conversation."""
+    """Names the failure of a model by the types of its errors: texts may quote the conversation."""
     errors: Iterable[BaseException] = [error]
     if isinstance(error, BaseExceptionGroup):
         errors = cast("BaseExceptionGroup[BaseException]", error).exceptions
@@ -37,19 +37,19 @@ def failed(name: str, error: BaseException) -> ModelFailedError:
 
 
 def bedrock(env: Mapping[str, str]) -> Callable[[], Model]:
-    """Reads which model to ask.
+    """Reads the models from the environment.
 
     Args:
-        env: `MODELS`, ids of Bedrock models or inference profiles, comma separated: the first is
-            asked, and the next where that one fails. `AWS_REGION`. The credentials are found as
-            every AWS SDK finds them.
+        env: `MODELS`, ids of Bedrock models or inference profiles, comma-separated, in order of
+            preference: the next is called if one fails. `AWS_REGION`. The credentials come from
+            the default chain of the AWS SDKs.
 
     Returns:
-        What makes the model, once: it looks for the credentials. It raises `ModelFailedError` if
-        that goes wrong.
+        A function that makes the model, once, and looks up the credentials. It raises
+        `ModelFailedError` on failure.
 
     Raises:
-        SettingError: If no model is named, or no region.
+        SettingError: If no model or no region is set.
     """
     names = [name.strip() for name in env.get("MODELS", "").split(",") if name.strip()]
     if not names:

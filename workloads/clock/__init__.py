@@ -1,1 +1,1 @@
-"""An MCP server that tells and converts the time."""
+"""An MCP server that returns and converts times."""

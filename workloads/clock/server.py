@@ -1,4 +1,4 @@
-"""The clock: an MCP server that tells the time anywhere, converts and compares times."""
+"""The clock: an MCP server that returns, converts and compares times."""
 
 import difflib
 import sys
@@ -30,7 +30,7 @@ Time = Annotated[
 
 
 class Moment(BaseModel):
-    """A moment as a clock in one time zone shows it."""
+    """A date and time in one time zone."""
 
     time: str = Field(description="ISO 8601 with the offset from UTC")
     timezone: str
@@ -39,7 +39,7 @@ class Moment(BaseModel):
 
 
 class Distance(BaseModel):
-    """How far one moment is from another."""
+    """The difference between two moments."""
 
     seconds: float = Field(description="Negative if the end is before the start")
     text: str
@@ -79,7 +79,7 @@ def _moment(time: datetime, zone: str) -> Moment:
 
 
 def _at(text: str, zone: str | None) -> datetime:
-    """Read a time; one without an offset is a wall clock's in `zone` (UTC if None)."""
+    """Parse a time; without an offset, it is local time in `zone` (UTC if None)."""
     time = _parsed(text)
     if time.tzinfo is not None:
         if zone is not None:
@@ -123,10 +123,10 @@ def build(env: Mapping[str, str]) -> Starlette:
         env: The variables of the workload contract.
 
     Returns:
-        The application, serving `/mcp` and `/health`.
+        The application, which serves `/mcp` and `/health`.
 
     Raises:
-        SettingError: If the environment is not right.
+        SettingError: If the environment is invalid.
     """
     server = mcp_server("clock", "Tells, converts and compares dates and times.", env)
     for tool in (now, convert, difference):

@@ -1,1 +1,1 @@
-"""The platform's own Lambda functions; in their image, each module lies at the root."""
+"""The platform's own Lambda functions; in their image, each module is at the root."""

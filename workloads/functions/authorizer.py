@@ -1,4 +1,4 @@
-"""The gateway's authorizer: lets callers with a good token of the issuer in.
+"""The gateway's authorizer: allows callers with a valid token of the issuer.
 
 A Lambda authorizer of API Gateway, of type TOKEN or REQUEST (API Gateway Developer Guide, "Use API
 Gateway Lambda authorizers").
@@ -16,7 +16,7 @@ import jwt
 from common.json_log import have_json_lines_logged
 from common.tokens import client_id, published_keys, scope, verified_claims
 
-# Lambda's own handler would fill in what libraries say of tokens.
+# Lambda's own handler would insert the arguments of libraries' messages, which may quote tokens.
 have_json_lines_logged()
 
 # RFC 6750, section 2.1.
@@ -29,23 +29,23 @@ def _keys(url: str) -> jwt.PyJWKClient:
 
 
 def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
-    """Say whether a caller may use the API.
+    """Decide whether a caller may use the API.
 
     Reads `AUTH_ISSUER`, `AUTH_AUDIENCE` and `AUTH_JWKS_URI`, the URL of the issuer's keys, which
-    are kept for the invocations that follow; and `ALLOW_CIDRS`, the blocks of addresses that may
-    connect to a WebSocket API, parted by spaces: a REST API has a policy for that.
+    are cached for later invocations; and `ALLOW_CIDRS`, the CIDR blocks that may connect to a
+    WebSocket API, separated by spaces. A REST API has a resource policy for this.
 
     Args:
         event: A TOKEN event (`authorizationToken`) or a REQUEST event (`headers`), with the
-            `methodArn` of what is asked for; or `{"keep_active": true}`, which asks for nothing.
+            `methodArn` of the request; or `{"keep_active": true}`, which requests nothing.
 
     Returns:
-        The caller, and a policy that allows the whole stage, or denies it to a caller from
-        elsewhere: API Gateway keeps it for the token, whatever that asks for next.
+        The caller, and a policy that allows the whole stage, or denies it to a caller outside of
+        the CIDR blocks. API Gateway caches the policy for all requests with the token.
 
     Raises:
-        Exception: "Unauthorized", which API Gateway answers with 401, for a caller without a token
-            that can be trusted; any other, answered with 500, if that cannot be told.
+        Exception: "Unauthorized", which becomes a 401 response, for a caller without a trusted
+            token; any other, which becomes a 500, if the token cannot be verified.
     """
     if event.get("keep_active") is True:
         return {}
@@ -57,7 +57,7 @@ def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
         audience=os.environ["AUTH_AUDIENCE"],
     )
     if not claims:
-        raise Exception("Unauthorized")  # noqa: TRY002 - API Gateway knows it by this text alone
+        raise Exception("Unauthorized")  # noqa: TRY002 - API Gateway recognises only this text
     client = client_id(claims)
     return {
         "principalId": str(claims.get("sub") or client or "unknown"),

@@ -22,25 +22,25 @@ from common.tool_servers import (
 MAX_LISTING_SECONDS = 10
 """The longest time for listing the tools of one server."""
 
-# Lambda's own handler would fill in what libraries say of arguments and results.
+# Lambda's own handler would insert the arguments of libraries' messages, which may be a caller's.
 have_json_lines_logged()
 
-_MARGIN_SECONDS = 1  # to say that time is up, before Lambda ends the function
+_MARGIN_SECONDS = 1  # to report the timeout before Lambda stops the function
 
 
-class ServerUnavailable(Exception):  # noqa: N818 - the state machine tries again by this name
-    """A server is unknown, is not reached or breaks the protocol; trying again may help."""
+class ServerUnavailable(Exception):  # noqa: N818 - the state machine retries by this name
+    """A server is unknown, unreachable or violates the protocol; a retry may help."""
 
 
 class ToolTimeoutError(Exception):
-    """A tool was still at work when the function's time was up; it may have done its work."""
+    """A call was in progress at the function's timeout; the tool may have completed its work."""
 
 
 class Context(Protocol):
-    """What Lambda tells about an invocation."""
+    """The context of an invocation."""
 
     def get_remaining_time_in_millis(self) -> int:
-        """The time until Lambda ends the function."""
+        """The time until Lambda stops the function."""
         ...
 
 
@@ -54,14 +54,14 @@ def handle(event: Mapping[str, Any], context: Context) -> dict[str, Any]:
         context: The invocation's.
 
     Returns:
-        For a list, `tools`, each with a `Name` that is unique and fit for Bedrock, `Server`,
+        For a list, `tools`, each with a `Name` that is unique and valid for Bedrock, `Server`,
         `Tool`, `Description` and `InputSchema`, and `absent`, each a `server` with the `reason` why
-        it listed none. For a call, its `text`, at most `MAX_RESULT_CHARACTERS` long, and `error`,
-        whether the tool calls it one.
+        it listed no tools. For a call, its `text` of at most `MAX_RESULT_CHARACTERS`, and `error`,
+        whether the tool reports an error.
 
     Raises:
         ServerUnavailable: If the tool cannot be called.
-        ToolTimeoutError: If the call takes longer than the function may.
+        ToolTimeoutError: If the call takes longer than the function's timeout allows.
     """
     seconds = context.get_remaining_time_in_millis() / 1000 - _MARGIN_SECONDS
     if event.get("list") is True:

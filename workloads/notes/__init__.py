@@ -1,1 +1,1 @@
-"""An MCP server that keeps notes in files."""
+"""An MCP server that stores notes in files."""

@@ -1,4 +1,4 @@
-"""The notes: an MCP server that keeps notes in files, durably, for every replica alike."""
+"""The notes: an MCP server that stores notes in files, which all replicas share."""
 
 import os
 import re
@@ -18,10 +18,10 @@ from common.settings import SettingError
 
 from .store import MAX_TEXT_BYTES, NAME_PATTERN, Notebook, new_note
 
-# A text of the greatest size, with every byte escaped as JSON may (`\u0000`), and some room.
+# The longest text, with every byte escaped in JSON (`\u0000`), and some margin.
 _MAX_BODY_BYTES = 6 * MAX_TEXT_BYTES + 8 * 1024
-# The official Python client takes 1 MiB in one event of a stream (mcp 2.3.0,
-# `DEFAULT_MAX_SSE_EVENT_SIZE`). Each name is there twice, as text and in the structured content.
+# The official Python client accepts 1 MiB in one event of a stream (mcp 2.3.0,
+# `DEFAULT_MAX_SSE_EVENT_SIZE`). A result has each name twice, as text and structured content.
 MAX_NAMES = 1000
 """The most names in one result of `list_notes`."""
 
@@ -41,14 +41,14 @@ Query = Annotated[str, Field(min_length=1, max_length=200, description="Letter c
 
 
 class Found(BaseModel):
-    """A note that holds what was searched for."""
+    """A note that contains the query."""
 
     name: str
     excerpt: str = Field(description="The text around the first hit; its start for a hit by name")
 
 
 class SearchResult(BaseModel):
-    """What a search found."""
+    """The result of a search."""
 
     hits: list[Found]
     more: bool = Field(description=f"Whether there are more than the {_MAX_HITS} hits shown")
@@ -58,7 +58,7 @@ class SearchResult(BaseModel):
 
 
 class NoteText(BaseModel):
-    """A note as it was written."""
+    """A note."""
 
     name: str
     text: str
@@ -70,7 +70,7 @@ def _excerpt(text: str, at: int) -> str:
 
 
 class Tools:
-    """The tools over one notebook; each method's docstring is what a model reads."""
+    """The tools of one notebook; the docstring of each method is the description for models."""
 
     def __init__(self, book: Notebook) -> None:
         self._book = book
@@ -139,10 +139,10 @@ def build(env: Mapping[str, str]) -> Starlette:
             are not signed).
 
     Returns:
-        The application, serving `/mcp` and `/health`.
+        The application, which serves `/mcp` and `/health`.
 
     Raises:
-        SettingError: If the environment is not right, or the folder cannot be written.
+        SettingError: If the environment is invalid, or the folder is not writable.
     """
     tools = Tools(_notebook(env))
     server = mcp_server("notes", "Keeps short notes under names, and finds them again.", env)

@@ -1,7 +1,7 @@
-"""Notes as files in one folder, one JSON file a note.
+"""Stores each note as a JSON file in one folder.
 
-Replicas share the folder (EFS on AWS), so nothing is kept in memory, a note appears whole or not
-at all, and two replicas that add the same name do not overwrite each other.
+Replicas share the folder (EFS on AWS). Therefore nothing is cached in memory, writes are atomic,
+and two replicas that add the same name do not overwrite each other.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 _NAME = re.compile(NAME_PATTERN.removeprefix("^").removesuffix("$"))
 _SUFFIX = ".json"
 
-# A text of the greatest size, with every byte escaped as JSON may (`\u0000`), and some room.
+# The longest text, with every byte escaped in JSON (`\u0000`), and some margin.
 _MAX_FILE_BYTES = 6 * MAX_TEXT_BYTES + 1024
 
 
@@ -41,7 +41,7 @@ class Note:
 
 
 class _Record(BaseModel):
-    """What a note's file holds, as JSON; its name is the file's."""
+    """The content of a note's file, as JSON; the note has the name of the file."""
 
     text: str
     written: str
@@ -52,8 +52,8 @@ class _Record(BaseModel):
 class Notebook:
     """A folder of notes.
 
-    With a key, every note is signed (HMAC-SHA256), and one that was not written by a holder of
-    the key, or was changed since, is refused on reading.
+    With a key, every note is signed (HMAC-SHA256). A note that was written without the key, or
+    was changed since, is rejected on reading.
 
     Attributes:
         folder: Where the files are.
@@ -64,15 +64,15 @@ class Notebook:
     key: bytes | None
 
     def save(self, note: Note, *, replace: bool) -> None:
-        """Write a note durably: it is on the disk, whole, when this returns.
+        """Write a note durably: it is completely on disk when this returns.
 
         Args:
             note: The note.
-            replace: Whether a note of that name may be there already.
+            replace: Whether to overwrite an existing note of that name.
 
         Raises:
             ToolError: If the name or the text is not allowed, the folder is full, or the name is
-                taken and `replace` is false.
+                in use and `replace` is false.
         """
         path = self._path(note.name)
         size = len(note.text.encode())
@@ -97,8 +97,8 @@ class Notebook:
             The note.
 
         Raises:
-            ToolError: If the name is not allowed, there is no such note, or its file was damaged
-                or changed by another program.
+            ToolError: If the name is not allowed, the note does not exist, or its file is damaged
+                or was changed by another program.
         """
         path = self._path(name)
         try:
@@ -138,7 +138,7 @@ class Notebook:
             name: Its name.
 
         Raises:
-            ToolError: If the name is not allowed or there is no such note.
+            ToolError: If the name is not allowed or the note does not exist.
         """
         try:
             self._path(name).unlink()
@@ -162,7 +162,7 @@ class Notebook:
 
 
 def new_note(name: str, text: str) -> Note:
-    """Make a note that is written now."""
+    """Make a note with the current time."""
     return Note(name=name, text=text, written=datetime.now(UTC).isoformat(timespec="seconds"))
 
 
@@ -171,14 +171,14 @@ def _too_long(name: str) -> ToolError:
 
 
 def _open_no_link(path: str, flags: int) -> int:
-    """Open a file, unless it is a link: one in the folder must not make us read elsewhere."""
+    """Open a file unless it is a link, which could point outside of the folder."""
     return os.open(path, flags | os.O_NOFOLLOW)
 
 
 def _publish(draft: Path, path: Path, *, replace: bool) -> None:
-    """Give the finished draft its name, in one step that either happens or does not."""
+    """Give the finished draft its name, atomically."""
     if replace:
-        # A second name for the draft, since its own is the temporary file's to remove.
+        # A second name for the draft, because the temporary file removes its own.
         second = draft.with_name(f"{draft.name}.new")
         os.link(draft, second)
         second.replace(path)
