@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from core.aws.partitions import service_host
 from core.config.model import Authentication, Fleet
 from core.contract import MCP_PATH, PORT
 from core.stack import Stack
@@ -21,27 +20,9 @@ METADATA_PATH = "/.well-known/oauth-protected-resource"
 _PROXY = "mcp-proxy-for-aws==1.7.0"
 
 
-# The stage that a REST API is deployed to. A domain leads to it without its name in the path.
-API_STAGE = "live"
-
-
-def api_host(region: str, api_id: str) -> str:
-    """The host name of a REST or WebSocket API without a domain."""
-    return f"{api_id}.{service_host('execute-api', region)}"
-
-
 def mcp_url(host: str, port: int = PORT) -> str:
     """The URL of a server's MCP endpoint at a host in the network."""
     return f"http://{host}:{port}{MCP_PATH}"
-
-
-def agents_have_an_api(fleet: Fleet) -> bool:
-    """Whether agents on Lambda reach servers through a separate REST API.
-
-    Agents sign requests with AWS credentials. The gateway accepts these requests, except if it
-    checks tokens or allows only some addresses.
-    """
-    return fleet.gateway.auth is not None or bool(fleet.gateway.allow_cidrs)
 
 
 def server_path(name: str) -> str:

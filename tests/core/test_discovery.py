@@ -220,7 +220,7 @@ def test_before_there_is_an_api_something_as_long_stands_for_its_address(keys: A
 def test_agents_use_the_gateways_domain_unless_the_gateway_is_not_for_them(keys: Any, host: str):
     fleet = _on_lambda(_fleet(1, 0), domain="mcp.example.com", **keys)
     assert resolve(fleet, _STACK).server_addresses == {"s0000000": f"{host}/servers/s0000000/mcp"}
-    assert discovery.agents_have_an_api(fleet) is bool(keys)
+    assert addresses.agents_have_an_api(fleet) is bool(keys)
 
 
 def test_in_a_cluster_servers_are_found_by_their_services_name_and_namespace():

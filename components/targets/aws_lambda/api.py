@@ -11,8 +11,8 @@ from components.gateway.address import Endpoint
 from components.targets.aws_lambda.snapshot import Snapshot
 from core.aws.iam import Statement, document
 from core.config.model import Fleet
-from core.discovery import API_STAGE, api_host
 from core.stack import Stack
+from core.targets.aws_lambda.addresses import API_STAGE, api_host
 from core.targets.aws_lambda.rest_api import GatewayResponse, RestApi
 
 

@@ -16,9 +16,9 @@ from components.foundation import Foundation
 from components.targets.aws_lambda.function import Function
 from components.targets.aws_lambda.snapshot import Snapshot
 from core.config.model import Fleet
-from core.discovery import API_STAGE, api_host
 from core.stack import Stack
 from core.targets.aws_lambda import templates
+from core.targets.aws_lambda.addresses import API_STAGE, api_host
 from core.targets.aws_lambda.limits import CHAT_EVENT_SECONDS
 
 _ALWAYS = r"\$default"  # selects this template for every message

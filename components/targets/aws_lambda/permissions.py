@@ -9,8 +9,9 @@ from components.foundation.identity import invoke_models, mount_files, read_secr
 from components.targets.aws_lambda.api import Api
 from core.aws.iam import Statement
 from core.config.model import Agent
-from core.discovery import API_STAGE, server_path
+from core.discovery import server_path
 from core.resolved import Workload
+from core.targets.aws_lambda.addresses import API_STAGE
 
 # AWS Lambda Developer Guide, "Securing Lambda environment variables".
 _FUNCTION_CONTEXT = "kms:EncryptionContext:aws:lambda:FunctionArn"

@@ -14,8 +14,8 @@ from components.targets.aws_lambda.apis import Apis
 from components.targets.aws_lambda.function import Function
 from components.targets.aws_lambda.state_machine import StateMachine
 from core.config.model import Fleet
-from core.discovery import API_STAGE
 from core.stack import Stack
+from core.targets.aws_lambda.addresses import API_STAGE
 from core.targets.aws_lambda.placeholders import fill
 from core.targets.aws_lambda.rest_api import Reply, Route, TokenAuthorizer, resources
 

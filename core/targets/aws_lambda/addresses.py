@@ -3,16 +3,33 @@
 from collections.abc import Mapping
 from typing import Final
 
+from core.aws.partitions import service_host
 from core.config.model import Agent, Fleet, Server
-from core.discovery import API_STAGE, agents_have_an_api, api_host, server_path
+from core.discovery import server_path
 from core.environment import servers_environment as _servers_environment
+
+API_STAGE: Final = "live"
+"""The stage that the APIs are deployed to. URLs with a custom domain do not contain its name."""
 
 PLACEHOLDER_ID: Final = "0" * 10
 """The placeholder for the id of an API before AWS has chosen it. It has the same length."""
 
-
 SERVERS_VARIABLES: Final = ("MCP_SERVERS", "MCP_SERVERS_AUTH")
 """The variables of `servers_environment`."""
+
+
+def agents_have_an_api(fleet: Fleet) -> bool:
+    """Whether agents reach servers through a separate REST API.
+
+    Agents sign requests with AWS credentials. The gateway accepts these requests, except if it
+    checks tokens or allows only some addresses.
+    """
+    return fleet.gateway.auth is not None or bool(fleet.gateway.allow_cidrs)
+
+
+def api_host(region: str, api_id: str) -> str:
+    """The host name of a REST or WebSocket API without a domain."""
+    return f"{api_id}.{service_host('execute-api', region)}"
 
 
 def expected_host(region: str) -> str:

@@ -13,11 +13,11 @@ from core.config.model import Agent, Fleet, Workload
 from core.discovery import (
     METADATA_PATH,
     agent_path,
-    agents_have_an_api,
     protected_resource_metadata,
     server_path,
 )
 from core.targets.aws_lambda import limits, templates
+from core.targets.aws_lambda.addresses import agents_have_an_api
 from core.targets.aws_lambda.state_machine import MAX_QUESTION_CHARACTERS
 
 Authorization = Literal["AWS_IAM", "CUSTOM", "NONE"]

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 from core.alarms import metric_count
 from core.costs.bill import Usage
-from core.discovery import agents_have_an_api
 from core.resolved import ResolvedFleet
+from core.targets.aws_lambda.addresses import agents_have_an_api
 from core.targets.aws_lambda.alarms import REST_API, STATE_MACHINE, functions
 from core.units import MIB_A_GIB
 
