@@ -61,7 +61,7 @@ class Certificate(Component):
 
 
 def _proving(zone: str, domain: str, name: str, private: bool) -> str:
-    """The id of the zone, if a record in it can validate the certificate."""
+    """Returns the id of the zone if a record in it can validate the certificate."""
     name = name.rstrip(".")
     if private:
         (example,) = Gateway.model_fields["certificate_arn"].examples or [""]

@@ -108,7 +108,7 @@ class Gateway(Component):
             ).alb_client_keep_alive_seconds,
             drop_invalid_header_fields=True,
             enable_deletion_protection=config.deletion_protection,
-            # Pulumi is the first to refuse: AWS would only once the new target is there.
+            # Pulumi rejects the deletion first. AWS would do so only after the new target exists.
             opts=pulumi.ResourceOptions(parent=self, protect=config.deletion_protection),
         )
         self.endpoint = Endpoint(
@@ -191,8 +191,8 @@ class Gateway(Component):
                 "status_code": "HTTP_301",
             },
         }
-        # One name with and without a domain, so that it is updated when there comes to be one: a
-        # port has one listener, and a second cannot be made before the first is gone.
+        # The same logical name with and without a domain, so that adding a domain updates the
+        # listener. A replacement would conflict, because a port can have only one listener.
         http = aws.lb.Listener(
             f"{self._name}-http",
             load_balancer_arn=self.load_balancer.arn,
@@ -237,7 +237,8 @@ class Gateway(Component):
             target_type="ip",
             port=PORT,
             protocol="HTTP",
-            # Requests differ in length by orders of magnitude: count those under way, not turns.
+            # The duration of requests differs by orders of magnitude, so round robin would not
+            # distribute the load evenly.
             load_balancing_algorithm_type="least_outstanding_requests",
             deregistration_delay=workload.container.timeouts.deregistration_seconds,
             health_check={
@@ -252,12 +253,12 @@ class Gateway(Component):
                 "Name": f"{self._fleet.stack.label}-{workload.name}",
                 **self._target_group_tags,
             },
-            # Another exposure needs another load balancer, and a target group belongs to one alone
-            # for good: the new one needs new groups while the old one is still there.
+            # A change of the exposure replaces the load balancer. A target group cannot move to
+            # another load balancer, so the new one needs new target groups.
             opts=pulumi.ResourceOptions(parent=self, replacement_trigger=config.exposure.value),
         )
-        # An agent has paths of its own below its name; a server has just its endpoint, with or
-        # without a slash behind it (a redirect would lose a POST's body).
+        # An agent has any path below its name. A server has only its endpoint, with or without a
+        # slash at the end. A redirect would lose the body of a POST request.
         if isinstance(workload.config, Agent):
             outer = agent_path(workload.name)
             paths, rewrite = [outer, f"{outer}/*"], {"regex": f"^{outer}/?(.*)$", "replace": "/$1"}
@@ -273,8 +274,8 @@ class Gateway(Component):
         rule = aws.lb.ListenerRule(
             f"{self._name}-{workload.name}-rule",
             listener_arn=listener.arn,
-            # No priority: paths exclude one another, and AWS gives the next one that is free, so
-            # that a new workload renumbers no other.
+            # Without a priority, AWS assigns the next free one, so a new workload does not change
+            # other rules. The order does not matter, because the paths do not overlap.
             conditions=[{"path_pattern": {"values": paths}}],
             transforms=[
                 {

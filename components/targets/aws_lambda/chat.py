@@ -180,7 +180,6 @@ def _token_authorizer(
     stack: Stack,
     parent: pulumi.Resource,
 ) -> aws.apigatewayv2.Authorizer:
-    """Creates the authorizer that checks the token of a connection."""
     authorizer = api.snapshot.create(
         aws.apigatewayv2.Authorizer,
         f"{name}-chat-tokens",

@@ -43,7 +43,7 @@ def register_servers(
             # An instance then counts as healthy, so that a caller who asks for healthy instances
             # only finds it. AWS cannot add this to a service later.
             health_check_custom_config={"failure_threshold": 1},
-            # A namespace has a name once: the old one must be gone before the new one can have it.
+            # The name is unique in the namespace, so the old service must be deleted first.
             opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),
         )
         aws.servicediscovery.Instance(

@@ -213,8 +213,9 @@ def create_function(
         name=LIVE,
         function_name=made.name,
         function_version=made.version,
-        # Of another function, the same name is free. Pulumi would delete it first, and with it all
-        # that goes by its ARN, up to the deployment of the API, which its stage still needs.
+        # The alias of a new function does not conflict with the old alias. If Pulumi deleted the
+        # old alias first, it would also delete its dependents, up to the deployment of the API,
+        # which the stage still uses.
         opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=False),
     )
     return Function(name=made.name, alias_arn=alias.arn, alias=alias, role_arn=execution_role.arn)

@@ -7,9 +7,9 @@ from components.foundation import Foundation
 from core.aws.iam import trust
 from core.config.model import Fleet
 
-# There is one such role per account and region, for all APIs. It therefore has AWS's managed policy
-# and not a policy for this stack's log groups only (API Gateway Developer Guide, "Set up CloudWatch
-# logging for REST APIs").
+# An account has one such role in each region, for all APIs. It therefore has the AWS managed policy
+# instead of a policy for the log groups of this stack (API Gateway Developer Guide, "Set up
+# CloudWatch logging for REST APIs").
 _POLICY = "service-role/AmazonAPIGatewayPushToCloudWatchLogs"
 
 

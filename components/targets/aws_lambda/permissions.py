@@ -50,7 +50,7 @@ def own_permissions(
             sid="ReadOwnVariables",
             actions=("kms:Decrypt",),
             resources=(foundation.key_arn,),
-            # With a version behind it too: which of them Lambda names is not documented.
+            # With and without a version: AWS does not document which ARN Lambda sends.
             conditions={
                 "StringLike": {
                     _FUNCTION_CONTEXT: [
@@ -73,8 +73,8 @@ def use_servers(agent: Agent, internal: Api) -> list[Statement]:
         Statement(
             sid="UseOwnServers",
             actions=("execute-api:Invoke",),
-            # Every method: a client of the older protocol may request a stream. The answer should
-            # be that there is none (405), not that it is forbidden (403).
+            # All methods: a client of the earlier protocol may request a stream with GET. The
+            # response must be 405 (no stream) and not 403 (forbidden).
             resources=tuple(internal.route_arn("*", server_path(server)) for server in agent.uses),
         )
     ]

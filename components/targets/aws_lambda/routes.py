@@ -141,7 +141,7 @@ class Routes(Component):
     def _validate_questions(
         self, schema: str
     ) -> tuple[aws.apigateway.Model, aws.apigateway.RequestValidator]:
-        """Creates what validates the body of a question before a state machine starts."""
+        """Creates the model and the validator for the body of a question to a state machine."""
         model = self._create(
             aws.apigateway.Model,
             f"{self._name}-question",
@@ -302,8 +302,8 @@ class Routes(Component):
             stage_name=stage.stage_name,
             method_path="*/*",
             settings={
-                # Metrics per method cost money, and nothing reads them: the alarms and the
-                # dashboard use those of the API and the stage.
+                # Metrics per method cost money and are not used. The alarms and the dashboard
+                # use the metrics of the API and the stage.
                 "metrics_enabled": False,
                 "throttling_rate_limit": throttle.requests_per_second,
                 "throttling_burst_limit": throttle.burst,
@@ -325,7 +325,7 @@ class Routes(Component):
                 domain_name=self._api.domain_name,
                 rest_api=self._api.id,
                 stage_name=stage.stage_name,
-                # Map the domain only after the stage has its limits and its web ACL.
+                # The domain is mapped only after the stage has its limits and its web ACL.
                 opts=pulumi.ResourceOptions(parent=self, depends_on=guards),
             )
         return stage

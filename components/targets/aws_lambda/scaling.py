@@ -26,11 +26,12 @@ def keep_warm(
             parent=parent,
             depends_on=[function.alias],
             ignore_changes=["provisionedConcurrentExecutions"] if scales else None,
-            # Autoscaling has changed the number, and the state does not know: a fixed one is in no
-            # update. An allocation that failed is in the state as if it had not: docs/adr/0018.
+            # The state does not have the number that autoscaling set, so an update would not set a
+            # fixed number. It also does not show that an allocation failed (docs/adr/0018).
             replacement_trigger="autoscaled" if scales else "fixed",
             replace_on_changes=["#initerror"],
-            # An alias has one: the old one's end would otherwise take the new one away.
+            # An alias has only one configuration. If the old one were deleted last, its deletion
+            # would also remove the new one.
             delete_before_replace=True,
         ),
     )

@@ -1,4 +1,4 @@
-"""What a deployment of an API in API Gateway copies, and how a change of it is noticed."""
+"""The resources that a deployment of an API Gateway API copies, and a hash of their inputs."""
 
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
@@ -14,10 +14,9 @@ _Resource = TypeVar("_Resource", bound=pulumi.Resource)
 class Snapshot:
     """Creates the resources of an API and keeps the inputs of each.
 
-    A deployment is a copy of these resources: a stage serves a change of them only after another
+    A deployment is a copy of these resources. A stage serves a change only after another
     deployment (API Gateway Developer Guide, "Updates to a REST API that require redeployment").
-    The fingerprint is of the very inputs that the resources are created with, so it cannot miss
-    one.
+    The fingerprint covers all inputs, because each resource is created through this class.
     """
 
     def __init__(self) -> None:
@@ -36,10 +35,10 @@ class Snapshot:
         """Creates a resource.
 
         Args:
-            kind: Its class.
-            name: Its logical name.
-            args: No further positional arguments.
-            inputs: Its inputs, and its options as `opts`.
+            kind: The class of the resource.
+            name: The logical name.
+            args: Further positional arguments. None are used.
+            inputs: The inputs, and the options as `opts`.
         """
         made = kind(name, *args, **inputs)
         self.resources.append(made)

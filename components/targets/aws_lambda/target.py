@@ -136,7 +136,7 @@ class LambdaTarget(Component):
         self.register()
 
     def _images(self) -> tuple[Built | None, list[pulumi.Resource]]:
-        """Builds the platform's own image, if it is used, and lets Lambda pull all images."""
+        """Builds the image of the platform if it is used, and lets Lambda pull all images."""
         fleet, foundation = self._fleet, self._foundation
         used = fleet.gateway.auth is not None or any(
             fleet.is_state_machine(agent) for agent in fleet.agents.values()
@@ -198,7 +198,6 @@ class LambdaTarget(Component):
         return [functions[name].role_arn for name, one in self._fleet.agents.items() if one.uses]
 
     def _routes(self, apis: Apis) -> list[pulumi.Resource]:
-        """Creates the routes of each API, and returns them."""
         deployed = list[pulumi.Resource]()
         for api in _distinct(apis):
             made = Routes(

@@ -41,7 +41,8 @@ def plain_variables(
     config = workload.config
     hosts = [gateway.host] if gateway is internal else [gateway.host, internal.host]
     result: dict[str, pulumi.Input[str]] = {
-        # An empty variable is left out: unset means the same, and the environment is small.
+        # Empty variables are omitted: they mean the same as unset ones, and the size of the
+        # environment is limited.
         **{name: value for name, value in workload.container.environment.items() if value},
         "MCP_ALLOWED_HOSTS": pulumi.Output.all(*hosts).apply(",".join),
         "MCP_ALLOWED_ORIGINS": pulumi.Output.concat("https://", gateway.host),

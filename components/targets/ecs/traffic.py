@@ -124,7 +124,7 @@ def open_traffic(
 def _own_group(
     name: str, workload: str, stack: Stack, foundation: Foundation, parent: pulumi.Resource
 ) -> aws.ec2.SecurityGroup:
-    """Creates the security group of a workload. An earlier parent was the workload's component."""
+    """Creates the security group of a workload, which earlier was a child of its component."""
     former = parent.urn.apply(
         lambda urn: f"{urn.rpartition('::')[0]}$mcp-platform:ecs:Workload::{name}-{workload}"
     )

@@ -22,11 +22,11 @@ from core.resolved import Workload as ResolvedWorkload
 
 _TASKS_SERVICE = "ecs-tasks.amazonaws.com"
 
-# What the provider waits for a service by itself (pulumi-aws, ecs.Service: 20 minutes); a copy that
-# goes may drain for longer than that.
+# The default timeout of the provider (pulumi-aws, ecs.Service: 20 minutes). The drain of a replica
+# may take longer, so its timeout is added.
 _DEPLOYMENT_SECONDS = 20 * 60
 
-# A copy that was replaced is gone from DNS this long after; agents look the name up again then.
+# A client may cache the address of a stopped replica for this long.
 _DNS_TTL_SECONDS = 10
 
 
@@ -172,7 +172,8 @@ class Workload(Component):
             deployment_minimum_healthy_percent=100,
             deployment_maximum_percent=200,
             deployment_circuit_breaker={"enable": True, "rollback": True},
-            # The provider refuses another strategy (`spot`) without it; what is updated rolls out.
+            # The provider requires this for an update of the capacity provider strategy (`spot`).
+            # Every update of the service then starts a deployment.
             force_new_deployment=True,
             availability_zone_rebalancing="ENABLED",
             enable_execute_command=config.exec,
@@ -205,7 +206,7 @@ class Workload(Component):
                     *self._foundation.network.egress,
                 ],
                 ignore_changes=["desiredCount"] if workload.is_autoscaled else None,
-                # A deployment that failed is in the state as if it had not: docs/adr/0018.
+                # The state does not show that a deployment failed (docs/adr/0018).
                 replace_on_changes=["#initerror"],
                 replacement_trigger=_shape(routed=route is not None, scales=workload.is_autoscaled),
                 custom_timeouts=pulumi.CustomTimeouts(
@@ -224,12 +225,12 @@ class Workload(Component):
                 "dns_records": [{"type": "A", "ttl": _DNS_TTL_SECONDS}],
                 "routing_policy": "MULTIVALUE",
             },
-            # ECS reports the health of containers here, and DNS leaves out what is unhealthy. AWS
-            # cannot add this to a service later, and the provider drops a block without a value.
+            # ECS reports the health of containers, and DNS omits unhealthy ones. AWS cannot add
+            # this setting to a service later, and the provider drops the block if it is empty.
             health_check_custom_config={"failure_threshold": 1},
-            # ECS may be late to take out the last copy, and the provider does not wait for it.
+            # ECS may deregister the last replica late, and the provider does not wait for it.
             force_destroy=True,
-            # A namespace has a name once: the old one must be gone before the new one can have it.
+            # The name is unique in the namespace, so the old service must be deleted first.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
 

@@ -92,7 +92,7 @@ def create_addons(
     wanted = {
         AddOn.METRICS_SERVER.value: _Wanted(),
         AddOn.SECRETS_STORE_CSI.value: _Wanted(
-            # Secrets are copied to a Secret, since workloads find them in variables.
+            # The driver copies secrets to a Kubernetes Secret, because workloads read variables.
             configuration={"secrets-store-csi-driver": {"syncSecret": {"enabled": True}}}
         ),
         AddOn.CLOUDWATCH.value: _Wanted(

@@ -44,7 +44,7 @@ class Base(Component):
                 foundation=foundation,
                 cluster=cluster,
                 parent=self,
-                # Their pods pull images.
+                # The pods of the add-ons pull images.
                 needed=[*nodes, *foundation.network.egress],
             )
             self.ready = [*cluster.ready, *nodes, *addons]
@@ -75,7 +75,7 @@ class Base(Component):
             parent=self,
             needed=[
                 *network_addons(name, foundation=foundation, cluster=cluster, parent=self),
-                # A node joins the cluster only once it has pulled images and called AWS.
+                # A node needs egress to pull images and to call AWS before it joins the cluster.
                 *foundation.network.egress,
             ],
         )

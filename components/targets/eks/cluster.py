@@ -111,7 +111,7 @@ def create_cluster(
         name=called,
         version=version,
         vpc_id=foundation.vpc_id,
-        # A deployed cluster accepts no subnet in another zone.
+        # EKS does not accept a subnet in another zone after the cluster is created.
         private_subnet_ids=network.cluster_subnet_ids,
         kubernetes_service_ip_address_range=block,
         endpoint_private_access=True,
@@ -120,7 +120,7 @@ def create_cluster(
         authentication_mode=eks.AuthenticationMode.API,
         access_entries=_access_entries(fleet, foundation),
         auto_mode={"enabled": True} if auto else None,
-        # Auto Mode has its own; for managed nodes all add-ons are made where their versions are.
+        # Auto Mode includes its own. For managed nodes, `addons` creates them with versions.
         bootstrap_self_managed_addons=False,
         use_default_vpc_cni=True,
         kube_proxy_addon_options={"enabled": False},

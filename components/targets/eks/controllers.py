@@ -45,7 +45,7 @@ def install_controllers(
                 "clusterName": cluster.name,
                 "region": stack.region,
                 "vpcId": foundation.vpc_id,
-                # It creates no load balancers. The gateway has the only one.
+                # The controller creates no load balancers. The gateway has the only one.
                 "enableServiceMutatorWebhook": False,
                 "createIngressClassResource": False,
                 # The custom resources of the Gateway API are not installed.
@@ -169,7 +169,7 @@ def _scale_nodes(cluster: pulumi.Output[str], account: Account) -> list[Statemen
                 "autoscaling:SetDesiredCapacity",
                 "autoscaling:TerminateInstanceInAutoScalingGroup",
             ),
-            # EKS names the groups.
+            # EKS generates the names of the Auto Scaling groups.
             resources=(
                 account.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName/eks-*"),
             ),

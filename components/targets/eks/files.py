@@ -46,7 +46,7 @@ def volume_claim(
         storage: The file system of the fleet.
         opts: The options of the volume and the claim.
     """
-    # A file system grows by itself: the size is there because Kubernetes wants one.
+    # Kubernetes requires a size. EFS ignores it, because a file system is elastic.
     size = {"storage": "1Gi"}
     volume = k8s.core.v1.PersistentVolume(
         f"{name}-volume",

@@ -18,7 +18,7 @@ from core.targets.eks.versions import CHARTS
 _FLUX_NAMESPACE, _ARGOCD_NAMESPACE = "flux-system", "argocd"
 _INTERVAL = "5m"
 
-# What an engine takes to notice that it has to delete, and to do so, beside the end of the pods.
+# The time in which an engine starts and finishes a deletion, in addition to the shutdown of pods.
 _PRUNE_SECONDS = 15 * 60
 
 
@@ -87,7 +87,7 @@ def _flux(
         chart=chart.name,
         version=chart.version,
         repository_opts={"repo": chart.repository},
-        # What is wanted of it is to fetch a repository and to apply what is in it.
+        # Only the controllers that fetch a repository and apply its manifests are installed.
         values={
             "helmController": {"create": False},
             "imageAutomationController": {"create": False},
@@ -120,7 +120,7 @@ def _flux_follows(
             "interval": _INTERVAL,
             "url": gitops.repository,
             "ref": {"branch": gitops.branch},
-            # Only where its credentials are needed does it have to exist; see docs/eks.md.
+            # Flux requires the Secret to exist if the specification refers to it (docs/eks.md).
             **({"secretRef": {"name": stack.label}} if _wants_key(gitops) else {}),
         },
         opts=pulumi.ResourceOptions(parent=parent, depends_on=engine),
@@ -172,7 +172,7 @@ def _argocd(
         capability_name="argocd",
         type="ARGOCD",
         role_arn=role.arn,
-        # The only policy there is.
+        # The API has no other value.
         delete_propagation_policy="RETAIN",
         configuration={
             "argo_cd": {
@@ -195,8 +195,8 @@ def _argocd(
         },
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[home]),
     )
-    # The capability makes the role's access entry, which lets it do nothing yet. The manifests have
-    # objects that are in no namespace: nothing less than this applies them.
+    # The capability creates the access entry of the role, without permissions. The manifests
+    # contain cluster-scoped objects, so no narrower access policy is sufficient.
     access = aws.eks.AccessPolicyAssociation(
         f"{name}-argocd-access",
         cluster_name=cluster.name,
@@ -215,7 +215,7 @@ def _argocd(
             "namespace": _ARGOCD_NAMESPACE,
             "labels": {"argocd.argoproj.io/secret-type": "cluster"},
         },
-        # No secret at all: it is the form in which Argo CD is told of clusters, this one included.
+        # It contains no secret value. Argo CD reads the clusters, also its own, from Secrets.
         string_data={
             "name": stack.label,
             "server": cluster.arn,
@@ -230,7 +230,7 @@ def _argocd(
         metadata={
             "name": stack.label,
             "namespace": _ARGOCD_NAMESPACE,
-            # With it goes what it made.
+            # The deletion of the Application also deletes the objects that it created.
             "finalizers": ["resources-finalizer.argocd.argoproj.io"],
         },
         spec={
@@ -244,8 +244,8 @@ def _argocd(
             "destination": {"name": stack.label},
             "syncPolicy": {
                 "automated": {"prune": True, "selfHeal": True},
-                # A workload that moves to another namespace stays in the old one until it is ready
-                # in the new one.
+                # A workload that moves to another namespace is deleted from the old one only
+                # after it is ready in the new one.
                 "syncOptions": ["PruneLast=true"],
             },
         },

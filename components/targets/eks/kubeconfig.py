@@ -18,7 +18,7 @@ def kubeconfig(cluster: Cluster, region: str, aws_config: pulumi.Config) -> pulu
     """
     arguments = ["eks", "get-token", "--cluster-name", cluster.name, "--region", region]
     roles: list[dict[str, str]] = aws_config.get_object("assumeRoles") or []
-    for role in roles:  # there is one at most (core.config.rules)
+    for role in roles:  # at most one (core.config.rules)
         arguments += ["--role-arn", role["roleArn"]]
     profile = aws_config.get("profile")
     return pulumi.Output.json_dumps(

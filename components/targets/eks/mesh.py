@@ -14,8 +14,8 @@ from core.targets.eks.versions import CHARTS
 _NAMESPACE = "istio-system"
 _SECURITY = "security.istio.io/v1"
 
-# Istio, "Install with Helm (ambient)": in this order. The profile turns on what ambient mode needs
-# of each.
+# The order is that of the Istio documentation ("Install with Helm (ambient)"). The profile sets the
+# options of ambient mode.
 _CHARTS: Mapping[str, Mapping[str, object]] = {
     "istio-base": {},
     "istiod": {"profile": "ambient"},
@@ -41,7 +41,7 @@ def install(
         f"{name}-mesh-namespace",
         metadata={
             "name": _NAMESPACE,
-            # What joins pods to the mesh works on the node itself.
+            # The CNI plugin and ztunnel, which add pods to the mesh, need privileges on the node.
             "labels": {"pod-security.kubernetes.io/enforce": "privileged"},
         },
         opts=pulumi.ResourceOptions(parent=parent, depends_on=needed),

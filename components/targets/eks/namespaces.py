@@ -86,7 +86,7 @@ class Namespaces(Component):
             metadata={"name": fleet.stack.label},
             description=f"What answers requests of {fleet.stack.label}",
             value=_PRIORITY,
-            # It comes before what has none, and drives nothing out that already runs.
+            # The scheduler prefers these pods to pods without a class, but evicts no running pod.
             preemption_policy="Never",
             global_default=False,
             opts=here,
@@ -169,7 +169,7 @@ def _namespace(
                     **{f"requests.{what}": bound for what, bound in bounds.items()},
                     **{f"limits.{what}": bound for what, bound in bounds.items()},
                     "pods": str(most.pods),
-                    # No service of this fleet has an address of its own outside of the cluster.
+                    # No service of the fleet has an address outside of the cluster.
                     "services.loadbalancers": "0",
                     "services.nodeports": "0",
                 }
@@ -237,7 +237,7 @@ def _namespace(
 def _reached(
     fleet: ResolvedFleet, foundation: Foundation, cluster: Cluster
 ) -> list[k8s.networking.v1.NetworkPolicyPeerArgsDict]:
-    """Where pods may go over HTTPS: as `Network.https_destinations`, by blocks alone."""
+    """The peers of HTTPS egress: `Network.https_destinations`, but only as CIDR blocks."""
     if not fleet.config.network.vpc and fleet.egress.nat is Nat.NONE:
         return [peer_block(foundation.network.cidr), peer_block(cluster.service_block)]
     if fleet.egress.meets_gateway:

@@ -67,7 +67,7 @@ def node_pools(
                             _one_of("kubernetes.io/arch", "arm64"),
                             _one_of("karpenter.sh/capacity-type", capacity),
                             _one_of("eks.amazonaws.com/instance-category", "c", "m", "r"),
-                            # Up to these: the bound itself is not among what `Lt` lets through.
+                            # `Lt` excludes the limit itself.
                             _below("eks.amazonaws.com/instance-cpu", AUTO_MODE_MAX_VCPUS),
                             _below(
                                 "eks.amazonaws.com/instance-memory",
@@ -77,7 +77,7 @@ def node_pools(
                     }
                 },
                 "limits": {"cpu": str(most.vcpus), "memory": f"{most.memory_gib}Gi"},
-                # What may run on either runs on what is cheaper.
+                # Pods that can run on both types of capacity run on Spot, which costs less.
                 **({"weight": 10} if capacity == "spot" else {}),
                 # Consolidate one node at a time, if it saves cost; pods shut down gracefully.
                 "disruption": {
@@ -90,15 +90,15 @@ def node_pools(
         )
         for capacity in capacities
     ]
-    # Amazon EKS User Guide, "Use Network Policies with EKS Auto Mode": off unless this says so. A
-    # patch, since the ConfigMap may exist already, and then has other keys that are not ours.
+    # Network policies are off by default (Amazon EKS User Guide, "Use Network Policies with EKS
+    # Auto Mode"). A patch, because the ConfigMap may already exist with keys of another owner.
     policies = k8s.core.v1.ConfigMapPatch(
         f"{name}-network-policies",
         metadata={
             "name": "amazon-vpc-cni",
             "namespace": "kube-system",
-            # Without network policies every pod reaches every other pod, so this key is set even if
-            # another field manager owns it.
+            # Without network policies, every pod can connect to every other pod, so this key is set
+            # even if another field manager owns it.
             "annotations": {"pulumi.com/patchForce": "true"},
         },
         data={"enable-network-policy-controller": "true"},
@@ -167,7 +167,7 @@ def node_groups(
                 },
             }
         ],
-        # One hop: what runs in a pod cannot ask for the node's credentials.
+        # With one hop, pods cannot read the credentials of the node.
         metadata_options={"http_tokens": "required", "http_put_response_hop_limit": 1},
         update_default_version=True,
         opts=child,
@@ -187,7 +187,7 @@ def node_groups(
                 "desired_size": wanted.min,
                 "max_size": wanted.max,
             },
-            # What scales the group may have changed it since.
+            # The Cluster Autoscaler changes the desired size.
             ignore_scaling_changes=True,
             launch_template={
                 "id": template.id,

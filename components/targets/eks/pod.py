@@ -74,7 +74,7 @@ def pod_spec(
     }
     return {
         "service_account_name": workload.name,
-        # Only an agent has something to ask the API for.
+        # Only agents have permissions in the Kubernetes API.
         "automount_service_account_token": isinstance(config, Agent),
         "enable_service_links": False,
         "priority_class_name": priority,
@@ -104,7 +104,7 @@ def pod_spec(
             {
                 "name": workload.name,
                 "image": image,
-                # By its digest, an image that is there is the right one.
+                # The reference contains a digest, so a cached image is always correct.
                 "image_pull_policy": "IfNotPresent",
                 "ports": [{"name": "http", "container_port": PORT, "protocol": "TCP"}],
                 "env": [
@@ -145,8 +145,8 @@ def pod_spec(
 
 _STARTUP_PERIOD_SECONDS = 5
 
-# A copy that does not answer is first taken out of service, and only much later ended: it may be
-# busy with a long call.
+# The readiness probe removes an unresponsive replica from the service first. The liveness probe
+# restarts it much later, because it may be busy with a long call.
 _LIVENESS_FAILURES = 10
 
 
@@ -169,7 +169,7 @@ def _spread(
             "max_skew": 1,
             "when_unsatisfiable": "ScheduleAnyway",
             "label_selector": {"match_labels": selector(workload.name, fleet.stack)},
-            # Copies of one revision are spread among themselves, while an older one still runs.
+            # Spread the replicas of each revision separately during a rolling update.
             "match_label_keys": ["pod-template-hash"],
         }
         for key in keys

@@ -80,8 +80,8 @@ def open_edges(
     port = _MESH_PORT if fleet.config.mesh is Mesh.ISTIO else PORT
     for agent, server in fleet.graph.edges:
         ends = {end: fleet.workloads[end].namespace for end in (agent, server)}
-        # An underscore, which no workload's name has, parts the two ends in the logical names, a
-        # dot in those of Kubernetes.
+        # Logical names separate the two workloads by an underscore, Kubernetes names by a dot.
+        # Names of workloads contain neither.
         for direction, here, there in (("Egress", agent, server), ("Ingress", server, agent)):
             peer: k8s.networking.v1.NetworkPolicyPeerArgsDict = {
                 "namespace_selector": {
@@ -100,8 +100,8 @@ def open_edges(
                 spec["ingress"] = [{"from_": [peer], "ports": [_tcp(port)]}]
             policy = k8s.networking.v1.NetworkPolicy(
                 f"{name}-use-{agent}_{server}-{'out' if out else 'in'}",
-                # While one end moves to another namespace, its old pods go on calling, or being
-                # called: a policy of another name is made before the old one goes.
+                # While a workload moves to another namespace, its old pods still send or receive
+                # requests. A policy with another name is created before the old one is deleted.
                 metadata={
                     "name": f"{'uses' if out else 'used-by'}.{here}.{there}.{ends[there]}",
                     "namespace": ends[here],

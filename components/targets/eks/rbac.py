@@ -42,7 +42,7 @@ def let_discover(
             rules.append(_get("configmaps", [DISCOVERY]))
         if servers:
             rules.append(_get("services", servers))
-        # A dot, which no agent's name has: no two agents share a role.
+        # Names of agents contain no dot, so the name of the role is unique.
         called = f"discover.{agent.name}"
         role = k8s.rbac.v1.Role(
             f"{name}-role-{where}",

@@ -57,7 +57,7 @@ def provider_class(
             "objectName": secret.arn,
             "objectType": "secretsmanager",
             "objectAlias": variable,
-            # The value that was made here, so that no pod starts with an older one.
+            # The version that the stack created, so that no pod starts with an earlier value.
             **({"objectVersion": secret.version_id} if secret.version_id else {}),
         }
         for variable, secret in secrets.items()

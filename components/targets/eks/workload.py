@@ -27,7 +27,7 @@ from core.resolved import ResolvedFleet
 from core.resolved import Workload as ResolvedWorkload
 from core.targets.eks.kubernetes import grace_period_seconds
 
-# How long a new copy may take: a node that is made for it, its image, its start.
+# The time in which a new replica gets a node, pulls its image and starts.
 _ROLLOUT_SECONDS = 15 * 60
 
 _SCALING = "mcp-platform/scaling"
@@ -125,7 +125,7 @@ class Workload(Component):
             after_service = pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[*needed, service, route.rule],
-                # Whose targets it registers is for good (AWS Load Balancer Controller, webhooks).
+                # The target group is immutable (AWS Load Balancer Controller, webhooks).
                 replace_on_changes=["spec.targetGroupARN"],
                 delete_before_replace=True,
             )
@@ -152,8 +152,8 @@ class Workload(Component):
         ending = grace_period_seconds(workload.container.timeouts)
         timeout = f"{_ROLLOUT_SECONDS + ending}s"
         spec: k8s.apps.v1.DeploymentSpecArgsDict = {
-            # Each old ReplicaSet would keep the Secret of its pods, with values that were rotated
-            # since (the driver makes it the Secret's owner). Use Pulumi for a rollback.
+            # The driver makes the ReplicaSet an owner of the Secret. Old ReplicaSets would
+            # therefore keep Secrets with earlier values. Use Pulumi for a rollback.
             "revision_history_limit": 0,
             # Pods of the last rollout that still terminate may use the quota that new pods need.
             "progress_deadline_seconds": _ROLLOUT_SECONDS + ending,
@@ -176,8 +176,8 @@ class Workload(Component):
             },
         }
         scaled = workload.is_autoscaled
-        # The autoscaler takes over from what Pulumi begins with; an engine that applies a manifest
-        # again and again would fight it.
+        # Pulumi sets the initial number, and the autoscaler changes it. A GitOps engine would reset
+        # the number each time that it applies the manifest.
         if not (scaled and fleet.config.gitops):
             spec["replicas"] = config.replicas.min
         deployment = k8s.apps.v1.Deployment(
@@ -185,10 +185,10 @@ class Workload(Component):
             metadata={
                 **self._metadata,
                 "annotations": {
-                    # Who scales it changes with the configuration, and owns the field then.
+                    # The field manager of the number of replicas changes with the configuration.
                     "pulumi.com/patchForce": "true",
-                    # The state does not know to what number it was scaled: without this, there
-                    # would be nothing to update when the number is fixed again.
+                    # The state does not have the number that the autoscaler set. The annotation
+                    # causes an update when autoscaling is turned off.
                     **({_SCALING: "autoscaled"} if scaled else {}),
                 },
             },
@@ -256,7 +256,8 @@ class Workload(Component):
             f"{self._name}-service",
             metadata={
                 **self._metadata,
-                # It is there before its pods, which wait for the binding that waits for it.
+                # Pulumi must not wait for endpoints: the pods depend on the TargetGroupBinding,
+                # which depends on the service.
                 "annotations": {"pulumi.com/skipAwait": "true"},
             },
             spec={
