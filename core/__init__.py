@@ -1,1 +1,1 @@
-"""The fleet model and everything that follows from it, in pure Python: no pulumi, no AWS."""
+"""The model of a fleet and all values that are derived from it. Pure Python: no pulumi, no AWS."""

@@ -1,4 +1,4 @@
-"""Where workloads are found: addresses, the discovery document, a ready client configuration."""
+"""The addresses of workloads, the discovery document and the client configuration."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,11 @@ from core.stack import Stack
 from core.timeouts import MARGIN_SECONDS
 from core.units import MILLISECONDS_A_SECOND
 
-# Systems Manager API reference, PutParameter: 4 KB a standard parameter, which costs nothing.
+# Systems Manager API reference, PutParameter: a standard parameter, which is free, has up to 4 KB.
 PARAMETER_BYTES = 4096
 
-# RFC 9728, "OAuth 2.0 Protected Resource Metadata": the root form, and the one with the path of the
-# resource behind it. MCP 2026-07-28 clients look at both.
+# RFC 9728, "OAuth 2.0 Protected Resource Metadata": the document is at this path, or at this
+# path followed by the path of the resource. Clients of MCP 2026-07-28 request both.
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 
 # PyPI, "MCP Proxy for AWS", by AWS.
@@ -36,22 +36,22 @@ def agent_path(name: str) -> str:
 
 
 def chat_address(gateway_url: str, agent: str) -> str:
-    """Where people chat with an agent whose gateway passes WebSockets on: at its `/chat`."""
+    """The WebSocket URL of an agent's chat, if the gateway forwards WebSockets to the agent."""
     return f"ws{gateway_url.removeprefix('http')}{agent_path(agent)}/chat"
 
 
 def documents(fleet: Fleet, stack: Stack, addresses: Mapping[str, str]) -> list[str]:
-    """The discovery document: servers' addresses from inside, agents' paths at the gateway.
+    """The discovery document: the internal addresses of servers, the gateway paths of agents.
 
     Args:
         fleet: The fleet.
         stack: The stack.
-        addresses: Where agents reach each server, by name.
+        addresses: The address of each server for agents, by name.
 
     Returns:
-        JSON objects with `servers` and `agents`, sorted by name. One, of at most 4096 bytes, for
-        all but the largest fleets; then several, which together hold every entry once, and each
-        but the last names the parameter that holds the `next`.
+        JSON objects with `servers` and `agents`, sorted by name, of at most 4096 bytes each. Most
+        fleets need only one. With several, each entry is in one of them, and each of them except
+        the last has `next`, the name of the next parameter.
     """
     entries = [("servers", name, addresses[name]) for name in sorted(addresses)]
     entries += [
@@ -71,7 +71,7 @@ def documents(fleet: Fleet, stack: Stack, addresses: Mapping[str, str]) -> list[
 
 
 def parameter(stack: Stack, number: int = 1) -> str:
-    """The name of the parameter that holds the document, or one of its further parts."""
+    """The name of the parameter with a page of the document."""
     first = f"{stack.path}/discovery"
     return first if number == 1 else f"{first}-{number}"
 
@@ -85,7 +85,7 @@ def _page(entries: Sequence[tuple[str, str, str]], following: str | None) -> str
 
 
 def protected_resource_metadata(auth: Authentication, url: str) -> str:
-    """What tells clients where to get a token (RFC 9728, Protected Resource Metadata)."""
+    """The Protected Resource Metadata (RFC 9728), which names the issuer of tokens for clients."""
     metadata: dict[str, object] = {
         "resource": url,
         "authorization_servers": [auth.issuer],
@@ -99,7 +99,7 @@ def protected_resource_metadata(auth: Authentication, url: str) -> str:
 def client_configuration(
     fleet: Fleet, stack: Stack, servers: Mapping[str, str], *, signed: bool
 ) -> str:
-    """An `.mcp.json` for MCP clients, from each server's address at the gateway.
+    """An `.mcp.json` for MCP clients, with the address of each server at the gateway.
 
     If the gateway requires requests that are signed with AWS credentials, clients start AWS's proxy
     for MCP, which signs them.
@@ -122,16 +122,16 @@ def client_configuration(
 
 
 def _entry(url: str, stack: Stack, max_request_seconds: int, *, signed: bool) -> dict[str, object]:
-    """A server's entry; who waits for it waits longer than its longest request.
+    """The entry of a server, with a timeout that is longer than its longest request.
 
-    `timeout` is in milliseconds, for one call of a tool, as Claude Code, Gemini CLI, Kiro and
-    GitHub Copilot read it; clients that do not know it ignore it.
+    `timeout` is the timeout of one tool call in milliseconds. Claude Code, Gemini CLI, Kiro and
+    GitHub Copilot support it. Other clients ignore it.
     """
     seconds = max_request_seconds + MARGIN_SECONDS
     limit = {"timeout": seconds * MILLISECONDS_A_SECOND}
     if not signed:
         return {"type": "http", "url": url, **limit}
     signing = ["--service", "execute-api", "--region", stack.region]
-    # The proxy ends a call after 300 s, and a response that is silent for 120 s, unless it is told.
+    # By default, the proxy ends a call after 300 s, and a response after 120 s without data.
     waiting = ["--read-timeout", str(seconds), "--tool-timeout", str(seconds)]
     return {"command": "uvx", "args": [_PROXY, url, *signing, *waiting], **limit}

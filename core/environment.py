@@ -1,4 +1,4 @@
-"""The environment of a workload: the contract that one image finds on every target."""
+"""The environment variables of a workload, which are the same on every target."""
 
 import json
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from core.contract import PORT
 from core.timeouts import Chain
 
 REQUEST_STATE_KEY = "REQUEST_STATE_KEY"
-"""Where a server finds the key that all copies of it share to seal the state of a request."""
+"""The variable with the key that all replicas of a server share to seal the request state."""
 
 SECRET_REFERENCES = "SECRET_REFERENCES"
-"""Where a workload that fetches its secrets itself finds where they are: JSON, the parameters of
-Secrets Manager's GetSecretValue by the variable that the workload wants the value in."""
+"""The variable of a workload that reads its secrets from Secrets Manager itself. Its value is JSON:
+for each variable of a secret, the parameters of GetSecretValue."""
 
 RESERVED = frozenset(
     {
@@ -36,11 +36,11 @@ RESERVED = frozenset(
         REQUEST_STATE_KEY,
     }
 )
-"""The variables that the platform sets; no configuration may."""
+"""The variables that the platform sets. A configuration must not set them."""
 
 
 def variable(secret: str) -> str:
-    """The variable a secret is found in: `notes-api-key` in `NOTES_API_KEY`."""
+    """The variable with the value of a secret: `NOTES_API_KEY` for `notes-api-key`."""
     return secret.upper().replace("-", "_")
 
 

@@ -22,7 +22,7 @@ class Graph:
 
 
 def graph(fleet: Fleet) -> Graph:
-    """Build the graph from `uses`, without sidecars, which their agent calls on localhost."""
+    """Builds the graph from `uses`. Sidecars are excluded: their agent calls them on localhost."""
     edges = tuple(
         (name, server)
         for name, agent in fleet.agents.items()

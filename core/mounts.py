@@ -1,4 +1,4 @@
-"""The paths of a container that the platform uses itself, so that no files can be mounted there."""
+"""The paths of a container that the platform uses. Files cannot be mounted there."""
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType

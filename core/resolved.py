@@ -1,6 +1,7 @@
-"""The resolved fleet: what follows from a configuration on its target, worked out once.
+"""The resolved fleet: all values that are derived from a configuration for its target.
 
-`core.targets.dispatch.resolve` makes it after parsing. Components read it and derive nothing again.
+`core.targets.dispatch.resolve` creates it after parsing. Components read these values and do not
+derive them again.
 """
 
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """A server or an agent that runs by itself.
+    """A server or an agent that is not only a sidecar.
 
     Attributes:
         name: Its name.

@@ -1,4 +1,4 @@
-"""The stack a fleet is deployed as: what every physical name and path begins with."""
+"""The stack of a fleet, and the prefixes of its physical names and paths."""
 
 from dataclasses import dataclass
 
@@ -25,31 +25,31 @@ class Stack:
     def label(self) -> str:
         """A DNS label for the stack: `mcp-platform-dev`.
 
-        One account may have the stacks `eu_1` and `eu-1`, and a label that is the same of both
-        would give them one dashboard. So what the label cannot say is in a hash at its end.
+        The stacks `eu_1` and `eu-1` may exist in one account and must have different labels. If the
+        name is not a DNS label, the label therefore ends with a hash of the name.
         """
         plain = "".join(letter if letter.isalnum() else "-" for letter in self.name.lower())
-        told = plain if plain == self.name else f"{plain}-{names.short_hash(self.name)}"
-        return names.fit(f"{self.project}-{told}", names.CLOUD_MAP_SERVICE)
+        unique = plain if plain == self.name else f"{plain}-{names.short_hash(self.name)}"
+        return names.fit(f"{self.project}-{unique}", names.CLOUD_MAP_SERVICE)
 
     @property
     def path(self) -> str:
-        """The path that log groups and parameters start with: `/mcp-platform/dev`."""
+        """The prefix of the names of log groups and parameters: `/mcp-platform/dev`."""
         return f"/{self.project}/{self.name}"
 
     @property
     def executions_path(self) -> str:
-        """The path of the log groups that Step Functions writes to.
+        """The prefix of the log groups of Step Functions.
 
-        CloudWatch Logs lists each log group of a delivery in one resource policy of the region,
-        which holds 5120 characters; it needs no entry for those under `/aws/vendedlogs/` (Step
-        Functions Developer Guide, "Using CloudWatch Logs to log execution history").
+        CloudWatch Logs adds each log group of a delivery to a resource policy of at most 5120
+        characters. Log groups below `/aws/vendedlogs/` need no entry (Step Functions Developer
+        Guide, "Using CloudWatch Logs to log execution history").
         """
         return f"/aws/vendedlogs/states{self.path}"
 
     @property
     def firewall_logs(self) -> str:
-        """The path of what the web ACL logs: `aws-waf-logs-mcp-platform-dev`."""
+        """The prefix of the log group of the web ACL: `aws-waf-logs-mcp-platform-dev`."""
         return f"aws-waf-logs-{self.label}"
 
     @property

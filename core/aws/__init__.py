@@ -1,1 +1,1 @@
-"""Facts of AWS that hold on every target: partitions, names, policies, models."""
+"""Facts of AWS that apply to every target: partitions, names, policies, models."""

@@ -1,7 +1,7 @@
 """Which Bedrock models can be invoked from a region, and by which id.
 
 Many models cannot be invoked on demand by their own id. They need an inference profile: the model's
-id behind the prefix of a geography, such as `us.`. Bedrock sends the request to one of the regions
+id with the prefix of a geography, such as `us.`. Bedrock sends the request to one of the regions
 of that geography (Amazon Bedrock User Guide, "Increase throughput with cross-Region inference").
 """
 
@@ -35,21 +35,21 @@ GEOGRAPHIES: Final[Mapping[str, tuple[str, ...]]] = {
     "jp": ("ap-northeast-1", "ap-northeast-3"),
     "in": ("ap-south-1", "ap-south-2"),
 }
-"""The regions that call a geography's profiles, and that the profiles send requests to.
+"""The regions of each geography: its profiles can be called there and send requests there.
 
 Sources: Amazon Bedrock User Guide, "Supported Regions and models for inference profiles", and the
 tables "Geo inference details" of the model cards (us, with ca-central-1 as a source; eu; au; jp;
-in: the card of Claude Haiku 4.5, as of 2026-10-04). A single model's profile may have fewer of
-them, so this is the widest set: what is refused is in no geography's table. The regions of a
-profile that exists do not change (the guide: profiles are immutable).
+in: the card of Claude Haiku 4.5, as of 2026-10-04). The profile of a single model may have
+fewer regions. This is the largest set, so a refused region is in no table of the geography. The
+regions of an existing profile do not change (the guide: profiles are immutable).
 """
 
 EXAMPLE: Final = "anthropic.claude-sonnet-4-5-20250929-v1:0"
-"""The model that messages give as an example; it needs a profile."""
+"""The model in the examples of error messages. It needs a profile."""
 
 _WIDELY = ("us", "us-gov", "eu", "jp", "au", GLOBAL)
 
-_MANY = 100  # more regions than any geography has: the global one comes last
+_MANY = 100  # more regions than any geography has, so that the global one is the last
 
 _PROVIDERS = (
     "ai21", "amazon", "anthropic", "cohere", "deepseek", "google", "luma", "meta", "minimax",
@@ -64,9 +64,9 @@ class _Family:
     """Models that need an inference profile.
 
     Attributes:
-        ids: What their ids look like.
-        on_demand: The regions in which they can be invoked by their own id all the same.
-        geographies: The geographies whose profiles a message may propose for them.
+        ids: The pattern of their ids.
+        on_demand: The regions in which they can also be invoked by their own id.
+        geographies: The geographies whose profiles an error message may propose.
     """
 
     ids: str
@@ -78,8 +78,8 @@ _FAMILIES = tuple(
     (re.compile(family.ids), family)
     for family in (
         # Amazon Bedrock User Guide, "Supported foundation models in Amazon Bedrock": regions with
-        # an asterisk have the model by an inference profile only; "List foundation models" says
-        # INFERENCE_PROFILE alone. Since Claude 4, ids have the size before the version.
+        # an asterisk serve the model only through an inference profile, and "List foundation
+        # models" returns only INFERENCE_PROFILE. Since Claude 4, the size precedes the version.
         _Family(ids=r"anthropic\.claude-[a-z]+-\d+.*"),
         _Family(
             ids=r"anthropic\.claude-3-7-sonnet-.*",
@@ -114,17 +114,17 @@ class Profile:
 
     @property
     def is_global(self) -> bool:
-        """Whether a request may be served in any commercial region."""
+        """Whether Bedrock may serve a request in any commercial region."""
         return self.geography == GLOBAL
 
     def regions(self, region: str) -> tuple[str, ...]:
-        """The regions that a request from a region may be served in, that region included."""
+        """The regions that may serve a request from a region, including that region."""
         others = GEOGRAPHIES.get(self.geography, ())
         return tuple(dict.fromkeys((region, *others)))
 
 
 def profile(name: str) -> Profile | None:
-    """The inference profile that an id names, or None if it is the id of a model itself."""
+    """The inference profile with an id, or None if the id is that of a model."""
     found = _PROFILE.fullmatch(name)
     return Profile(**found.groupdict()) if found else None
 
@@ -137,7 +137,7 @@ def serves(geography: str, region: str) -> bool:
 
 
 def is_commercial(region: str) -> bool:
-    """Whether a region is of the partition `aws`, as those of global profiles are."""
+    """Whether a region is in the partition `aws`. Global profiles have only such regions."""
     return not region.startswith(("us-gov-", "cn-", "us-iso", "eu-iso", "eusc-"))
 
 
@@ -147,7 +147,7 @@ def needs_profile(model: str, region: str) -> bool:
 
 
 def proposals(model: str, region: str) -> tuple[str, ...]:
-    """Profiles of a model that are known and can be called in a region, the narrowest first."""
+    """The known profiles of a model for a region, those with the fewest regions first."""
     known = next((family.geographies for ids, family in _FAMILIES if ids.fullmatch(model)), _WIDELY)
     near = sorted(
         (geography for geography in known if serves(geography, region)),

@@ -1,4 +1,4 @@
-"""IAM policy documents, closed by default.
+"""IAM policy documents with least privilege.
 
 A component declares permissions as statements, next to the resource; :func:`document` renders them.
 A statement that is too broad is refused: actions must be listed, and a resource or a principal may
@@ -26,22 +26,23 @@ SOURCE_ACCOUNT_SERVICES: Final = frozenset(
         "vpc-flow-logs.amazonaws.com",
     }
 )
-"""Services known to send aws:SourceAccount when they take a role."""
+"""Services that send aws:SourceAccount when they assume a role."""
 
 BARE_SERVICES: Final = frozenset(
     {
-        # Seen not to send it with the role of an integration, which then answers 500: "API Gateway
-        # does not have permission to assume the provided role".
+        # Observed: it does not send the key when it assumes the role of an integration. With the
+        # condition, the integration returns 500: "API Gateway does not have permission to assume
+        # the provided role".
         "apigateway.amazonaws.com",
-        # Amazon EC2 User Guide, "IAM roles for Amazon EC2": an instance takes the role that its
-        # profile has, and who may put one there is decided by iam:PassRole.
+        # Amazon EC2 User Guide, "IAM roles for Amazon EC2": an instance assumes the role
+        # of its instance profile, and iam:PassRole controls who may assign a role to a profile.
         "ec2.amazonaws.com",
         "ec2.amazonaws.com.cn",
-        # Its guide names no condition for the role of a function.
+        # The AWS Lambda Developer Guide has no condition in the trust policy of an execution role.
         "lambda.amazonaws.com",
     }
 )
-"""Services that can take a role only if the trust asks for no source."""
+"""Services that can assume a role only if its trust policy has no condition on the source."""
 
 _SID = re.compile(r"[A-Za-z0-9]+")
 _ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
@@ -49,24 +50,24 @@ _ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z0-9]+")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Statement:
-    """One thing that may be done, or may not.
+    """A statement of a policy.
 
-    An ``Allow`` is refused when it is too wide; a ``Deny`` gives nothing away and may be as wide as
-    it likes. A statement has resources (policies of roles), principals (trust policies) or both
-    (policies of resources).
+    An ``Allow`` that is too broad is refused. A ``Deny`` may be as broad as needed. A statement has
+    resources (identity-based policies), principals (trust policies) or both (resource-based
+    policies).
 
     Attributes:
-        sid: what it is for, in letters and digits, such as ``ReadOwnSecrets``.
-        actions: at least one, each spelt out: ``secretsmanager:GetSecretValue``.
+        sid: The purpose, in letters and digits, such as ``ReadOwnSecrets``.
+        actions: At least one action, without wildcards: ``secretsmanager:GetSecretValue``.
         effect: ``Allow`` or ``Deny``.
-        resources: ARNs, as strings or as something that renders to a string. In the policy of a
+        resources: ARNs, as strings or as objects that render to a string. In the policy of a
             resource such as a key, ``*`` means that resource.
-        principals: kind (``AWS``, ``Service``, ``Federated``) to whom.
-        conditions: operator to condition key to value, as in the JSON.
-        why_star: the reason why a resource or principal ``*`` cannot be narrower; not rendered.
+        principals: The principals by type (``AWS``, ``Service``, ``Federated``).
+        conditions: The values by condition operator and condition key, as in the JSON.
+        why_star: The reason why a resource or principal ``*`` cannot be narrower. Not rendered.
 
     Raises:
-        ValueError: at construction, with the sid and the fault.
+        ValueError: If the statement is invalid. The message has the sid and the fault.
     """
 
     sid: str
@@ -82,7 +83,7 @@ class Statement:
     why_star: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what AWS would refuse or what allows too much."""
+        """Refuses a statement that AWS would refuse, or that allows too much."""
         if not _SID.fullmatch(self.sid):
             raise ValueError(f"the sid {self.sid!r} is not letters and digits only")
         if not self.actions:
@@ -96,7 +97,6 @@ class Statement:
             self._refuse_too_wide()
 
     def _refuse_too_wide(self) -> None:
-        """Refuse actions that are not spelt out, and a star without a reason."""
         for action in self.actions:
             if not _ACTION.fullmatch(action):
                 raise ValueError(
@@ -112,18 +112,17 @@ class Statement:
 
 
 def document(statements: Iterable[Statement]) -> dict[str, object]:
-    """Render statements as a policy document.
+    """Renders statements as a policy document.
 
     Args:
-        statements: at least one, their sids different.
+        statements: At least one statement, each with a different sid.
 
     Returns:
-        The document as plain dicts and lists, in the same order for the same statements:
-        statements, resources and principals as given, actions sorted. Strings become JSON as they
-        are; other ARNs and ids are the objects that the statements hold.
+        The document as dicts and lists. Statements, resources and principals are in the given
+        order, and actions are sorted. ARNs and ids are the objects of the statements, unchanged.
 
     Raises:
-        ValueError: when there is no statement, or two have the same sid.
+        ValueError: If there is no statement, or if two statements have the same sid.
     """
     rendered = list(statements)
     if not rendered:
@@ -135,22 +134,22 @@ def document(statements: Iterable[Statement]) -> dict[str, object]:
 
 
 def trust(service: str, account_id: object) -> dict[str, object]:
-    """Make the document that lets an AWS service assume a role, for this account's resources only.
+    """The trust policy that lets an AWS service assume a role for resources of this account only.
 
     Without the condition, a task or flow log of another account could make the service use the role
-    (IAM User Guide, "The confused deputy problem"). Some services do not send the condition key:
-    for them, a principal that names the role needs `iam:PassRole`, which only this account grants.
+    (IAM User Guide, "The confused deputy problem"). Some services do not send the condition key.
+    For them, the protection is `iam:PassRole`: only this account can grant it for the role.
 
     Args:
-        service: the service's principal, one of :data:`SOURCE_ACCOUNT_SERVICES` or of
+        service: The service principal, one of :data:`SOURCE_ACCOUNT_SERVICES` or of
             :data:`BARE_SERVICES`.
-        account_id: the account, as a string of 12 digits or something that renders to one.
+        account_id: The account, as a string of 12 digits or as an object that renders to one.
 
     Returns:
-        The trust policy, as :func:`document` gives it.
+        The trust policy, as :func:`document` returns it.
 
     Raises:
-        ValueError: when it is not known whether the service sends the condition's key.
+        ValueError: If it is not known whether the service sends the condition key.
     """
     known = SOURCE_ACCOUNT_SERVICES | BARE_SERVICES
     if service not in known:
@@ -172,17 +171,17 @@ def trust(service: str, account_id: object) -> dict[str, object]:
 
 
 def pod_trust(namespace: str, service_account: str) -> dict[str, object]:
-    """Make the document that lets EKS Pod Identity take a role for one service account only.
+    """The trust policy that lets EKS Pod Identity assume a role for one service account only.
 
-    What asks for credentials is in tags of the session, which EKS sets and no pod can (Amazon EKS
-    User Guide, "Grant Pods access to AWS resources based on tags").
+    The session tags identify the service account. EKS sets these tags, and pods cannot change them
+    (Amazon EKS User Guide, "Grant Pods access to AWS resources based on tags").
 
     Args:
-        namespace: the service account's namespace.
-        service_account: its name.
+        namespace: The namespace of the service account.
+        service_account: The name of the service account.
 
     Returns:
-        The trust policy, as :func:`document` gives it.
+        The trust policy, as :func:`document` returns it.
     """
     return document(
         [
@@ -202,13 +201,13 @@ def pod_trust(namespace: str, service_account: str) -> dict[str, object]:
 
 
 def capability_trust() -> dict[str, object]:
-    """Make the document that lets EKS Capabilities take a role.
+    """The trust policy that lets EKS Capabilities assume a role.
 
-    The guide's has no condition (Amazon EKS User Guide, "Amazon EKS capability IAM role"): who may
-    give the role to a capability is decided by `iam:PassRole`.
+    It has no condition, as in the Amazon EKS User Guide ("Amazon EKS capability IAM role").
+    `iam:PassRole` controls who may assign the role to a capability.
 
     Returns:
-        The trust policy, as :func:`document` gives it.
+        The trust policy, as :func:`document` returns it.
     """
     return document(
         [
@@ -222,7 +221,7 @@ def capability_trust() -> dict[str, object]:
 
 
 def _render(statement: Statement) -> dict[str, object]:
-    """Render one statement; what it does not have is left out, as AWS wants it."""
+    # AWS refuses empty elements, so the statement has only those with a value.
     rendered: dict[str, object] = {"Sid": statement.sid, "Effect": statement.effect}
     if statement.principals:
         rendered["Principal"] = {kind: list(who) for kind, who in statement.principals.items()}

@@ -1,10 +1,11 @@
-"""Physical names, where AWS wants one from us.
+"""Physical names of the resources that need one.
 
-Most resources keep Pulumi's automatic names. The few that are found by their name (log groups,
-repositories, discovery services, the parameter) get one from here: the wanted name as it is when
-AWS would take it, and otherwise a shortened one whose hash keeps different names different.
+Most resources have names that Pulumi generates. Resources that are looked up by their name (log
+groups, repositories, discovery services, the parameter) have names from this module. A name that
+AWS accepts is used unchanged. Any other name is shortened and ends with a hash, so that different
+names stay different.
 
-The limits are in characters. Their sources are the API references, read 2026-11-22.
+The limits are in characters. Their sources are the API references (read 2026-11-22).
 """
 
 import hashlib
@@ -18,7 +19,7 @@ LOAD_BALANCER: Final = 32
 """Elastic Load Balancing API 2015-12-01, CreateLoadBalancer, Name."""
 
 CLOUD_MAP_SERVICE: Final = 63
-"""A DNS label, RFC 1035 section 2.3.4; Cloud Map's CreateService itself would take 127."""
+"""A DNS label (RFC 1035 section 2.3.4). CreateService of Cloud Map accepts 127."""
 
 ECS_NAME: Final = 255
 """Amazon ECS API: CreateCluster clusterName, CreateService serviceName, task definition family."""
@@ -36,31 +37,30 @@ ALARM: Final = 255
 """CloudWatch API, PutMetricAlarm, AlarmName."""
 
 AUTONAME_SUFFIX: Final = 8
-"""What Pulumi's automatic naming adds: ``-`` and seven hexadecimal digits."""
+"""The suffix that Pulumi adds to automatic names: ``-`` and seven hexadecimal digits."""
 
 _HASH_LENGTH = 7
 _SHORTEST_LIMIT = _HASH_LENGTH + 2  # one character of the name, a hyphen, the hash
 
 
 def fit(name: str, limit: int) -> str:
-    """Make a name that AWS accepts out of the wanted one.
+    """Converts a name to one that AWS accepts.
 
-    A name that fits comes back as it is. One that is too long, that begins or ends with a hyphen,
-    or that has two hyphens in a row (target groups and load balancers forbid the first, the ECR
-    API's pattern both) comes back shortened, with a hyphen and seven hexadecimal digits
-    of the SHA-256 of the wanted name at its end. Two wanted names that begin alike therefore stay
-    different, and one wanted name gives the same result everywhere. No character is added but
-    hyphens and the digits ``0-9a-f``.
+    A valid name is returned unchanged. A name is invalid if it is too long, begins or ends with a
+    hyphen, or has two hyphens in a row. Target groups and load balancers refuse hyphens at the
+    ends; ECR refuses both. An invalid name is shortened and ends with a hyphen and the first seven
+    hexadecimal digits of its SHA-256. Two long names with the same beginning therefore stay
+    different, and the result for a name is always the same.
 
     Args:
-        name: the wanted name, in characters that the resource allows.
-        limit: the most characters that the resource allows; one of this module's constants.
+        name: The name, in characters that the resource allows.
+        limit: The maximum number of characters; one of the constants of this module.
 
     Returns:
         A name of at most ``limit`` characters.
 
     Raises:
-        ValueError: when the limit leaves no room for a hash, or the name has nothing but hyphens.
+        ValueError: If the limit is too short for a hash, or if the name has only hyphens.
     """
     if limit < _SHORTEST_LIMIT:
         raise ValueError(
@@ -73,30 +73,30 @@ def fit(name: str, limit: int) -> str:
     if tidy == name and len(name) <= limit:
         return name
     digest = short_hash(name)
-    # A repository's part may not end with a separator, so the cut must not leave one there.
+    # A part of a repository name must not end with a separator.
     head = tidy[: limit - _HASH_LENGTH - 1].rstrip("-._/")
     return f"{head}-{digest}" if head else digest
 
 
 def short_hash(text: str) -> str:
-    """Tell texts apart where a name cannot: the first seven hexadecimal digits of the SHA-256."""
+    """The first seven hexadecimal digits of the SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]
 
 
 def autoname_prefix(name: str, limit: int) -> str:
-    """Make a logical name that is still within the limit once Pulumi has added its suffix.
+    """A logical name that is within the limit after Pulumi has added its suffix.
 
-    Pulumi refuses to shorten: a logical name of more than ``limit - 8`` characters fails the
-    creation of a resource with a physical name limit, such as a target group.
+    Pulumi does not shorten names. If the logical name has more than ``limit - 8`` characters, the
+    creation of a resource with a name limit fails, such as a target group.
 
     Args:
-        name: the wanted logical name.
-        limit: the most characters that the physical name may have.
+        name: The logical name.
+        limit: The maximum number of characters of the physical name.
 
     Returns:
         A name of at most ``limit - 8`` characters, made by :func:`fit`.
 
     Raises:
-        ValueError: as :func:`fit` does.
+        ValueError: See :func:`fit`.
     """
     return fit(name, limit - AUTONAME_SUFFIX)

@@ -1,12 +1,12 @@
-"""The partitions of AWS: what host names, service principals and the console say of a region.
+"""The partitions of AWS, with their host names, service principals and console.
 
-A region belongs to one partition, and its name tells which. ARNs get the partition from AWS itself
-(`components.account`); what is needed before AWS is asked is here.
+The name of a region determines its partition. `components.account` reads the partition of ARNs from
+AWS. This module has the values that the program needs without a call to AWS.
 
 Sources: botocore, `partitions.json` (patterns of regions, DNS suffixes); AWS Management Console
 Getting Started Guide, and the user guides of AWS GovCloud (US), the China Regions and the AWS
-European Sovereign Cloud (console); AWS CDK, `region-info` (service principals);
-all read 2026-12-01.
+European Sovereign Cloud (console); AWS CDK, `region-info` (service principals).
+All read 2026-12-01.
 """
 
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from typing import Final
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Partition:
-    """What a partition has of its own.
+    """The values that depend on the partition.
 
     Attributes:
         name: The second part of its ARNs.
-        dns_suffix: What the host names of its services end with.
+        dns_suffix: The DNS suffix of its services.
         console: The host name of its console.
     """
 
@@ -39,11 +39,11 @@ _OTHERS: Final = {
         name="aws-eusc", dns_suffix="amazonaws.eu", console="console.amazonaws-eusc.eu"
     ),
 }
-"""The partitions by what the names of their regions begin with."""
+"""The partitions by the prefix of the names of their regions."""
 
 
 def partition_of(region: str) -> Partition:
-    """The partition of a region; the commercial one for a name that says no other."""
+    """The partition of a region. The default is the commercial one."""
     found = (one for start, one in _OTHERS.items() if region.startswith(start))
     return next(found, _COMMERCIAL)
 
@@ -51,13 +51,14 @@ def partition_of(region: str) -> Partition:
 def service_host(service: str, region: str) -> str:
     """The host name of a service's regional endpoint, such as `logs.cn-north-1.amazonaws.com.cn`.
 
-    CloudWatch Logs is also known by it in policies, and `kms:ViaService` has it.
+    It is also the service principal of CloudWatch Logs in policies, and a value of
+    `kms:ViaService`.
     """
     return f"{service}.{region}.{partition_of(region).dns_suffix}"
 
 
 def dashboard_url(region: str, dashboard_name: str) -> str:
-    """Where people look at a CloudWatch dashboard."""
+    """The URL of a CloudWatch dashboard in the console."""
     console = partition_of(region).console
     return (
         f"https://{region}.{console}/cloudwatch/home?region={region}"
@@ -66,10 +67,10 @@ def dashboard_url(region: str, dashboard_name: str) -> str:
 
 
 def ec2_principal(region: str) -> str:
-    """What instances take roles as: the China Regions have a principal of their own.
+    """The service principal with which instances assume roles.
 
-    EKS refuses a node group there whose role trusts the other one (awslabs/cdk-eks-blueprints,
-    issue 558).
+    The China Regions have a different one. There, EKS refuses a node group whose role trusts the
+    commercial one (awslabs/cdk-eks-blueprints, issue 558).
     """
     in_china = partition_of(region).name == "aws-cn"
     return "ec2.amazonaws.com.cn" if in_china else "ec2.amazonaws.com"

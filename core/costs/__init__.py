@@ -1,1 +1,1 @@
-"""What a fleet costs: prices and usage."""
+"""The cost of a fleet: prices and usage."""

@@ -1,7 +1,7 @@
-"""What usage costs a month, at the list prices of `core.costs.prices`.
+"""The monthly cost of usage at the list prices of `core.costs.prices`.
 
-A bill counts what a stack pays for while it is deployed. What depends on traffic is counted only
-where the user gives an amount (log volume). :data:`NOT_COUNTED` lists what is missing.
+A bill has the costs of a deployed stack. Costs that depend on traffic are included only if their
+amount is given (such as the log volume). :data:`NOT_COUNTED` lists the costs that are not included.
 """
 
 from collections.abc import Mapping
@@ -15,20 +15,20 @@ from core.units import CPU_UNITS_A_VCPU, MIB_A_GIB
 HOURS_A_MONTH: Final = 730
 
 NOT_COUNTED: Final = (
-    "Container Insights (its price a metric and the number of metrics were not found)",
+    "Container Insights (price per metric and number of metrics not found)",
     "public IPv4 addresses, Cloud Map and image storage (prices not found)",
     "traffic: load balancer capacity units, NAT gateway and endpoint data, streams, transfer",
     "requests to KMS and Secrets Manager, logs (a web ACL logs every request) and log queries",
     "the models that agents call",
-    "on EKS: nodes beyond the fewest, what nodes of other types than m7g and r7g cost more or less "
-    "(c7g 11 % less than m7g), and Argo CD as a capability (price not found)",
+    "on EKS: nodes above the minimum, price differences of nodes of other types than m7g and r7g "
+    "(c7g costs 11 % less than m7g), and Argo CD as a capability (price not found)",
 )
 """The parts of a real bill that this estimate does not count."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tasks:
-    """Fargate tasks of one size that run all the time.
+    """Fargate tasks of one size that run continuously.
 
     Attributes:
         count: The number of tasks.
@@ -108,13 +108,13 @@ class Line:
 
     @property
     def usd(self) -> Decimal:
-        """US dollars a month, not rounded."""
+        """US dollars per month, not rounded."""
         return self.price.usd * self.quantity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bill:
-    """An estimated month.
+    """The estimated cost of a month.
 
     Attributes:
         lines: One line for every price with a quantity, in the order of the table.
@@ -124,13 +124,13 @@ class Bill:
 
     @property
     def total_usd(self) -> Decimal:
-        """US dollars a month, rounded to cents, half a cent up."""
+        """US dollars per month, rounded to cents, half a cent up."""
         exact = sum((line.usd for line in self.lines), Decimal(0))
         return exact.quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
 
 
 def monthly(usage: Usage) -> Bill:
-    """Estimate what a stack costs a month of 730 hours.
+    """Estimates the cost of a stack for a month of 730 hours.
 
     Args:
         usage: The quantities.
@@ -155,7 +155,7 @@ def monthly(usage: Usage) -> Bill:
 
 
 def _quantities(usage: Usage) -> Mapping[str, Decimal]:
-    """The units that are used in a month, by the id of their price."""
+    """The number of units per month, by the id of the price."""
     vcpus = sum((Decimal(each.count * each.cpu) for each in usage.tasks), Decimal(0))
     mibs = sum((Decimal(each.count * each.memory_mib) for each in usage.tasks), Decimal(0))
     return {

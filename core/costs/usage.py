@@ -1,4 +1,4 @@
-"""What a fleet uses all the time, for its bill: the minimum of replicas, without traffic."""
+"""The usage of a fleet without traffic: the minimum number of replicas."""
 
 from core.alarms import log_alarm, metric_count
 from core.config.model import Nat
@@ -10,12 +10,11 @@ FIREWALL_RULES = 3
 
 
 def usage(fleet: ResolvedFleet) -> Usage:
-    """What a fleet uses all the time: no traffic, logs or files yet."""
+    """The usage of a fleet without traffic, logs and files."""
     return dispatch.usage(fleet, _shared(fleet))
 
 
 def _shared(fleet: ResolvedFleet) -> Usage:
-    """What a fleet uses on every target."""
     config, network = fleet.config, fleet.config.network
     creates_network = network.vpc is None
     gateways = {Nat.NONE: 0, Nat.SINGLE: 1, Nat.PER_ZONE: network.zone_count}[fleet.egress.nat]
@@ -39,7 +38,7 @@ def table(fleet: ResolvedFleet) -> str:
 
 
 def bill_table(has: Usage) -> str:
-    """A Markdown table of what this costs a month."""
+    """A Markdown table of the monthly cost of a usage."""
     bill = monthly(has)
     rows = [
         f"| {line.price.item} | {line.quantity.normalize():f} {line.price.unit}"

@@ -1,1 +1,1 @@
-"""What an Application Load Balancer allows."""
+"""Limits of an Application Load Balancer."""

@@ -1,4 +1,4 @@
-"""What the load balancer of a fleet adds to its bill, on ECS and EKS."""
+"""The usage of the load balancer of a fleet, on ECS and EKS."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from core.resolved import ResolvedFleet
 
 
 def usage(fleet: ResolvedFleet, shared: Usage) -> Usage:
-    """Add the load balancer and its alarms to what every target uses."""
+    """Adds the load balancer and its alarms to the usage of every target."""
     exposed = [each for each in fleet.workloads.values() if each.config.expose]
     return replace(
         shared,

@@ -12,13 +12,13 @@ from core.config.model import Agent, Exposure, Fleet, Nat, Server
 from core.network import cidrs
 
 IMAGES_AND_LOGS = ("ecr.api", "ecr.dkr", "logs")
-"""The services that pull images and store logs. S3, which has the layers of images, has a gateway
-endpoint."""
+"""The services for image pulls and logs. S3 stores the layers of images and has a gateway endpoint.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Egress:
-    """How the workloads of a fleet leave the network.
+    """The egress of the workloads of a fleet.
 
     Attributes:
         inside: The workloads that run in the network, in the order of the configuration.

@@ -1,1 +1,1 @@
-"""The targets: for each the same modules."""
+"""The targets. Each has the same modules."""

@@ -1,4 +1,4 @@
-"""The table of the targets: the only place outside of the targets' modules that chooses one."""
+"""The table of the targets. Only this module selects the functions of a target."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -61,15 +61,15 @@ def check(fleet: Fleet, region: str) -> Iterator[Fault]:
 
 
 def egress(fleet: Fleet) -> Egress:
-    """How the workloads of a fleet leave the network."""
+    """The egress of the workloads of a fleet."""
     return _TARGETS[fleet.target].egress(fleet)
 
 
 def resolve(fleet: Fleet, stack: Stack) -> ResolvedFleet:
-    """Resolve a valid fleet, as it is deployed in a stack."""
+    """Resolves a valid fleet for a stack."""
     return _TARGETS[fleet.target].resolve(fleet, stack)
 
 
 def usage(fleet: ResolvedFleet, shared: Usage) -> Usage:
-    """Add what the target bills without traffic to what every target uses."""
+    """Adds the usage of the target without traffic to the usage of every target."""
     return _TARGETS[fleet.config.target].usage(fleet, shared)

@@ -45,12 +45,12 @@ def expected_url(fleet: Fleet, region: str) -> str:
 
 
 def server_address(api_url: str, name: str) -> str:
-    """Where agents reach a server."""
+    """The address of a server for agents."""
     return f"{api_url}{server_path(name)}"
 
 
 def server_addresses(fleet: Fleet, api_url: str) -> dict[str, str]:
-    """Where agents reach each server, by name.
+    """The address of each server for agents, by name.
 
     Args:
         fleet: The fleet.

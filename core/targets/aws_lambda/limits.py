@@ -1,4 +1,4 @@
-"""What a Lambda function can be, and what the REST API before it can.
+"""Limits of Lambda functions, of state machines and of API Gateway.
 
 Sources: AWS Lambda Developer Guide, "Lambda quotas" and "Configure Lambda function memory"; Lambda
 API reference, CreateFunction; Amazon API Gateway Developer Guide, "Quotas" and "Response transfer
@@ -17,45 +17,44 @@ MIN_MEMORY_MIB: Final = 128
 MAX_MEMORY_MIB: Final = 10_240
 
 MAX_IMAGE_MIB: Final = 10 * MIB_A_GIB
-"""The size of an image, uncompressed, all layers together."""
+"""The maximum uncompressed size of an image, with all layers."""
 
 MAX_TIMEOUT_SECONDS: Final = 900
-"""The longest run of a function, and the longest wait of a REST API that streams."""
+"""The maximum timeout of a function, and of a REST API integration that streams."""
 
 MAX_EXECUTION_SECONDS: Final = 365 * 24 * 3600
-"""The longest run of a state machine (AWS Step Functions Developer Guide, "Quotas")."""
+"""The maximum duration of an execution (AWS Step Functions Developer Guide, "Quotas")."""
 
 MAX_REQUEST_MIB: Final = 4
-"""The largest request: an invocation takes 6 MB, a third of it for base64 and what is around."""
+"""The largest request. An invocation accepts 6 MB; base64 and the event take a third of it."""
 
 MAX_RESPONSE_MIB: Final = 200
-"""The largest streamed answer; from 6 MB on it goes at 2 MB a second."""
+"""The largest streamed response. After 6 MB, the rate is 2 MB per second."""
 
 MAX_ENVIRONMENT_BYTES: Final = 4096
-"""Names and values of all variables together."""
+"""The maximum size of the names and values of all variables."""
 
 MIN_VARIABLE_NAME: Final = 2
-"""Characters of a variable's name (AWS Lambda API reference, Environment, Variables)."""
+"""The minimum length of a variable's name (AWS Lambda API reference, Environment, Variables)."""
 
 MAX_MOUNT_CHARACTERS: Final = 160
-"""FileSystemConfig, LocalMountPath."""
+"""The maximum length of a mount path (AWS Lambda API reference, FileSystemConfig)."""
 
 MAX_API_RESOURCES: Final = 300
-"""Resources (parts of paths) of one REST API; the quota can be raised, this program cannot know."""
+"""Resources (parts of paths) of one REST API: the default quota, which an account can increase."""
 
 MAX_INTEGRATION_SECONDS: Final = 29
-"""What an integration that does not stream may take unless the account's quota was raised."""
+"""The maximum timeout of an integration that does not stream, with the default quota."""
 
 MAX_EXPRESS_SECONDS: Final = MAX_INTEGRATION_SECONDS - 1
-"""The longest execution that a caller waits for: less than the integration, which would answer 504
-at the moment at which the execution says why it ends."""
+"""The longest execution that a caller waits for. It is shorter than the timeout of the integration,
+so that the caller gets the error of the execution instead of status 504."""
 
 MAX_CHAT_IDLE_SECONDS: Final = 600
-"""How long a connection of a WebSocket API may be silent (API Gateway quotas, idle connection
-timeout)."""
+"""The idle connection timeout of a WebSocket API (API Gateway quotas)."""
 
 CHAT_EVENT_SECONDS: Final = 60
-"""How long a chat message waits for its function at most; then it is dropped."""
+"""The maximum age of a chat message that waits for its function. Older messages are dropped."""
 
 BINARY_MEDIA_TYPES: Final = (
     "application/gzip",
@@ -74,9 +73,9 @@ BINARY_MEDIA_TYPES: Final = (
     "video/mp4",
     "video/webm",
 )
-"""The types of request bodies that API Gateway hands to an agent as they are; it takes all others
-for text in UTF-8 (API Gateway Developer Guide, "Binary media types for REST APIs"). Not `*/*`: that
-would also hold for JSON, of which templates and models could read nothing then."""
+"""The types of request bodies that API Gateway passes to an agent unchanged. It decodes all other
+types as UTF-8 text (API Gateway Developer Guide, "Binary media types for REST APIs"). `*/*` is not
+possible: it includes JSON, and templates and models cannot read a binary body."""
 
 RESERVED_VARIABLES: Final = frozenset(
     {
@@ -101,18 +100,18 @@ RESERVED_VARIABLES: Final = frozenset(
         "_X_AMZN_TRACE_ID",
     }
 )
-"""Variables that Lambda sets; it refuses a function that brings its own (Developer Guide, "Defined
-runtime environment variables")."""
+"""Variables that Lambda sets. It refuses a function that sets them (AWS Lambda Developer Guide,
+"Defined runtime environment variables")."""
 
 ADAPTER_PREFIX: Final = "AWS_LWA_"
-"""What the variables of Lambda Web Adapter begin with; the platform sets them."""
+"""The prefix of the variables of Lambda Web Adapter, which the platform sets."""
 
 MIB_A_VCPU: Final = 1769
-"""The memory at which a function has one vCPU; it has more or less in proportion."""
+"""The memory at which a function has one vCPU. CPU is proportional to memory."""
 
 _MARK_LENGTH = 7
-_LAST_WORDS_SECONDS = 5  # what a workload may need to say that its time is up
-_INIT_SECONDS = 10  # the longest start of an environment, which the caller waits for too
+_LAST_WORDS_SECONDS = 5  # for the response of a workload after its own timeout
+_INIT_SECONDS = 10  # the maximum time of a cold start, which callers wait for
 
 TOKENS: Final = "gateway_tokens"
 """The name of the function that checks tokens. No workload has it: theirs have no underscore."""
@@ -121,22 +120,22 @@ TOKENS_TIMEOUT_SECONDS: Final = 10
 """The timeout for the check of a token, including the first request for the issuer's keys."""
 
 MAX_CHAT_SECONDS: Final = MAX_CHAT_IDLE_SECONDS - CHAT_EVENT_SECONDS - _LAST_WORDS_SECONDS
-"""The longest request of an agent that people chat with: its answer comes before the connection,
-silent meanwhile, is closed."""
+"""The longest request of an agent with chat. Its answer arrives before API Gateway closes the idle
+connection."""
 
 
 def memory_mib(cpu: int, memory: int) -> int:
-    """The memory that gives a function what a workload asks for: Lambda sells CPU by the memory.
+    """The memory of a function with at least this CPU and memory.
 
     Args:
-        cpu: CPU units, 1024 a vCPU.
-        memory: MiB.
+        cpu: CPU units; 1024 are one vCPU.
+        memory: Memory in MiB.
     """
     return max(memory, ceil(cpu * MIB_A_VCPU / CPU_UNITS_A_VCPU), MIN_MEMORY_MIB)
 
 
 def timeout_seconds(max_request_seconds: int) -> int:
-    """How long a function may run: its longest request, and a little to say that time is up."""
+    """The timeout of a function: its longest request, and the time for a response after it."""
     return min(max_request_seconds + _LAST_WORDS_SECONDS, MAX_TIMEOUT_SECONDS)
 
 
@@ -147,20 +146,20 @@ def tools_timeout_seconds(fleet: Fleet, agent: Agent) -> int:
 
 
 def integration_timeout_milliseconds(max_request_seconds: int) -> int:
-    """How long the REST API waits for a function: its time-out, and the start before it."""
+    """The timeout of the integration: the timeout of the function, and its cold start."""
     waits = timeout_seconds(max_request_seconds) + _INIT_SECONDS
     return min(waits, MAX_TIMEOUT_SECONDS) * MILLISECONDS_A_SECOND
 
 
 def function_name(label: str, workload: str, network_mark: str | None) -> str:
-    """The name of a workload's function; in the network, it ends with the network's mark.
+    """The name of a workload's function. In the VPC, it ends with the mark of the network.
 
-    No workload's name has an underscore.
+    Names of workloads have no underscore, so the mark cannot be part of one.
 
     Args:
         label: The stack's label.
         workload: The workload's name.
-        network_mark: Seven characters that tell networks apart; None for a function in none.
+        network_mark: Seven characters that identify the network; None outside of the VPC.
     """
     wanted = f"{label}-{workload}"
     if network_mark is None:
@@ -169,15 +168,15 @@ def function_name(label: str, workload: str, network_mark: str | None) -> str:
 
 
 def function_name_patterns(label: str, workload: str, *, inside: bool) -> list[str]:
-    """The names that a workload's function has while its role is in use, for policies.
+    """The names of a workload's function during the lifetime of its role, for policies.
 
-    A function that joins the network keeps the role, and its old name is in use until the new one
-    is; so is that of another network. One outside has a role of its own.
+    A function that moves to the VPC, or to another one, keeps its role. Its previous name is in use
+    until the new function is. A function outside of the VPC has a different role.
     """
     marks = (None, "?" * _MARK_LENGTH) if inside else (None,)
     return [function_name(label, workload, mark) for mark in marks]
 
 
 def environment_bytes(variables: Mapping[str, str]) -> int:
-    """How much of the quota of a function's environment these variables take."""
+    """The size of variables, as the quota of a function's environment counts it."""
     return sum(len(name.encode()) + len(value.encode()) for name, value in variables.items())

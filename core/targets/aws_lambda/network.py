@@ -6,7 +6,7 @@ from core.network.egress import egress as _egress
 
 
 def egress(fleet: Fleet) -> Egress:
-    """How the functions in the network leave it.
+    """The egress of the functions in the network.
 
     Lambda pulls images and writes logs from outside of the network. The REST API requires that
     every request is signed, and each role may call its own servers only.

@@ -11,7 +11,7 @@ from core.timeouts import chain
 
 
 def resolve(fleet: Fleet, stack: Stack) -> ResolvedFleet:
-    """Resolve a fleet. A state machine is not among its workloads."""
+    """Resolves a fleet. State machines are not in its `workloads`."""
     calls, egress = graph(fleet), network.egress(fleet)
     inside = frozenset(egress.inside)
     workloads: dict[str, Workload] = {}

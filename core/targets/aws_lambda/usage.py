@@ -1,4 +1,4 @@
-"""What a fleet on Lambda uses all the time: provisioned concurrency and alarms."""
+"""The usage of a fleet on Lambda without traffic: provisioned concurrency and alarms."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -12,7 +12,7 @@ from core.units import MIB_A_GIB
 
 
 def usage(fleet: ResolvedFleet, shared: Usage) -> Usage:
-    """Add what Lambda bills without traffic to what every target uses."""
+    """Adds the usage of Lambda without traffic to the usage of every target."""
     config = fleet.config
     machines = sum(config.is_state_machine(agent) for agent in config.agents.values())
     apis = 2 if agents_have_an_api(config) and config.servers else 1

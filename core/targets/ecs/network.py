@@ -12,7 +12,7 @@ from core.network.egress import egress as _egress
 
 
 def egress(fleet: Fleet) -> Egress:
-    """How the workloads of a fleet leave the network."""
+    """The egress of the workloads of a fleet."""
     loads = dict(fleet.workloads())
     return _egress(
         fleet,

@@ -22,7 +22,7 @@ from core.timeouts import Chain, chain
 
 
 def resolve(fleet: Fleet, stack: Stack) -> ResolvedFleet:
-    """Resolve a fleet. A server that runs as sidecars only is not among its workloads."""
+    """Resolves a fleet. Servers that run only as sidecars are not in its `workloads`."""
     calls, idle, running = graph(fleet), load_balancer_idle_seconds(fleet), services(fleet)
     hosts = {name: f"{name}.{stack.namespace}" for name in running}
     addresses = {name: mcp_url(hosts[name]) for name in fleet.servers if name in running}

@@ -1,4 +1,4 @@
-"""What a fleet on ECS uses all the time: the load balancer and the tasks."""
+"""The usage of a fleet on ECS without traffic: the load balancer and the tasks."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from core.targets.ecs.alarms import SERVICE
 
 
 def usage(fleet: ResolvedFleet, shared: Usage) -> Usage:
-    """Add the tasks to what every target uses."""
+    """Adds the tasks to the usage of every target."""
     shared = load_balancer.usage(fleet, shared)
     workloads = fleet.workloads.values()
     return replace(

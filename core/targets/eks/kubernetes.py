@@ -1,4 +1,4 @@
-"""What a fleet is in Kubernetes' own terms: namespaces, quantities, quotas, the end of a pod."""
+"""A fleet in the terms of Kubernetes: namespaces, quantities, quotas, termination of pods."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,25 +9,25 @@ from core.timeouts import Chain, chain
 from core.units import CPU_UNITS_A_VCPU, MILLICORES_A_VCPU
 
 CLUSTER_DOMAIN = "svc.cluster.local"
-"""What the names of services end with, in every cluster of EKS."""
+"""The DNS suffix of services, in every EKS cluster."""
 
 AUTO_MODE_MAX_VCPUS, AUTO_MODE_MAX_MEMORY_GIB = 32, 256
-"""The largest node that EKS Auto Mode makes for a fleet: that of an r8g.8xlarge."""
+"""The largest node that EKS Auto Mode creates for a fleet: the size of an r8g.8xlarge."""
 
 PRE_STOP_SECONDS = 30
-"""preStop delay: keep serving until the target is deregistered and the pod's address is removed
-from the Service. The controllers that do this get the deletion at the same time as the pod's node
-(Kubernetes, "Pod Lifecycle", termination of pods)."""
+"""The preStop delay. The pod serves requests until its target is deregistered and its address is
+removed from the Service. The controllers that do this are notified of the deletion at the same time
+as the node of the pod (Kubernetes, "Pod Lifecycle", termination of pods)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """What the pods of a namespace may ask for together.
+    """The limits of a namespace for the sum of the requests of its pods.
 
     Attributes:
         millicores: Thousandths of a vCPU.
         memory_mib: Memory in MiB.
-        pods: How many there may be.
+        pods: The number of pods.
     """
 
     millicores: int
@@ -36,7 +36,7 @@ class Quota:
 
 
 def namespace(fleet: Fleet, load: Server | Agent) -> str:
-    """The namespace of a workload: its team's, or the one of those that belong to none."""
+    """The namespace of a workload: that of its team, or that of workloads without a team."""
     return load.team or fleet.cluster.namespace
 
 
@@ -49,12 +49,12 @@ def namespaces(fleet: Fleet) -> dict[str, dict[str, Server | Agent]]:
 
 
 def millicores(cpu: int) -> int:
-    """CPU units of the configuration as Kubernetes counts them, rounded up."""
+    """Converts CPU units of the configuration to millicores, rounded up."""
     return -(-cpu * MILLICORES_A_VCPU // CPU_UNITS_A_VCPU)
 
 
 def cpu_units(millicores: int) -> int:
-    """Millicores as CPU units of the configuration, rounded up."""
+    """Converts millicores to CPU units of the configuration, rounded up."""
     return -(-millicores * CPU_UNITS_A_VCPU // MILLICORES_A_VCPU)
 
 
@@ -90,14 +90,14 @@ def timeouts_of(load: Server | Agent, alb_idle: int | None = None) -> Chain:
 
 
 def grace_period_seconds(timeouts: Chain) -> int:
-    """How long a pod may take to end, from the decision to SIGKILL."""
+    """The termination grace period of a pod: the time from its deletion to SIGKILL."""
     return PRE_STOP_SECONDS + timeouts.stop_seconds
 
 
 def service_block(vpc_block: str) -> str:
     """The IPv4 block of the cluster's services, which must not overlap with the VPC's.
 
-    One of the two that EKS chooses from by itself (Amazon EKS API reference,
+    It is one of the two default blocks of EKS (Amazon EKS API reference,
     KubernetesNetworkConfigRequest, serviceIpv4Cidr).
     """
     first, second = "172.20.0.0/16", "10.100.0.0/16"

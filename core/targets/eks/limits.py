@@ -1,4 +1,4 @@
-"""The nodes of a cluster: what Graviton instances have, and what of it is left for workloads."""
+"""The nodes of a cluster: the sizes of Graviton instances and their capacity for workloads."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from core.targets.eks.kubernetes import (
 from core.units import CPU_UNITS_A_VCPU, MIB_A_GIB, MILLICORES_A_VCPU
 
 # Amazon EC2 instance types guide, "Specifications for Amazon EC2 general purpose instances", and
-# those of compute and memory optimized ones: the same in the generations 6, 7 and 8.
+# those of compute and memory optimized ones. Generations 6, 7 and 8 have the same sizes.
 _FAMILIES = re.compile(r"([cmr])[678]g\.(\w+)")
 _GIB_A_VCPU: Final[Mapping[str, int]] = MappingProxyType({"c": 2, "m": 4, "r": 8})
 _VCPUS: Final[Mapping[str, int]] = MappingProxyType(
@@ -33,29 +33,30 @@ _VCPUS: Final[Mapping[str, int]] = MappingProxyType(
     }
 )
 
-# Amazon EC2 instance types guide, "Instance type naming conventions": what the processor is stands
-# behind the generation, and g is Graviton.
+# Amazon EC2 instance types guide, "Instance type naming conventions": the letter after the
+# generation is the processor, and g is Graviton.
 _GRAVITON = re.compile(r"[a-z]+\d+g[a-z-]*\.[a-z0-9-]+")
 
-# Amazon EKS optimized AMI, nodeadm, kubelet defaults: by how many pods a node may run. As the VPC
-# CNI plugin counts addresses (its eni-max-pods.txt), and a managed node group at most: 110 below 30
-# vCPU, else 250 (Amazon EKS User Guide, "Assign more IP addresses to Amazon EKS nodes").
+# Amazon EKS optimized AMI, nodeadm, kubelet defaults: the reserved memory depends on the maximum
+# number of pods. This is the number in eni-max-pods.txt of the VPC CNI plugin, up to the limit of a
+# managed node group: 110 pods below 30 vCPU, otherwise 250 (Amazon EKS User Guide, "Assign more IP
+# addresses to Amazon EKS nodes").
 _MAX_PODS: Final[Mapping[int, int]] = MappingProxyType(
     {1: 8, 2: 29, 4: 58, 8: 58, 16: 110, 32: 234, 48: 234, 64: 250}
 )
 _KUBELET_MIB, _KUBELET_MIB_A_POD = 255, 11
 _EVICTION_MIB = 100
 
-# The same: of the first vCPU 6 %, of the second 1 %, of the next two 0.5 %, of all others 0.25 %.
+# The same source: 6 % of the first vCPU, 1 % of the second, 0.5 % of the next two, then 0.25 %.
 _KUBELET_MILLICORES: Final = (60, 10, 5, 5)
 _KUBELET_MILLICORES_A_FURTHER_VCPU = 2.5
 
-# Karpenter, Settings, VM_MEMORY_OVERHEAD_PERCENT: what hypervisor and kernel keep.
+# Karpenter, Settings, VM_MEMORY_OVERHEAD_PERCENT: the memory of the hypervisor and the kernel.
 _KERNEL_PERCENT = 7.5
 
-# What runs on every node, by what it asks for in the chart that its add-on is made of: CloudWatch
-# agent 250m and 128 MiB, Fluent Bit 50m and 25 MiB, Secrets Store CSI driver and AWS provider 120m
-# and 240 MiB, VPC CNI 50m, kube-proxy 100m. The last two are no pods in Auto Mode.
+# The requests of the DaemonSets on every node, from the charts of the add-ons: CloudWatch agent
+# 250m and 128 MiB, Fluent Bit 50m and 25 MiB, Secrets Store CSI driver and AWS provider 120m and
+# 240 MiB, VPC CNI 50m, kube-proxy 100m. In Auto Mode, the last two do not run as pods.
 _DAEMONS_MILLICORES, _DAEMONS_MIB = 570, 393
 
 
@@ -72,16 +73,16 @@ class Size:
     memory_mib: int
 
     def __str__(self) -> str:
-        """Say the size as AWS's tables do."""
+        """The size as in the tables of AWS."""
         return f"{self.vcpus} vCPU with {self.memory_mib // MIB_A_GIB} GiB"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """What of a node is left for workloads.
+    """The capacity of a node for workloads.
 
     Attributes:
-        cpu: CPU units, 1024 a vCPU.
+        cpu: CPU units; 1024 are one vCPU.
         memory_mib: Memory in MiB.
     """
 
@@ -92,12 +93,12 @@ class Room:
 LARGEST_OF_AUTO_MODE: Final = Size(
     vcpus=AUTO_MODE_MAX_VCPUS, memory_mib=AUTO_MODE_MAX_MEMORY_GIB * MIB_A_GIB
 )
-"""The largest node that EKS Auto Mode makes for a fleet."""
+"""The largest node that EKS Auto Mode creates for a fleet."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PoolLimit:
-    """The most that the nodes of a pool may have together.
+    """The limits of a node pool, for the sum of its nodes.
 
     Attributes:
         vcpus: vCPU.
@@ -111,8 +112,8 @@ class PoolLimit:
 def auto_mode_types() -> Iterator[tuple[str, Size]]:
     """The instance types that EKS Auto Mode may choose for a fleet, the cheapest first.
 
-    Of one generation, as its sizes and price relations are those of the others. None is larger than
-    the node pools admit (`AUTO_MODE_MAX_VCPUS`).
+    They are of one generation, because sizes and price ratios are the same in all generations. None
+    is larger than the node pools allow (`AUTO_MODE_MAX_VCPUS`).
     """
     for what, vcpus in _VCPUS.items():
         for family in "mr":
@@ -121,11 +122,11 @@ def auto_mode_types() -> Iterator[tuple[str, Size]]:
 
 
 def smallest_node(cpu: int, memory_mib: int) -> tuple[str, Size] | None:
-    """The cheapest instance type of EKS Auto Mode that takes a pod; None if none does.
+    """The cheapest instance type of EKS Auto Mode that fits a pod; None if no type does.
 
     Args:
-        cpu: What the pod asks for in CPU units, 1024 a vCPU.
-        memory_mib: What it asks for in MiB.
+        cpu: The CPU request of the pod in CPU units; 1024 are one vCPU.
+        memory_mib: The memory request of the pod in MiB.
     """
     for name, node in auto_mode_types():
         left = room(node)
@@ -135,7 +136,7 @@ def smallest_node(cpu: int, memory_mib: int) -> tuple[str, Size] | None:
 
 
 def pool_limit(fleet: Fleet) -> PoolLimit:
-    """The limits of a node pool, so that an error in the cluster cannot add nodes without bound.
+    """The limits of a node pool, so that an error in the cluster cannot add nodes without limit.
 
     They are higher than the fleet can need: one node per pod, of the smallest size that fits, with
     every replica twice for updates. If the quota of a team is larger, twice the quota counts,
@@ -157,19 +158,19 @@ def pool_limit(fleet: Fleet) -> PoolLimit:
 
 
 def _alone(load: Server | Agent) -> PoolLimit:
-    """What the nodes of a workload have, with each of its pods alone on one."""
+    """The sum of the nodes of a workload if each of its pods has its own node."""
     found = smallest_node(load.cpu, load.memory)
     node, pods = found[1] if found else LARGEST_OF_AUTO_MODE, needs(load).pods
     return PoolLimit(vcpus=pods * node.vcpus, memory_gib=pods * node.memory_mib // MIB_A_GIB)
 
 
 def is_graviton(instance_type: str) -> bool:
-    """Tell whether an instance type, such as m7g.large, is made with a Graviton processor."""
+    """Whether an instance type, such as m7g.large, has a Graviton processor."""
     return _GRAVITON.fullmatch(instance_type) is not None
 
 
 def size(instance_type: str) -> Size | None:
-    """Look the size of an instance type up; None for a type that the table does not have."""
+    """The size of an instance type; None if the table does not have the type."""
     found = _FAMILIES.fullmatch(instance_type)
     if found is None or found[2] not in _VCPUS:
         return None
@@ -178,15 +179,15 @@ def size(instance_type: str) -> Size | None:
 
 
 def room(node: Size) -> Room:
-    """Work out what a node has for workloads: not the kernel's, the kubelet's and the add-ons'.
+    """The capacity of a node for workloads, without the kernel, the kubelet and the add-ons.
 
-    It is an approximation: the kernel's share differs a little from type to type.
+    It is an approximation, because the memory of the kernel depends on the instance type.
 
     Args:
-        node: A size that an instance of the table has.
+        node: The size of an instance in the table.
 
     Returns:
-        What is left, rounded down.
+        The capacity, rounded down.
     """
     further = max(node.vcpus - len(_KUBELET_MILLICORES), 0)
     kubelet = sum(_KUBELET_MILLICORES[: node.vcpus]) + further * _KUBELET_MILLICORES_A_FURTHER_VCPU

@@ -1,4 +1,4 @@
-"""What a fleet on EKS uses all the time: the load balancer, the cluster and its nodes."""
+"""The usage of a fleet on EKS without traffic: the load balancer, the cluster and its nodes."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ _AUTO_MODE_DISK_GB = 80
 
 
 def usage(fleet: ResolvedFleet, shared: Usage) -> Usage:
-    """Add the cluster and its nodes to what every target uses."""
+    """Adds the cluster and its nodes to the usage of every target."""
     shared = load_balancer.usage(fleet, shared)
     alarms = len(fleet.workloads) * metric_count(DEPLOYMENT)
     shared = replace(shared, alarms=shared.alarms + alarms)
@@ -44,11 +44,11 @@ def _auto_mode(fleet: ResolvedFleet, shared: Usage) -> Usage:
 
 
 def _auto_mode_nodes(fleet: ResolvedFleet) -> tuple[int, str, Size]:
-    """How many nodes the minimum of replicas needs, and the smallest type that fits each pod."""
+    """The number of nodes for the minimum number of replicas, by the smallest type that fits."""
     workloads = fleet.workloads.values()
     cpu = max((each.cpu for each in workloads), default=0)
     memory = max((each.memory_mib for each in workloads), default=0)
-    # core.targets.eks.checks refuses what fits on no node, so the price of that does not matter.
+    # core.targets.eks.checks refuses pods that fit on no node, so their price has no effect.
     instance_type, node = smallest_node(cpu, memory) or (_LARGEST_TYPE, LARGEST_OF_AUTO_MODE)
     all_cpu = sum(each.config.replicas.min * each.cpu for each in workloads)
     all_memory = sum(each.config.replicas.min * each.memory_mib for each in workloads)
