@@ -31,7 +31,7 @@ class Component(pulumi.ComponentResource):
         """
         super().__init__(type_, name, None, opts)
         self.child_opts: pulumi.ResourceOptions = pulumi.ResourceOptions(parent=self)
-        """The options of a child that needs no others."""
+        """The default options of a child."""
 
     @property
     def outputs(self) -> dict[str, object]:

@@ -21,7 +21,7 @@ class Foundation(Component):
     """Everything of a fleet that does not depend on its target.
 
     Type token `mcp-platform:foundation:Foundation`. Creates the components `Key`, `Network`,
-    `Vault`, `Observability`, `Discovery`, `Images` and, where a workload asks for files, `Storage`.
+    `Vault`, `Observability`, `Discovery`, `Images` and, if a workload has files, `Storage`.
 
     Attributes:
         vpc_id: The VPC's id.

@@ -62,9 +62,9 @@ class Images(Component):
     ) -> None:
         super().__init__("mcp-platform:foundation:Images", name, opts)
         self.built: dict[str, Built] = {}
-        """The images that were built here, by the name of their build."""
+        """The images that the stack builds, by the name of their build."""
         self.repository_arns: dict[str, pulumi.Output[str]] = {}
-        """Their repositories, by workload."""
+        """The ARNs of their repositories, by workload."""
         uris: dict[str, pulumi.Output[str]] = {}
         for (_, workload), image in fleet.config.images():
             if image.context is None:

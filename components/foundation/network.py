@@ -77,11 +77,11 @@ class Network(Component):
         super().__init__("mcp-platform:foundation:Network", name, opts)
         self._name = name
         self.https_destinations: list[Destination] = []
-        """Where workloads may go over HTTPS: anywhere; not into the network where they would meet a
-        gateway that asks for no token; or only to AWS where there is no NAT."""
+        """The destinations of HTTPS egress: all; all outside of the network, if the gateway in it
+        validates no tokens; or only AWS services, without NAT."""
         self.egress: list[pulumi.Resource] = []
-        """The routes or endpoints that must exist before anything pulls an image or calls AWS from
-        the network, and that are deleted after it."""
+        """The routes or endpoints for egress. Resources that pull images or call AWS depend on
+        them, so that they are created first and deleted last."""
         if vpc := fleet.config.network.vpc:
             self._adopt(vpc)
         else:
@@ -90,7 +90,7 @@ class Network(Component):
         self.cluster_subnet_ids = self.private_subnet_ids.apply(
             lambda ids: [ids[position] for position in zones.cluster]
         )
-        """The private subnets that the stack's own EKS cluster is in."""
+        """The private subnets of the stack's own EKS cluster."""
         self.register()
 
     def _adopt(self, vpc: Vpc) -> None:

@@ -14,8 +14,8 @@ from core.resolved import ResolvedFleet
 NFS_PORT = 2049
 
 OWNER = 10001
-"""The user of every container on ECS and EKS, above what the own users of a node have. To an access
-point every caller is this one, also a function on Lambda, which has a user of its own."""
+"""The user id of all containers on ECS and EKS, above the ids of the users of a node. An access
+point also uses it for all clients, such as Lambda functions, which run as another user."""
 
 
 class Storage(Component):
@@ -91,7 +91,7 @@ class Storage(Component):
             )
             for zone in range(network.zones)
         ]
-        """What must be there before a workload can mount its files."""
+        """The mount targets. They must exist before a workload mounts its files."""
         points = {
             workload: aws.efs.AccessPoint(
                 f"{name}-{workload}",

@@ -83,7 +83,7 @@ class Vault(Component):
             )
             for server in fleet.config.servers
         }
-        """The servers' request-state keys, by server."""
+        """The request-state keys, by server."""
         self.arns = {secret: stored.arn for secret, stored in self.declared.items()}
         self.request_state_arns = {
             server: stored.arn for server, stored in self.request_state.items()

@@ -91,7 +91,7 @@ def firewall(
     return [association, logging]
 
 
-# In quotes: the module takes over a second to import, and most fleets have no firewall.
+# In quotes, because the import of the module takes over a second and few fleets have a firewall.
 def _seen(metric: str) -> "aws.wafv2.WebAclVisibilityConfigArgsDict":
     return {
         "cloudwatch_metrics_enabled": True,

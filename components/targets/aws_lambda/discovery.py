@@ -40,8 +40,8 @@ def register_servers(
             name=server,
             description=f"The MCP server {server}",
             namespace_id=namespace.id,
-            # An instance then counts as healthy, so that a caller who asks for healthy instances
-            # only finds it. AWS cannot add this to a service later.
+            # With this setting, instances are healthy by default, so a query for healthy instances
+            # returns them. AWS cannot add it to a service later.
             health_check_custom_config={"failure_threshold": 1},
             # The name is unique in the namespace, so the old service must be deleted first.
             opts=pulumi.ResourceOptions(parent=parent, delete_before_replace=True),

@@ -22,7 +22,7 @@ LIST_TOOLS: Final = json.dumps({"list": True})
 """An event that has no effect on the function that calls tools."""
 
 NO_REQUEST: Final = json.dumps({"keep_active": True})
-"""An event that the function that checks tokens answers without a token."""
+"""An event to which the function that checks tokens responds without a token."""
 
 HEALTH: Final = json.dumps(
     {
@@ -46,7 +46,7 @@ HEALTH: Final = json.dumps(
         "isBase64Encoded": False,
     }
 )
-"""An event that the web adapter reads as a request of API Gateway: `GET /health`."""
+"""An event that the web adapter handles as a request from API Gateway: `GET /health`."""
 
 
 def keep_active(

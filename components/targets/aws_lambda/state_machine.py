@@ -85,7 +85,7 @@ class StateMachine(Component):
             pullable=pullable,
             parent=self,
         )
-        """The function that calls its servers."""
+        """The function that calls the agent's servers."""
         machine_role, ready = role(
             f"{name}-role",
             parent=self,

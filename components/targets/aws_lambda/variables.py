@@ -14,8 +14,8 @@ from core.resolved import Workload
 from core.targets.aws_lambda import addresses
 
 FAILED_EVENT = 599
-"""The status with which an agent answers an event that it could not handle: the invocation fails,
-and is counted. No answer to an HTTP request has it."""
+"""The status of an agent's response to an event that it failed to handle. The invocation then fails
+and is counted as an error. Responses to HTTP requests do not use it."""
 
 EVENTS_PATH = "/events"
 """The path to which the web adapter sends events that are not HTTP requests: chat messages."""

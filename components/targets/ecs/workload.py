@@ -65,7 +65,7 @@ class Workload(Component):
         task_definition, permissions = self._task_definition()
         needed = [*permissions, *self._mountable(), *traffic.rules]
         self.service = self._service(task_definition, traffic.security_group_ids, needed)
-        """The service. Its outputs are known when its tasks are steady."""
+        """The service. Its outputs resolve when it is in a steady state."""
         self.service_name = self.service.name
         self.register()
 

@@ -132,8 +132,8 @@ def create_cluster(
         deletion_protection=protected,
         enabled_cluster_log_types=list(_CONTROL_PLANE_LOGS),
         encryption_config_key_arn=foundation.key_arn,
-        # Pulumi refuses the deletion first. AWS would refuse it only after everything in the
-        # cluster is deleted.
+        # Pulumi rejects the deletion first. AWS would do so only after all resources in the
+        # cluster are deleted.
         opts=pulumi.ResourceOptions(parent=parent, depends_on=[logs], protect=protected),
     )
     made = cluster.eks_cluster

@@ -32,7 +32,7 @@ _READINESS_GATES = {
     Nodes.AUTO: "eks.amazonaws.com/pod-readiness-gate-inject",
     Nodes.MANAGED: "elbv2.k8s.aws/pod-readiness-gate-inject",
 }
-"""The label by which the load-balancer controller holds a rollout until the target is healthy."""
+"""The label with which the controller delays a rollout until the new targets are healthy."""
 
 _PRIORITY = 1000
 
@@ -106,8 +106,8 @@ class Namespaces(Component):
         ]
         inside = pulumi.ResourceOptions(parent=self, depends_on=made)
         self.edges = open_edges(name, fleet=fleet, opts=inside)
-        """The network policies of a workload's edges, by workload. They exist before its first pod
-        starts, and until its last has ended."""
+        """The network policies of each workload's edges, by workload. They exist before its first
+        pod starts and until its last pod stops."""
         if fleet.config.mesh is Mesh.ISTIO:
             meshed = [
                 *open_to_probes(name, fleet.namespaces, opts=inside),

@@ -20,7 +20,7 @@ CAPACITY_LABELS = {
     Nodes.AUTO: ("karpenter.sh/capacity-type", "on-demand"),
     Nodes.MANAGED: ("eks.amazonaws.com/capacityType", "ON_DEMAND"),
 }
-"""The label of a node that says whether it is spare capacity, and its value where it is not."""
+"""The node label with the type of capacity, and its value for on-demand capacity."""
 
 _NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
 

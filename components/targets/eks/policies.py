@@ -24,23 +24,23 @@ class _Address:
 
 
 CREDENTIALS = _Address(block="169.254.170.23/32", port=80)
-"""Where a pod gets its credentials from (Amazon EKS User Guide, "EKS Pod Identity", considerations:
-the agent's link-local address and port)."""
+"""The address and port of the EKS Pod Identity agent, which provides credentials to pods (Amazon
+EKS User Guide, "EKS Pod Identity", considerations)."""
 
 _NODE_LOCAL_DNS = "169.254.20.10/32"
-"""Where NodeLocal DNSCache answers on every node, if it is installed (Kubernetes, "Using NodeLocal
+"""The address of NodeLocal DNSCache on each node, if it is installed (Kubernetes, "Using NodeLocal
 DNSCache in Kubernetes Clusters")."""
 
 _DNS_PODS: k8s.networking.v1.NetworkPolicyPeerArgsDict = {
     "namespace_selector": {"match_labels": {"kubernetes.io/metadata.name": "kube-system"}},
     "pod_selector": {"match_labels": {"k8s-app": "kube-dns"}},
 }
-"""The pods of the cluster's DNS: CoreDNS has this label in every cluster, for compatibility."""
+"""The pods of the cluster's DNS. CoreDNS has this label for compatibility."""
 
 _MESH_PORT = 15008
 _MESH_PROBES = "169.254.7.127/32"
-"""What meets a pod of an ambient mesh: everything from other pods in a tunnel to this port, and the
-kubelet's probes from this address (Istio, "Ambient and Kubernetes NetworkPolicy")."""
+"""The port of the tunnels between pods in an ambient mesh, and the source address of the kubelet's
+probes (Istio, "Ambient and Kubernetes NetworkPolicy")."""
 
 
 def peer_block(block: pulumi.Input[str]) -> k8s.networking.v1.NetworkPolicyPeerArgsDict:

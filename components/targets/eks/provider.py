@@ -36,7 +36,7 @@ def kubernetes_provider(
         enable_server_side_apply=True,
         enable_config_map_mutable=True,
         enable_secret_mutable=False,
-        # A cluster that does not answer is an error. It does not mean that its objects are gone.
+        # An unreachable cluster is an error. It does not mean that its objects are deleted.
         delete_unreachable=False,
         skip_update_unreachable=False,
         opts=pulumi.ResourceOptions(parent=parent),
