@@ -1,1 +1,1 @@
-"""The data plane of the sandbox: what is deployed in its cloud, run on the loopback interface."""
+"""The data plane of the sandbox: runs the deployed resources on the loopback interface."""

@@ -1,4 +1,4 @@
-"""The deployed workloads, as the reader of each target finds them in the cloud.
+"""The deployed workloads, as the reader of each target reads them from the cloud.
 
 A reader (`readers.ecs`, `readers.eks`, `readers.aws_lambda`) makes a `Fleet`, and the supervisor
 (`processes.supervisor`) starts its processes. The applications answer requests by host: the load
@@ -16,21 +16,21 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-"""An ASGI application. `source(scope)` says who asks."""
+"""An ASGI application. `source(scope)` is the caller."""
 
 OPERATOR = "operator"
 """The caller through the loopback entry, with the operator's network and credentials."""
 
 GATEWAY = "gateway"
-"""Who asks a workload on behalf of a client: the load balancer."""
+"""The caller that forwards a client's request to a workload: the load balancer."""
 
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
-"""The hosts by which a request means the machine, task or pod itself."""
+"""The hosts of the loopback interface of a machine, task or pod."""
 
 
 class DeployedError(Exception):
-    """What is deployed cannot be run; the text says what, where and what fixes it."""
+    """The deployed resources cannot run. The message names the resource, the cause and the fix."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,20 +38,20 @@ class Process:
     """One container of a workload.
 
     Attributes:
-        name: The workload's name; of a sidecar `agent/server`, of a platform's own function
+        name: The workload's name. A sidecar is `agent/server`; a function of the platform is
             `authorizer` or `agent/tools`.
         image: The image's reference as deployed, `repository@sha256:…`.
-        entry_point: What replaces the image's ENTRYPOINT, or None.
-        arguments: What replaces the image's CMD, or None.
-        environment: As deployed, with the secrets that the platform puts in.
-        files: Folder of a mount, as the container sees it, to `file-system-id/path/of/the/root`.
+        entry_point: The override of the image's ENTRYPOINT, or None.
+        arguments: The override of the image's CMD, or None.
+        environment: As deployed, with the secrets that the platform adds.
+        files: Mount path in the container to `file-system-id/path/of/the/root`.
         port: The port that the container listens on, or None for a function without a web server.
-        health_path: What is asked on the port, or None.
-        health_seconds: How long it may take to become healthy.
-        stop_seconds: From SIGTERM to SIGKILL.
-        replicas: How many run at once, as deployed.
-        named_by_health: Whether the workload's private name leads to healthy replicas only.
-        kind: `task`, `function` or `pod`, as the target calls it.
+        health_path: The path of the health check, or None.
+        health_seconds: The timeout to become healthy.
+        stop_seconds: The grace period from SIGTERM to SIGKILL.
+        replicas: The number of replicas, as deployed.
+        named_by_health: Whether the workload's private name resolves to healthy replicas only.
+        kind: `task`, `function` or `pod`, as on the target.
     """
 
     name: str
@@ -70,33 +70,33 @@ class Process:
 
 
 class Allows(Protocol):
-    """Whether the role of a process may do an action on a resource, with the request's keys."""
+    """Decides whether the role of a process may perform an action on a resource."""
 
     def __call__(
         self, source: str, action: str, resource: str, context: Context | None = None, /
     ) -> bool:
-        """Decides it."""
+        """Whether it may, with the condition keys of the request."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fleet:
-    """What the cloud has.
+    """The deployed workloads and their rules.
 
     Attributes:
         target: `ecs`, `eks` or `lambda`.
         region: The AWS region.
-        entry: The gateway's URL, such as `https://mcp.example.com`, that the loopback entry
-            stands for.
-        processes: What runs, in a stable order.
-        resolve: From who asks, a host and a port to the process that answers there, or None. Only
-            names of workloads; the gateway's and AWS's hosts have applications of their own.
-        refusal: From who asks (a process or `GATEWAY`), a process and a port to the reason why
-            the deployed security groups or network policies do not let it through, or None.
-        allows: Whether the role of a process may do an action on a resource (an ARN), with the
-            condition keys of the request. The operator may do everything.
-        to_gateway: From a process and a port to the reason why it is not let through to the load
-            balancer that is the gateway, or None. A REST API is in no network.
+        entry: The gateway's URL, such as `https://mcp.example.com`, in place of which the loopback
+            entry listens.
+        processes: The processes, in a stable order.
+        resolve: Maps a caller, a host and a port to the process that answers, or None. It resolves
+            names of workloads only; the hosts of the gateway and of AWS have applications.
+        refusal: Maps a caller (a process or `GATEWAY`), a process and a port to the reason why
+            the deployed security groups or network policies do not allow the connection, or None.
+        allows: Whether the role of a process may perform an action on a resource (an ARN), with the
+            condition keys of the request. The operator is allowed every action.
+        to_gateway: Maps a process and a port to the reason why it cannot connect to the load
+            balancer that is the gateway, or None. A REST API is not in the network.
     """
 
     target: str
@@ -113,14 +113,14 @@ class Workloads(Protocol):
     """The processes that run; `processes.supervisor.Supervisor` is one."""
 
     def url(self, name: str) -> str | None:
-        """The base URL, `http://127.0.0.1:port`, of a healthy replica, each in turn, or None."""
+        """The base URL, `http://127.0.0.1:port`, of a healthy replica (round robin), or None."""
         ...
 
     def named(self, name: str) -> str | None:
-        """The base URL of a replica that the workload's private name leads to, each in turn."""
+        """The base URL of a replica that the private name resolves to (round robin), or None."""
         ...
 
 
 def source(scope: Scope) -> str:
-    """Who asks: a process's name, or `OPERATOR`."""
+    """The caller: a process's name, or `OPERATOR`."""
     return scope.get("state", {}).get("source", OPERATOR)

@@ -372,4 +372,4 @@ def test_whoever_may_not_ask_the_api_does_not_reach_the_machine(tmp_path: Path) 
 def test_an_action_of_another_service_is_said_to_be_unknown(tmp_path: Path) -> None:
     answer = asked(fleet(tmp_path, uri=f"arn:aws:apigateway:{REGION}:sqs:action/SendMessage"))
     assert answer.status == 501
-    assert "the sandbox knows Step Functions alone" in answer.json["message"]
+    assert "the sandbox supports Step Functions only" in answer.json["message"]

@@ -1,11 +1,11 @@
-"""Who may use a method or a route of API Gateway: signatures and Lambda authorizers.
+"""Authorization of methods and routes in API Gateway: signatures and Lambda authorizers.
 
 Facts from the API Gateway Developer Guide ("Control access to a REST API with IAM permissions",
 "Use API Gateway Lambda authorizers", "How API Gateway resource policies affect authorization
 workflow") and the IAM User Guide ("AWS Signature Version 4 for API requests").
 
-Who signed is known by the proxy that every workload asks through. A signature must be there, for
-the right service and region, with the workload's own access key; its bytes are not verified.
+The proxy identifies the workload that sends a request. The request must have a signature for the
+right service and region with the access key of that workload; the signature is not verified.
 """
 
 import re
@@ -23,7 +23,7 @@ from sandbox.serve.functions.runtime_api import FunctionError, Runtime
 from sandbox.serve.http.gateway_responses import Refused
 from sandbox.serve.readers.aws_lambda import Function, admits, invoked
 
-# API Gateway quotas: as long as an integration.
+# API Gateway quotas: the timeout is the same as that of an integration.
 _AUTHORIZER_SECONDS = 29.0
 _DEFAULT_TTL_SECONDS = 300.0  # API Gateway API reference, Authorizer, authorizerResultTtlInSeconds
 _ALGORITHM = "AWS4-HMAC-SHA256"
@@ -38,12 +38,12 @@ class Asked:
 
     Attributes:
         arn: `arn:aws:execute-api:region:account:api-id/stage/METHOD/path`.
-        source: Who asks: a process, `OPERATOR`, or an unknown caller.
-        source_ip: The caller's address, or None where it is not known.
-        headers: Names in small letters, and values.
+        source: The caller: a process, `OPERATOR`, or an unknown caller.
+        source_ip: The caller's address, or None if it is unknown.
+        headers: The headers, with lowercase names.
         query: The query string.
-        policy: The API's own policy, or nothing.
-        event: What an authorizer of the type REQUEST is told.
+        policy: The resource policy of the API, or nothing.
+        event: The event for an authorizer of the type REQUEST.
     """
 
     arn: str
@@ -64,13 +64,13 @@ class Asked:
 
 
 def open_to_all(asked: Asked) -> None:
-    """Lets everybody in whom the API's own policy does not keep out.
+    """Allows every caller that the resource policy of the API allows.
 
     Args:
-        asked: What is asked.
+        asked: The request.
 
     Raises:
-        Refused: the policy does not let the caller in.
+        Refused: the policy does not allow the caller.
     """
     effect = _own_policy(asked, {"*"})
     if asked.policy and effect is not Effect.ALLOW:
@@ -83,20 +83,20 @@ def signed(
     functions: Mapping[str, Function],
     action: str = INVOKE,
 ) -> dict[str, str]:
-    """Lets those in who sign with credentials that have the right.
+    """Allows callers that sign with credentials that have a permission.
 
     Args:
-        asked: What is asked.
-        deployed: What runs, and what it may do.
+        asked: The request.
+        deployed: The deployed workloads and their permissions.
         functions: The functions by the name of their process.
-        action: The right.
+        action: The action that the caller needs.
 
     Returns:
-        What the gateway's context says of the identity.
+        The identity in the request context of API Gateway.
 
     Raises:
-        Refused: the request is not signed, or not by the caller; or neither the caller's own
-            policies nor the API's allow it; or one of them denies it.
+        Refused: the request is not signed, or not by the caller; or no policy of the caller or
+            of the API allows it; or one of them denies it.
     """
     account = asked.arn.split(":")[4]
     if asked.source == OPERATOR:
@@ -120,7 +120,7 @@ def signed(
 
 @dataclass(kw_only=True)
 class LambdaAuthorizer:
-    """A function that says whether a caller may use an API; what it says is kept for a while.
+    """A Lambda authorizer of an API, with the cache of its policies.
 
     Attributes:
         cloud: The cloud.
@@ -128,8 +128,8 @@ class LambdaAuthorizer:
         id: Its id.
         execution_arn: The API's ARN.
         functions: The functions by the ARN of their alias.
-        runtime: What invokes them.
-        clock: Seconds that only grow.
+        runtime: Invokes them.
+        clock: A monotonic clock, in seconds.
     """
 
     cloud: Cloud
@@ -144,18 +144,19 @@ class LambdaAuthorizer:
     )
 
     async def admit(self, asked: Asked) -> dict[str, Any]:
-        """Lets those in whom the function's policy allows.
+        """Allows the callers that the policy of the function allows.
 
         Args:
-            asked: What is asked.
+            asked: The request.
 
         Returns:
-            What the gateway's context says of the caller: `principalId`, and what the function
-            added.
+            The caller in the request context of API Gateway: `principalId`, and the values that
+            the function adds.
 
         Raises:
-            Refused: 401 for who shows nothing or whom the function does not know, 403 for who may
-                not, 500 for a function that may not be invoked, fails, or returns no policy.
+            Refused: 401 for a caller without a token or one that the function does not accept, 403
+                for a caller that the policy does not allow, 500 if the function may not be
+                invoked, fails, or returns no policy.
         """
         if _own_policy(asked, {"*"}) is Effect.DENY:
             raise _denied("User", asked, Effect.DENY, None)
@@ -168,7 +169,7 @@ class LambdaAuthorizer:
             effect = decide(said.get("policyDocument"), asked.arn)
         except (ValueError, TypeError) as error:
             raise Refused("AUTHORIZER_CONFIGURATION_ERROR") from error
-        # Within one account it is enough that one of both policies allows what none denies.
+        # Within one account one allow in either policy is enough if neither policy denies.
         if effect is Effect.NOTHING and asked.policy:
             effect = _own_policy(asked, {"*"})
         if effect is not Effect.ALLOW:
@@ -183,7 +184,7 @@ class LambdaAuthorizer:
         )
 
     def _identity(self, asked: Asked) -> tuple[str, ...]:
-        """The values that tell callers apart: all of them must be there."""
+        """The identity sources of a request; all of them are required."""
         named: object = self.settings.get("identitySources") or self.settings.get("identitySource")
         sources = (
             named.split(",")
@@ -254,7 +255,7 @@ def _access_key(asked: Asked) -> str:
     if algorithm != _ALGORITHM or absent:
         told = " ".join(f"Authorization header requires '{name}' parameter." for name in absent)
         raise Refused("INVALID_SIGNATURE", told or f"Unsupported AWS 'algorithm': '{algorithm}'")
-    # A date comes first in the scope, and of the sandbox's own keys some have slashes.
+    # The access key can contain slashes in the sandbox; the scope after it begins with a date.
     key, *scope = given["Credential"].rsplit("/", 4)
     region = asked.arn.split(":")[3]
     if scope[1:] != [region, "execute-api", "aws4_request"]:

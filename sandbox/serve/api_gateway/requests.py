@@ -9,7 +9,7 @@ from sandbox.serve.http.gateway_responses import Headers
 
 
 def path(scope: Scope) -> str:
-    """The path as it came, not decoded.
+    """The path of a request, not decoded.
 
     Args:
         scope: The request's.
@@ -41,7 +41,7 @@ def headers(scope: Scope) -> list[tuple[str, str]]:
         scope: The request's.
 
     Returns:
-        Names in small letters, and values, in the order in which they came.
+        Lowercase names and values, in the order of the request.
     """
     return [
         (name.decode("latin-1").lower(), value.decode("latin-1"))
@@ -56,13 +56,13 @@ def query(scope: Scope) -> str:
         scope: The request's.
 
     Returns:
-        It, not decoded.
+        The query string, not decoded.
     """
     return cast("bytes", scope.get("query_string", b"")).decode("latin-1")
 
 
 def event(given: Sequence[tuple[str, str]], query_: str) -> dict[str, Any]:
-    """What an event says of headers and query: the last value of each name, and all values.
+    """The headers and the query in an event: the last value of each name, and all values.
 
     Args:
         given: The headers.

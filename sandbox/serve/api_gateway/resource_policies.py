@@ -1,4 +1,4 @@
-"""The policies of API Gateway itself: of an API, and those that authorizers return.
+"""The resource policies of APIs, and the policies that authorizers return.
 
 Facts from the API Gateway Developer Guide ("Controlling access to a REST API with API Gateway
 resource policies", "How API Gateway resource policies affect authorization workflow", "AWS
@@ -14,7 +14,7 @@ from sandbox.iam.policies import Statement, like, listed, statements
 
 INVOKE = "execute-api:Invoke"
 LOOPBACK = "127.0.0.1"
-"""Where callers are if nothing says where they may be."""
+"""The default address of callers."""
 
 _SOURCE_IP, _PRINCIPAL = "aws:SourceIp", "aws:PrincipalArn"
 _CONDITIONS = (
@@ -33,22 +33,22 @@ def decide(
     source_ip: str | None = None,
     principal_arn: str | None = None,
 ) -> Effect:
-    """What a policy says of an invocation.
+    """The effect of a policy on an invocation.
 
     Args:
         document: The policy, or its JSON.
         resource: `arn:aws:execute-api:region:account:api-id/stage/METHOD/path`.
-        principals: What the policy may call the caller to let it in, `*` among them; None for a
-            policy without principals. A denial for anybody counts.
-        source_ip: The caller's address, or None if it is not known: no condition on it holds then,
-            but for one that says `Not`.
-        principal_arn: The caller's role or user; the same for None.
+        principals: The principals that stand for the caller in an allow, including `*`; None for a
+            policy without principals. A deny applies for every principal.
+        source_ip: The caller's address, or None if it is unknown. Then only a negated condition
+            (`Not…`) on it is met.
+        principal_arn: The caller's role or user, or None as for `source_ip`.
 
     Returns:
-        What it says.
+        The effect.
 
     Raises:
-        ValueError: it is no policy, or has a condition that is not known here.
+        ValueError: the document is not a policy, or has an unsupported condition.
     """
     if not document:
         raise ValueError("there is no policy")
@@ -66,7 +66,7 @@ def decide(
 
 
 def address_within(document: object) -> str:
-    """An address of the operator's network: where a policy lets callers in by theirs, one of those.
+    """An address of the operator's network, which the resource policy of an API allows if it can.
 
     Args:
         document: The policy of the API, or its JSON, or nothing.
@@ -98,10 +98,10 @@ def _matches(pattern: str, resource: str) -> bool:
 
 
 def _known(statement: Statement) -> bool:
-    """Whether the sandbox knows what all conditions of a statement are about: the caller.
+    """Checks that the sandbox supports all conditions of a statement.
 
     Raises:
-        ValueError: it does not.
+        ValueError: it does not support one.
     """
     conditions = cast("Mapping[str, Mapping[str, object]]", statement.get("Condition") or {})
     for operator, keys in conditions.items():
@@ -109,7 +109,7 @@ def _known(statement: Statement) -> bool:
             if (operator, key) not in _CONDITIONS:
                 known = ", ".join(" on ".join(pair) for pair in _CONDITIONS)
                 raise ValueError(
-                    f"the sandbox does not know the condition {operator} on {key}; what it knows: "
+                    f"the sandbox does not support the condition {operator} on {key}. Supported: "
                     f"{known}"
                 )
     return True

@@ -1,10 +1,10 @@
-"""Plays the REST APIs of API Gateway, as they are deployed to their stages.
+"""Simulates the stages of REST APIs of API Gateway.
 
 Facts from the API Gateway Developer Guide ("Invoke REST APIs in API Gateway", "Custom domain name
 for public REST APIs", "API Gateway mapping template and access logging variable reference").
 
-Not played: throttling, API keys, caches, a web ACL, the access log, the bandwidth of streams, and
-the validation of parameters.
+Not simulated: throttling, API keys, caches, a web ACL, the access log, the bandwidth of streams,
+and the validation of parameters.
 """
 
 import time
@@ -52,16 +52,16 @@ def application(
 
     Args:
         cloud: The cloud.
-        deployed: What runs.
+        deployed: The deployed workloads.
         workloads: The processes that run.
-        runtime: What invokes functions without a web server: authorizers, tools.
+        runtime: Invokes functions without a web server: authorizers, tools.
 
     Returns:
-        The applications: of each API's own host, `id.execute-api.region.amazonaws.com`, with the
-        stage in the path, and of its domain, if it has one.
+        The applications of each API's host, `id.execute-api.region.amazonaws.com`, with the
+        stage in the path, and of its custom domain, if it has one.
 
     Raises:
-        DeployedError: a function's alias stands for a version that is not there.
+        DeployedError: a function's alias points to a version that does not exist.
     """
     made = functions(cloud)
     around = _Surroundings(
@@ -80,7 +80,7 @@ def application(
         hosts[host] = _forbidden if api.properties.get("disableExecuteApiEndpoint") else by_path
         for mapping in mappings:
             if mapping.get("restApi") == api.id:
-                # A mapping without a stage wants it in the path, as AWS's own name does.
+                # Without a stage in the mapping, the path begins with the stage.
                 stage = stages.get(str(mapping.get("stageName")))
                 served = _served(around, stage) if stage else by_path
                 base = str(mapping.get("basePath") or "").strip("/")
@@ -108,7 +108,7 @@ def _by_first_part(around: _Surroundings, stages: Mapping[str, Stage]) -> Applic
 
 
 def _below(base: str, served: Application) -> Application:
-    """Takes a mapping's base path away."""
+    """Removes a mapping's base path."""
 
     async def below(scope: Scope, receive: Receive, send: Send) -> None:
         given = path(scope)
@@ -139,7 +139,7 @@ def _served(around: _Surroundings, stage: Stage) -> Application:
         try:
             await _answer(around, stage, scope, receive, noted, request_id)
         except Refused as refused:
-            # What has begun can only be cut, which the server does with an answer without an end.
+            # A response that has begun can only be aborted: the server aborts an incomplete one.
             if not started:
                 await respond(send, *answer(refused, stage.responses, request_id))
 
@@ -190,7 +190,7 @@ async def _answer(
 
 
 def _address(around: _Surroundings, stage: Stage, scope: Scope) -> str | None:
-    """The caller's: people are where the API's policy lets them be; a workload's is not known."""
+    """The caller's address: one that the API's policy allows; unknown for a workload."""
     workloads = {one.process for one in around.functions.values()}
     return None if source(scope) in workloads else stage.address
 
@@ -198,7 +198,7 @@ def _address(around: _Surroundings, stage: Stage, scope: Scope) -> str | None:
 def _context(
     stage: Stage, scope: Scope, method: Method, request_id: str, address: str | None
 ) -> dict[str, Any]:
-    """The gateway's context of a request, as a function is told it."""
+    """The request context of API Gateway, as functions receive it."""
     now, given = time.time(), dict(headers(scope))
     host = given.get("host", "").partition(":")[0]
     return {
@@ -253,7 +253,7 @@ def _asked(
 async def _authorized(
     around: _Surroundings, method: Method, asked: Asked
 ) -> tuple[dict[str, Any] | None, dict[str, str]]:
-    """What the context says of a caller who may ask: of an authorizer, and of the identity."""
+    """The authorizer and the identity in the request context of an allowed caller."""
     match method.authorization:
         case "NONE":
             open_to_all(asked)
@@ -265,5 +265,5 @@ async def _authorized(
             return await method.authorizer.admit(asked), {}
         case other:
             raise Refused(
-                "API_CONFIGURATION_ERROR", f"the sandbox does not know the authorization {other}"
+                "API_CONFIGURATION_ERROR", f"the sandbox does not support the authorization {other}"
             )

@@ -1,4 +1,4 @@
-"""REST APIs of API Gateway, as they are deployed to their stages.
+"""The deployed stages of REST APIs of API Gateway.
 
 Facts from the API Gateway Developer Guide ("Deploy REST APIs in API Gateway", "Set up a
 proxy integration with a proxy resource").
@@ -20,7 +20,7 @@ from sandbox.serve.readers.aws_lambda import Function
 from sandbox.values.tree import part
 
 JSON = "application/json"
-"""What the type of a body is taken for that says none."""
+"""The default content type of a request body."""
 
 _OWN = "aws:apigateway/"
 _DEFAULT_MILLISECONDS = 29_000  # API Gateway quotas, integration timeout
@@ -30,17 +30,17 @@ _PARAMETER = re.compile(r"\{.+\}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Method:
-    """A method of a resource with what answers it.
+    """A method of a resource with its integration.
 
     Attributes:
         http_method: `ANY` or the method.
         path: The resource's path, such as `/agents/assistant/{proxy+}`.
         resource_id: The resource's id.
         authorization: `NONE`, `AWS_IAM` or `CUSTOM`.
-        authorizer: What says who may use it, if that is a function.
-        integration: What answers.
-        replies: What is made of the statuses of an integration that is no proxy.
-        body_schemas: What bodies are held to, by their type.
+        authorizer: Its Lambda authorizer, if it has one.
+        integration: Its integration.
+        replies: The integration responses of an integration that is not a proxy integration.
+        body_schemas: The schemas of request bodies by content type.
     """
 
     http_method: str
@@ -61,9 +61,9 @@ class Stage:
         api_id: The API's id.
         name: The stage's name.
         execution_arn: The API's ARN.
-        policy: The API's own policy, or nothing.
-        address: Where its callers are who are no workloads.
-        binary_media_types: The types of bodies that are handed over as they are.
+        policy: The resource policy of the API, or nothing.
+        address: The address of callers that are not workloads.
+        binary_media_types: The content types of bodies that are passed on as bytes.
         methods: The methods, by the path of their resource and their HTTP method.
         responses: The API's own gateway responses, by type.
     """
@@ -86,11 +86,11 @@ def read(
     Args:
         cloud: The cloud.
         functions: The functions by the ARN of their alias.
-        runtime: What invokes authorizers.
+        runtime: Invokes authorizers.
         api: The API.
 
     Returns:
-        The stages by name. What was made after a stage's deployment is not in there.
+        The stages by name. Changes after a stage's deployment are not included.
     """
     return {
         str(one.properties["stageName"]): _stage(cloud, functions, runtime, api, one)
@@ -173,7 +173,7 @@ def _stage(
 
 
 def timeout_seconds(method: Method) -> float:
-    """How long the integration of a method may take to answer.
+    """The timeout of the integration of a method.
 
     Args:
         method: The method.
@@ -201,7 +201,7 @@ def _of_api(resources: Sequence[StoredResource], api_id: str) -> list[StoredReso
 
 
 def _policy(api: StoredResource, own: Sequence[StoredResource]) -> str:
-    """The API's policy, of which it has one, as JSON, or nothing."""
+    """The resource policy of an API as JSON, or nothing."""
     found = own[0].properties.get("policy") if own else api.properties.get("policy")
     return found if isinstance(found, str) else json.dumps(found) if found else ""
 
@@ -211,7 +211,7 @@ def _at(made: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def find(stage: Stage, http_method: str, path: str) -> tuple[Method, dict[str, str]]:
-    """The method that a request is for: that of the most specific resource.
+    """The method that matches a request: that of the most specific resource.
 
     Args:
         stage: The stage.
@@ -219,10 +219,10 @@ def find(stage: Stage, http_method: str, path: str) -> tuple[Method, dict[str, s
         path: Its path, without the stage.
 
     Returns:
-        The method, and what the request has for what its path leaves open.
+        The method and the path parameters.
 
     Raises:
-        Refused: there is no resource at the path, or it has no such method.
+        Refused: no resource matches the path, or the resource does not have the method.
     """
     found: list[tuple[tuple[int, ...], str, dict[str, str]]] = []
     for template in stage.methods:
@@ -239,7 +239,7 @@ def find(stage: Stage, http_method: str, path: str) -> tuple[Method, dict[str, s
 
 
 def _match(template: str, path: str) -> tuple[tuple[int, ...], dict[str, str]] | None:
-    """How specific a path is that matches (less is more), with its parameters, or None."""
+    """The rank of a matching path (the lowest is the most specific) and its parameters, or None."""
     wanted, given = template.split("/")[1:], path.split("/")[1:]
     order: list[int] = []
     parameters: dict[str, str] = {}

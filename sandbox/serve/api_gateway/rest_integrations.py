@@ -1,4 +1,4 @@
-"""Functions behind the methods of a REST API, and what every integration is handed.
+"""Lambda integrations of a REST API, and the request body of all integrations.
 
 Facts from the API Gateway Developer Guide ("Quotas for configuring and running a REST API", "Amazon
 API Gateway important notes", "Stream the integration response for your proxy integrations",
@@ -28,12 +28,12 @@ MAX_REQUEST_BYTES = 10 * 1024 * 1024
 """API Gateway quotas, payload size."""
 
 MAX_INVOCATION_BYTES = 6 * 1024 * 1024
-"""Lambda quotas, invocation payload of a request, with what is around the body."""
+"""Lambda quotas, invocation payload of a request; it includes the event around the body."""
 
 IDLE_SECONDS = 300.0
-"""API Gateway, response streaming: how long a regional API waits for the next piece."""
+"""API Gateway, response streaming: the idle timeout of a regional API."""
 
-# What a caller may not hand on, or what means one connection only.
+# Headers that callers may not set, and headers of a single connection.
 _NOT_HANDED_OVER = frozenset(
     {
         "connection",
@@ -51,23 +51,22 @@ _NOT_HANDED_OVER = frozenset(
         "x-forwarded-proto",
     }
 )
-# Amazon API Gateway important notes: what a function sends under these names, callers get
-# under others.
+# Amazon API Gateway important notes: API Gateway renames these headers of a response.
 _REMAPPED = frozenset({"connection", "content-length", "date", "server", "www-authenticate"})
 
 
 async def whole_body(receive: Receive, length: str) -> bytes:
-    """The body of a request, since no integration gets a stream of it.
+    """The complete body of a request; API Gateway does not stream requests to integrations.
 
     Args:
-        receive: Where it comes from.
-        length: The header that says how long it is, or nothing.
+        receive: The ASGI receive function.
+        length: The Content-Length header, or nothing.
 
     Returns:
         The body.
 
     Raises:
-        Refused: it is longer than `MAX_REQUEST_BYTES`, or the caller went away.
+        Refused: it is longer than `MAX_REQUEST_BYTES`, or the caller disconnected.
     """
     if length.isdecimal() and int(length) > MAX_REQUEST_BYTES:
         raise _too_long()
@@ -89,7 +88,7 @@ def _too_long() -> Refused:
 
 
 def must_fit(method: Method, content_type: str, body: bytes) -> None:
-    """Holds a body to the method's model, if it has one for this type.
+    """Validates a body against the method's model, if it has one for the content type.
 
     Args:
         method: The method.
@@ -97,7 +96,7 @@ def must_fit(method: Method, content_type: str, body: bytes) -> None:
         body: The body.
 
     Raises:
-        Refused: it is no JSON, or does not fit.
+        Refused: the body is not JSON, or does not match the model.
     """
     schema = method.body_schemas.get(content_type.partition(";")[0].strip().lower() or JSON)
     if schema is None:
@@ -122,24 +121,24 @@ async def invoke(
     functions: Mapping[str, Function],
     workloads: Workloads,
 ) -> None:
-    """Hands a request to a function, and its answer back while it is being given.
+    """Sends a request to a function and streams its response.
 
-    A caller who goes away is not told to the function, which runs to its end.
+    The function is not notified when the caller disconnects; it runs to completion.
 
     Args:
         stage: The stage.
         method: The method.
         scope: The request's, with a path without the stage.
         body: Its body.
-        send: Where the answer goes.
-        context: The gateway's context of the request.
+        send: The ASGI send function.
+        context: The request context of API Gateway.
         cloud: The cloud.
         functions: The functions by the ARN of their alias.
         workloads: The processes that run.
 
     Raises:
-        Refused: no permission lets the API invoke the function, the body is too long for an
-            invocation, or the function gives no answer in time. An answer may have begun then.
+        Refused: no permission allows the API to invoke the function, the body is too long for an
+            invocation, or the function times out. A response may have begun then.
     """
     function = invoked(str(method.integration.get("uri")), functions)
     place = f"{stage.execution_arn}/{stage.name}/{scope['method']}{method.path}"
@@ -150,7 +149,7 @@ async def invoke(
     if content_type in stage.binary_media_types:
         given, size = body, 4 * -(-len(body) // 3)  # base64
     else:
-        # A body of any other type is taken for text.
+        # A body of any other type is read as text.
         text = body.decode("utf-8", "replace")
         given, size = text.encode(), len(json.dumps(text))
     if size > MAX_INVOCATION_BYTES:

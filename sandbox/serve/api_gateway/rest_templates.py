@@ -1,4 +1,4 @@
-"""Methods of a REST API that its own templates answer, alone or with what Step Functions gives.
+"""Mock and Step Functions integrations of a REST API, with their mapping templates.
 
 Facts from the API Gateway Developer Guide ("Set up mock integrations for REST APIs", "Set up an AWS
 service integration", "Integration passthrough behaviors", "Use a mapping template to override an
@@ -34,19 +34,19 @@ async def answer(
     context: Mapping[str, str],
     machines: StateMachines,
 ) -> None:
-    """Answers a request to a method whose integration is a mock, or an action of Step Functions.
+    """Answers a request to a method with a mock or a Step Functions integration.
 
     Args:
         method: The method.
-        asked: What is asked.
+        asked: The request.
         body: The request's body.
-        send: Where the answer goes.
-        context: The texts of the gateway's context, with a `requestId`.
+        send: The ASGI send function.
+        context: The strings of the request context, with a `requestId`.
         machines: The state machines.
 
     Raises:
-        Refused: there is no template for the body's type, one uses what is not known here, API
-            Gateway may not take the integration's role, or the action takes too long.
+        Refused: no template matches the content type, a template uses an unsupported feature, API
+            Gateway may not assume the integration's role, or the action times out.
     """
     try:
         request = render(
@@ -74,7 +74,7 @@ async def answer(
 
 
 async def _asked_for(method: Method, request: str, machines: StateMachines) -> tuple[int, str]:
-    """Status and body of what is behind the templates."""
+    """The status and the body of the integration."""
     if method.integration.get("type") == "MOCK":
         return int(json.loads(request)["statusCode"]), ""
     uri = str(method.integration.get("uri"))
@@ -82,7 +82,7 @@ async def _asked_for(method: Method, request: str, machines: StateMachines) -> t
     if action is None:
         raise Refused(
             "API_CONFIGURATION_ERROR",
-            f"{method.path} asks {uri}, and the sandbox knows Step Functions alone",
+            f"{method.path} integrates {uri}; the sandbox supports Step Functions only",
             status=501,
         )
     try:
@@ -107,13 +107,13 @@ def _template(integration: Mapping[str, Any], asked: Asked) -> str:
 
 
 def _parameters(asked: Asked) -> dict[str, str]:
-    """What `$input.params` finds: in the path, else in the query, else in the headers."""
+    """The parameters of `$input.params`: of the path, else the query, else the headers."""
     in_path = cast("Mapping[str, str]", asked.event["pathParameters"])
     return {**dict(asked.headers), **dict(parse_qsl(asked.query)), **in_path}
 
 
 def _reply(replies: Sequence[Mapping[str, Any]], status: str) -> Mapping[str, Any]:
-    """The integration response whose pattern a status matches, or the one without a pattern."""
+    """The integration response whose pattern matches a status, else the one without a pattern."""
     for reply in replies:
         pattern = reply.get("selectionPattern")
         if pattern and re.fullmatch(str(pattern), status):

@@ -1,8 +1,8 @@
-"""What API Gateway's mapping templates make of a request or of an answer.
+"""Renders the mapping templates of API Gateway.
 
 Facts from the API Gateway Developer Guide ("API Gateway mapping template and access logging
-variable reference"). airspeed reads the Velocity language; what a template says beyond the
-variables and functions here is refused, so that no answer is quietly a wrong one.
+variable reference"). airspeed renders the Velocity language. A template that uses other variables
+or functions than those below is an error, so that no response is silently wrong.
 """
 
 import json
@@ -19,16 +19,16 @@ _OVERRIDE = "responseOverride"
 
 
 class TemplateError(Exception):
-    """A template that cannot be read, or uses what is not known here."""
+    """A template that cannot be rendered or uses an unsupported feature."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a template made.
+    """The result of a template.
 
     Attributes:
         text: The text.
-        status: The status that it set for the answer, or None.
+        status: The status that it sets for the response, or None.
     """
 
     text: str
@@ -44,31 +44,31 @@ def render(
 ) -> Rendered:
     """Renders a mapping template.
 
-    What `$input.path` gives for what is not there is not documented, so the template is rendered
-    with null and with an empty text, and must say the same.
+    AWS does not document the value of `$input.path` for an absent path. The template is therefore
+    rendered with null and with an empty string, and both results must be the same.
 
     Args:
         template: The template. It may use `$context.<name>`, `$input.body`, `$input.json("$…")`,
             `$input.path("$…")`, `$input.params("<name>")`, `$util.escapeJavaScript(…)`, and
-            `replaceAll("…","…")` and `contains("…")` of their texts; names may be set, and
+            `replaceAll("…","…")` and `contains("…")` of their strings. It may set variables and
             `$context.responseOverride.status`.
-        context: What `$context` has; what it does not have is an empty text.
-        body: What `$input` is.
-        parameters: What `$input.params` has.
+        context: The values of `$context`; all others are empty strings.
+        body: The value of `$input`.
+        parameters: The values of `$input.params`.
 
     Returns:
-        The text, and the status that was set.
+        The text and the status.
 
     Raises:
-        TemplateError: the template cannot be read, uses something else, or depends on what an
-            absent path gives.
+        TemplateError: the template cannot be rendered, uses an unsupported feature, or depends on
+            the value of an absent path.
     """
     given = parameters or {}
     rendered = _rendered(template, context, _Input(body, given, absent=None))
     if rendered != _rendered(template, context, _Input(body, given, absent=_Text(""))):
         raise TemplateError(
-            "the mapping template depends on whether a path that is absent gives null or an empty "
-            f"text, which AWS does not say: {rendered.text[:200]}"
+            "the mapping template depends on whether an absent path is null or an empty string, "
+            f"which AWS does not document: {rendered.text[:200]}"
         )
     return rendered
 
@@ -92,20 +92,20 @@ def _rendered(template: str, context: Mapping[str, str], given: "_Input") -> Ren
 
 
 def _escaped_once(template: str) -> str:
-    """In Velocity a backslash in a text is one; airspeed takes two for one."""
+    """Escapes backslashes: airspeed reads them as escapes, Velocity does not."""
     return _ARGUMENTS.sub(lambda found: found[0].replace("\\", "\\\\"), template)
 
 
 def _unknown(name: str) -> TemplateError:
     return TemplateError(
-        f"the mapping template uses {name}, which the sandbox does not know; what it knows: "
+        f"the mapping template uses {name}, which the sandbox does not support. Supported: "
         "$context.<name>, $input.body, .json(…), .path(…), .params(…), $util.escapeJavaScript(…), "
         ".replaceAll(…), .contains(…)"
     )
 
 
 class _Names(dict[str, object]):
-    """What a template can name, and what it has set."""
+    """The variables of a template."""
 
     def __missing__(self, name: str) -> object:
         raise _unknown(f"${name}")
@@ -117,7 +117,7 @@ class _Context(dict[str, object]):
 
 
 class _Text(str):
-    """A text, with what Java's have."""
+    """A string with methods of Java's strings."""
 
     __slots__ = ()
 
@@ -166,7 +166,7 @@ class _Input:
 
 class _Util:
     def escapeJavaScript(self, text: str) -> _Text:  # noqa: N802 - Velocity's name
-        """A text as Velocity's function writes it: in ASCII, with both kinds of quotes."""
+        """Escapes a string as Velocity does: ASCII only, both kinds of quotes escaped."""
         return _Text(json.dumps(text)[1:-1].replace("/", r"\/").replace("'", r"\'"))
 
     def __getattr__(self, name: str) -> object:

@@ -1,11 +1,11 @@
-"""Plays the WebSocket APIs of API Gateway, and the API by which functions answer on connections.
+"""Simulates the WebSocket APIs of API Gateway and their `@connections` API.
 
 Facts from the API Gateway Developer Guide ("About WebSocket APIs in API Gateway", "Quotas for
 configuring and running a WebSocket API", "Use @connections commands in your backend service") and
 the AWS Lambda Developer Guide ("Invoking a Lambda function asynchronously").
 
-Not played: throttling, stage variables, answers of routes, functions that answer at once, a second
-try of an invocation that failed, and the limit of a frame, which is the server's affair.
+Not simulated: throttling, stage variables, route responses, synchronous invocations, retries of
+failed invocations, and the size limit of a frame, which the server sets.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ from sandbox.serve.readers.aws_lambda import Function, admits, functions, invoke
 _REST_POLICY = "aws:apigateway/restApiPolicy:RestApiPolicy"
 
 MAX_MESSAGE_BYTES = 128 * 1024
-"""The longest message, either way."""
+"""The maximum size of a message in both directions."""
 
 IDLE_SECONDS = 600.0
-"""How long a connection may be silent."""
+"""The idle timeout of a connection."""
 
 CONNECTION_SECONDS = 7200.0
-"""How long a connection may be there."""
+"""The maximum duration of a connection."""
 
 _OWN = "aws:apigatewayv2/"
 _MANAGE = "execute-api:ManageConnections"
@@ -53,7 +53,7 @@ _FIRST_SERVER_ERROR = 500
 
 @dataclass(kw_only=True, eq=False)
 class _Connection:
-    """One connection; what several tasks write goes out one after another."""
+    """One connection; a lock serializes the writes of several tasks."""
 
     send: Send
     connected_at: float = field(default_factory=time.time)
@@ -94,16 +94,16 @@ def applications(
 
     Args:
         cloud: The cloud.
-        deployed: What runs.
+        deployed: The deployed workloads.
         workloads: The processes that run.
-        runtime: What invokes functions without a web server.
+        runtime: Invokes functions without a web server.
 
     Returns:
-        The applications: people connect to the stage's path, and functions answer below its
-        `/@connections`.
+        The applications: clients connect to the path of the stage, and functions write to
+        connections below `/@connections` of it.
 
     Raises:
-        DeployedError: a function's alias stands for a version that is not there.
+        DeployedError: a function's alias points to a version that does not exist.
     """
     made = functions(cloud)
     hosts: dict[str, Application] = {}
@@ -139,7 +139,7 @@ def _read(
     api: StoredResource,
     stage: StoredResource,
 ) -> _Api:
-    """An API as its stage has it: what was made after the stage's deployment is not in there."""
+    """The API of a stage, without changes after the stage's deployment."""
     id_ = str(stage.properties.get("deploymentId"))
     deployment = cloud.get("aws", f"{_OWN}deployment:Deployment", id_)
     until = deployment.created if deployment else 0.0
@@ -188,7 +188,7 @@ def _application(stages: Mapping[str, _Api]) -> Application:
         refuse = _refuse_connection if scope["type"] == "websocket" else _refuse
         try:
             if api is None:
-                raise Refused("DEFAULT_4XX")  # noqa: TRY301 - answered as all others are
+                raise Refused("DEFAULT_4XX")  # noqa: TRY301 - answered as all others
             if scope["type"] == "websocket":
                 await _connect(api, scope, receive, send, request_id)
             else:
@@ -204,7 +204,7 @@ async def _refuse(_scope: Scope, send: Send, refused: Refused, request_id: str) 
 
 
 async def _refuse_connection(scope: Scope, send: Send, refused: Refused, request_id: str) -> None:
-    """Answers the request for a connection; a server that cannot answers 403."""
+    """Refuses a handshake; a server without the response extension sends 403."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1008})
         return
@@ -216,7 +216,7 @@ async def _refuse_connection(scope: Scope, send: Send, refused: Refused, request
 
 
 async def _connect(api: _Api, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
-    """Lets a connection in, and takes its messages until it ends."""
+    """Accepts a connection and handles its messages until it ends."""
     if (await receive())["type"] != "websocket.connect":
         return
     connection_id = uuid.uuid4().hex
@@ -256,7 +256,7 @@ def _asked(api: _Api, scope: Scope, connection_id: str, request_id: str) -> Aske
 
 
 def _address(cloud: Cloud) -> str:
-    """Where people are: a WebSocket API has no policy, and so where those of REST APIs let them."""
+    """The address of clients; a WebSocket API has no policy, so the REST APIs' policies decide."""
     policies = [one.properties.get("policy") for one in cloud.list("aws", _REST_POLICY)]
     found = [address for one in policies if (address := address_within(one)) != LOOPBACK]
     return found[0] if found else LOOPBACK
@@ -281,13 +281,13 @@ def _by_process(api: _Api) -> Mapping[str, Function]:
 async def _welcome(
     api: _Api, route: Mapping[str, Any], connection_id: str, request_id: str
 ) -> None:
-    """Asks the integration of `$connect`, whose status lets in or refuses."""
+    """Runs the integration of `$connect`; its status accepts or refuses the connection."""
     integration = api.integrations.get(str(route.get("target")), {})
     if integration.get("integrationType") != "MOCK":
         raise Refused(
             "API_CONFIGURATION_ERROR",
             f"the route {_CONNECT} has an integration of the type "
-            f"{integration.get('integrationType')}; the sandbox plays MOCK there alone",
+            f"{integration.get('integrationType')}; the sandbox supports only MOCK on this route",
             status=501,
         )
     context = {"connectionId": connection_id, "requestId": request_id, "routeKey": _CONNECT}
@@ -303,7 +303,7 @@ async def _welcome(
 
 
 def _template(integration: Mapping[str, Any]) -> str:
-    """The request template that the selection expression names: ours name one outright."""
+    """The request template that the selection expression names; it must be a constant."""
     selection = str(integration.get("templateSelectionExpression") or "").removeprefix("\\")
     templates = cast("Mapping[str, str]", integration.get("requestTemplates") or {})
     return templates.get(selection) or templates.get(_DEFAULT) or ""
@@ -312,13 +312,13 @@ def _template(integration: Mapping[str, Any]) -> str:
 async def _converse(
     api: _Api, connection: _Connection, connection_id: str, receive: Receive
 ) -> None:
-    """Takes messages until the connection ends, is silent for too long, or is too old."""
+    """Handles messages until the connection ends or reaches a timeout."""
     until = time.time() + CONNECTION_SECONDS
     ended = asyncio.create_task(connection.ended.wait())
     coming = asyncio.ensure_future(receive())
 
     def left() -> float:
-        # A function that writes on it breaks the silence, too.
+        # A message from a function also resets the idle timeout.
         return min(until, connection.last_active_at + IDLE_SECONDS) - time.time()
 
     try:
@@ -341,7 +341,7 @@ async def _converse(
 async def _received(
     api: _Api, connection: _Connection, connection_id: str, message: MutableMapping[str, Any]
 ) -> bool:
-    """Takes what came on a connection, and says whether that goes on."""
+    """Handles one ASGI event of a connection; returns whether the connection continues."""
     if message["type"] != "websocket.receive":
         return False
     text: str | None = message.get("text")
@@ -355,7 +355,7 @@ async def _received(
 
 
 async def _message(api: _Api, connection: _Connection, connection_id: str, body: str) -> None:
-    """Hands a message to the function of its route, and says so to the caller if that fails."""
+    """Sends a message to the function of its route; the caller gets an error if that fails."""
     request_id = str(uuid.uuid4())
     try:
         await _integrate(api, connection_id, body, request_id)
@@ -365,7 +365,7 @@ async def _message(api: _Api, connection: _Connection, connection_id: str, body:
 
 
 def _route(api: _Api, body: str) -> tuple[str, Mapping[str, Any]]:
-    """The route that a message selects, or the one for all others."""
+    """The route that a message selects, or the default route."""
     key = ""
     if api.selection.startswith(_EXPRESSION):
         try:
@@ -403,13 +403,13 @@ async def _integrate(api: _Api, connection_id: str, body: str, request_id: str) 
     except (TemplateError, ValueError) as error:
         raise Refused("API_CONFIGURATION_ERROR", "Internal server error") from error
     task = asyncio.create_task(_invoke(api, function, made, request_id))
-    # The loop itself keeps no task alive.
+    # The event loop has only weak references to tasks.
     api.running.add(task)
     task.add_done_callback(api.running.discard)
 
 
 async def _invoke(api: _Api, function: Function, made: object, request_id: str) -> None:
-    """Invokes a function without anybody who waits: what goes wrong is in its own log."""
+    """Invokes a function asynchronously; its errors are in its log."""
     try:
         if has_web_server(function):
             await web_adapter.post_event(function, api.workloads, made, request_id=request_id)
@@ -421,7 +421,7 @@ async def _invoke(api: _Api, function: Function, made: object, request_id: str) 
 
 
 async def _manage(api: _Api, scope: Scope, receive: Receive, send: Send, rest: str) -> None:
-    """The management API: writes on a connection, says how it is, or ends it."""
+    """The `@connections` API: sends to a connection, describes it, or closes it."""
     place, _, quoted = rest.partition("/")
     method = str(scope["method"])
     if place != _CONNECTIONS or not quoted or method not in ("POST", "GET", "DELETE"):
@@ -450,7 +450,7 @@ async def _manage(api: _Api, scope: Scope, receive: Receive, send: Send, rest: s
         try:
             await connection.write(data.decode("utf-8", "replace"))
         except OSError:
-            # Servers say so of a client that has just gone away.
+            # Servers raise this for a client that has just disconnected.
             await _gone(send)
         else:
             await respond(send, 200, _JSON, b"")
@@ -460,7 +460,7 @@ _JSON: Headers = [(b"content-type", b"application/json")]
 
 
 async def _data(receive: Receive) -> bytes | None:
-    """The message that is to be written, or None for one that is too long."""
+    """The message to send, or None if it is too long."""
     data = bytearray()
     while True:
         message = await receive()

@@ -1,11 +1,11 @@
-"""Plays the APIs of AWS that workloads call: Secrets Manager and Bedrock, by the caller's role.
+"""Simulates the AWS APIs that workloads call, Secrets Manager and Bedrock, with the caller's role.
 
-Facts from the AWS Secrets Manager and Amazon Bedrock API references; errors look as the AWS SDKs
-read them (Smithy, "AWS JSON 1.1 protocol" and "AWS restJson1 protocol").
+Facts from the AWS Secrets Manager and Amazon Bedrock API references; errors have the format of the
+AWS SDKs (Smithy, "AWS JSON 1.1 protocol" and "AWS restJson1 protocol").
 
-Who asks is known by the connection: signatures are not looked at. Nor is whether a role may decrypt
-with the key of a secret: the roles may only through Secrets Manager (`kms:ViaService`), and
-`Fleet.allows` is not told of the way.
+The connection identifies the caller; signatures are not verified. Permission to decrypt with the
+key of a secret is not checked: roles have it only through Secrets Manager (`kms:ViaService`), which
+`Fleet.allows` does not receive.
 """
 
 import json
@@ -37,7 +37,7 @@ _OPERATIONS = {
 
 
 class _ApiError(Exception):
-    """An error as an API answers it."""
+    """An error response of an API."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -45,11 +45,11 @@ class _ApiError(Exception):
 
 
 def applications(cloud: Cloud, deployed: Fleet) -> Mapping[str, Application]:
-    """Makes the applications that play AWS's APIs.
+    """Makes the applications that simulate AWS APIs.
 
     Args:
-        cloud: The cloud, of which secrets are read at each request.
-        deployed: What is deployed; its `allows` decides what a caller may do.
+        cloud: The cloud; secrets are read on each request.
+        deployed: The deployed workloads; `allows` authorizes callers.
 
     Returns:
         The application of each API's host.
@@ -110,7 +110,7 @@ def _json(body: bytes, code: str) -> dict[str, Any]:
     except ValueError:
         read = None
     if not isinstance(read, dict):
-        raise _ApiError(_BAD_REQUEST, code, "The body is no JSON object.")
+        raise _ApiError(_BAD_REQUEST, code, "The body is not a JSON object.")
     return cast("dict[str, Any]", read)
 
 
@@ -119,7 +119,7 @@ def _must_allow(
 ) -> None:
     if not deployed.allows(who, action, arn, context):
         raise _ApiError(
-            # Of Secrets Manager every error of the caller's is a 400.
+            # Secrets Manager returns 400 for every client error.
             _FORBIDDEN if action.startswith("bedrock:") else _BAD_REQUEST,
             "AccessDeniedException",
             denied(who, action, arn),
@@ -133,8 +133,8 @@ def _secret_value(cloud: Cloud, deployed: Fleet, scope: Scope, body: bytes) -> d
         raise _ApiError(
             _BAD_REQUEST,
             "UnknownOperationException",
-            f"The sandbox plays {_GET} of Secrets Manager alone, and was asked for "
-            f"{operation or 'no operation'}.",
+            f"The sandbox does not support the operation {operation or '(none)'} of Secrets "
+            f"Manager. Supported: {_GET}.",
         )
     asked = _json(body, "SerializationException")
     wanted, version_id, stage = (_text(asked, one) for one in _PARAMETERS)
@@ -147,7 +147,7 @@ def _secret_value(cloud: Cloud, deployed: Fleet, scope: Scope, body: bytes) -> d
     _must_allow(deployed, source(scope), f"secretsmanager:{_GET}", arn)
     if not secret:
         raise _not_found("secret.")
-    # A version that is asked for by its id alone need not have a stage.
+    # A version that is requested by its id only does not need a stage.
     stage = stage or (None if version_id else _CURRENT)
     for stored in reversed(cloud.list("aws", _VERSION)):
         version = stored.properties
@@ -173,7 +173,7 @@ def _secret_value(cloud: Cloud, deployed: Fleet, scope: Scope, body: bytes) -> d
 def _text(asked: Mapping[str, Any], name: str) -> str | None:
     value: object = asked.get(name)
     if not isinstance(value, str | None):
-        raise _ApiError(_BAD_REQUEST, "ValidationException", f"{name} must be a text.")
+        raise _ApiError(_BAD_REQUEST, "ValidationException", f"{name} must be a string.")
     return value
 
 
@@ -193,7 +193,7 @@ def _not_found(what: str) -> _ApiError:
 def _model_request(
     cloud: Cloud, deployed: Fleet, scope: Scope, body: bytes
 ) -> tuple[str, dict[str, Any]]:
-    """The operation and the request, which Bedrock would take and the caller's role may send."""
+    """The operation and the request, after validation and authorization."""
     raw: bytes = scope.get("raw_path") or str(scope["path"]).encode()
     path = raw.decode("latin-1").partition("?")[0]
     found = _MODEL_PATH.fullmatch(path)
@@ -201,7 +201,7 @@ def _model_request(
         raise _ApiError(
             _NOT_FOUND,
             "UnknownOperationException",
-            "The sandbox plays Converse and ConverseStream of Bedrock alone, and was asked for "
+            "The sandbox supports only Converse and ConverseStream of Bedrock, not "
             f"{scope['method']} {path}.",
         )
     name = unquote(found[1])

@@ -1,4 +1,4 @@
-"""Values of Secrets Manager, for whom the deployed policies let read them."""
+"""Values of Secrets Manager, for roles that the deployed policies allow to read them."""
 
 import json
 from collections.abc import Mapping
@@ -23,23 +23,23 @@ def read(
     stage: str = "",
     context: Context | None = None,
 ) -> str:
-    """The value of a secret, as GetSecretValue gives it to a role.
+    """The value of a secret, as GetSecretValue returns it to a role.
 
     Args:
         cloud: The cloud.
         arn: The secret's ARN.
-        role_arn: The role that asks; it needs `secretsmanager:GetSecretValue`, and for a key of
-            the account's own `kms:Decrypt` through Secrets Manager.
+        role_arn: The caller's role. It needs `secretsmanager:GetSecretValue`, and `kms:Decrypt`
+            through Secrets Manager for a customer managed key.
         version_id: The version, or nothing for the one with the stage.
         stage: The version's stage, or nothing for the current one.
-        context: What is known of the request besides.
+        context: Other condition keys of the request.
 
     Returns:
         The value.
 
     Raises:
-        DeployedError: the role may not read it, or there is no such secret, version or value; the
-            text is Secrets Manager's.
+        DeployedError: the role may not read it, or the secret, version or value does not exist.
+            The message is that of Secrets Manager.
     """
     secret = next((one.properties for one in cloud.list("aws", _SECRET) if one.id == arn), None)
     _must_allow(cloud, role_arn, "secretsmanager:GetSecretValue", arn, context)
@@ -56,13 +56,13 @@ def read(
     for version in reversed(_versions(cloud, arn)):
         stages = version.get("versionStages") or [CURRENT]
         by_id = version_id in ("", version.get("versionId"))
-        # A version that is asked for by its id alone need not have a stage.
+        # A version that is requested by its id only does not need a stage.
         if by_id and (stage or ("" if version_id else CURRENT)) in ("", *stages):
             return _text(version, arn)
     wanted = f"VersionId: {version_id}" if version_id else f"staging label: {stage or CURRENT}"
     raise DeployedError(
         "ResourceNotFoundException: Secrets Manager can't find the specified secret value for "
-        f"{wanted} of {arn}. Give it a value, then serve again"
+        f"{wanted} of {arn}. Set a value, then run bin/sandbox serve again"
     )
 
 
@@ -72,20 +72,22 @@ def member(value: str, key: str, arn: str) -> str:
     Args:
         value: The secret's value.
         key: The key.
-        arn: The secret's ARN, for what is said.
+        arn: The secret's ARN, for messages.
 
     Returns:
-        The value of the key; what is no text stands as JSON.
+        The value of the key; a value that is not a string is JSON.
 
     Raises:
-        DeployedError: the secret is no such object, or has no such key.
+        DeployedError: the secret is not an object with this key.
     """
     try:
         read: object = json.loads(value)
     except json.JSONDecodeError:
         read = None
     if not isinstance(read, dict) or key not in read:
-        raise DeployedError(f"the value of the secret {arn} is no JSON object with the key {key}")
+        raise DeployedError(
+            f"the value of the secret {arn} is not a JSON object with the key {key}"
+        )
     found = cast("dict[str, object]", read)[key]
     return found if isinstance(found, str) else json.dumps(found)
 

@@ -1,8 +1,8 @@
-"""What Bedrock takes as a request of Converse or ConverseStream, and why it refuses others.
+"""Validates requests of Bedrock's Converse and ConverseStream.
 
-The shapes and their limits are those of botocore's own model of the API. The rules for a
-conversation are those that Bedrock's errors tell of (Amazon Bedrock User Guide, "Carry out a
-conversation with the Converse API operations" and "Use a tool to complete a model response").
+The shapes and their limits are those of botocore's model of the API. The rules for a conversation
+are those of Bedrock's error messages (Amazon Bedrock User Guide, "Carry out a conversation with the
+Converse API operations" and "Use a tool to complete a model response").
 """
 
 import re
@@ -18,7 +18,7 @@ from sandbox.values.tree import part, parts
 
 
 def error(operation: str, model: str, request: Mapping[str, Any]) -> str | None:
-    """Why Bedrock refuses a request, or None.
+    """The reason why Bedrock refuses a request, or None.
 
     Args:
         operation: `Converse` or `ConverseStream`.
@@ -39,35 +39,35 @@ def error(operation: str, model: str, request: Mapping[str, Any]) -> str | None:
 
 @cache
 def shapes(operation: str) -> tuple[StructureShape, StructureShape]:
-    """What botocore knows of an operation.
+    """Botocore's model of an operation.
 
     Args:
         operation: `Converse` or `ConverseStream`.
 
     Returns:
-        The shape of its request and that of its answer.
+        The shapes of its request and its response.
     """
     model = Session().get_service_model("bedrock-runtime").operation_model(operation)
     return cast("StructureShape", model.input_shape), cast("StructureShape", model.output_shape)
 
 
 def _beyond_limits(shape: Shape, value: object, path: str) -> Iterator[str]:
-    """Texts that are too long, or are none of those allowed: clients do not look at that."""
+    """Validates strings by length, enumeration and pattern, which clients do not do."""
     if isinstance(shape, StringShape) and isinstance(value, str):
         allowed: Sequence[str] = shape.enum
         longest, pattern = shape.metadata.get("max"), shape.metadata.get("pattern")
         if allowed and value not in allowed:
-            yield f"{path} is '{value}', and must be one of {', '.join(allowed)}"
+            yield f"{path} is '{value}'; it must be one of {', '.join(allowed)}"
         elif longest is not None and len(value) > longest:
-            yield f"{path} has {len(value)} characters, and must have {longest} at most"
+            yield f"{path} has {len(value)} characters; at most {longest} are allowed"
         elif pattern and not re.fullmatch(pattern, value):
-            yield f"{path} is '{value}', and must match {pattern}"
+            yield f"{path} is '{value}'; it must match {pattern}"
     for name, member, one in _members(shape, value):
         yield from _beyond_limits(member, one, f"{path}.{name}".lstrip("."))
 
 
 def _members(shape: Shape, value: Any) -> Iterator[tuple[object, Shape, object]]:  # noqa: ANN401 - plain JSON
-    """What is in a value: its name or number there, its shape, and itself."""
+    """The members of a value: name or index, shape and value."""
     if isinstance(shape, StructureShape) and not shape.is_document_type:
         for name, member in shape.members.items():
             if value.get(name) is not None:
@@ -120,7 +120,7 @@ def _in_conversation(request: Mapping[str, Any]) -> Iterator[str]:
 def _in_results(
     at: str, results: Sequence[Mapping[str, Any]], calls: Sequence[str]
 ) -> Iterator[str]:
-    """What is wrong with the results in a message after these calls."""
+    """The errors of the tool results in a message that follows these calls."""
     given = [result["toolUseId"] for result in results if result]
     missing = [one for one in calls if one not in given]
     if missing:

@@ -1,4 +1,4 @@
-"""Which models Bedrock lets be invoked by which id, and what a role needs to be allowed for it.
+"""The model ids that Bedrock accepts, and the permissions that a role needs to invoke them.
 
 Facts from the Amazon Bedrock User Guide ("Supported Regions and models for inference profiles",
 "Supported foundation models in Amazon Bedrock", "Geographic cross-Region inference", "Global
@@ -18,7 +18,7 @@ PROFILE_KEY: Final = "bedrock:InferenceProfileArn"
 _ROLE = "aws:iam/role:Role"
 _PROVIDERS = r"(?:amazon|anthropic|deepseek|meta|mistral|writer)"
 _PROFILE = re.compile(rf"(?P<geography>[a-z-]+)\.(?P<model>{_PROVIDERS}\..+)")
-# The regions in which the profiles of a geography can be called.
+# The regions from which the inference profiles of a geography can be called.
 _GEOGRAPHIES = {
     "us": re.compile(r"(us|ca)-(east|west|central)-\d"),
     "us-gov": re.compile(r"us-gov-.*"),
@@ -30,7 +30,7 @@ _GEOGRAPHIES = {
     "in": re.compile(r"ap-south-[12]"),
     "global": re.compile(r"(?!us-gov|us-iso|eu-iso|eusc|cn-).*"),
 }
-# Where a request of such a profile may be served besides; one that is far from the fleet.
+# Another region that can serve a request of such a profile, different from the fleet's.
 _FAR = {
     "us": "us-west-2",
     "us-gov": "us-gov-west-1",
@@ -51,7 +51,7 @@ _BY_PROFILE_ONLY = re.compile(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Invoked:
-    """Something that a role must be allowed to invoke.
+    """A resource that a role needs permission to invoke.
 
     Attributes:
         arn: Its ARN.
@@ -63,7 +63,7 @@ class Invoked:
 
 
 def error(region: str, name: str) -> str | None:
-    """Why Bedrock invokes no model by an id or ARN in a region.
+    """The reason why Bedrock does not accept a model id or ARN in a region, or None.
 
     Args:
         region: The region.
@@ -89,10 +89,10 @@ _NO_SUCH_ID = "The provided model identifier is invalid."
 
 
 def invoked(cloud: Cloud, region: str, name: str) -> Iterator[Invoked]:
-    """What a role must be allowed to invoke for a model's id or ARN.
+    """The resources that a role needs permission to invoke for a model id or ARN.
 
-    For an inference profile that is the profile, and, through the profile, the model in the region
-    of the request and in another one that the profile may choose.
+    For an inference profile these are the profile and, through the profile, the model in the region
+    of the request and in another region of the profile.
 
     Args:
         cloud: The cloud.
@@ -100,7 +100,7 @@ def invoked(cloud: Cloud, region: str, name: str) -> Iterator[Invoked]:
         name: The id or the ARN.
 
     Yields:
-        Each of them.
+        Each resource.
     """
     id_ = _id(name)
     profile = _PROFILE.fullmatch(id_)
@@ -108,7 +108,7 @@ def invoked(cloud: Cloud, region: str, name: str) -> Iterator[Invoked]:
         own = f"arn:aws:bedrock:{region}::foundation-model/{name}"
         yield Invoked(arn=name if name.startswith("arn:") else own)
         return
-    # All that is deployed is of one account.
+    # All deployed resources are in one account.
     roles = [str(stored.properties["arn"]) for stored in cloud.list("aws", _ROLE)]
     account = roles[0].split(":")[4] if roles else ""
     arn = f"arn:aws:bedrock:{region}:{account}:inference-profile/{id_}"

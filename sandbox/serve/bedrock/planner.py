@@ -1,9 +1,9 @@
-"""The model of the laptop: no model, but a planner that always does the same for the same question.
+"""A deterministic planner in place of a model.
 
-A question is a row of clauses (`now timezone=Asia/Tokyo; then add a note name=x text='buy milk'`).
-Each clause calls the tool whose name, server and parameters it shares most words with; arguments
-are written `key=value`, and `$previous` stands for the text that the call before gave. It speaks
-Bedrock's Converse (Amazon Bedrock API reference), so that an agent cannot tell the difference.
+A question is a list of clauses (`now timezone=Asia/Tokyo; then add a note name=x text='buy milk'`).
+Each clause calls the tool whose name, server and parameters have the most words in common with it.
+Arguments are written `key=value`; `$previous` is the text of the previous call's result. Requests
+and responses are those of Bedrock's Converse (Amazon Bedrock API reference).
 """
 
 import json
@@ -17,7 +17,7 @@ from typing import Any, cast
 from sandbox.values.tree import part, parts
 
 PREVIOUS = "$previous"
-"""The argument that stands for the text of the call before."""
+"""The argument that stands for the text of the previous call's result."""
 
 _SCANNED = re.compile(r"""=(?:"[^"]*"|'[^']*')|;|\n|\bthen\b|.""", re.IGNORECASE)
 _ENDS = frozenset({";", "\n", "then"})
@@ -25,7 +25,7 @@ _ARGUMENT = re.compile(r"""(\w+)=("[^"]*"|'[^']*'|\S+)""")
 _QUOTED = re.compile(r""""[^"]*"|'[^']*'""")
 _WORD = re.compile(r"[a-z0-9]+")
 _SHORTEST_WORD = 3
-# A word of the tool's name counts most; a description alone, all of it small talk, never decides.
+# A word of the tool's name counts most. A match in the description alone is not enough.
 _NAME_WEIGHT, _SERVER_WEIGHT, _PARAMETER_WEIGHT, _DESCRIPTION_WEIGHT = 6, 4, 4, 1
 _LEAST_SCORE = 6
 _PIECE_WORDS = 4
@@ -99,13 +99,13 @@ def _pieces(text: str) -> list[str]:
 
 
 def _usage(request: Mapping[str, Any], content: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Words in the place of tokens."""
+    """The number of words, in place of tokens."""
     given, made = len(str(request.get("messages")).split()), len(str(content).split())
     return {"inputTokens": given, "outputTokens": made, "totalTokens": given + made}
 
 
 def _next(request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The next message: the call for the first clause that has none yet, or what came of all."""
+    """The next message: the call for the first clause without one, or the results of all."""
     messages = parts(request, "messages")
     question, results = _history(messages)
     tools = [_tool(one) for one in parts(part(request, "toolConfig"), "tools") if "toolSpec" in one]
@@ -122,7 +122,7 @@ def _next(request: Mapping[str, Any]) -> list[dict[str, Any]]:
             previous = results[-1][1] if results else ""
             calls = sum("toolUse" in block for one in messages for block in parts(one, "content"))
             use = {
-                # An id is of one call in the whole conversation.
+                # Call ids are unique in a conversation.
                 "toolUseId": f"tooluse_{calls + 1}",
                 "name": tool.name,
                 "input": _arguments(clause, tool, previous),
@@ -132,7 +132,7 @@ def _next(request: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _history(messages: Sequence[Mapping[str, Any]]) -> tuple[str, list[tuple[str, str]]]:
-    """The last question, and the status and text of each call's result since."""
+    """The last question, and the status and text of the call results after it."""
     question, results = "", list[tuple[str, str]]()
     for message in messages:
         for block in parts(message, "content"):
@@ -191,7 +191,7 @@ def _score(tool: _Tool, words: set[str], keys: set[str]) -> int:
 
 def _given(clause: str) -> dict[str, str]:
     return {
-        # A quote that does not end is a letter as others are.
+        # An unclosed quote is an ordinary character.
         key: value[1:-1] if _QUOTED.fullmatch(value) else value.rstrip(",")
         for key, value in _ARGUMENT.findall(clause)
     }
@@ -213,7 +213,7 @@ def _arguments(clause: str, tool: _Tool, previous: str) -> dict[str, Any]:
 
 
 def _converted(value: str, kind: object) -> Any:  # noqa: ANN401 - a JSON value of any kind
-    """Gives a written value the type that the schema asks for; what does not fit stays text."""
+    """Converts a written value to the type of the schema; it stays a string if it cannot be."""
     if kind == "boolean" and value.lower() in {"true", "false"}:
         return value.lower() == "true"
     made: int | float | str = value
@@ -222,5 +222,5 @@ def _converted(value: str, kind: object) -> Any:  # noqa: ANN401 - a JSON value 
             made = int(value)
         elif kind == "number":
             made = float(value)
-    # JSON has no word for what is endless, or no number.
+    # JSON has no infinity and no NaN.
     return value if isinstance(made, float) and not isfinite(made) else made

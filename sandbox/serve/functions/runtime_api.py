@@ -1,10 +1,10 @@
-"""The Lambda Runtime API: how a function without a web server gets its invocations.
+"""The Lambda Runtime API, from which functions without a web server get their invocations.
 
 Facts from the AWS Lambda Developer Guide ("Using the Lambda runtime API for custom runtimes",
-"Understanding the Lambda execution environment lifecycle"). The function's process asks for the
-next invocation, and posts its result; `awslambdaric`, which is in Lambda's base image, does so.
-That client knows no proxy and no path before Lambda's own: each function has a listener, and so is
-known by the port that it asks.
+"Understanding the Lambda execution environment lifecycle"). The function's process requests the
+next invocation and posts its result; `awslambdaric`, which is in Lambda's base image, does so.
+That client supports neither a proxy nor a path prefix. Each function therefore has its own
+listener, and its port identifies the function.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ _MILLISECONDS = 1000
 
 
 class FunctionError(Exception):
-    """A function that did not answer as it should.
+    """An invocation that failed.
 
     Attributes:
         kind: The error's type, such as `Exception` or `Sandbox.Timedout`.
-        message: What the function said.
+        message: The error message.
     """
 
     def __init__(self, kind: str, message: str) -> None:
@@ -48,7 +48,7 @@ class FunctionError(Exception):
 
 @dataclass(kw_only=True, eq=False)
 class _Invocation:
-    """One invocation; `taken` when a process has it, `result` when that is done with it."""
+    """One invocation; `taken` when a process has it, `result` when it is complete."""
 
     id: str
     event: bytes
@@ -59,7 +59,7 @@ class _Invocation:
 
 @dataclass(kw_only=True)
 class _Queue:
-    """The invocations of a function: those that wait, and the one that its process has."""
+    """The invocations of a function: the queue, and the one that its process has."""
 
     arn: str
     waiting: deque[_Invocation] = field(default_factory=deque[_Invocation])
@@ -77,7 +77,7 @@ class _Queue:
             self.current = None
 
     def fail(self, error: FunctionError) -> None:
-        """Ends the invocation that the function's process had."""
+        """Fails the invocation that the function's process has."""
         if self.current and not self.current.result.done():
             self.current.result.set_exception(error)
         self.current = None
@@ -86,12 +86,12 @@ class _Queue:
 class Runtime:
     """The invocations of all functions that have no web server.
 
-    One process plays all environments of a function: it has one invocation at a time, and others
-    wait for it.
+    One process stands for all execution environments of a function. It handles one invocation at a
+    time; the others are queued.
 
     Attributes:
         addresses: The `host:port` of each function's listener, by the name of its process.
-        on_timeout: Told the name of a process whose invocation took too long: Lambda ends it.
+        on_timeout: Called with the name of a process whose invocation times out: Lambda ends it.
     """
 
     def __init__(self, functions: Iterable[Function]) -> None:
@@ -109,15 +109,15 @@ class Runtime:
 
         Args:
             name: The name of its process.
-            event: What it is given.
-            timeout_seconds: How long it may take, from when it has the event. Before, it may take
-                as long to start as Lambda lets it.
+            event: The event.
+            timeout_seconds: The timeout, from when the process has the event. The start before it
+                has Lambda's own timeout.
 
         Returns:
-            What it returned, read from JSON.
+            The result, decoded from JSON.
 
         Raises:
-            FunctionError: it raised, ended, took too long or is not there.
+            FunctionError: the function raised, ended, timed out or does not exist.
         """
         queue = self._queues.get(name)
         if queue is None:
@@ -136,7 +136,7 @@ class Runtime:
                     async with asyncio.timeout(limit):
                         await _either(invocation.taken, invocation.result)
                 except TimeoutError:
-                    # On Lambda, another environment would start beside one that is busy.
+                    # Lambda would start another environment while one is busy.
                     if queue.current is None:
                         raise
             limit = timeout_seconds
@@ -153,7 +153,7 @@ class Runtime:
             queue.drop(invocation)
 
     def application(self, name: str) -> Application:
-        """What the process of one function asks.
+        """The Runtime API for the process of one function.
 
         Args:
             name: The process's name.
@@ -162,7 +162,7 @@ class Runtime:
             The application.
 
         Raises:
-            KeyError: there is no such function.
+            KeyError: the function does not exist.
         """
         queue = self._queues[name]
 
@@ -178,7 +178,7 @@ class Runtime:
                 invocation.result.set_result(json.loads(body or b"null"))
             except ValueError:
                 invocation.result.set_exception(
-                    FunctionError("Runtime.MarshalError", "the result is no JSON")
+                    FunctionError("Runtime.MarshalError", "the result is not JSON")
                 )
             queue.current = None
             return _ok()
@@ -212,7 +212,7 @@ async def listening(functions: Iterable[Function]) -> AsyncGenerator[Runtime]:
     """Opens a listener on the loopback interface for each function that has no web server.
 
     Args:
-        functions: All functions; those with a port of their own are left out.
+        functions: All functions; those with a port are ignored.
 
     Yields:
         The runtime; its `addresses` are open until the block ends.
@@ -234,13 +234,13 @@ def has_web_server(function: Function) -> bool:
         function: The function.
 
     Returns:
-        Whether its variables say a port.
+        Whether its variables set a port.
     """
     return bool(function.environment.get("AWS_LWA_PORT") or function.environment.get("PORT"))
 
 
 def platform_environment(process: Process, addresses: Mapping[str, str]) -> dict[str, str]:
-    """What Lambda tells a process of where it gets its invocations.
+    """The variables with the address of the Runtime API.
 
     Args:
         process: The process.
@@ -254,7 +254,7 @@ def platform_environment(process: Process, addresses: Mapping[str, str]) -> dict
 
 
 async def _next(queue: _Queue, request: Request) -> Response:
-    # Who asks again has given up what it had: Lambda starts a new environment after a crash.
+    # A process that requests the next one has lost its last: Lambda restarts after a crash.
     queue.fail(FunctionError("Runtime.ExitError", "Runtime exited without providing a reason"))
     gone = asyncio.create_task(_gone(request))
     try:

@@ -1,14 +1,13 @@
-"""Lambda Web Adapter: what is between an invocation and the port of a workload.
+"""Lambda Web Adapter: turns an invocation into an HTTP request to the port of a workload.
 
-Facts from the adapter (aws-lambda-web-adapter 1.0.0, `src/lib.rs`) and the `lambda_http` crate that
-it is made with: the path without the API's stage, minus the base path; the gateway's context and
-Lambda's in two headers, over whatever a caller sent; what is no HTTP request is posted to a path.
-Statuses of `AWS_LWA_ERROR_STATUS_CODES`, and no others, fail the invocation.
+Facts from the adapter (aws-lambda-web-adapter 1.0.0, `src/lib.rs`) and its `lambda_http` crate. The
+path is that of the API without the stage and the base path. Two headers have the contexts of API
+Gateway and of Lambda and replace those of the caller. An event that is not an HTTP request is
+posted to a path. Only statuses of `AWS_LWA_ERROR_STATUS_CODES` fail the invocation.
 
-Measured with the real adapter and the runtime interface emulator: of a request header that is
-repeated, the last value arrives; a request with a header that the crate cannot read is no HTTP
-request to it; an answer that breaks off is complete to its caller, with two lines of error at its
-end.
+Measured with the real adapter and the runtime interface emulator: a repeated request header arrives
+with its last value; a request with a header that the crate cannot parse is not an HTTP request to
+it; an aborted response is complete for its caller and ends with two lines of error.
 """
 
 import asyncio
@@ -31,7 +30,7 @@ _EVENTS_PATH = "/events"
 _POLL_SECONDS = 0.05
 _MILLISECONDS = 1000
 _ERROR_CODES = "AWS_LWA_ERROR_STATUS_CODES"
-# RFC 9110, section 5.6.2, and what the http crate takes in a value.
+# RFC 9110, section 5.6.2, and the values that the http crate accepts.
 _HEADER_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _BROKEN_OFF = (
@@ -53,22 +52,22 @@ async def request(
     headers: Headers,
     context: Mapping[str, Any],
 ) -> None:
-    """Invokes a function with an HTTP request, and streams its answer.
+    """Invokes a function with an HTTP request and streams its response.
 
     Args:
-        scope: The request's; its query is passed on as it is.
-        receive: The request's body.
-        send: Where the answer goes.
+        scope: The request's; its query is unchanged.
+        receive: The ASGI receive function, for the body.
+        send: The ASGI send function, for the response.
         function: The function.
         workloads: The processes that run.
         path: The request's path, without the API's stage.
-        headers: What API Gateway hands over.
-        context: The gateway's context of the request.
+        headers: The headers from API Gateway.
+        context: The request context of API Gateway.
 
     Raises:
-        FunctionError: there is no healthy process in the time that Lambda gives a start, its
-            status counts as an error, or it took longer than the function may. An answer may have
-            begun in the last case; it is cut.
+        FunctionError: no process becomes healthy within Lambda's timeout for a start, the status
+            counts as an error, or the function times out. In the last case a response may have
+            begun; it is aborted.
     """
     request_id = str(context.get("requestId", ""))
     answer = _Answer(function, send)
@@ -90,7 +89,7 @@ async def request(
 async def post_event(
     function: Function, workloads: Workloads, event: object, *, request_id: str
 ) -> None:
-    """Invokes a function with an event that is no HTTP request, and waits until it is done.
+    """Invokes a function with an event that is not an HTTP request, and waits for its end.
 
     Args:
         function: The function.
@@ -99,13 +98,13 @@ async def post_event(
         request_id: The invocation's id.
 
     Raises:
-        FunctionError: there is no healthy process in the time that Lambda gives a start, it took
-            longer than the function may, or it answered with a status that counts as an error.
+        FunctionError: no process becomes healthy within Lambda's timeout for a start, the function
+            times out, or the status counts as an error.
     """
     body = json.dumps(event).encode()
 
     async def send(_message: MutableMapping[str, Any]) -> None:
-        """Discards the answer."""
+        """Discards the response."""
 
     async with _limited(function, request_id):
         await forward(
@@ -136,7 +135,7 @@ def _event_scope(function: Function, body: bytes, request_id: str) -> Scope:
 
 
 class _Answer:
-    """A process's answer on its way to the caller."""
+    """The response of a process, streamed to the caller."""
 
     def __init__(self, function: Function, send: Send) -> None:
         self._errors = _error_codes(function)
@@ -145,7 +144,7 @@ class _Answer:
         self._begun = self._ended = False
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        """Passes on what the process sends, unless its status counts as an error."""
+        """Forwards a message of the response, unless its status counts as an error."""
         if message["type"] == "http.response.start":
             if message["status"] in self._errors:
                 raise FunctionError(
@@ -157,13 +156,13 @@ class _Answer:
         await self._send(message)
 
     async def finish(self) -> None:
-        """Completes an answer that broke off, as the runtime does."""
+        """Completes an aborted response, as the runtime does."""
         if self._begun and not self._ended:
             await self._send({"type": "http.response.body", "body": _BROKEN_OFF})
 
 
 def _error_codes(function: Function) -> set[int]:
-    """The statuses that fail an invocation: `500,502-504`."""
+    """The statuses that fail an invocation, written as `500,502-504`."""
     codes: set[int] = set()
     for part in function.environment.get(_ERROR_CODES, "").split(","):
         first, _, last = part.strip().partition("-")
@@ -178,13 +177,13 @@ def _last(headers: Headers) -> Headers:
 
 
 def given(body: bytes) -> Receive:
-    """A body, and nothing after it: that a caller went away is not told to a function.
+    """An ASGI receive function for a body, without a disconnect after it.
 
     Args:
         body: The body.
 
     Returns:
-        What gives it.
+        The function.
     """
     pending = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -197,14 +196,14 @@ def given(body: bytes) -> Receive:
 
 
 def without_base(path: str, base: str | None) -> str:
-    """A path without what the gateway's routes put before it.
+    """Removes the base path from a path.
 
     Args:
         path: The path.
-        base: The base path, or None for none; as often as it is there it is taken away.
+        base: The base path, or None; a repeated one is removed completely.
 
     Returns:
-        What is left, `/` at least.
+        The rest, at least `/`.
     """
     while base and path.startswith(base):
         path = path.removeprefix(base)
@@ -213,7 +212,7 @@ def without_base(path: str, base: str | None) -> str:
 
 @asynccontextmanager
 async def _limited(function: Function, request_id: str) -> AsyncGenerator[None]:
-    """Ends what an invocation does at the function's timeout."""
+    """Cancels an invocation at the function's timeout."""
     limit = asyncio.timeout(function.timeout_seconds)
     try:
         async with limit:
@@ -229,12 +228,12 @@ async def _limited(function: Function, request_id: str) -> AsyncGenerator[None]:
 
 
 async def _address(function: Function, workloads: Workloads) -> str:
-    """Where the function listens; one that is being started is waited for, as at a cold start."""
+    """The base URL of the function; waits for its start, as at a cold start."""
     until = time.monotonic() + INIT_SECONDS
     while (url := workloads.url(function.process)) is None:
         if time.monotonic() >= until:
             raise FunctionError(
-                "Sandbox.Init", f"{function.process} did not get healthy in {INIT_SECONDS:.0f} s"
+                "Sandbox.Init", f"{function.process} did not become healthy in {INIT_SECONDS:.0f} s"
             )
         await asyncio.sleep(_POLL_SECONDS)
     return url
@@ -246,7 +245,7 @@ def _with_contexts(
     own = {_CONTEXT: context, _LAMBDA_CONTEXT: _lambda_context(function, request_id)}
     return [
         *((name, value) for name, value in headers if name.lower() not in own),
-        # As serde writes it: in UTF-8, without spaces.
+        # The same format as serde's: UTF-8, without spaces.
         *(
             (name, json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
             for name, value in own.items()

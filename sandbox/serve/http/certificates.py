@@ -11,7 +11,7 @@ _FOLDER = "authority"
 
 @dataclass(kw_only=True)
 class Authority:
-    """A certificate authority, and the certificates that it gave.
+    """A certificate authority and its certificates.
 
     Attributes:
         bundle: The file with its certificate, for clients that trust it.
@@ -22,7 +22,7 @@ class Authority:
     _contexts: dict[str, ssl.SSLContext] = field(default_factory=dict[str, ssl.SSLContext])
 
     def context(self) -> ssl.SSLContext:
-        """What a listener needs to speak for every host that a client names."""
+        """A TLS context for a listener, with a certificate for each host that a client requests."""
         context = self._context_of("localhost")
 
         def choose(
@@ -30,7 +30,7 @@ class Authority:
         ) -> int | None:
             try:
                 connection.context = self._context_of(host or "localhost")
-            except UnicodeError:  # What is no name of a host, such as one with an underscore.
+            except UnicodeError:  # An invalid host name, such as one with an underscore.
                 return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
             return None
 
@@ -47,13 +47,13 @@ class Authority:
 
 
 def authority(home: Path) -> Authority:
-    """The authority of a sandbox, made when it is first asked for.
+    """The authority of a sandbox, created on first use.
 
     Args:
         home: The sandbox's home.
 
     Returns:
-        The authority; its key is in the home, for its owner's eyes alone.
+        The authority; its key is a file in the home that only its owner can read.
     """
     folder = home / _FOLDER
     bundle, key = folder / "ca.pem", folder / "ca.key"

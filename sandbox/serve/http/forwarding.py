@@ -1,4 +1,4 @@
-"""Passes requests on to a process: both ways as a stream, WebSockets too."""
+"""Forwards requests and WebSockets to a process, streaming in both directions."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 _CONNECT_SECONDS = 10
 _BAD_GATEWAY, _GATEWAY_TIMEOUT = 502, 504
-# RFC 9110, section 7.6.1: what a header of a connection says is of that connection alone.
+# RFC 9110, section 7.6.1: these headers apply to a single connection and are not forwarded.
 _HOP_BY_HOP = frozenset(
     {
         b"connection",
@@ -32,7 +32,7 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-# RFC 6455, section 4.1: the client of the next connection makes these itself.
+# RFC 6455, section 4.1: the client of the next connection sets these.
 _HANDSHAKE = frozenset(
     {
         b"sec-websocket-accept",
@@ -43,14 +43,14 @@ _HANDSHAKE = frozenset(
     }
 )
 _NORMAL_CLOSURE, _GOING_AWAY, _INTERNAL_ERROR = 1000, 1001, 1011
-# RFC 6455, section 7.4.1: these say what an end saw, and never are on the wire.
+# RFC 6455, section 7.4.1: these codes are never sent.
 _NO_STATUS, _ABNORMAL = 1005, 1006
 
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx2.AsyncClient] = WeakKeyDictionary()
 
 
 class _GoneError(Exception):
-    """The client went away before its request was complete."""
+    """The client disconnected before its request was complete."""
 
 
 async def forward(
@@ -64,20 +64,20 @@ async def forward(
     headers: Headers | None = None,
     timeout_seconds: float | None = None,
 ) -> None:
-    """Passes a request on, and its answer back.
+    """Forwards a request and returns its response.
 
-    A client that goes away ends the request behind, too. An answer that breaks off is cut.
+    A client that disconnects cancels the forwarded request. An incomplete response is aborted.
 
     Args:
         scope: The request's.
-        receive: Gives its body.
-        send: Takes its answer: 502 if the connection is refused, 504 after a timeout.
-        base_url: Where to, such as `http://127.0.0.1:40123`.
-        path: The path there, not decoded, or None for that of the request.
-        query: The query there, or None for that of the request.
-        headers: What is sent on, or None for all that the client sent.
-        timeout_seconds: How long the other side may be silent, or None for as long as it likes; of
-            a WebSocket, how long both sides may be.
+        receive: The ASGI receive function.
+        send: The ASGI send function: 502 if the connection is refused, 504 after a timeout.
+        base_url: The destination, such as `http://127.0.0.1:40123`.
+        path: The path at the destination, not decoded, or None for that of the request.
+        query: The query at the destination, or None for that of the request.
+        headers: The headers to forward, or None for all headers of the client.
+        timeout_seconds: The idle timeout of the destination, or None; for a WebSocket, the idle
+            timeout of both sides.
     """
     target = _target(scope, path, query)
     sent = _end_to_end(scope["headers"] if headers is None else headers)
@@ -101,12 +101,12 @@ async def forward(
 async def answer(
     send: Send, status: int, body: object, headers: Headers = ((b"cache-control", b"no-store"),)
 ) -> None:
-    """Sends a whole answer in JSON.
+    """Sends a complete JSON response.
 
     Args:
-        send: Where to.
+        send: The ASGI send function.
         status: The status.
-        body: What is sent, plain JSON.
+        body: The body, plain JSON.
         headers: The headers besides type and length.
     """
     data = json.dumps(body).encode()
@@ -116,7 +116,7 @@ async def answer(
 
 
 def _target(scope: Scope, path: str | None, query: bytes | None) -> bytes:
-    """What the request line names: as the client wrote it, for %2F is not /."""
+    """The target of the request line, not decoded, because %2F is not /."""
     raw = scope.get("raw_path") or str(scope["path"]).encode()
     own: bytes = raw.partition(b"?")[0] if path is None else path.encode("latin-1")
     search: bytes = scope.get("query_string", b"") if query is None else query
@@ -124,10 +124,10 @@ def _target(scope: Scope, path: str | None, query: bytes | None) -> bytes:
 
 
 def _client() -> httpx2.AsyncClient:
-    """The client of this event loop.
+    """The HTTP client of this event loop.
 
-    It keeps no connections: a process that ends closes those that wait, and a request that is sent
-    on one at that time would be answered 502.
+    It does not reuse connections: a process that ends closes its idle connections, and a request on
+    one of them would get a 502.
     """
     loop = asyncio.get_running_loop()
     if loop not in _clients:
@@ -158,7 +158,7 @@ async def _body(receive: Receive, read: asyncio.Event) -> AsyncGenerator[bytes]:
 
 
 async def _gone(receive: Receive, read: asyncio.Event) -> None:
-    """Returns when the client is gone, if that is ever told."""
+    """Returns when the client disconnects."""
     await read.wait()
     if (await receive())["type"] != "http.disconnect":
         await asyncio.Event().wait()
@@ -179,7 +179,7 @@ async def _exchange(
         async for _ in body:
             pass
     limits = httpx2.Timeout(timeout_seconds, connect=_CONNECT_SECONDS, pool=None)
-    # A request by itself, since those that a client builds get headers of its own.
+    # A request that the client builds would get default headers.
     request = httpx2.Request(
         scope["method"],
         base_url,
@@ -205,18 +205,18 @@ async def _exchange(
         finally:
             await response.aclose()
     except httpx2.TransportError as error:
-        # What has begun is cut, which the server does with an answer without an end.
+        # A response that has begun is aborted: the server aborts an incomplete one.
         if begun:
             return
         if isinstance(error, httpx2.TimeoutException):
-            told = f"no answer within {timeout_seconds} s"
+            told = f"no response within {timeout_seconds} s"
             await answer(send, _GATEWAY_TIMEOUT, {"error": told})
         else:
-            await answer(send, _BAD_GATEWAY, {"error": f"the process does not answer: {error}"})
+            await answer(send, _BAD_GATEWAY, {"error": f"the process does not respond: {error}"})
 
 
 class _Connect(connect):
-    """A connection for a client who follows redirects, or does not, by itself."""
+    """A client connection that leaves redirects to the caller."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
@@ -256,9 +256,9 @@ async def _forward_websocket(
         await send({"type": "http.response.start", **start})
         await send({"type": "http.response.body", "body": bytes(refused.body or b"")})
     except TimeoutError:
-        await answer(send, _GATEWAY_TIMEOUT, {"error": "the process does not answer in time"})
+        await answer(send, _GATEWAY_TIMEOUT, {"error": "the process does not respond in time"})
     except (OSError, WebSocketException) as error:
-        await answer(send, _BAD_GATEWAY, {"error": f"the process does not answer: {error}"})
+        await answer(send, _BAD_GATEWAY, {"error": f"the process does not respond: {error}"})
     else:
         given = _given(connection.response) if connection.response else []
         accepted = [one for one in given if one[0] not in _HANDSHAKE]
@@ -273,7 +273,7 @@ async def _forward_websocket(
 
 
 def _given(response: Response) -> list[tuple[bytes, bytes]]:
-    """The headers with which a process answers a handshake."""
+    """The headers of the response to a handshake."""
     items = response.headers.raw_items()
     return _end_to_end([(name.encode("latin-1"), value.encode("latin-1")) for name, value in items])
 
@@ -281,7 +281,7 @@ def _given(response: Response) -> list[tuple[bytes, bytes]]:
 async def _converse(
     receive: Receive, send: Send, connection: ClientConnection, timeout_seconds: float | None
 ) -> None:
-    """Passes messages on until one end closes, or both are silent for too long."""
+    """Forwards messages until one end closes or both reach the idle timeout."""
     loop = asyncio.get_running_loop()
 
     def next_limit() -> float | None:
@@ -325,5 +325,5 @@ async def _converse(
 
 
 def _on_the_wire(code: int | None, abnormal: int) -> int:
-    """The code of a closure, as it is told the other end."""
+    """The close code to send to the other end."""
     return {_NO_STATUS: _NORMAL_CLOSURE, _ABNORMAL: abnormal}.get(code or _NO_STATUS, code or 0)

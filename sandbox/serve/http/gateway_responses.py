@@ -1,7 +1,7 @@
-"""What API Gateway itself answers, when it does not ask an integration.
+"""Gateway responses: the responses of API Gateway without an integration.
 
 Facts from the API Gateway Developer Guide ("Gateway response types for API Gateway", "Gateway
-responses in API Gateway") and from answers of the service that people have published.
+responses in API Gateway") and from published responses of the service.
 """
 
 import json
@@ -22,8 +22,8 @@ class Refused(Exception):  # noqa: N818 - it is an answer, and no error
 
     Attributes:
         kind: The type of the gateway response, such as `UNAUTHORIZED`.
-        message: What it says, or None for what the type always says.
-        status: The status, if it is not the type's.
+        message: The message, or None for the default of the type.
+        status: The status, if it is not the default of the type.
     """
 
     def __init__(self, kind: str, message: str | None = None, status: int | None = None) -> None:
@@ -35,7 +35,7 @@ class Refused(Exception):  # noqa: N818 - it is an answer, and no error
 
 @dataclass(frozen=True, slots=True)
 class _Default:
-    """What a type answers where the API says nothing else."""
+    """The default gateway response of a type."""
 
     status: int
     error_type: str
@@ -69,11 +69,11 @@ _DEFAULTS = {
 def answer(
     refused: Refused, own: Mapping[str, Mapping[str, Any]], request_id: str
 ) -> tuple[int, Headers, bytes]:
-    """What a refused request is answered.
+    """The response to a refused request.
 
     Args:
-        refused: Why.
-        own: The responses that the API has of its own, by type.
+        refused: The reason.
+        own: The gateway responses that the API customizes, by type.
         request_id: The request's id.
 
     Returns:
@@ -99,15 +99,15 @@ def answer(
 
 
 def static_headers(parameters: object, prefix: str) -> dict[str, str]:
-    """The headers that an API writes itself.
+    """The headers that an API sets in a response.
 
     Args:
-        parameters: What they are mapped from, by a name that begins with the prefix; a text in
-            apostrophes stands for itself, and nothing else is known here.
+        parameters: The mapping expressions, by a name that begins with the prefix. Only constants
+            in single quotes are supported.
         prefix: `gatewayresponse.header.` or `method.response.header.`.
 
     Returns:
-        The headers, with small letters in their names.
+        The headers, with lowercase names.
     """
     given = cast("Mapping[str, object]", parameters or {})
     return {
@@ -118,22 +118,22 @@ def static_headers(parameters: object, prefix: str) -> dict[str, str]:
 
 
 def encoded(headers: Iterable[tuple[str, str]]) -> Headers:
-    """Headers as ASGI wants them.
+    """Headers in the format of ASGI.
 
     Args:
         headers: Names and values.
 
     Returns:
-        The same in bytes.
+        The headers as bytes.
     """
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 async def respond(send: Send, status: int, headers: Headers, body: bytes) -> None:
-    """Sends a whole answer.
+    """Sends a complete response.
 
     Args:
-        send: Where to.
+        send: The ASGI send function.
         status: Its status.
         headers: Its headers, without the length.
         body: Its body.

@@ -1,8 +1,8 @@
-"""The proxy through which all requests of the processes go: it knows the client by its credentials.
+"""The proxy for all requests of the processes; it identifies a client by its credentials.
 
-A process is told the proxy by `HTTP_PROXY` and `HTTPS_PROXY`, with a name and a secret in them. The
-proxy only tells connections apart; what is asked for is answered by the application behind it, in
-plain or inside TLS.
+A process gets the proxy in `HTTP_PROXY` and `HTTPS_PROXY`, with a name and a secret in them. The
+proxy only authenticates connections; the application behind it answers the requests, over plain
+HTTP or TLS.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from sandbox.serve.fleet import Application, Receive, Scope, Send
 from sandbox.serve.http.certificates import Authority
 
 UNKNOWN = "unknown"
-"""Who asks behind the proxy, but did not come through it."""
+"""The caller of a request that did not come through the proxy."""
 
 _HEAD_BYTES = 64 * 1024
 _HEAD_SECONDS = 30
@@ -44,8 +44,8 @@ class Proxy:
     """A proxy on the loopback interface.
 
     Attributes:
-        port: Where it listens.
-        sources: Who asks on a connection behind it, by that connection's own port.
+        port: Its port.
+        sources: The caller of a connection to the application, by that connection's port.
     """
 
     port: int
@@ -53,12 +53,12 @@ class Proxy:
     sources: dict[int, str] = field(default_factory=dict[int, str])
 
     def url(self, name: str) -> str:
-        """What the process of a name is told; the secret in it is made when first asked for."""
+        """The proxy URL for a process; its secret is created on first use."""
         secret = self._secrets.setdefault(name, secrets.token_urlsafe(16))
         return f"http://{name.replace('/', '.')}:{secret}@127.0.0.1:{self.port}"
 
     def who(self, head: bytes) -> str | None:
-        """Whose credentials a request's head shows, or None."""
+        """The process whose credentials are in a request's head, or None."""
         shown = _AUTHORIZATION.search(head)
         try:
             text = base64.b64decode(shown[1], validate=True).decode() if shown else ""
@@ -76,8 +76,8 @@ async def listening(application: Application, authority: Authority) -> AsyncGene
     """Opens the proxy.
 
     Args:
-        application: What answers; it finds who asks in the scope's state.
-        authority: Who vouches for the hosts that processes ask by https.
+        application: The application; the caller is in the scope's state.
+        authority: The certificate authority for requests with HTTPS.
 
     Yields:
         The proxy, until the block ends.
@@ -118,19 +118,19 @@ async def serving(
     """Serves an application on the loopback interface.
 
     Args:
-        application: Makes the application for the port that it has.
+        application: Makes the application for its port.
         port: The port, or 0 for a free one.
-        authority: Who vouches for it, or None for plain HTTP.
+        authority: The certificate authority, or None for plain HTTP.
 
     Yields:
         The port, until the block ends.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     listener = socket.create_server(("127.0.0.1", port))
-    # asyncio does so for sockets that it makes itself, and connections inherit it. Without, an
-    # answer in two writes waits 40 ms for the client's delayed acknowledgement of the first.
+    # asyncio sets this for sockets that it creates, and connections inherit it. Without it, a
+    # response in two writes waits 40 ms for the client's delayed acknowledgement of the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         cast("Any", _uniform(application(listener.getsockname()[1]))),
@@ -167,12 +167,12 @@ class _Server(uvicorn.Server):
 
 
 def _origin_form(scope: Scope) -> Scope:
-    """A request to a proxy names the whole URL; behind it, the path alone (RFC 9112, 3.2)."""
+    """Replaces the absolute URL of a request to a proxy by the path (RFC 9112, 3.2)."""
     found = _ABSOLUTE.match(scope["raw_path"])
     if found is None:
         return scope
     raw = scope["raw_path"][found.end() :] or b"/"
-    # RFC 9112, section 3.2.2: the URL counts, whatever Host says.
+    # RFC 9112, section 3.2.2: the URL takes precedence over Host.
     others = [one for one in scope["headers"] if one[0] != b"host"]
     return {
         **scope,
@@ -183,9 +183,9 @@ def _origin_form(scope: Scope) -> Scope:
 
 
 def _uniform(application: Application) -> Application:
-    """Makes WebSockets look like requests, as far as they can.
+    """Aligns WebSocket scopes with those of HTTP requests.
 
-    Their headers have names in small letters, and they may be refused with an answer.
+    Their header names are lowercase, and a handshake can be refused with a response.
     """
 
     async def uniform(scope: Scope, receive: Receive, send: Send) -> None:
@@ -236,7 +236,7 @@ async def _tunnel(
     writer: asyncio.StreamWriter,
     first: bytes,
 ) -> None:
-    """Joins a connection to one of the application's, whose own port says from then on who asks."""
+    """Connects a client to the application; the port of that connection identifies the caller."""
     there, back = await asyncio.open_connection("127.0.0.1", port)
     own = back.get_extra_info("sockname")[1]
     proxy.sources[own] = source

@@ -1,4 +1,4 @@
-"""Which application answers for a host, and the entry for clients from outside."""
+"""Routes requests to applications by host, and the entry for external clients."""
 
 import re
 from collections.abc import Mapping
@@ -16,11 +16,11 @@ _PORT = re.compile(r":([0-9]{1,5})$")
 
 
 def router(hosts: Mapping[str, Application], otherwise: Application) -> Application:
-    """Makes the application that asks those of the hosts.
+    """Makes the application that routes by host.
 
     Args:
-        hosts: The applications by host, in small letters and without a port.
-        otherwise: Who answers for all other hosts.
+        hosts: The applications by host, lowercase and without a port.
+        otherwise: The application for all other hosts.
 
     Returns:
         The application.
@@ -34,13 +34,13 @@ def router(hosts: Mapping[str, Application], otherwise: Application) -> Applicat
 
 
 def host(scope: Scope) -> tuple[str, int]:
-    """The host that a request asks, in small letters, and the port.
+    """The host of a request, in lowercase, and the port.
 
     Args:
         scope: The request's.
 
     Returns:
-        Both; the port is the scheme's where none is named.
+        Both; without a port, the default port of the scheme.
     """
     told = _header(scope, b"host").decode("latin-1").strip().lower()
     port = _PORT.search(told)
@@ -49,17 +49,17 @@ def host(scope: Scope) -> tuple[str, int]:
 
 
 async def unknown_host(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers for hosts that the sandbox does not have: there is no outer world.
+    """Answers for unknown hosts: the sandbox has no internet access.
 
     Args:
         scope: The request's.
-        receive: Its body, which is not read.
-        send: Where the answer goes.
+        receive: The ASGI receive function, unused.
+        send: The ASGI send function.
     """
     del receive
     name, port = host(scope)
     told = (
-        f"{source(scope)} asks {name}:{port}, which nothing in the sandbox answers for: there are "
+        f"{source(scope)} requested {name}:{port}, which is not in the sandbox. It has "
         "the gateway, the names of deployed workloads, their token issuers, Secrets Manager and "
         "Bedrock"
     )
@@ -67,15 +67,15 @@ async def unknown_host(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def entry(application: Application, gateway_url: str, port: int, *, signed: bool) -> Application:
-    """Makes the application for clients from outside.
+    """Makes the application for external clients.
 
-    They call the gateway by the entry's own name, as no one tells them where the gateway's leads. A
-    Host or an Origin that names the entry becomes the gateway's; every other one stays. The scheme
-    is the gateway's, too: plain HTTP to the entry is what TLS is to a gateway that has it.
+    They call the gateway by the loopback address, because the gateway's name does not resolve for
+    them. A Host or an Origin of the entry is replaced by that of the gateway; all others are
+    unchanged. The scheme is also that of the gateway, although the entry is plain HTTP.
 
     Args:
-        application: What answers for the gateway's host.
-        gateway_url: The gateway's URL, with the path that its own names begin with.
+        application: The application for the gateway's host.
+        gateway_url: The gateway's URL, with its base path.
         port: The entry's port.
         signed: Whether clients count as the operator, whose requests are signed.
 

@@ -1,4 +1,4 @@
-"""Workloads by their own names: in Cloud Map, in the cluster's DNS, in a task."""
+"""Requests to the private names of workloads: in Cloud Map, the cluster's DNS, or a task."""
 
 from sandbox.serve.fleet import Application, Fleet, Receive, Scope, Send, Workloads, source
 from sandbox.serve.http.forwarding import answer, forward
@@ -13,13 +13,13 @@ def application(
     """Makes the application that answers for the names of workloads.
 
     Args:
-        deployed: What is deployed.
-        workloads: What runs.
-        otherwise: Who answers for a name that is no workload's.
+        deployed: The deployed workloads.
+        workloads: The processes that run.
+        otherwise: The application for all other names.
 
     Returns:
-        The application. A call that the network's rules do not let through is answered 504 at once,
-        where the network would let it wait; the header `x-sandbox-refused` has the reason.
+        The application. A request that the network rules do not allow gets a 504 immediately
+        instead of a timeout; the header `x-sandbox-refused` has the reason.
     """
 
     async def called(scope: Scope, receive: Receive, send: Send) -> None:

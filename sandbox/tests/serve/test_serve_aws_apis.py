@@ -260,8 +260,8 @@ def test_other_operations_of_secrets_manager_are_refused(cloud: Cloud) -> None:
         assert refused(secrets.list_secrets) == (
             400,
             "UnknownOperationException",
-            "The sandbox plays GetSecretValue of Secrets Manager alone, and was asked for "
-            "ListSecrets.",
+            "The sandbox does not support the operation ListSecrets of Secrets Manager. "
+            "Supported: GetSecretValue.",
         )
 
 
@@ -534,15 +534,15 @@ START = (
         ),
         (
             [spoken("bot", {"text": "a"})],
-            "messages.0.role is 'bot', and must be one of user, assistant, system",
+            "messages.0.role is 'bot'; it must be one of user, assistant, system",
         ),
         (
             [HELLO, spoken("assistant", use("a b")), spoken("user", got("a b"))],
-            "messages.1.content.0.toolUse.toolUseId is 'a b', and must match [a-zA-Z0-9_.:-]+",
+            "messages.1.content.0.toolUse.toolUseId is 'a b'; it must match [a-zA-Z0-9_.:-]+",
         ),
         (
             [HELLO, spoken("assistant", use("a" * 65)), spoken("user", got("a" * 65))],
-            "messages.1.content.0.toolUse.toolUseId has 65 characters, and must have 64 at most",
+            "messages.1.content.0.toolUse.toolUseId has 65 characters; at most 64 are allowed",
         ),
     ],
 )
@@ -581,8 +581,8 @@ def test_messages_that_tell_of_tools_need_the_tools(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        (b"", "The body is no JSON object."),
-        (b"[]", "The body is no JSON object."),
+        (b"", "The body is not a JSON object."),
+        (b"[]", "The body is not a JSON object."),
         (b'{"messages": "x"}', "Invalid type for parameter messages, value: x, type: "),
         (b'{"messages": [{"role": "user"}]}', 'Missing required parameter in messages[0]: "con'),
         (
@@ -596,11 +596,11 @@ def test_messages_that_tell_of_tools_need_the_tools(cloud: Cloud) -> None:
         (
             b'{"messages": [], "toolConfig": {"tools": [{"toolSpec": {"name": "a.b",'
             b' "inputSchema": {"json": {"a.b": ["c"]}}}}]}}',
-            "toolConfig.tools.0.toolSpec.name is 'a.b', and must match [a-zA-Z0-9_-]+",
+            "toolConfig.tools.0.toolSpec.name is 'a.b'; it must match [a-zA-Z0-9_-]+",
         ),
         (
             b'{"messages": [], "requestMetadata": {"a": "{}"}}',
-            "requestMetadata.a is '{}', and must match ",
+            "requestMetadata.a is '{}'; it must match ",
         ),
     ],
 )  # fmt: skip
@@ -632,7 +632,7 @@ def test_the_sdk_is_told_that_an_operation_is_not_played(cloud: Cloud) -> None:
         assert refused(lambda: bedrock.invoke_model(modelId=MODEL, body=b"{}")) == (
             404,
             "UnknownOperationException",
-            "The sandbox plays Converse and ConverseStream of Bedrock alone, and was asked for "
+            "The sandbox supports only Converse and ConverseStream of Bedrock, not "
             f"POST /model/{MODEL.replace(':', '%3A')}/invoke.",
         )
 

@@ -262,7 +262,7 @@ def test_where_nobody_listens_the_answer_is_502() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     response = asyncio.run(with_gateway(got, base_url=url))
     assert response.status_code == 502
-    assert response.json()["error"].startswith("the process does not answer: ")
+    assert response.json()["error"].startswith("the process does not respond: ")
 
 
 @asynccontextmanager
@@ -304,7 +304,7 @@ async def silent(scope: Scope, receive: Receive, send: Send) -> None:
 
 def test_a_process_that_is_silent_for_too_long_is_answered_504() -> None:
     response = with_process(silent, got, timeout_seconds=0.05)
-    assert (response.status_code, response.json()) == (504, {"error": "no answer within 0.05 s"})
+    assert (response.status_code, response.json()) == (504, {"error": "no response within 0.05 s"})
 
 
 def test_whoever_never_says_that_the_client_is_gone_holds_nothing_up() -> None:

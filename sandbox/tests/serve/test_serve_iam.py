@@ -312,7 +312,7 @@ def test_a_secret_is_read_by_its_version_its_stage_or_as_it_is_now(cloud: Cloud)
 def test_a_secret_without_a_value_is_not_there(cloud: Cloud) -> None:
     put(cloud, "secretsmanager/secret:Secret", SECRET, arn=SECRET)
     arn = role(cloud, "r", READ)
-    with pytest.raises(DeployedError, match=r"staging label: AWSCURRENT of .*Give it a value"):
+    with pytest.raises(DeployedError, match=r"staging label: AWSCURRENT of .*Set a value"):
         secrets.read(cloud, SECRET, role_arn=arn)
 
 

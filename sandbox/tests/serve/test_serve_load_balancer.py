@@ -522,7 +522,7 @@ def test_a_target_that_is_silent_beyond_the_idle_time_is_504(cloud: Cloud) -> No
     run_by_ecs(cloud)
     listen(cloud, 80, FORWARD)
     answered = asyncio.run(run())
-    assert (answered.status, answered.json) == (504, {"error": "no answer within 0.05 s"})
+    assert (answered.status, answered.json) == (504, {"error": "no response within 0.05 s"})
 
 
 BOUND = "kubernetes@https://fleet"

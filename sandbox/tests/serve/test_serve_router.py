@@ -76,7 +76,7 @@ def test_a_host_that_nobody_answers_for_is_told_who_asked_for_it() -> None:
     answered = asked(unknown_host, scope)
     assert answered.status == 502
     assert answered.json["error"].startswith(
-        "clock asks api.github.com:443, which nothing in the sandbox answers for: "
+        "clock requested api.github.com:443, which is not in the sandbox. It has "
     )
 
 
@@ -179,4 +179,4 @@ def test_a_websocket_is_refused_with_an_answer_too() -> None:
 
     status, told = asyncio.run(run())
     assert status == 502
-    assert told["error"].startswith("operator asks nowhere.example.com:80, ")
+    assert told["error"].startswith("operator requested nowhere.example.com:80, ")

@@ -516,7 +516,7 @@ def test_a_function_behind_connect_is_not_played_and_said_so(cloud: Cloud) -> No
     cloud.edit("aws", "aws:apigatewayv2/integration:Integration", "welcome", changed)
     start, body = first(cloud)
     assert start["status"] == 501
-    assert "type AWS_PROXY; the sandbox plays MOCK" in json.loads(body["body"])["message"]
+    assert "type AWS_PROXY; the sandbox supports only MOCK" in json.loads(body["body"])["message"]
 
 
 def _said(cloud: Cloud, text: str) -> Any:
