@@ -50,8 +50,8 @@ async def main() -> pulumi.Inputs:
         )
     except ConfigurationError as error:
         raise pulumi.RunError(str(error)) from None
-    # The SDK waits for pending registrations directly, but for those that have not started by
-    # repeated checks of all outputs, which doubles the time (docs/adr/0007). Let them start.
+    # Let the registrations start. Otherwise the SDK finds none in progress and waits for all
+    # outputs in rounds, which doubles the time (docs/adr/0007).
     await asyncio.sleep(0)
     return outputs
 

@@ -58,7 +58,7 @@ class Published(Component):
         super().__init__("mcp-platform:index:Published", name, opts)
         config, stack = fleet.config, fleet.stack
         leads = pulumi.ResourceOptions(parent=self, depends_on=target.parts)
-        # The placeholder addresses have the maximum length, so the number of parts is known now.
+        # Placeholders have the length of the final addresses, so the number of parts is known now.
         parts = len(fleet.discovery_documents)
         documents = target.server_addresses.apply(
             lambda addresses: discovery.documents(config, stack, addresses)

@@ -200,7 +200,7 @@ def _admission(
 
 
 def _callers_with_credentials(foundation: Foundation, everything: pulumi.Output[str]) -> Statement:
-    """Allows the account, so that its IAM policies decide; a principal has no permission by it."""
+    """Lets IAM policies of the account grant access. It grants none to a principal itself."""
     return Statement(
         sid="CallersWithCredentials",
         principals={"AWS": (foundation.account.arn("iam", "root", region=""),)},
