@@ -324,7 +324,7 @@ INTEGRATIONS: list[tuple[dict[str, Any], str]] = [
     ({**MOCK, "responseTransferMode": "STREAM"}, "allowed: AWS_PROXY, HTTP_PROXY where"),
     ({**LAMBDA, "responseTransferMode": "STREAM"}, "response-streaming-invocations"),
     ({**STREAMING, "uri": UNKNOWN}, ""),
-    ({**LAMBDA, "uri": None}, "uri must be there where type is"),
+    ({**LAMBDA, "uri": None}, "uri must be set where type is"),
     ({**LAMBDA, "uri": "https://a"}, "'https://a' does not match the pattern ^arn:"),
     ({**LAMBDA, "type": "HTTP"}, "does not match the pattern ^https?://"),
     ({**LAMBDA, "type": "AWS"}, ""),
@@ -334,7 +334,7 @@ INTEGRATIONS: list[tuple[dict[str, Any], str]] = [
     ({**LAMBDA, "credentials": "starter"}, "'starter' is not the ARN of an IAM role"),
     ({**MOCK, "passthroughBehavior": "SOMETIMES"}, "'SOMETIMES' is not allowed"),
     ({**MOCK, "requestParameters": {"header.a": "'b'"}}, "the name 'header.a' does not match"),
-    ({**MOCK, "connectionType": "VPC_LINK"}, "connectionId must be there where connectionType"),
+    ({**MOCK, "connectionType": "VPC_LINK"}, "connectionId must be set where connectionType"),
 ]
 
 
@@ -353,7 +353,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
             "name": "a",
             "endpointConfiguration": {"types": "REGIONAL", "vpcEndpointIds": ["vpce-1"]},
         },
-        "endpointConfiguration.vpcEndpointIds may not be there",
+        "endpointConfiguration.vpcEndpointIds is not allowed",
     ),
     (POLICY, {"restApiId": REST_ID, "policy": policy("x")}, "'x' is neither an ARN nor \"*\""),
     (
@@ -361,7 +361,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         {"restApiId": REST_ID, "policy": policy(f"execute-api:/{'x' * 8200}")},
         "at most 8192",
     ),
-    (METHOD, {**WHERE, "authorization": "CUSTOM"}, "authorizerId must be there where"),
+    (METHOD, {**WHERE, "authorization": "CUSTOM"}, "authorizerId must be set where"),
     (METHOD, {**WHERE, "authorization": "JWT"}, "'JWT' is not allowed; allowed: NONE, CUSTOM"),
     (
         METHOD,
@@ -380,9 +380,9 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
         {"restApi": REST_ID, "name": "a-question", "contentType": "application/json"},
         "'a-question' does not match the pattern ^[a-zA-Z0-9]+$",
     ),
-    (AUTHORIZER, {**AUTHORIZED, "authorizerUri": None}, "authorizerUri must be there where type"),
+    (AUTHORIZER, {**AUTHORIZED, "authorizerUri": None}, "authorizerUri must be set where type"),
     (AUTHORIZER, {**AUTHORIZED, "authorizerUri": STREAM}, "does not match the pattern"),
-    (AUTHORIZER, {**AUTHORIZED, "type": "COGNITO_USER_POOLS"}, "providerArns must be there"),
+    (AUTHORIZER, {**AUTHORIZED, "type": "COGNITO_USER_POOLS"}, "providerArns must be set"),
     (AUTHORIZER, {**AUTHORIZED, "authorizerResultTtlInSeconds": 3601}, "the maximum of 3600"),
     (AUTHORIZER, {**AUTHORIZED, "authorizerResultTtlInSeconds": -1}, "the minimum of 0"),
     (AUTHORIZER, {**AUTHORIZED, "authorizerResultTtlInSeconds": 3600}, ""),
@@ -445,17 +445,17 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         DOMAIN,
         {"domainName": "a.example.com", "endpointConfiguration": {"types": "REGIONAL"}},
-        "regionalCertificateArn must be there where",
+        "regionalCertificateArn must be set where",
     ),
     (MAPPING, {"domainName": "a.example.com", "restApi": REST_ID, "basePath": "a b"}, "'a b' does"),
-    (SOCKET, {"name": "a", "protocolType": "WEBSOCKET"}, "routeSelectionExpression must be there"),
+    (SOCKET, {"name": "a", "protocolType": "WEBSOCKET"}, "routeSelectionExpression must be set"),
     (SOCKET, {"name": "a", "protocolType": "GRPC"}, "'GRPC' is not allowed"),
     (SOCKET, {"name": "a" * 129, "protocolType": "HTTP"}, "has 129 characters; at most 128"),
     (SOCKET, {"name": "a" * 128, "protocolType": "HTTP"}, ""),
     (
         ROUTE,
         {"apiId": SOCKET_ID, "routeKey": "$connect", "authorizationType": "CUSTOM"},
-        "authorizerId must be there where authorizationType is",
+        "authorizerId must be set where authorizationType is",
     ),
     (
         ROUTE,
@@ -465,7 +465,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         SOCKET_INTEGRATION,
         {"apiId": SOCKET_ID, "integrationType": "AWS", "integrationMethod": "POST"},
-        "integrationUri must be there where",
+        "integrationUri must be set where",
     ),
     (
         SOCKET_INTEGRATION,
@@ -485,12 +485,12 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     (
         SOCKET_AUTHORIZER,
         {"apiId": SOCKET_ID, "name": "t", "authorizerType": "REQUEST"},
-        "authorizerUri must be there where authorizerType is REQUEST",
+        "authorizerUri must be set where authorizerType is REQUEST",
     ),
     (
         SOCKET_STAGE,
         {"apiId": SOCKET_ID, "name": "live", "autoDeploy": True, "deploymentId": "abcde1"},
-        "deploymentId may not be there where autoDeploy is True",
+        "deploymentId is not allowed where autoDeploy is True",
     ),
     (
         SOCKET_STAGE,

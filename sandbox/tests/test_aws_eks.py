@@ -96,7 +96,7 @@ def test_a_cluster_in_standard_support_alone_needs_a_version_that_is(account: An
     inputs = {**cluster_inputs(account), "upgradePolicy": {"supportType": "STANDARD"}}
     assert account.reasons(CLUSTER, {**inputs, "version": "1.34"}) == []
     (reason,) = account.reasons(CLUSTER, {**inputs, "version": "1.33"})
-    assert "a cluster that is not to enter extended support needs a version in standard" in reason
+    assert "a cluster without extended support requires a version in standard" in reason
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_nodes_with_a_launch_template_leave_their_disk_and_access_to_it(
     }
     assert account.reasons(NODES, inputs) == []
     (reason,) = account.reasons(NODES, {**inputs, **other})
-    assert "with a launch template is for that to say" in reason
+    assert "the launch template sets the" in reason
 
 
 def test_an_add_on_is_one_that_eks_has(account: Any):
@@ -402,7 +402,7 @@ def test_a_cluster_with_a_capability_is_not_deleted(account: Any):
     made = make_cluster(account, **API)
     role = make_role(account, "argocd", "capabilities.eks.amazonaws.com")
     account.make(CAPABILITY, **argocd(role))
-    with pytest.raises(RefusedError, match="Capability fleet,argocd still needs it"):
+    with pytest.raises(RefusedError, match="Capability fleet,argocd still uses it"):
         account.delete(CLUSTER, made)
 
 
@@ -410,7 +410,7 @@ def test_a_cluster_with_a_capability_is_not_deleted(account: Any):
     ("more", "reason"),
     [
         ({"configuration": {}}, "Argo CD needs IAM Identity Center"),
-        ({"type": "ACK"}, "configuration.argoCd may not be there where type is"),
+        ({"type": "ACK"}, "configuration.argoCd is not allowed where type is"),
         ({"type": "FLUX"}, "'FLUX' is not allowed"),
         ({"deletePropagationPolicy": "DELETE"}, "'DELETE' is not allowed; allowed: RETAIN"),
     ],

@@ -130,11 +130,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"snapStart": {"applyOn": "PublishedVersions"}}, "'PublishedVersions' is not allowed"),
     (
         {"loggingConfig": {"logFormat": "Text", "systemLogLevel": "INFO"}},
-        "loggingConfig.systemLogLevel may not be there where loggingConfig.logFormat is Text",
+        "loggingConfig.systemLogLevel is not allowed where loggingConfig.logFormat is Text",
     ),
     (
         {"replacementSecurityGroupIds": ["sg-0123456789abcdef0"]},
-        "replaceSecurityGroupsOnDestroy must be there",
+        "replaceSecurityGroupsOnDestroy must be set",
     ),
     (
         {
@@ -143,7 +143,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
             "runtime": "python3.13",
             "imageConfig": {"commands": ["serve"]},
         },
-        "imageConfig may not be there where packageType is",
+        "imageConfig is not allowed where packageType is",
     ),
 ]
 
@@ -705,8 +705,8 @@ def test_a_web_acl_is_accepted_without_a_warning(account: Any):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"priority": 0}, "the priority 0 is there more than once"),
-        ({"name": "rate"}, "the name 'rate' is there more than once"),
+        ({"priority": 0}, "the priority 0 is used more than once"),
+        ({"name": "rate"}, "the name 'rate' is used more than once"),
         ({"overrideAction": None}, "item 1 needs exactly one of action, overrideAction; got none"),
         (
             {"action": {"block": {}}},
@@ -749,7 +749,7 @@ def test_a_web_acl_for_cloudfront_or_of_a_websocket_api_is_refused(account: Any)
     socket = f"arn:aws:apigateway:us-east-1::/apis/{api.id}/stages/live"
     given = {"webAclArn": acl.properties["arn"], "resourceArn": socket}
     (reason,) = account.reasons(ASSOCIATION, given)
-    assert "is not the ARN of what a web ACL can protect" in reason
+    assert "is not the ARN of a resource that a web ACL can protect" in reason
 
 
 @pytest.mark.parametrize("service", ["lambda", "apigateway", "states"])

@@ -129,18 +129,18 @@ WRONG: list[tuple[Any, str, str]] = [
     (
         machine({"A": task(End=True, Output="{% 1 %}")}),
         "States.A.Output",
-        "may not be there in this query language",
+        "is not allowed in this query language",
     ),
     (
         machine({"A": task(End=True, ResultPath="$.a")}, QueryLanguage="JSONata"),
         "States.A.ResultPath",
-        "may not be there in this query language",
+        "is not allowed in this query language",
     ),
-    (machine({"A": END}, "B"), "StartAt", "'B' is no state here; there are A"),
+    (machine({"A": END}, "B"), "StartAt", "'B' is not a state here; states: A"),
     (
         machine({"A": task(Next="B")}),
         "States.A.Next",
-        "'B' is no state here; there are A",
+        "'B' is not a state here; states: A",
     ),
     (
         machine(
@@ -153,7 +153,7 @@ WRONG: list[tuple[Any, str, str]] = [
             }
         ),
         "States.A.Choices[0].Next",
-        "'B' is no state here; there are A",
+        "'B' is not a state here; states: A",
     ),
     (
         machine(
@@ -166,18 +166,18 @@ WRONG: list[tuple[Any, str, str]] = [
             }
         ),
         "States.A.Default",
-        "'B' is no state here; there are A",
+        "'B' is not a state here; states: A",
     ),
     (
         machine({"A": task(End=True, Catch=[{"ErrorEquals": ["States.ALL"], "Next": "B"}])}),
         "States.A.Catch[0].Next",
-        "'B' is no state here; there are A",
+        "'B' is not a state here; states: A",
     ),
-    (machine({"A": END, "B": END}), "States.B", "no way leads to this state"),
+    (machine({"A": END, "B": END}), "States.B", "no transition leads to this state"),
     (
         machine({"A": END, "B": task(Next="C"), "C": task(Next="B")}),
         "States.B",
-        "no way leads to this state",
+        "no transition leads to this state",
     ),
     (
         machine(
@@ -190,21 +190,21 @@ WRONG: list[tuple[Any, str, str]] = [
             }
         ),
         "States.A.ItemProcessor.States.B.Next",
-        "'A' is no state here; there are B",
+        "'A' is not a state here; states: B",
     ),
     (
         machine(
             {"A": {"Type": "Parallel", "End": True, "Branches": [machine({"B": END}, "C")]}}
         ),
         "States.A.Branches[0].StartAt",
-        "'C' is no state here; there are B",
+        "'C' is not a state here; states: B",
     ),
     (
         machine(
             {"A": {"Type": "Parallel", "End": True, "Branches": [machine({"A": END})]}}
         ),
         "",
-        "the state name 'A' is there more than once",
+        "the state name 'A' is used more than once",
     ),
     (
         machine(

@@ -265,7 +265,7 @@ POLICIES = [
     (ROLE, "assumeRolePolicy", "{", "is not JSON"),
     (ROLE, "assumeRolePolicy", "[]", "[] is not a policy document"),
     (ROLE, "assumeRolePolicy", trust(Principal=None), "Principal is missing"),
-    (ROLE, "assumeRolePolicy", trust(Resource="*"), "Resource may not be there"),
+    (ROLE, "assumeRolePolicy", trust(Resource="*"), "Resource is not allowed"),
     (ROLE, "assumeRolePolicy", trust(Principal={"Person": "me"}), "'Person' is not allowed"),
     (ROLE, "assumeRolePolicy", '{"Version":"2012-10-17"}', "Statement is missing"),
     (ROLE_POLICY, "policy", allow(Effect="Permit"), "'Permit' is not allowed; allowed: Allow"),
@@ -273,11 +273,11 @@ POLICIES = [
     (ROLE_POLICY, "policy", allow(Action="GetObject"), "'GetObject' is not an action"),
     (ROLE_POLICY, "policy", allow(Resource=None), "Resource is missing"),
     (ROLE_POLICY, "policy", allow(Resource="my-bucket"), "'my-bucket' is neither an ARN"),
-    (ROLE_POLICY, "policy", allow(Principal="*"), "Principal may not be there"),
-    (ROLE_POLICY, "policy", allow(Who="me"), "Who is no element of a statement"),
+    (ROLE_POLICY, "policy", allow(Principal="*"), "Principal is not allowed"),
+    (ROLE_POLICY, "policy", allow(Who="me"), "Who is not an element of a statement"),
     (ROLE_POLICY, "policy", allow(Sid="not ok"), "'not ok' may only have letters and digits"),
-    (ROLE_POLICY, "policy", allow(NotAction="s3:*"), "Action may not stand beside NotAction"),
-    (KEY, "policy", allow(), "Principal is missing: the policy must say who may"),
+    (ROLE_POLICY, "policy", allow(NotAction="s3:*"), "Action cannot be combined with NotAction"),
+    (KEY, "policy", allow(), "Principal is missing: the policy must name a principal"),
     (
         ROLE_POLICY,
         "policy",
@@ -321,7 +321,7 @@ CONTAINERS: list[tuple[list[Any], str]] = [
     ([{"name": "a", "image": "b", "cpu": "256"}], "[0].cpu '256' is not of type integer"),
     ([{"name": "a", "image": "b", "essential": "yes"}], "is not of type boolean"),
     ([{"name": "a", "image": "b", "essential": False}], "no container is essential"),
-    ([{"name": "a", "image": "b"}] * 2, "the container name 'a' is there more than once"),
+    ([{"name": "a", "image": "b"}] * 2, "the container name 'a' is used more than once"),
     (
         [
             {
@@ -331,7 +331,7 @@ CONTAINERS: list[tuple[list[Any], str]] = [
                 "linuxParameters": {"tmpfs": [{"containerPath": "/scratch/", "size": 64}]},
             }
         ],
-        "the mount path '/scratch' is there more than once",
+        "the mount path '/scratch' is used more than once",
     ),
     (
         [{"name": "a", "image": "b", "logConfiguration": {"logDriver": "stdout"}}],
@@ -350,7 +350,7 @@ CONTAINERS: list[tuple[list[Any], str]] = [
                 "secrets": [{"name": "K", "valueFrom": "s"}],
             }
         ],
-        "the variable 'K' is there more than once",
+        "the variable 'K' is used more than once",
     ),
 ]
 
@@ -384,7 +384,7 @@ def test_fargate_sizes_are_accepted_at_both_edges_and_refused_beyond(
     for memory in (smallest - 256, smallest + 1, largest + 1024):
         reasons = account.reasons(TASK, task(cpu=cpu, memory=str(memory)))
         assert len(reasons) == 1
-        assert f"memory '{memory}' does not go with cpu {cpu}" in reasons[0]
+        assert f"memory '{memory}' is not supported with cpu {cpu}" in reasons[0]
 
 
 def test_a_cpu_that_fargate_does_not_have_is_refused_with_those_that_it_has(account: Any):
@@ -397,14 +397,14 @@ RULES = [
     (INGRESS, {"cidrIpv6": "::/0"}, "exactly one of cidrIpv4, cidrIpv6, prefixListId"),
     (INGRESS, {"fromPort": 444}, "fromPort (444) is above toPort (443)"),
     (ALARM, {"datapointsToAlarm": 2}, "datapointsToAlarm (2) is above evaluationPeriods (1)"),
-    (LISTENER, {"protocol": "HTTPS"}, "certificateArn must be there where protocol is"),
-    (TARGETS, {"vpcId": None}, "vpcId must be there where targetType is"),
+    (LISTENER, {"protocol": "HTTPS"}, "certificateArn must be set where protocol is"),
+    (TARGETS, {"vpcId": None}, "vpcId must be set where targetType is"),
     (
         SERVICE,
         {"capacityProviderStrategies": [{"capacityProvider": "FARGATE"}]},
-        "launchType and capacityProviderStrategies may not stand together",
+        "launchType and capacityProviderStrategies cannot be combined",
     ),
-    (FUNCTION, {"runtime": "python3.13"}, "runtime may not be there where packageType is Image"),
+    (FUNCTION, {"runtime": "python3.13"}, "runtime is not allowed where packageType is Image"),
 ]
 
 
@@ -528,7 +528,7 @@ def test_a_type_that_only_the_sdk_knows_is_announced(account: Any):
     account.check("aws:backup/globalSettings:GlobalSettings", {"globalSettings": {"a": "b"}})
     assert account.warnings == [
         "aws:backup/globalSettings:GlobalSettings:"
-        " the sandbox knows only the names and types of its properties"
+        " the sandbox validates only the names and types of its properties"
     ]
 
 

@@ -309,8 +309,8 @@ def test_properties_that_awsx_does_not_know_are_warned_of() -> None:
         subnetSpecs=[{"type": "Public", "cidr": "10.0.0.0/24"}, {"type": "Private"}],
     )
     assert made.warnings == [
-        "awsx:ec2:Vpc knows no property cidr; it is ignored",
-        "awsx:ec2:Vpc knows no property subnetSpecs[0].cidr; it is ignored",
+        "awsx:ec2:Vpc has no property cidr; it is ignored",
+        "awsx:ec2:Vpc has no property subnetSpecs[0].cidr; it is ignored",
     ]
 
 

@@ -489,7 +489,7 @@ REFUSED: list[tuple[Mapping[str, Any], str]] = [
     ),
     (
         {**NETWORK, "authenticationMode": "API"},
-        "The sandbox's eks makes no default group of self-managed nodes.",
+        "The sandbox's eks creates no default group of self-managed nodes.",
     ),
     (
         {**MANAGED, "endpointPublicAccess": False, "publicAccessCidrs": ["10.0.0.0/8"]},

@@ -124,7 +124,7 @@ def test_a_namespace_without_a_standard_admits_any_pod(cluster: Cluster) -> None
 @pytest.mark.parametrize("level", ["restrict", ""])
 def test_a_standard_that_there_is_not_is_refused(cluster: Cluster, level: str) -> None:
     found = cluster.errors(NAMESPACE, namespace(level))
-    reason = f"{level!r} is no Pod Security Standard: privileged, baseline, restricted"
+    reason = f"{level!r} is not a Pod Security Standard: privileged, baseline, restricted"
     assert found == {"metadata.labels": reason}
 
 
@@ -636,7 +636,7 @@ def test_secrets_are_copied_only_where_the_driver_is_told_to(
 ) -> None:
     install(cluster.cloud, configuration)
     cluster.make(PROVIDER_CLASS, provider_class())
-    assert "makes no Secrets: its configurationValues need" in says(cluster, DEPLOYMENT, MOUNTED)
+    assert "creates no Secrets: its configurationValues need" in says(cluster, DEPLOYMENT, MOUNTED)
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ REFUSED: list[tuple[str, Any, str, str]] = [
     ),
     ("metadata", {"name": "Clock"}, "metadata.name", "'Clock' is not an RFC 1123 subdomain"),
     ("metadata", {"namespace": "a.b"}, "metadata.namespace", "'a.b' is not an RFC 1123 label"),
-    ("kind", "DaemonSet", "kind", "'DaemonSet' is not what the type says: Deployment"),
+    ("kind", "DaemonSet", "kind", "'DaemonSet' does not match the type: Deployment"),
     (
         "spec.template.metadata.labels",
         {"app": "other"},
@@ -516,8 +516,8 @@ def test_a_custom_kind_that_nobody_defined_is_passed_on_with_a_warning(api: Api)
     assert made.id == "w"
     assert made.properties["anything"] == 1
     assert api.warnings == [
-        "example.com/v1 Widget is not checked: the sandbox knows no such kind of Kubernetes 1.36, "
-        "and its CustomResourceDefinition is not in the cloud"
+        "example.com/v1 Widget is not checked: the sandbox has no schema of this kind for "
+        "Kubernetes 1.36, and its CustomResourceDefinition is not in the cloud"
     ]
 
 
@@ -660,7 +660,7 @@ def test_an_object_is_checked_for_the_version_of_its_cluster(tmp_path: Path) -> 
     api = Api(tmp_path, kubeconfig=kubeconfig("https://a", "old"))
     eks_cluster(api.cloud, "old", "1.33")
     api.check("kubernetes:resource.k8s.io/v1:DeviceClass", {"spec": {}})
-    assert "no such kind of Kubernetes 1.33" in api.warnings[0]
+    assert "no schema of this kind for Kubernetes 1.33" in api.warnings[0]
     api.cloud.close()
 
 
@@ -759,5 +759,5 @@ def test_manifests_are_decoded(api: Api) -> None:
     assert found == {"result": [{"kind": "A"}, {"kind": "B"}]}
     with pytest.raises(RefusedError, match="kubernetes:yaml:decode: "):
         PROVIDER.invoke(api.context, "kubernetes:yaml:decode", {"text": "a: ["})
-    with pytest.raises(RefusedError, match="does not know this function"):
+    with pytest.raises(RefusedError, match="does not support this function"):
         PROVIDER.invoke(api.context, "kubernetes:helm:template", {})

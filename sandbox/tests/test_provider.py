@@ -343,7 +343,7 @@ def test_a_warning_reaches_the_engine_once(stub: Any, engine: tuple[_Engine, str
     assert log.lines == [
         (
             engine_pb2.LogSeverity.WARNING,
-            f"{type_}: the sandbox knows only the names and types of its properties",
+            f"{type_}: the sandbox validates only the names and types of its properties",
         )
     ]
 

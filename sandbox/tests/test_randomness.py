@@ -87,7 +87,7 @@ def test_two_draws_differ(context: Context):
         (PASSWORD, {"length": 9, "size": 9}, ("size",), "size is not a property"),
         (ID, {"byteLength": 0}, ("byteLength",), "0 is below the minimum of 1"),
         (INTEGER, {"min": 2, "max": 1}, ("min",), "2 is above max, 1"),
-        ("random:index/dice:Dice", {}, (), "the sandbox does not know this type"),
+        ("random:index/dice:Dice", {}, (), "the sandbox does not support this type"),
     ],
 )
 def test_wrong_inputs_are_refused(

@@ -1,9 +1,9 @@
-"""The check of inputs against the calls that they end up in, by AWS's own API models.
+"""Validates inputs against the API calls that carry them, by AWS's own API models.
 
 CloudFormation's schemas leave out much of what an API constrains. api_models.yaml says which calls
-a type of pulumi-aws makes and where names alone do not tell the member that an input becomes; the
-constraints are botocore's. What a model gets wrong is listed there with the reason; what only the
-text of AWS's documentation says is listed with its source.
+a type of pulumi-aws makes, and maps inputs to members where the names do not match; the
+constraints are botocore's. Errors of a model are listed there with the reason; constraints that
+only the text of AWS's documentation states are listed with their source.
 """
 
 import json
@@ -31,7 +31,7 @@ Pointer = str | Sequence[str] | None
 
 @dataclass(frozen=True, kw_only=True)
 class Calls:
-    """What the table says of one resource type; the head of api_models.yaml explains each key."""
+    """The table's entry for one resource type; the head of api_models.yaml explains each key."""
 
     calls: tuple[str, ...] = ()
     members: Mapping[str, Pointer] = field(default_factory=dict[str, "Pointer"])
@@ -79,7 +79,7 @@ _Members = Sequence[Member]
 def errors(type_: str, inputs: Mapping[str, Json]) -> Iterator[Failure]:
     """Values of a resource's inputs that its calls would refuse.
 
-    Values that are not known yet are passed over. So is what a call has no member for.
+    Skips values that are not known yet and inputs that no call has a member for.
 
     Args:
         type_: the type token.
@@ -89,13 +89,13 @@ def errors(type_: str, inputs: Mapping[str, Json]) -> Iterator[Failure]:
 
 
 def missing(type_: str, inputs: Mapping[str, Json]) -> Iterator[Failure]:
-    """What the call that makes a resource requires, and its inputs do not have."""
+    """A member that the creating call requires and that the inputs do not set."""
     return (error for error in _all(type_, inputs) if isinstance(error, _Missing))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Missing(Failure):
-    """A member that must be there."""
+    """A required member."""
 
 
 def _all(type_: str, inputs: Mapping[str, Json]) -> Iterator[Failure]:
@@ -112,10 +112,10 @@ def _walk(type_: str) -> "_Walk":
 
 
 def places(type_: str, path: str) -> Sequence[Member] | None:
-    """Where the calls of a type have an input, by its dotted path without indices.
+    """The members of a type's calls that carry an input, by its dotted path without indices.
 
     Returns:
-        The members; none for what is known to be sent nowhere; None for what nothing is known of.
+        The members; an empty list for an input that no call carries; None for an unknown input.
     """
     walk = _walk(type_)
     found: _Members | None = walk.roots
@@ -132,7 +132,7 @@ class _Walk:
     """The walk through the inputs of one resource.
 
     Attributes:
-        entry: what the table says of its type.
+        entry: the table's entry for its type.
         roots: the inputs of its calls.
         owner: name of the type: the name of a role is RoleName.
     """
@@ -142,7 +142,7 @@ class _Walk:
     owner: str
 
     def child(self, parent: str, name: str, members: _Members) -> _Members | None:
-        """Where the calls have a property of an object; None where nothing is known of it."""
+        """The members that carry a property of an object; None for an unknown property."""
         path = f"{parent}.{name}" if parent else name
         if path in self.entry.members:
             pointer = self.entry.members[path]
@@ -159,7 +159,7 @@ class _Walk:
     def structure(
         self, value: Mapping[str, Json], members: _Members, where: WirePath, path: str
     ) -> Iterator[Failure]:
-        """Faults in an object, by the structures that it becomes."""
+        """Errors in an object, by the structures that carry it."""
         reached: set[str] = set()
         for name, item in value.items():
             below = self.child(path, name, members) or ()
@@ -167,7 +167,7 @@ class _Walk:
             if item is not None:
                 reached |= {step for member in below for step in member.path}
                 yield from self.value(item, below, (*where, name), inner)
-        # The first call makes the resource. An object that is spread over it needs no more of it.
+        # The first call creates the resource. An object spread over it needs no more.
         for member in members[:1] if members != self.roots or not where else ():
             yield from self._required(member, reached, where)
 
@@ -182,7 +182,7 @@ class _Walk:
     def value(
         self, value: Json, members: _Members, where: WirePath, path: str
     ) -> Iterator[Failure]:
-        """Faults in any value."""
+        """Errors in any value."""
         value = _read(value, members)
         if value is None or isinstance(value, Unknown) or not members:
             return
@@ -198,7 +198,7 @@ class _Walk:
     ) -> Iterator[Failure]:
         lists = [member for member in members if member.kind == "list"]
         yield from _first((_judge(value, member) for member in lists), where)
-        # A block of which there may be one is a list in pulumi-aws, and none in the call.
+        # A block with at most one object is a list in pulumi-aws, but not in the call.
         items = [member.item if member.kind == "list" else member for member in members]
         for index, item in enumerate(value):
             yield from self.value(item, items, (*where, index), path)
@@ -219,7 +219,7 @@ class _Walk:
             yield from self.structure(value, inner, where, path)
 
 
-# A call says of a reference what it is: the restApi of a method is its restApiId.
+# A call names the kind of a reference: the restApi of a method is its restApiId.
 _ENDINGS = ("", "Id", "Name", "Arn")
 
 
@@ -245,7 +245,7 @@ def _through_lists(member: Member) -> Member:
 
 @cache
 def _pair(member: Member) -> tuple[Member, Member] | None:
-    """Key and value of a map, which may also be a list of structures that hold one of each."""
+    """Key and value of a map, which may also be a list of structures with a key and a value."""
     if member.kind == "map":
         return member.key, member.value
     names = sorted(_through_lists(member).shape.get("members", ()), key=_is_value)
@@ -261,7 +261,7 @@ def _is_value(name: str) -> bool:
 
 
 def _read(value: Json, members: _Members) -> Json:
-    """A value; where pulumi-aws takes JSON text for what is no text to the call, what it says."""
+    """A value, parsed where pulumi-aws takes JSON text and the call takes a structure."""
     structured = [member for member in members if member.kind in ("structure", "list", "map")]
     if structured and isinstance(value, str) and value[:1] in ("[", "{"):
         with suppress(ValueError):
@@ -299,7 +299,7 @@ def _number(value: Json) -> Json:
     return value
 
 
-# All that the model of API Gateway's second API says of lengths is in a shape's name.
+# The model of API Gateway's V2 API states lengths only in the names of shapes.
 _NAMED_LENGTH = regex.compile(r"WithLengthBetween(\d+)And(\d+)(K?)$")
 
 _KEYWORDS: Mapping[str, tuple[str, str]] = {
@@ -310,7 +310,7 @@ _KEYWORDS: Mapping[str, tuple[str, str]] = {
 
 
 def _judge(value: Json, member: Member) -> str:
-    """What a shape's own constraints say of a value, or an empty string."""
+    """The error of a value by a shape's own constraints, or an empty string."""
     schema = _limits(member)
     text = "" if "pattern" in _wrong(member) else member.shape.get("pattern", "")
     said = table().silent.get(f"{member.service}.{member.inside}", {})
@@ -329,7 +329,7 @@ def _wrong(member: Member) -> Mapping[str, str]:
 
 
 def _limits(member: Member) -> dict[str, Json]:
-    """A shape's constraints but its pattern, in the words of a JSON schema."""
+    """A shape's constraints except its pattern, as keywords of JSON Schema."""
     lowest, highest = _KEYWORDS.get(member.kind, ("minimum", "maximum"))
     names = {"min": lowest, "max": highest, "enum": "enum"}
     limits = {
@@ -358,8 +358,8 @@ _ASCII_CLASSES = {"w": "[a-zA-Z0-9_]", "d": "[0-9]", "s": r"[ \t\n\x0B\f\r]"}
 def compiled(text: str) -> "regex.Pattern[str] | None":
     r"""A model's pattern; None when Python cannot read it.
 
-    The patterns are Java's: \w, \d and \s are ASCII, a set may hold sets, and what lies beyond 16
-    bits is written as a pair.
+    The patterns are Java's: \w, \d and \s are ASCII, a set may hold sets, and characters beyond 16
+    bits are written as surrogate pairs.
     """
     text = text.replace(_SURROGATES, r"\U00010000-\U0010FFFF")
     text = regex.sub(r"\\(.)", lambda found: _ASCII_CLASSES.get(found[1], found[0]), text)
@@ -369,9 +369,9 @@ def compiled(text: str) -> "regex.Pattern[str] | None":
 
 
 def matches(text: str, value: str) -> bool:
-    """Whether a value is as a model's pattern wants it: all of it, as AWS's services judge it.
+    """Whether the whole value matches a model's pattern, as AWS's services require.
 
-    Most patterns have no anchors. Read as a search, "[a-z]+" would take nearly everything.
+    Most patterns have no anchors. Used as a search, "[a-z]+" would accept nearly every value.
     """
     found = compiled(text)
     return found is None or found.fullmatch(value) is not None

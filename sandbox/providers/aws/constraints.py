@@ -19,7 +19,7 @@ def _enumeration(
         yield ValidationError("")
 
 
-# These are no keywords of JSON Schema: AWS's services ask for them, and only our table has them.
+# These are not keywords of JSON Schema: they express rules of AWS's services in our table.
 
 
 def _reserved_names(
@@ -56,7 +56,7 @@ def _unique_by(
         known = [item for item in values if item is not None and not isinstance(item, Unknown)]
         double = next((item for item in known if known.count(item) > 1), None)
         if double is not None:
-            yield ValidationError(f"the {name} {double!r} is there more than once")
+            yield ValidationError(f"the {name} {double!r} is used more than once")
 
 
 def _each_one_of(
@@ -93,7 +93,7 @@ KEYWORDS: Mapping[str, Keyword] = {
     "uniqueBy": _unique_by,
     "eachOneOf": _each_one_of,
     "anyOf": _ANY_OF,
-    # Without what the options say of the parts, several may be met.
+    # Several options may match when the keywords for their parts are left out.
     "oneOf": _ANY_OF,
 }
 """The keywords that are validated of a single value."""
@@ -103,7 +103,7 @@ PARTS = json_schema.validator_of({**json_schema.KEYWORDS, **KEYWORDS})
 
 
 def breach(value: Json, schema: Schema) -> str:
-    """What is wrong with one value by a schema's own keywords, or an empty string.
+    """The error of one value by a schema's own keywords, or an empty string.
 
     Items and properties of the value are not validated.
     """
@@ -111,11 +111,11 @@ def breach(value: Json, schema: Schema) -> str:
 
 
 def holds(value: Json, wanted: Json) -> bool:
-    """Whether a value is what the condition of a rule wants.
+    """Whether a value meets the condition of a rule.
 
     Args:
-        value: the value; of a list, one item must be as wanted.
-        wanted: a value, a list of values, or a schema, which only what is there and known can meet.
+        value: the value; one item of a list must match.
+        wanted: a value, a list of values, or a schema, which only a set and known value can match.
     """
     if isinstance(wanted, Mapping):
         known = value is not None and not isinstance(value, Unknown)

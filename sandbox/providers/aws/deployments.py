@@ -1,8 +1,8 @@
-"""What a deployment of an API still holds after it was deleted: a deployment is a copy.
+"""Keeps deleted parts of an API that a deployment still holds: a deployment is a snapshot.
 
-A part of an API (a route, a policy …) that is deleted stays in the deployments that were made while
-it was there. Such parts are kept beside the cloud's own objects, under another provider's name, for
-as long as one of these deployments is there. `sandbox.serve` reads them.
+A part of an API (a route, a policy …) that is deleted stays in the deployments that were made
+before. Such parts are kept in the cloud under another provider's name until the last of these
+deployments is deleted. `sandbox.serve` reads them.
 
 Source: API Gateway developer guide, "Deploy REST APIs in API Gateway".
 """
@@ -25,7 +25,7 @@ def keep(cloud: Cloud, table: Entry, stored: StoredResource) -> None:
 
     Args:
         cloud: The cloud.
-        table: What the table says of the part's type.
+        table: The table's entry for the part's type.
         stored: The part.
     """
     rule = table.deployed
@@ -47,11 +47,11 @@ def keep(cloud: Cloud, table: Entry, stored: StoredResource) -> None:
 
 
 def forget(cloud: Cloud, deleted_type: str) -> None:
-    """Drop the kept parts that no deployment holds any more.
+    """Drop the kept parts that no deployment holds anymore.
 
     Args:
         cloud: The cloud.
-        deleted_type: The type of what was deleted; nothing happens unless it is a deployment.
+        deleted_type: The type of the deleted resource; only a deployment has an effect.
     """
     for kept in cloud.list(KEPT_PARTS):
         rule = tables().types[kept.type].deployed

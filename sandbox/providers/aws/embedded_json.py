@@ -33,7 +33,7 @@ _VERSIONS = ("2012-10-17", "2008-10-17")
 _PRINCIPALS = frozenset({"AWS", "Service", "Federated", "CanonicalUser"})
 _ACTION = re.compile(r"^(\*|[a-zA-Z0-9-]+:[a-zA-Z0-9*?]+)$")
 _RESOURCE = re.compile(r"^(\*|arn:[^:\s]*:[^:\s]*:[^:\s]*:[^:\s]*:\S.*)$")
-# API Gateway puts the beginning of the ARN in by itself.
+# API Gateway adds the beginning of the ARN.
 _API_RESOURCE = re.compile(r"^execute-api:/.+$")
 _SID_IDENTITY = re.compile(r"^[a-zA-Z0-9]*$")
 # Quotas in characters without white space. Source: IAM user guide, "IAM and AWS STS quotas";
@@ -41,7 +41,7 @@ _SID_IDENTITY = re.compile(r"^[a-zA-Z0-9]*$")
 # quotas of REST APIs.
 _LONGEST = {"managed": 6144, "inline": 10240, "trust": 4096, "resource": 32768, "api": 8192}
 
-# What ECS documents of a container and its schema leaves out.
+# Limits of a container that ECS documents and its schema leaves out.
 # Source: ECS API reference, ContainerDefinition, HealthCheck and LogConfiguration; seconds.
 _CONTAINER_LIMITS: Mapping[tuple[str, ...], Schema] = {
     ("name",): {"pattern": "^[a-zA-Z0-9_-]{1,255}$"},
@@ -68,11 +68,11 @@ Finding = tuple[str, str]
 
 
 def errors(kind: str, value: Json) -> list[Finding]:
-    """What is wrong with a JSON document.
+    """The errors in a JSON document.
 
     Args:
         kind: ``managed``, ``inline`` (identity policies), ``trust``, ``resource`` (policies that
-            are attached to something and name who may), ``api`` (those of REST APIs),
+            are attached to a resource and name principals), ``api`` (those of REST APIs),
             ``containers``, ``states`` (the definition of a state machine) or ``json``.
         value: the text, or the document itself.
 
@@ -97,7 +97,7 @@ def errors(kind: str, value: Json) -> list[Finding]:
 
 
 def normal(value: Json) -> Json:
-    """A JSON document in a form in which documents that mean the same are equal."""
+    """The normalized form of a JSON document: equivalent documents are equal in it."""
     try:
         document = json.loads(value) if isinstance(value, str) else value
     except ValueError:
@@ -136,7 +136,7 @@ def _policy(kind: str, document: Json) -> Iterator[Finding]:
         return
     policy = cast("Mapping[str, Json]", document)
     for key in policy.keys() - _POLICY:
-        yield key, f"is no element of a policy; allowed: {', '.join(sorted(_POLICY))}"
+        yield key, f"is not an element of a policy; allowed: {', '.join(sorted(_POLICY))}"
     version = policy.get("Version", _VERSIONS[1])
     if version not in _VERSIONS:
         yield "Version", f"{shown(version)} is not allowed; allowed: {', '.join(_VERSIONS)}"
@@ -151,7 +151,7 @@ def _policy(kind: str, document: Json) -> Iterator[Finding]:
             yield f"Statement[{index}]{path and '.'}{path}", reason
     sids = [part.get("Sid") for part in _objects(statements)]
     for sid in _doubles(sids):
-        yield "Statement", f"the Sid {sid!r} is there more than once"
+        yield "Statement", f"the Sid {sid!r} is used more than once"
 
 
 def _objects(values: Sequence[Json]) -> list[Mapping[str, Json]]:
@@ -159,7 +159,7 @@ def _objects(values: Sequence[Json]) -> list[Mapping[str, Json]]:
 
 
 def _doubles(values: Sequence[Json]) -> list[str]:
-    """The texts that are there more than once."""
+    """The texts that occur more than once."""
     return sorted({str(value) for value in values if value and values.count(value) > 1})
 
 
@@ -169,12 +169,12 @@ def _statement(kind: str, statement: Json) -> Iterator[Finding]:
         return
     parts = cast("Mapping[str, Json]", statement)
     for key in parts.keys() - _STATEMENT:
-        yield key, f"is no element of a statement; allowed: {', '.join(sorted(_STATEMENT))}"
+        yield key, f"is not an element of a statement; allowed: {', '.join(sorted(_STATEMENT))}"
     if parts.get("Effect") not in ("Allow", "Deny"):
         yield "Effect", f"{shown(parts.get('Effect'))} is not allowed; allowed: Allow, Deny"
     for one, other in (("Action", "NotAction"), ("Resource", "NotResource")):
         if one in parts and other in parts:
-            yield one, f"may not stand beside {other}"
+            yield one, f"cannot be combined with {other}"
     if "Action" not in parts and "NotAction" not in parts:
         yield "Action", "is missing"
     yield from _actions(parts)
@@ -199,10 +199,13 @@ def _principals(kind: str, parts: Mapping[str, Json]) -> Iterator[Finding]:
     has = "Principal" in parts or "NotPrincipal" in parts
     if kind in ("managed", "inline"):
         if has:
-            yield "Principal", "may not be there: the policy belongs to who it is attached to"
+            yield (
+                "Principal",
+                "is not allowed: an identity policy names no principal",
+            )
         return
     if not has:
-        yield "Principal", "is missing: the policy must say who may"
+        yield "Principal", "is missing: the policy must name a principal"
     principal = parts.get("Principal", "*")
     if isinstance(principal, Mapping):
         for key in cast("Mapping[str, Json]", principal).keys() - _PRINCIPALS:
@@ -214,7 +217,7 @@ def _principals(kind: str, parts: Mapping[str, Json]) -> Iterator[Finding]:
 def _resources(kind: str, parts: Mapping[str, Json]) -> Iterator[Finding]:
     if kind == "trust":
         if "Resource" in parts or "NotResource" in parts:
-            yield "Resource", "may not be there: a trust policy is about the role itself"
+            yield "Resource", "is not allowed: a trust policy applies to the role itself"
         return
     if kind != "resource" and "Resource" not in parts and "NotResource" not in parts:
         yield "Resource", "is missing"
@@ -238,15 +241,15 @@ def _containers(document: Json) -> Iterator[Finding]:
             yield "".join([f"[{index}]", *map(_step, path)]), reason
     objects = _objects(containers)
     for name in _doubles([container.get("name") for container in objects]):
-        yield "", f"the container name {name!r} is there more than once"
+        yield "", f"the container name {name!r} is used more than once"
     if objects and not any(container.get("essential", True) for container in objects):
         yield "", "no container is essential; at least one must be"
     for index, container in enumerate(objects):
         lists = [_as_list(container.get(key, [])) for key in ("environment", "secrets")]
         for name in _doubles([item.get("name") for items in lists for item in _objects(items)]):
-            yield f"[{index}]", f"the variable {name!r} is there more than once"
+            yield f"[{index}]", f"the variable {name!r} is used more than once"
         for path in _doubles(list(_mounted_at(container))):
-            yield f"[{index}]", f"the mount path {path!r} is there more than once"
+            yield f"[{index}]", f"the mount path {path!r} is used more than once"
         yield from _container_limits(container, f"[{index}]")
 
 
@@ -255,7 +258,7 @@ def _step(key: str | int) -> str:
 
 
 def _mounted_at(container: Mapping[str, Json]) -> Iterator[Json]:
-    """Where volumes and memory are mounted in a container: the runtime takes a path once."""
+    """The mount paths of volumes and memory in a container: each path can be used once."""
     mounts = _objects(_as_list(container.get("mountPoints", [])))
     memory = _objects(_as_list(at(container, "linuxParameters.tmpfs") or []))
     for each in (*mounts, *memory):

@@ -38,7 +38,7 @@ def invoke(context: Context, token: str, arguments: Mapping[str, Any]) -> Mappin
     """Answer a function call.
 
     Raises:
-        RefusedError: the sandbox does not know the function, or nothing in the cloud matches.
+        RefusedError: the function is not supported, or nothing in the cloud matches.
     """
     if token == _POLICY_DOCUMENT:
         return _policy_document(arguments)
@@ -48,7 +48,7 @@ def invoke(context: Context, token: str, arguments: Mapping[str, Any]) -> Mappin
         return _secret_versions(context, token, arguments)
     rule = _table().get(token)
     if rule is None:
-        raise RefusedError(f"{token}: the sandbox does not know this function")
+        raise RefusedError(f"{token}: the sandbox does not support this function")
     for name, known in cast("Mapping[str, str]", rule.get("known", {})).items():
         _must_be_known(token, name, arguments.get(name), known)
     if "find" in rule:
@@ -58,7 +58,7 @@ def invoke(context: Context, token: str, arguments: Mapping[str, Any]) -> Mappin
 
 
 def _must_be_known(token: str, name: str, value: Json, known: str) -> None:
-    """An argument that is as a property of a resource, ``type@property``, has its constraint."""
+    """Validates arguments by the constraint of a resource's property, ``type@property``."""
     type_, _, property_ = known.partition("@")
     reason = breach(value, tables().types[f"aws:{type_}"].constraints[property_])
     if reason:
@@ -85,7 +85,7 @@ def _find(
             return cast("Mapping[str, Any]", fill(absent["give"], scope, context.cloud))
     if not wanted or len(found) != 1:
         raise RefusedError(
-            f"{token}: {len(found)} objects of the cloud match {wanted or 'nothing'}; one is needed"
+            f"{token}: {len(found)} objects match {wanted or 'nothing'}; exactly one is required"
         )
     properties = {**found[0].properties, "id": found[0].id}
     added = {
@@ -113,7 +113,7 @@ def _secret_versions(
     return {**arguments, **known, "versions": versions}
 
 
-# A statement's keys in Terraform's words and in a policy's.
+# A statement's keys in Terraform and in a policy document.
 _NAMES = {
     "sid": "Sid",
     "effect": "Effect",
@@ -154,6 +154,6 @@ def _statement(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _single(value: Json) -> Json:
-    """A list of one as its item, as Terraform writes it."""
+    """A list with one item as that item, as Terraform writes it."""
     items = cast("list[Json]", value) if isinstance(value, list) else []
     return items[0] if len(items) == 1 else cast("Json", value)

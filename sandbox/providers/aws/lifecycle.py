@@ -1,4 +1,4 @@
-"""Create, read, update and delete: what only the state of the cloud can tell."""
+"""Create, read, update and delete, and the checks that need the state of the cloud."""
 
 import ipaddress
 import json
@@ -33,7 +33,7 @@ _EMPTY: Mapping[str, Json] = {
 
 
 def create(context: Context, call: Call) -> Made:
-    """Make a resource: references must exist, names must be free, networks must fit."""
+    """Create a resource: references must exist, names must be free, networks must fit."""
     known = model_of(call.type)
     if call.preview:
         return Made(
@@ -60,7 +60,7 @@ def _around(context: Context, call: Call) -> dict[str, Any]:
 def _key(
     context: Context, known: ResourceModel, call: Call, id_: str, properties: Mapping[str, Any]
 ) -> str:
-    """What tells a resource from all others of its type: its id, unless the table says more."""
+    """The unique key of a resource within its type: its id, unless the table has a key."""
     scope = {**_around(context, call), **properties, "id": id_}
     return str(fill(known.table.key or "{id}", scope, context.cloud))
 
@@ -68,7 +68,7 @@ def _key(
 def _early(
     context: Context, known: ResourceModel, outputs: Mapping[str, Any], scope: Mapping[str, Any]
 ) -> dict[str, Json]:
-    """Outputs that the id is made of."""
+    """Outputs that the id contains."""
     return {
         name: fill(template, scope, context.cloud)
         for name, template in outputs.items()
@@ -77,7 +77,7 @@ def _early(
 
 
 def _publication(known: ResourceModel, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Outputs that a published version changes, where the inputs ask for one."""
+    """Outputs that a published version changes, if the inputs publish one."""
     rule = known.table.publishes
     when = cast("Mapping[str, Json]", rule.get("when", {}))
     asked = all(holds(inputs.get(name), wanted) for name, wanted in when.items())
@@ -85,7 +85,7 @@ def _publication(known: ResourceModel, inputs: Mapping[str, Any]) -> Mapping[str
 
 
 def read(context: Context, call: Call) -> Made | None:
-    """Look a resource up; its inputs are those of the program as the cloud has them now."""
+    """Read a resource; its inputs are the program's inputs with their current values."""
     known = model_of(call.type)
     key = _key(context, known, call, call.id, call.properties) if call.properties else call.id
     stored = context.cloud.get(PROVIDER, call.type, key)
@@ -96,7 +96,7 @@ def read(context: Context, call: Call) -> Made | None:
     inputs = dict(call.old_inputs) or dict(stored.inputs)
     for name in known.resource.inputs:
         now, before = stored.properties.get(name), call.properties.get(name)
-        # A property that the program leaves out counts if it was changed and AWS has no default.
+        # A property that the program does not set is drift if it changed and AWS has no default.
         strange = now != before and not _is_computed(known, name) and bool(call.properties)
         if name in inputs or strange:
             node = known.properties[name][0]
@@ -109,7 +109,7 @@ def read(context: Context, call: Call) -> Made | None:
 
 
 def _seen(node: PropertyModel, wanted: Json, now: Json, before: Json) -> Json:
-    """What a program sees of a value: not what AWS computes beside what it has asked for."""
+    """A value without the properties that AWS computes and the program did not set."""
     if node.shape.kind != "object" or not (isinstance(wanted, dict) and isinstance(now, dict)):
         return now
     asked, present = cast("dict[str, Json]", wanted), cast("dict[str, Json]", now)
@@ -131,7 +131,7 @@ def _by_handle(context: Context, call: Call) -> StoredResource | None:
 
 
 def update(context: Context, call: Call) -> Mapping[str, Any]:
-    """Change a resource in place."""
+    """Update a resource in place."""
     known = model_of(call.type)
     gone = set(call.old_inputs) - set(call.inputs)
     kept = {
@@ -141,7 +141,7 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
     }
     changed = _changed(known, call)
     if not changed and not call.preview:
-        # As Terraform's providers do it: nothing is sent, and what is there is read.
+        # As Terraform's providers do: nothing is sent, and the current state is read.
         found = read(context, call)
         return found.properties if found else call.properties
     given = _with_what_aws_keeps(known, _stored(call.inputs), call.properties)
@@ -154,7 +154,7 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
     with context.cloud.transaction():
         key = _key(context, known, call, call.id, call.properties)
         if context.cloud.get(PROVIDER, call.type, key) is None:
-            raise RefusedError(f"{call.type} {call.id} does not exist: it was deleted meanwhile")
+            raise RefusedError(f"{call.type} {call.id} does not exist: it has been deleted")
         _must_exist(context, known, call)
         scope = {**_around(context, call), **kept, **given, "id": call.id}
         scope["before"] = call.properties
@@ -174,7 +174,7 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
 def _held_by_versions(
     context: Context, known: ResourceModel, call: Call, key: str
 ) -> list[tuple[str, str]]:
-    """What published versions go on referring to, whatever the newest one says."""
+    """References of older published versions, which stay in use."""
     published = _publication(known, call.old_inputs)
     paths = known.table.publishes.get("versions_hold", ()) if published else ()
     links = context.cloud.links(PROVIDER, call.type, key)
@@ -184,7 +184,7 @@ def _held_by_versions(
 def _with_what_aws_keeps(
     known: ResourceModel, given: Mapping[str, Any], before: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """New inputs, with what AWS once computed inside of them (`vpcConfig.vpcId`)."""
+    """New inputs, with the values that AWS computed inside of them (`vpcConfig.vpcId`)."""
     result = dict(given)
     for path in known.table.outputs:
         outer, dot, inner = path.partition(".")
@@ -195,19 +195,19 @@ def _with_what_aws_keeps(
 
 
 def _changed(known: ResourceModel, call: Call) -> set[str]:
-    """Names of the inputs that mean something else than at the last update."""
+    """Names of the inputs whose meaning changed since the last update."""
     olds, news = _comparable(known, call.old_inputs), _comparable(known, call.inputs)
     return {name for name in {*olds, *news} if olds.get(name) != news.get(name)}
 
 
 def delete(context: Context, call: Call) -> None:
-    """Take a resource away, unless it is protected or something still needs it."""
+    """Delete a resource, unless it is protected or still in use."""
     known = model_of(call.type)
     table = known.table
     with context.cloud.transaction():
         key = _key(context, known, call, call.id, call.properties)
         stored = context.cloud.get(PROVIDER, call.type, key)
-        # A replacement may have the same id: then the old one is gone already.
+        # A replacement may have the same id: the old resource is then already deleted.
         if stored is None or stored.properties.get("arn") != call.properties.get("arn"):
             return
         if table.protected and stored.properties.get(table.protected):
@@ -224,7 +224,7 @@ def delete(context: Context, call: Call) -> None:
             path, user = holders[0]
             raise RefusedError(
                 f"{table.held_error}: {call.type} {call.id} cannot be deleted: {user.type}"
-                f" {user.id} still needs it ({path})"
+                f" {user.id} still uses it ({path})"
             )
         for _, user in holders:
             if user.type.removeprefix("aws:") not in table.spares:
@@ -244,7 +244,7 @@ def _holds(held_by: tuple[str, ...], path: str, user: StoredResource) -> bool:
 
 
 def diff(_context: Context, call: Call) -> Difference:
-    """Compare inputs: documents by meaning, sets without order, what AWS computes not at all."""
+    """Compare inputs: documents by meaning, sets without order, computed values not at all."""
     known = model_of(call.type)
     olds = _comparable(known, call.old_inputs)
     news = _comparable(known, call.inputs)
@@ -254,7 +254,7 @@ def diff(_context: Context, call: Call) -> Difference:
         if not _takes_the_old(known, path, change)
     }
     name = str(known.table.name.get("property", "name"))
-    # A name that the program chose itself must be free before the new resource can have it.
+    # An explicit name must be free before the replacement can use it.
     own_name = call.inputs.get(name) is not None and name not in call.inputs.get(DEFAULTS, ())
     same_name = own_name and call.inputs.get(name) == call.old_inputs.get(name)
     first = known.table.delete_first or bool(same_name and known.table.claims)
@@ -262,7 +262,7 @@ def diff(_context: Context, call: Call) -> Difference:
 
 
 def _takes_the_old(known: ResourceModel, path: Path, change: Change) -> bool:
-    """Leaving a property out for which AWS has a value of its own changes nothing."""
+    """Removing an optional property whose value AWS computes changes nothing."""
     gone = change in (Change.DELETE, Change.DELETE_REPLACE)
     return gone and len(path) == 1 and known.replaces(path) and _is_computed(known, str(path[0]))
 
@@ -298,7 +298,7 @@ def _in_order(node: PropertyModel, value: Json) -> Json:
 
 
 def _canonical(value: Json) -> str:
-    # A message has its properties in no order, so that two reprs of one object may differ.
+    # The properties of a message have no order, so two reprs of one object may differ.
     return json.dumps(value, sort_keys=True, default=repr)
 
 
@@ -319,7 +319,7 @@ def _tags_all(known: ResourceModel, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _foreseen(known: ResourceModel, inputs: Mapping[str, Any], region: str) -> dict[str, Any]:
-    """What a preview can tell: inputs, tags and region; all that AWS computes is unknown."""
+    """The known outputs of a preview: inputs, tags and region; computed values are unknown."""
     given = _stored(inputs)
     names = [name for name, output in known.resource.outputs.items() if output.required]
     unknown = dict.fromkeys(names, UNKNOWN)
@@ -331,7 +331,7 @@ def _foreseen(known: ResourceModel, inputs: Mapping[str, Any], region: str) -> d
 
 
 def _fill_in(properties: dict[str, Any], path: str, value: Json) -> None:
-    """Set a property, by its dotted path, that the program has not set in what it has set."""
+    """Set a property, by its dotted path, unless the program has set it."""
     name, _, rest = path.partition(".")
     if not rest:
         if properties.get(name) is None:
@@ -373,7 +373,7 @@ def _computed(
 
 
 def _guess(name: str, shape: Shape, scope: Mapping[str, Any]) -> Json:
-    """A value of the right type for an output that the table does not know."""
+    """A value of the right type for an output without a template in the table."""
     if name == "arn":
         place = f"{scope['partition']}:sandbox:{scope['region']}:{scope['account']}"
         return f"arn:{place}:{scope['id']}"
@@ -419,7 +419,7 @@ def _put(
 
 def _handles(context: Context, known: ResourceModel, scope: Mapping[str, Any]) -> list[str]:
     handles: list[str] = []
-    # What only the SDK knows is found by its ARN.
+    # A type that only the SDK describes is found by its ARN.
     for template in known.table.handles if known.table.id else ("{arn}",):
         found = fill(template, scope, context.cloud)
         for handle in cast("list[Json]", found) if isinstance(found, list) else [found]:
@@ -428,7 +428,7 @@ def _handles(context: Context, known: ResourceModel, scope: Mapping[str, Any]) -
 
 
 def _links(known: ResourceModel, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str, Kind]]:
-    """(path, value, kind) of all identifiers in the inputs that belong to something."""
+    """(path, value, kind) of all identifiers in the inputs that refer to a resource."""
     for name, value in inputs.items():
         if name in known.properties:
             yield from _links_below(known.properties[name][0], value)
@@ -487,7 +487,7 @@ def _is_elsewhere(value: str) -> bool:
 
 
 def _must_fit(context: Context, known: ResourceModel, call: Call) -> None:
-    """A network must lie inside of its parent's and beside its brothers'."""
+    """A network must be inside its parent's and must not overlap its siblings'."""
     rule = known.table.inside
     block, parent = (call.inputs.get(rule.get(key, "")) for key in ("network", "parent"))
     if not block or not parent:

@@ -2,14 +2,14 @@
 
 Each has one of these forms, and the error that AWS answers with:
 
-- ``exists``: handles that something must answer to; ``with``: a property that it must have;
+- ``exists``: handles of a resource that must exist; ``with``: a property that it must have;
   ``as``: the property that then refers to it, for `held_by`;
-- ``same``: values that must be equal, as far as there are any;
+- ``same``: values that must be equal, if they are set;
 - ``distinct``: values no two of which may be equal;
 - ``stays``: values that must be the same set as they were ``before`` an update;
 - ``agrees``: a type; ``of``: what its resources refer to; ``value``: what all of them share;
-- ``limits``: JSON schema keywords for what a placeholder stands for;
-- ``at_most``: two placeholders, the first of which may not be above the second;
+- ``limits``: JSON schema keywords for the value of a placeholder;
+- ``at_most``: two placeholders; the first must not exceed the second;
 - ``every``: a type; ``of``: what its resources refer to; each of them must ``has``, a handle that
   something answers to; ``none``: the error when there are none;
 - ``trusts``: a role, whose trust policy must let ``service`` do the ``actions``; ``session``: tags
@@ -18,7 +18,7 @@ Each has one of these forms, and the error that AWS answers with:
 
 In an update, ``before`` has the properties of the resource as they were.
 
-With ``when``, a precondition counts only where placeholders stand for what it says.
+With ``when``, a precondition applies only if the placeholders have these values.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -43,9 +43,9 @@ def must_be_met(known: ResourceModel, call: Call, scope: _Scope, cloud: Cloud) -
     """Refuse a resource that the cloud's state does not allow.
 
     Args:
-        known: what is known of its type.
+        known: the model of its type.
         call: the request.
-        scope: its properties and surroundings.
+        scope: its properties and context.
         cloud: the cloud.
 
     Raises:
@@ -65,9 +65,9 @@ def must_be_allowed(known: ResourceModel, call: Call, scope: _Scope, cloud: Clou
     """Refuse an update that AWS does not take in place, by the table's `refuses`.
 
     Args:
-        known: what is known of the resource's type.
+        known: the model of the resource's type.
         call: the request.
-        scope: its new properties and surroundings.
+        scope: its new properties and context.
         cloud: the cloud.
 
     Raises:
@@ -83,7 +83,7 @@ def must_be_allowed(known: ResourceModel, call: Call, scope: _Scope, cloud: Clou
 
 
 def links(known: ResourceModel, scope: _Scope, cloud: Cloud) -> Iterator[tuple[str, str]]:
-    """(property path, handle) of what a resource refers to by its preconditions."""
+    """(property path, handle) of each resource that the preconditions refer to."""
     for precondition in known.table.preconditions:
         if "as" in precondition and _counts(precondition, scope, cloud):
             for handle in _list(precondition["exists"], scope, cloud):
@@ -180,7 +180,7 @@ def _trusts(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> str:
         arn = str(fill(precondition["trusts"], around, cloud))
         tags = cast("dict[str, str]", fill(precondition.get("session", {}), around, cloud))
         roles = [stored for stored in cloud.find(arn) if stored.type == _ROLE]
-        # A role of another account is for that one to say.
+        # The trust policy of a role in another account is not visible here.
         if roles and not _is_trusted(roles[0], precondition, tags):
             wanted = f"{precondition['service']} to {' and '.join(precondition['actions'])}"
             with_tags = "".join(f", {name}: {value}" for name, value in tags.items())
@@ -190,7 +190,7 @@ def _trusts(precondition: _Precondition, scope: _Scope, cloud: Cloud) -> str:
 
 
 def _is_trusted(role: StoredResource, precondition: _Precondition, tags: Mapping[str, str]) -> bool:
-    # Of the request only its tags are known here.
+    # Only the tags of the request are known here.
     context = {f"aws:RequestTag/{name}": value for name, value in tags.items()}
     return all(
         trusted(

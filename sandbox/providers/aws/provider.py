@@ -1,4 +1,4 @@
-"""The `aws` provider of the sandbox, put together."""
+"""The `aws` provider of the sandbox, assembled."""
 
 import re
 from collections.abc import Mapping
@@ -54,5 +54,5 @@ PROVIDER = Provider(
 
 
 def run() -> None:
-    """Be the provider's process."""
+    """Run the provider's process."""
     main(PROVIDER)

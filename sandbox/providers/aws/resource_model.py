@@ -1,4 +1,4 @@
-"""One tree per resource type: what pulumi-aws, AWS's schema and our table say of each property."""
+"""One tree per resource type: each property in pulumi-aws, in AWS's schema and in our table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class PropertyModel:
     Attributes:
         path: its path without indices, such as ``networkConfiguration.subnets``.
         shape: its type in pulumi-aws.
-        schema: what AWS's schema says of it, references followed; empty when nothing.
+        schema: its schema from AWS, references followed; empty if there is none.
         root: the schema that references are looked up in.
         owner: name of the resource type, at the top only (a role's name is RoleName).
-        known: whether anything beside its type is known of it.
-        table: what our table says of the resource type.
+        known: whether the schema or the table describes more than its type.
+        table: our table's entry for the resource type.
     """
 
     path: str
@@ -83,12 +83,12 @@ class PropertyModel:
 
     @cached_property
     def is_computed(self) -> bool:
-        """Whether our table gives the property a value where the program has none."""
+        """Whether our table has a default for the property."""
         return self.path in self.table.outputs
 
     @cached_property
     def unordered(self) -> bool:
-        """Whether the order of a list means nothing."""
+        """Whether the order of a list is insignificant."""
         return self.schema.get("insertionOrder") is False or self.path in self.table.unordered
 
 
@@ -119,7 +119,7 @@ def _schema(parent: PropertyModel, name: str, path: str) -> tuple[Schema, bool]:
     if twin:
         return schemas.resolve(root, properties[twin]), True
     known = name in tables().plain or path in table.kinds or path in table.documents
-    # Below a property that AWS's schema does not have, the question has been asked already.
+    # A property below one that is missing in AWS's schema needs no second report.
     return {}, known or bool(parent.path and not parent.schema)
 
 
@@ -129,13 +129,13 @@ def _array_of_objects(schema: Schema) -> bool:
 
 @dataclass(frozen=True)
 class ResourceModel:
-    """All that is known of one resource type.
+    """The model of one resource type.
 
     Attributes:
         type: type token.
         resource: its inputs and outputs in pulumi-aws.
         schema: AWS's schema; empty when there is none.
-        table: what our table says.
+        table: our table's entry.
         node: root of the tree of properties.
     """
 
@@ -173,7 +173,7 @@ class ResourceModel:
         return bool(prefixes & (set(self.table.replace) | self._create_only))
 
     def types_at(self, path: str) -> frozenset[str]:
-        """Types one of which the identifier at a dotted path belongs to; empty when any may."""
+        """Types that the identifier at a dotted path may belong to; empty if any may."""
         first, *others = [part for part in path.split(".") if not part.isdigit()]
         node = self.properties[first][0] if first in self.properties else None
         for name in others:
@@ -210,7 +210,7 @@ class ResourceModel:
 
 @cache
 def model_of(type_: str) -> ResourceModel:
-    """All that is known of a resource type.
+    """The model of a resource type.
 
     Raises:
         sdk.UnknownTypeError: pulumi-aws has no such type.

@@ -1,6 +1,6 @@
 """AWS's CloudFormation resource schemas, read as the plain JSON files that cfn-lint ships.
 
-Importing cfnlint takes more than a second; its files say it all.
+Importing cfnlint takes more than a second; its files have all the data.
 """
 
 import importlib.util
@@ -14,8 +14,8 @@ from typing import cast
 from sandbox.values.json_schema import Schema
 from sandbox.values.wire import Json
 
-# cfn-lint keeps one schema per type and region. The differences are in enumerations of what a
-# region offers; us-east-1 offers the most.
+# cfn-lint keeps one schema per type and region. They differ only in enumerations of what a region
+# offers; us-east-1 offers the most.
 _REGION = "us-east-1"
 
 
@@ -61,7 +61,7 @@ def extension(name: str) -> Schema:
 
 @cache
 def other(name: str) -> Schema:
-    """One of the schemas that are of no resource, such as ``step_functions/statemachine``."""
+    """A schema that does not describe a resource, such as ``step_functions/statemachine``."""
     return _load(f"other/{name}.json")
 
 

@@ -36,7 +36,7 @@ def _load(service: str) -> Mapping[str, Json]:
 
 @dataclass(frozen=True)
 class Member:
-    """A place in the input of a call: its shape, and how it was reached.
+    """A location in the input of a call: its shape and the path to it.
 
     Attributes:
         service: the service, by its name in botocore.
@@ -53,7 +53,7 @@ class Member:
 
     @cached_property
     def shape(self) -> Mapping[str, Json]:
-        """What the model says of the shape: type, members, pattern, min, max, enum."""
+        """The shape in the model: type, members, pattern, min, max, enum."""
         return _load(self.service)["shapes"][self.name]
 
     @property
@@ -75,7 +75,7 @@ class Member:
         return self._at(reference, name, inside=f"{self.name}.{name}") if reference else None
 
     def twin(self, name: str, owner: str = "") -> "Member | None":
-        """The member of a structure that a property of pulumi-aws means: see `schemas.twin`."""
+        """The member of a structure that matches a property of pulumi-aws: see `schemas.twin`."""
         found = twin(name, self.shape.get("members", {}), owner)
         return self.member(found) if found else None
 
@@ -95,7 +95,7 @@ class Member:
         return self._at(self.shape["value"], "value")
 
     def down(self, path: str) -> "Member":
-        """The member at a path with slashes; lists on the way are passed through.
+        """The member at a path with slashes; the path goes through the items of lists.
 
         Raises:
             KeyError: there is no such member.

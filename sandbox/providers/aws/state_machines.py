@@ -1,7 +1,7 @@
 """Definitions of state machines, in the Amazon States Language.
 
-The JSON schema is the one that cfn-lint ships for its rule E3601; what a schema cannot say, the
-graph of states does. Sources: Amazon States Language specification (states-language.net/spec.html);
+The JSON schema is the one that cfn-lint ships for its rule E3601; the graph of states is checked
+here. Sources: Amazon States Language specification (states-language.net/spec.html);
 Step Functions API reference, CreateStateMachine and ValidateStateMachineDefinition.
 """
 
@@ -20,7 +20,7 @@ from sandbox.values.wire import Json
 
 _MAX_BYTES = 1_048_576
 _MAX_NAME_CHARACTERS = 80
-# JSONata gives these by expressions, of which the schema, written for JSONPath, knows nothing.
+# JSONata sets these by expressions, which the schema, written for JSONPath, does not allow.
 _EXPRESSIONS = (
     "Arguments",
     "Assign",
@@ -36,14 +36,14 @@ _EXPRESSIONS = (
 )
 _PATHS = ("InputPath", "OutputPath", "Parameters", "ResultPath", "ResultSelector", "ItemsPath")
 
-# What the other query language has: unlike a schema of `false`, its error tells where.
+# Fields of the other query language: unlike a schema of `false`, the error has a path.
 _NEVER: Mapping[str, Any] = {"never": True}
 
 Finding = tuple[str, str]
 
 
 def errors(document: Json) -> Iterator[Finding]:
-    """What is wrong with a definition: (path, reason) pairs."""
+    """The errors in a definition: (path, reason) pairs."""
     size = len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
     if size > _MAX_BYTES:
         yield "", f"the definition has {size} bytes; at most {_MAX_BYTES} are allowed"
@@ -66,13 +66,13 @@ def _by_schema(document: Json) -> Iterator[Finding]:
 def _never(
     _validator: object, _wanted: Json, _value: Json, _schema: Schema
 ) -> Iterator[ValidationError]:
-    yield ValidationError("may not be there in this query language")
+    yield ValidationError("is not allowed in this query language")
 
 
 def _required_xor(
     _validator: object, names: list[str], instance: Json, _schema: object
 ) -> Iterator[ValidationError]:
-    """The keyword of cfn-lint's own that asks for exactly one of several properties."""
+    """cfn-lint's own keyword that requires exactly one of several properties."""
     if isinstance(instance, Mapping):
         there = [name for name in names if name in instance]
         if len(there) != 1:
@@ -87,7 +87,7 @@ _VALIDATOR = json_schema.validator_of(
 
 @cache
 def _schema(*, is_jsonata: bool) -> Schema:
-    # "#/" stands in the schema for the whole of it, which in a JSON pointer is "#".
+    # The schema uses "#/" for its root, which in a JSON pointer is "#".
     text = json.dumps(schemas.other("step_functions/statemachine")).replace('"#/"', '"#"')
     schema: dict[str, Any] = json.loads(text)
     common = json.dumps(schema["definitions"]["common"])
@@ -139,11 +139,11 @@ def _machines(state: Mapping[str, Json]) -> Iterator[tuple[str, Mapping[str, Jso
 
 def _doubles(names: list[str]) -> Iterator[Finding]:
     for name in sorted({name for name in names if names.count(name) > 1}):
-        yield "", f"the state name {name!r} is there more than once"
+        yield "", f"the state name {name!r} is used more than once"
 
 
 def _graph(machine: Mapping[str, Json], path: str) -> Iterator[Finding]:
-    """Faults of the ways between the states of one machine, and of those within them."""
+    """Errors in the transitions between the states of one machine, and of nested machines."""
     states = cast("Mapping[str, Mapping[str, Json]]", machine["States"])
     for name in states:
         if len(name) > _MAX_NAME_CHARACTERS:
@@ -156,19 +156,19 @@ def _graph(machine: Mapping[str, Json], path: str) -> Iterator[Finding]:
         ways += [(f"{path}States.{name}.{key}", name, to) for key, to in _ways(state)]
     for where, _, target in ways:
         if target not in states:
-            yield where, f"{target!r} is no state here; there are {', '.join(states)}"
+            yield where, f"{target!r} is not a state here; states: {', '.join(states)}"
     reached = {""}
     while new := {to for _, origin, to in ways if origin in reached and to not in reached}:
         reached |= new
     for name, state in states.items():
         if name not in reached:
-            yield f"{path}States.{name}", "no way leads to this state"
+            yield f"{path}States.{name}", "no transition leads to this state"
         for key, inner in _machines(state):
             yield from _graph(inner, f"{path}States.{name}.{key}.")
 
 
 def _ways(state: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    """(path within the state, name of a state) of all that may come next."""
+    """(path within the state, name of a state) of all possible next states."""
     for key in ("Next", "Default"):
         if key in state:
             yield key, str(state[key])

@@ -1,4 +1,4 @@
-"""The table of what neither pulumi-aws nor AWS's schemas say; tables.yaml explains its keys."""
+"""The table of facts that pulumi-aws and AWS's schemas lack; tables.yaml explains its keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -14,9 +14,9 @@ class Kind:
     """A kind of identifier.
 
     Attributes:
-        pattern: what such an identifier looks like.
-        says: what to call it in a message.
-        types: resource types one of which it must belong to; none: it is not looked up.
+        pattern: the pattern of such an identifier.
+        says: its name in a message.
+        types: resource types that it may belong to; none: it is not looked up.
     """
 
     pattern: str
@@ -26,7 +26,7 @@ class Kind:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What the table says of one resource type; the head of tables.yaml explains each key."""
+    """The table's entry for one resource type; the head of tables.yaml explains each key."""
 
     schema: str = ""
     id: str = ""
@@ -110,5 +110,5 @@ def tables() -> Tables:
 
 
 def entry(type_: str) -> Entry:
-    """What the table says of a type; an empty entry when it says nothing."""
+    """The table's entry for a type; empty if there is none."""
     return tables().types.get(type_, Entry())

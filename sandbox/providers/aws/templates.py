@@ -1,14 +1,14 @@
 """Ids, ARNs and computed outputs, made from the templates of the table.
 
-A template is a string with placeholders in braces; one that is a single placeholder keeps the type
-of what stands for it. A placeholder is the dotted path of a property (``vpcConfig.subnetIds.0``),
-a property of what a property refers to (``subnetId->vpcId``), one of the surroundings (``region``,
-``account``, ``partition``, ``zones``, ``now``), or something new: ``hex:17``, ``digits:12``,
-``upper:14``, ``alnum:6``, ``uuid``, ``count:family`` (how many there have been with this family).
-After a bar stand filters: ``arn|after:loadbalancer/``. An object with the key ``item`` is a list:
+A template is a string with placeholders in braces; a single placeholder keeps the type of its
+value. A placeholder is the dotted path of a property (``vpcConfig.subnetIds.0``), a property of the
+resource that a property refers to (``subnetId->vpcId``), a value of the context (``region``,
+``account``, ``partition``, ``zones``, ``now``), or a generated value: ``hex:17``, ``digits:12``,
+``upper:14``, ``alnum:6``, ``uuid``, ``count:family`` (the number of resources with this family).
+Filters follow a bar: ``arn|after:loadbalancer/``. An object with the key ``item`` is a list:
 ``each`` makes one item for every value of the named properties, ``keys`` one for every key of the
 named maps, ``upto`` one for every number from 1 to the named property; they see it as ``item``.
-Beside them, ``only`` is a pattern that a value must match.
+In addition, ``only`` is a pattern that a value must match.
 """
 
 import datetime
@@ -34,12 +34,12 @@ _PARTITIONS = {"cn": "aws-cn", "us-gov": "aws-us-gov"}
 
 
 def region_of(context: Context, properties: Mapping[str, Any]) -> str:
-    """The region of a resource: its own, or else the provider's."""
+    """The region of a resource: its own, or the provider's."""
     return str(properties.get("region") or context.config.get("region") or DEFAULT_REGION)
 
 
 def surroundings(context: Context, properties: Mapping[str, Any]) -> dict[str, Any]:
-    """What is true around a resource: region, account and what follows from them."""
+    """The context of a resource: region, account and the values derived from them."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {**_place(region_of(context, properties)), "now": now}
 
@@ -85,7 +85,7 @@ _FILTERS: Mapping[str, Callable[[str, str], str]] = {
     "part": lambda text, index: [*text.split(":"), *[""] * 5][int(index)],
     "lead": lambda text, mark: mark + text if text else "",
     "drop": lambda text, unwanted: "" if text == unwanted else text,
-    # `if:WEBSOCKET?wss:https` and `some:HTTP:DNS`: a word for a value, for any, and for all others.
+    # `if:WEBSOCKET?wss:https`, `some:HTTP:DNS`: one result for this (or any) value, else the other.
     "if": lambda text, words: _choice(text == words.partition("?")[0], words),
     "some": lambda text, words: _choice(bool(text), words),
     # API Gateway has one part of a path below another whose name is a variable.
@@ -103,8 +103,8 @@ def fill(template: Json, scope: Mapping[str, Any], cloud: Cloud) -> Json:
 
     Args:
         template: a template, or a literal of another type, which stays as it is.
-        scope: properties and surroundings by name; under ``->`` the type of the resource, so that
-            ``->`` finds only what the property may refer to.
+        scope: properties and context by name; under ``->`` the type of the resource, so that
+            ``->`` finds only resources that the property may refer to.
         cloud: where ``->`` looks up what a property refers to.
     """
     if isinstance(template, list):
@@ -184,7 +184,7 @@ def _property(expression: str, scope: Mapping[str, Any], cloud: Cloud) -> Json:
         found = [
             stored for stored in cloud.find(_written(value)) if not types or stored.type in types
         ]
-        # An object's own properties come first: several types may answer to one name.
+        # An object's own properties take precedence: several types may match one name.
         values = [(at(stored.properties, name), stored.type) for stored in found]
         value, type_ = next((pair for pair in values if pair[0] is not None), (None, ""))
         path = name

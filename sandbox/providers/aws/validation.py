@@ -1,4 +1,4 @@
-"""The check of inputs: what AWS would refuse before it makes anything."""
+"""Validates inputs: the errors that AWS reports before it creates anything."""
 
 import difflib
 import ipaddress
@@ -20,7 +20,7 @@ from sandbox.values.tree import at
 from sandbox.values.wire import Json, Path, Unknown, has_unknown, hexes
 
 _HEX_DIGITS = 7  # pulumi-aws appends a hyphen and seven hexadecimal digits to a logical name.
-# The name under which pulumi-aws remembers which inputs it filled in by itself.
+# The name under which pulumi-aws records which inputs it filled in.
 DEFAULTS = "__defaults"
 # Source: "Best practices and strategies: tag naming limits and requirements" (AWS general
 # reference): 50 tags, keys of 1 to 128 and values of up to 256 characters, no prefix `aws:`.
@@ -35,7 +35,7 @@ class _Errors(list[Failure]):
 
 
 def check(context: Context, call: Call) -> Checked:
-    """Fill names and default tags in, and find the faults of a resource's inputs."""
+    """Fill in names and default tags, and find the errors in a resource's inputs."""
     try:
         known = model_of(call.type)
     except UnknownTypeError as error:
@@ -65,7 +65,7 @@ def check(context: Context, call: Call) -> Checked:
 
 
 def _unsaid(found: Iterable[Failure], said: Sequence[Failure]) -> list[Failure]:
-    """The errors at places of which nothing has been said yet, nor of what they are in."""
+    """The errors at paths that have no error yet, and whose parents have none."""
     paths = [error.path for error in said]
     return [error for error in found if not any(error.path[: len(path)] == path for path in paths)]
 
@@ -107,7 +107,7 @@ def _with_default_tags(
 
 
 def _name_property(known: ResourceModel) -> str:
-    """The property that is named by itself when the program leaves it out, or an empty string."""
+    """The property that gets a generated name if it is not set, or an empty string."""
     name = known.table.name.get("property", "name")
     node = known.properties.get(name)
     if known.table.name.get("auto") is False or node is None:
@@ -159,7 +159,7 @@ def _longest_name(known: ResourceModel, name: str) -> float:
 
 
 def _walk(node: PropertyModel, value: Json, path: Path, errors: _Errors) -> Json:
-    """Check one value and all below it; gives the value as the provider would take it."""
+    """Check one value and everything below it; returns the value as the provider takes it."""
     if value is None or isinstance(value, Unknown):
         return value
     if node.document:
@@ -221,9 +221,9 @@ _ARTICLES: Mapping[ShapeKind, str] = {
 
 
 def _coerced(kind: ShapeKind, value: Json) -> Json:
-    """The value as pulumi-aws would take it for a type, or None when it would not.
+    """The value as pulumi-aws converts it to a type, or None if it does not.
 
-    It takes numbers and booleans for strings and the other way round, when they read as such.
+    It converts numbers and booleans to strings and back if the text can be parsed.
     """
     if kind == "string":
         return _text(value)
@@ -264,7 +264,7 @@ def _numeric(kind: ShapeKind, value: Json) -> Json:
 
 
 def _comparable(node: PropertyModel) -> bool:
-    """Whether the schema speaks of the same type of value as pulumi-aws."""
+    """Whether the schema has the same type of value as pulumi-aws."""
     wanted = node.schema.get("type")
     if wanted is None or isinstance(wanted, list):
         return True
@@ -323,11 +323,11 @@ def _document(node: PropertyModel, value: Json, path: Path, errors: _Errors) -> 
 
 
 def _admit(context: Context, known: ResourceModel, call: Call, inputs: Mapping[str, Any]) -> None:
-    """Warn of what only its type was checked of."""
+    """Warn of properties that were checked for their type only."""
     if not known.schema and not known.table.id and not known.table.constraints:
         context.warn(
             call.urn,
-            f"{call.type}: the sandbox knows only the names and types of its properties",
+            f"{call.type}: the sandbox validates only the names and types of its properties",
         )
         return
     for path in sorted(_unchecked(known, inputs)):
@@ -342,7 +342,7 @@ def _unchecked(known: ResourceModel, inputs: Mapping[str, Any]) -> Iterator[str]
                 yield node.path
 
 
-# Rules over several properties, by the key that a rule of the table has.
+# Rules over several properties, by the key of the rule in the table.
 
 
 def _there(inputs: Mapping[str, Any], names: Sequence[str]) -> list[str]:
@@ -370,17 +370,17 @@ def _any_of(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
 
 def _not_both(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
     there = _there(inputs, names)
-    return f"{' and '.join(there)} may not stand together" if len(there) > 1 else ""
+    return f"{' and '.join(there)} cannot be combined" if len(there) > 1 else ""
 
 
 def _require(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
     absent = [name for name in names if name not in _there(inputs, names)]
-    return f"{', '.join(absent)} must be there" if absent else ""
+    return f"{', '.join(absent)} must be set" if absent else ""
 
 
 def _forbid(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
     there = _there(inputs, names)
-    return f"{', '.join(there)} may not be there" if there else ""
+    return f"{', '.join(there)} is not allowed" if there else ""
 
 
 def _at_most(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
@@ -424,7 +424,7 @@ def _fargate(inputs: Mapping[str, Any], names: Sequence[str]) -> str:
     allowed = sizes[int(cpu)]
     if not str(memory).isdigit() or int(memory) not in allowed:
         return (
-            f"memory {shown(memory)} does not go with cpu {cpu};"
+            f"memory {shown(memory)} is not supported with cpu {cpu};"
             f" allowed: {', '.join(map(str, allowed))}"
         )
     return ""
@@ -460,4 +460,4 @@ def _cross(known: ResourceModel, inputs: Mapping[str, Any], errors: _Errors) -> 
         names = [known.twins.get((one,), ""), *(known.twins.get((o,), "") for o in others)]
         present = [name for name in names[1:] if name and inputs.get(name) is not None]
         if names[0] and names[0] < (present or [""])[0] and inputs.get(names[0]) is not None:
-            errors.say((names[0],), f"may not stand beside {', '.join(present)}")
+            errors.say((names[0],), f"cannot be combined with {', '.join(present)}")

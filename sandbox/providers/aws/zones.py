@@ -31,7 +31,7 @@ class Zone:
 
     @property
     def filters(self) -> Mapping[str, str]:
-        """What the filters of DescribeAvailabilityZones see of it, by their names."""
+        """Its values for the filters of DescribeAvailabilityZones, by their names."""
         return {
             "opt-in-status": self.opt_in,
             "zone-type": self.type,
@@ -82,7 +82,7 @@ def zone_id(name: str) -> str:
 
 
 def describe(region: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to getAvailabilityZones: with every zone that the account has opted in to."""
+    """The answer to getAvailabilityZones: every zone that the account has opted in to."""
     filters = cast("Sequence[Mapping[str, Any]]", arguments.get("filters") or ())
     found = sorted(
         (

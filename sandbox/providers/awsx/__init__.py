@@ -1,1 +1,1 @@
-"""The sandbox's stand-in for the component package awsx."""
+"""The sandbox's offline implementation of the component package awsx."""

@@ -8,7 +8,7 @@ def provider() -> ComponentProvider:
     """The package awsx with the components that this project uses.
 
     Returns:
-        A provider that makes `awsx:ec2:Vpc`.
+        A provider that creates `awsx:ec2:Vpc`.
     """
     return ComponentProvider("awsx", {TOKEN: Vpc})
 

@@ -1,17 +1,17 @@
-"""Which subnets awsx makes of a VPC's address block: the arithmetic, without Pulumi.
+"""The subnets that awsx creates in a VPC's address block: the arithmetic, without Pulumi.
 
 Facts from pulumi-awsx 3.11 (awsx/ec2/subnetDistributor{New,Legacy}.ts, subnetNaming.ts, vpc.ts):
 
-* The block is cut into one equal part per zone (the next power of two of them, or
+* The block is divided into one equal part per zone (the next power of two of them, or
   `availabilityZoneCidrMask`), and every part is filled in the same way.
 * `Auto` takes the subnets in the order given, each at the next address that its size allows. A
   subnet without a size gets its zone's part divided by the next power of two of their number.
   Without specs: Private gets half of the zone's part, Public the quarter after it, and a part
   larger than /16 is used like a /16.
-* `AutoMerge` starts from Auto's two default subnets and lays the given ones over them by type.
-* `Exact` is Auto in which no address may be left over.
+* `AutoMerge` starts from Auto's two default subnets and overrides them with the given ones by type.
+* `Exact` is Auto without unused addresses.
 * `Legacy` (the default) puts private subnets first, public ones next, isolated ones last, with
-  least prefixes of /19, /20 and /24, and does not know "Unused" nor explicit blocks.
+  least prefixes of /19, /20 and /24, and supports neither "Unused" nor explicit blocks.
 * Explicit `cidrBlocks`, one per zone, are taken as they are, except by `Legacy`, which ignores
   them.
 """
@@ -28,7 +28,7 @@ VALID_SIZES = tuple(2 ** (32 - prefix) for prefix in range(31))
 """Addresses of a subnet by prefix length, /0 to /30 (source: validSubnetSizes in awsx)."""
 SMALLEST_ZONE = 26
 """Longest prefix of a zone's part for the default subnets: the smaller of the two is then a /28,
-the least that AWS allows (source: awsx defaultSubnetInputs; VPC guide, "Subnet CIDR blocks")."""
+the smallest that AWS allows (source: awsx defaultSubnetInputs; VPC guide, "Subnet CIDR blocks")."""
 LARGEST_ZONE = 16
 """Prefix that the default subnets assume for any larger part of a zone."""
 """Prefix lengths of a VPC's and a subnet's IPv6 block (source: VPC guide, "IPv6 CIDR blocks")."""
@@ -69,10 +69,10 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Subnet:
-    """One subnet in one zone; its block is found apart, see `allocate`.
+    """One subnet in one zone, without its block, see `allocate`.
 
     Attributes:
-        spec: what it was described as.
+        spec: its spec.
         zone: name of the availability zone.
         name: logical name, always with the number of the zone.
         tag: value of the tag Name.
@@ -86,13 +86,13 @@ class Subnet:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """Everything but the VPC's own block that decides its subnets.
+    """Everything that determines a VPC's subnets, except the VPC's block.
 
     Attributes:
         vpc: logical name of the VPC.
         zones: names of the availability zones.
         specs: normalised specs, or None for the default subnets.
-        allocator: which rule places them.
+        allocator: the strategy that places them.
         zone_mask: prefix length of a zone's part, or None for an even split.
         tag_by_zone: whether the tag Name ends in the zone's letter instead of its number.
     """
@@ -151,7 +151,7 @@ def normalise(specs: Sequence[Spec], zone_count: int) -> tuple[Spec, ...]:
         The specs with mask and size in agreement; explicit blocks as given.
 
     Raises:
-        SubnetError: with everything that is wrong.
+        SubnetError: with all errors.
     """
     issues = [*_name_issues(specs), *_size_issues(specs)]
     if any(spec.cidr_blocks is not None for spec in specs):
@@ -221,14 +221,14 @@ def allocate(layout: Layout, block: str) -> list[str]:
 
 
 def merge_with_defaults(given: Sequence[Spec], defaults: Sequence[Spec]) -> tuple[Spec, ...]:
-    """Lays unnamed specs over the default ones of the same type, and appends the others.
+    """Overrides the default specs with unnamed ones of the same type, and appends the others.
 
     Args:
         given: the program's specs.
         defaults: the default specs.
 
     Returns:
-        The defaults, changed where a spec of theirs was given, then the extra ones.
+        The defaults with their overrides, then the extra ones.
 
     Raises:
         SubnetError: two unnamed specs of one default type.
@@ -243,8 +243,8 @@ def merge_with_defaults(given: Sequence[Spec], defaults: Sequence[Spec]) -> tupl
             raise SubnetError(_unique_names(spec.kind))
         else:
             overrides[spec.kind] = spec
-    # awsx spreads the given spec over the default one. Normalising has set the given one's mask, if
-    # only to "none", and that wins too: nothing of the default's is left.
+    # awsx spreads the given spec over the default one. Normalising has set the given one's mask,
+    # even if only to "none", which overrides too: no value of the default remains.
     return (*(overrides.get(default.kind, default) for default in defaults), *extra)
 
 
@@ -273,7 +273,7 @@ def check_overlaps(named_blocks: Sequence[tuple[str, str]]) -> None:
 
 
 def check_no_gaps(block: str, named_blocks: Sequence[tuple[str, str]]) -> None:
-    """Refuses subnets that leave an address of the VPC over, or are not in its order.
+    """Refuses subnets that leave an address of the VPC unused, or are not in its order.
 
     Args:
         block: the VPC's block.
@@ -295,7 +295,7 @@ def check_no_gaps(block: str, named_blocks: Sequence[tuple[str, str]]) -> None:
             gaps.append(f"{before} ({before_block}) <=> {after} ({after_block})")
     last_name, last_block = named_blocks[-1]
     if last_usable(network(last_block)) != last_usable(vpc):
-        # The odd brace is awsx's.
+        # The extra brace is in awsx's message.
         gaps.append(
             f"{last_name} (ending {IPv4Address(last_usable(network(last_block)))}) ends before "
             f"VPC ends (at {IPv4Address(last_usable(vpc))}}})"
@@ -317,7 +317,7 @@ def resolved_layout(
         as_given: whether the specs are shown as the program gave them.
 
     Returns:
-        Specs as they travel, without the properties that are not set.
+        Specs in wire format, without the properties that are not set.
     """
     if as_given and layout.specs is not None:
         return [
@@ -330,8 +330,8 @@ def resolved_layout(
             )
             for spec in layout.specs
         ]
-    # awsx takes the first so many subnets for the first zone's. In Legacy's default layout, which
-    # lists all private subnets before all public ones, they are not; awsx's own answer is kept.
+    # awsx takes the first subnets of the list for those of the first zone. This is wrong for
+    # Legacy's default layout, which lists all private subnets first; awsx's result is kept.
     first_zone = placed[: len(placed) // len(layout.zones)]
     shown: list[dict[str, Any]] = []
     previous: IPv4Network | None = None
@@ -397,13 +397,13 @@ def last_usable(block: IPv4Network) -> int:
         block: the block.
 
     Returns:
-        The address as a number; of /31 and /32 the very last one.
+        The address as a number; for /31 and /32 the last one.
     """
     return int(block.broadcast_address) - (1 if block.prefixlen < _BITS - 1 else 0)
 
 
 def bits_for(count: int) -> int:
-    """How many bits tell so many parts apart.
+    """The number of bits that number the parts.
 
     Args:
         count: number of parts.
@@ -503,9 +503,9 @@ def _allocate_legacy(layout: Layout, block: IPv4Network) -> list[str]:
 
 def _fill_legacy(zone: IPv4Network, specs: Sequence[Spec]) -> Iterable[str]:
     start = int(zone.network_address)
-    # A lone subnet may take the zone's whole part.
+    # A single subnet may take the zone's whole part.
     roomy = zone.prefixlen + (0 if len(specs) == 1 else 1)
-    # A subnet that is larger than its zone must not reach back before the zone either.
+    # A subnet that is larger than its zone must not start before the zone either.
     previous = _block_at(max(start - 1, 0), _BITS)
     end = start, zone.prefixlen
     for kind, least_prefix in _LEGACY_LEAST_PREFIX.items():
@@ -514,7 +514,7 @@ def _fill_legacy(zone: IPv4Network, specs: Sequence[Spec]) -> Iterable[str]:
             prefix = max(roomy, least_prefix) if spec.cidr_mask is None else spec.cidr_mask
             _deeper(base_prefix, prefix - base_prefix)
             # awsx counts in sizes of this subnet from the end of the last one of another type, and
-            # writes the address down as it is, even one that is not a multiple of the size.
+            # uses the address unchanged, even if it is not a multiple of the size.
             address = base + index * _size(prefix)
             if _block_at(address, prefix).overlaps(previous):
                 address = int(_following(_block_at(int(previous[-1]), prefix)).network_address)
@@ -524,7 +524,7 @@ def _fill_legacy(zone: IPv4Network, specs: Sequence[Spec]) -> Iterable[str]:
 
 
 def _by_legacy_kind(specs: Sequence[Spec] | None) -> list[Spec]:
-    # Legacy writes the three types itself, however the program spelt them.
+    # Legacy writes the three types in its own spelling.
     return [
         replace(spec, type=kind.capitalize())
         for kind in _LEGACY_LEAST_PREFIX
@@ -568,7 +568,7 @@ def _unique_names(kind: str) -> str:
 def _name_issues(specs: Sequence[Spec]) -> Iterable[str]:
     for kind in dict.fromkeys(spec.kind for spec in specs):
         names = [spec.name for spec in specs if spec.kind == kind]
-        # Two without a name are as much a clash as two with the same.
+        # Two specs without a name conflict like two specs with the same name.
         if len(set(names)) < len(names):
             yield _unique_names(kind)
 

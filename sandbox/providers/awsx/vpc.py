@@ -1,9 +1,9 @@
-"""The component awsx:ec2:Vpc: the children that the real one makes, with its names and parents.
+"""The component awsx:ec2:Vpc, with the same children, names and parents as the real one.
 
 Facts from pulumi-awsx 3.11 (awsx/ec2/vpc.ts). The VPC is the component's child; subnets, the
 internet gateway and endpoints are the VPC's; a route table is its subnet's, an association and a
-route their route table's, a NAT gateway and its address their public subnet's. Whatever has a
-parent also depends on it.
+route their route table's, a NAT gateway and its address their public subnet's. Each child also
+depends on its parent.
 """
 
 import json
@@ -91,7 +91,7 @@ _ENDPOINT_SUBNET_ORDER = ("private", "isolated", "public")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Made:
-    """A subnet that was made, with what decides which others use it.
+    """A created subnet, with the attributes that other resources select it by.
 
     Attributes:
         resource: the subnet.
@@ -109,11 +109,11 @@ class Vpc(Component):
 
     Args:
         name: logical name.
-        args: inputs as they travel.
+        args: inputs in wire format.
         opts: options of the component.
 
     Raises:
-        InputPropertiesError: what the real component refuses, in its words.
+        InputPropertiesError: inputs that the real component refuses, with its message.
     """
 
     def __init__(self, name: str, args: Inputs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -126,7 +126,7 @@ class Vpc(Component):
 
 
 class _VpcBuilder:
-    """Makes the children of one VPC; its attributes are the lists that the outputs show."""
+    """Creates the children of one VPC; its attributes are the lists in the outputs."""
 
     def __init__(self, component: Vpc, name: str, args: Inputs) -> None:
         self.component = component
@@ -186,7 +186,7 @@ class _VpcBuilder:
         return Child(kind, name, {"region": self.args.get("region"), **inputs}, opts, outputs)
 
     def _dns_defaults(self, kinds: Sequence[str | None]) -> dict[str, Any]:
-        """The VPC's DNS switches: private DNS of an automatic interface endpoint needs both."""
+        """The VPC's DNS settings: private DNS of an automatic interface endpoint requires both."""
         given = {key: self.args.get(key) for key in ("enableDnsHostnames", "enableDnsSupport")}
         needed = self._endpoints_auto and any(
             kind == "interface" and spec.get("privateDnsEnabled") in (None, True)
@@ -225,7 +225,7 @@ class _VpcBuilder:
     def _vpc_and_layout(
         self, dns: Mapping[str, Any]
     ) -> tuple[Child, list[dict[str, Any]], list[subnet_layout.Subnet], Sequence[str]]:
-        """Makes the VPC after its subnets are known to fit."""
+        """Creates the VPC after validating that its subnets fit."""
         args = self.args
         strategy: str = args.get("subnetStrategy") or "Legacy"
         layout = _layout(self.name, args, strategy, self.zones)
@@ -258,7 +258,7 @@ class _VpcBuilder:
                 for subnet, block in placed
                 if subnet.zone == zone and subnet.spec.kind != "unused"
             ]
-            # Public subnets first: the private ones' routes need the NAT gateways in them.
+            # Public subnets come first: the routes of private ones need the NAT gateways in them.
             here.sort(key=lambda pair: _CREATION_ORDER[pair[0].spec.kind])
             for subnet, block in here:
                 self._make_subnet(index, subnet, block)
@@ -345,7 +345,7 @@ class _VpcBuilder:
         )
 
     def _filled_endpoint(self, spec: Mapping[str, Any], kind: str | None) -> dict[str, Any]:
-        """An endpoint's spec with what the automatic strategy adds to it."""
+        """An endpoint's spec with the additions of the automatic strategy."""
         added: dict[str, Any] = {}
         if kind == "interface":
             if spec.get("subnetConfigurations") is None:
@@ -361,7 +361,7 @@ class _VpcBuilder:
         return merged_tags(self.shared_tags, spec.get("tags"))
 
     def _endpoint_subnets(self) -> list[Any]:
-        """One subnet per zone, a private one if there is any."""
+        """One subnet per zone, a private one if the zone has one."""
         chosen: list[Any] = []
         for zone in self.zones:
             here = [one for one in self.made if one.zone == zone]
@@ -423,7 +423,7 @@ class _VpcBuilder:
 
 
 def _check_inputs(args: Inputs, component: Vpc) -> None:
-    """Refuses values outside an enumeration, and says which properties awsx does not know."""
+    """Refuses values outside an enumeration, and warns of properties that awsx does not have."""
     _check_simulated(args)
     for key in _PLAIN:
         if isinstance(args.get(key), pulumi.Output):
@@ -453,7 +453,7 @@ def _check_inputs(args: Inputs, component: Vpc) -> None:
         *_unknown_keys("vpcEndpointSpecs", endpoint_specs, _ENDPOINT_KEYS),
     ]
     for key in unknown:
-        pulumi.log.warn(f"{TOKEN} knows no property {key}; it is ignored", component)
+        pulumi.log.warn(f"{TOKEN} has no property {key}; it is ignored", component)
 
 
 def _check_simulated(args: Inputs) -> None:

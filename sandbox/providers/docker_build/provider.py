@@ -1,8 +1,8 @@
 """The sandbox's `docker-build` provider: images without a builder and without a registry.
 
-An image's digest follows from the files of its context, its Dockerfile, its build arguments and
-platforms, so that the same sources are the same image on every machine. Nothing is built: that a
-Dockerfile would build is not proven. A pushed image is recorded in its ECR repository, which must
+An image's digest is computed from the files of its context, its Dockerfile, its build arguments and
+platforms, so the same sources are the same image on every machine. Nothing is built: whether a
+Dockerfile builds is not verified. A pushed image is recorded in its ECR repository, which must
 exist in the sandbox's cloud.
 """
 
@@ -40,13 +40,13 @@ VERSION = version("pulumi-docker-build")
 
 
 class _Hash(Protocol):
-    """A hash that is being made."""
+    """A hash object."""
 
     def update(self, data: bytes, /) -> None:
         """Adds some data."""
 
     def hexdigest(self) -> str:
-        """What it is so far."""
+        """The current digest."""
         ...
 
 
@@ -55,14 +55,14 @@ IMAGE = "docker-build:index:Image"
 # Source: the OCI distribution specification, <name> and <reference>.
 _TAG = re.compile(r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[\w][\w.-]{0,127})?$")
 _ECR = re.compile(r"^\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/")
-# What the digest follows from, beside the files.
+# The inputs that the digest depends on, in addition to the files.
 _BUILD_INPUTS = ("buildArgs", "platforms", "target", "labels", "secrets")
 
 
 def check(_context: Context, call: Call) -> Checked:
-    """Check types, platforms, tags, that the context is there and that its Dockerfile is one."""
+    """Check types, platforms and tags, and that the context and its Dockerfile exist."""
     if call.type != IMAGE:
-        reason = f"{call.type}: the sandbox does not know this type; known: {IMAGE}"
+        reason = f"{call.type}: the sandbox does not support this type; known: {IMAGE}"
         return Checked(inputs=call.inputs, failures=[Failure(path=(), reason=reason)])
     known = sdk.resource(PACKAGE, IMAGE).inputs
     failures = list(shapes.errors(IMAGE, known, call.inputs))
@@ -86,7 +86,7 @@ def _errors(inputs: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
     if inputs.get("push") is True and not tags:
         yield ("tags",), "an image that is pushed needs at least one tag"
     if inputs.get("push") is True and inputs.get("exports"):
-        yield ("exports",), "may not stand beside push"
+        yield ("exports",), "cannot be combined with push"
     yield from _source_errors(inputs)
 
 
@@ -103,7 +103,7 @@ def _source_errors(inputs: Mapping[str, Any]) -> Iterator[tuple[Where, str]]:
         return
     dockerfile = part(inputs, "dockerfile")
     if dockerfile.get("inline") and dockerfile.get("location"):
-        yield ("dockerfile",), "inline and location may not stand together"
+        yield ("dockerfile",), "inline and location cannot be combined"
         return
     file = _dockerfile(inputs)
     if not dockerfile.get("inline") and not file.is_file():
@@ -129,10 +129,10 @@ def _dockerfile_text(inputs: Mapping[str, Any]) -> str:
 
 
 def files(context: Path, patterns: Sequence[str] | None = None) -> list[Path]:
-    """The files of a build context that its .dockerignore leaves in, in the order of their names.
+    """The files of a build context that its .dockerignore includes, in the order of their names.
 
-    Patterns are matched against a file and all folders above it; the last that matches decides,
-    and ``!`` turns one round. Other patterns may take the place of its own.
+    Patterns are matched against a file and all folders above it; the last match decides, and
+    ``!`` inverts a pattern. Other patterns may replace its own.
     """
     patterns = _patterns(context) if patterns is None else patterns
     found = (path for path in context.rglob("*") if path.is_file())
@@ -159,17 +159,17 @@ def _ignored(path: Path, patterns: Sequence[str]) -> bool:
 
 
 def content_hash(inputs: Mapping[str, Any]) -> str:
-    """Hexadecimal hash of all that an image is made of."""
+    """Hexadecimal hash of all sources of an image."""
     seed = hashlib.sha256()
     for name, context in {"": _context(inputs), **_named_contexts(inputs)}.items():
         for path in files(context):
-            mode = path.stat().st_mode & 0o111  # only whether it can be run survives a checkout
+            mode = path.stat().st_mode & 0o111  # a checkout preserves only the executable bit
             _add(seed, name, path.relative_to(context), str(bool(mode)), path)
     return _sealed(seed, inputs)
 
 
 def context_hash(inputs: Mapping[str, Any]) -> str:
-    """Hexadecimal hash by which the provider decides whether to build again.
+    """Hexadecimal hash that determines whether the provider builds again.
 
     Source: pulumi-docker-build, `hashBuildContext`: it takes all bits of a file's mode, and applies
     the main context's ignore file to all contexts.
@@ -196,7 +196,7 @@ def _sealed(seed: _Hash, inputs: Mapping[str, Any]) -> str:
 
 
 def _named_contexts(inputs: Mapping[str, Any]) -> dict[str, Path]:
-    """The further contexts that are folders here, in the order of their names."""
+    """The additional contexts that are local folders, in the order of their names."""
     named = cast("Mapping[str, Mapping[str, Any]]", part(inputs, "context").get("named") or {})
     folders = {name: Path(str(named[name].get("location"))) for name in sorted(named)}
     return {name: folder for name, folder in folders.items() if folder.is_dir()}
@@ -222,7 +222,7 @@ def _push(context: Context, call: Call, properties: Mapping[str, Any], id_: str)
     repositories = list(dict.fromkeys(_repository(tag) for tag in tags))
     for repository in repositories:
         if not _ECR.match(repository):
-            text = f"{IMAGE}: the sandbox does not know the registry of {repository}"
+            text = f"{IMAGE}: the sandbox does not support the registry of {repository}"
             context.warn(call.urn, text)
             continue
         found = [t for t in context.cloud.find(repository) if t.provider == "aws"]
@@ -246,16 +246,16 @@ def _push(context: Context, call: Call, properties: Mapping[str, Any], id_: str)
 def _refuse_moved_tags(
     context: Context, call: Call, tags: Sequence[str], properties: Mapping[str, Any], id_: str
 ) -> None:
-    """Refuse a tag of an immutable repository a second build.
+    """Refuse a second build with the same tag in an immutable repository.
 
-    No build gives the same image to the byte, so it counts whether the provider built again.
+    Builds are not reproducible to the byte, so every build of the provider is a new image.
     """
     for tag in tags:
         for other in context.cloud.find(tag):
             again = other.properties.get("contextHash") != properties["contextHash"]
             if other.type == IMAGE and again and tag.rpartition("/")[2].count(":"):
                 raise RefusedError(
-                    f"{IMAGE} {call.name}: ImageTagAlreadyExistsException: {tag} is there with"
+                    f"{IMAGE} {call.name}: ImageTagAlreadyExistsException: {tag} exists with"
                     f" another digest, and tags of the repository are immutable ({id_})"
                 )
 
@@ -278,7 +278,7 @@ def create(context: Context, call: Call) -> Made:
 
 
 def read(context: Context, call: Call) -> Made | None:
-    """Look a pushed image up; one that was not pushed is nowhere but in the state."""
+    """Read a pushed image; an image that was not pushed exists only in the state."""
     if not call.old_inputs.get("push"):
         return Made(id=call.id, properties=call.properties, inputs=call.old_inputs)
     stored = context.cloud.get("docker-build", IMAGE, call.id)
@@ -288,7 +288,7 @@ def read(context: Context, call: Call) -> Made | None:
 
 
 def diff(_context: Context, call: Call) -> Difference:
-    """Compare inputs and sources; an image is changed by building it again."""
+    """Compare inputs and sources; a changed image is built again."""
     changes = compare(call.old_inputs, call.inputs, lambda _: False)
     if has_unknown(call.inputs) or context_hash(call.inputs) != call.properties.get("contextHash"):
         changes[("contextHash",)] = Change.UPDATE
@@ -312,7 +312,7 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
 
 
 def delete(context: Context, call: Call) -> None:
-    """Take the image out of its repository."""
+    """Delete the image from its repository."""
     context.cloud.delete("docker-build", IMAGE, call.id)
 
 
@@ -329,5 +329,5 @@ PROVIDER = Provider(
 
 
 def run() -> None:
-    """Be the provider's process."""
+    """Run the provider's process."""
     main(PROVIDER)

@@ -1,1 +1,1 @@
-"""The sandbox's stand-in for the component package eks."""
+"""The sandbox's offline implementation of the component package eks."""

@@ -1,4 +1,4 @@
-"""Who may enter a cluster: authentication modes, access entries, the aws-auth ConfigMap.
+"""Access to a cluster: authentication modes, access entries, the aws-auth ConfigMap.
 
 Facts from pulumi-eks 4.4 (cluster/authenticationMode.ts).
 """
@@ -25,7 +25,7 @@ def supports_config_map(mode: str | None) -> bool:
         mode: the authentication mode, or None.
 
     Returns:
-        True for all but API.
+        True for all modes except API.
     """
     return not mode or mode in {CONFIG_MAP, API_AND_CONFIG_MAP}
 
@@ -43,13 +43,13 @@ def supports_access_entries(mode: str | None) -> bool:
 
 
 def checked(args: Inputs) -> dict[str, Value]:
-    """Checks that the mode and what depends on it agree.
+    """Validates the mode and the inputs that depend on it.
 
     Args:
         args: inputs of the cluster.
 
     Returns:
-        The inputs; those that are outputs fail when they resolve to something not allowed.
+        The inputs; outputs among them fail if they resolve to a value that is not allowed.
 
     Raises:
         InputPropertiesError: an unknown mode, or inputs that the mode does not support.
@@ -88,12 +88,12 @@ def create_access_entries(
     entries: Mapping[str, Mapping[str, Value]],
     opts: pulumi.ResourceOptions,
 ) -> list[Child]:
-    """Makes access entries, and an association per policy of each.
+    """Creates access entries, and an association for each of their policies.
 
     Args:
         component: logical name of the cluster component.
         cluster_name: name of the EKS cluster.
-        entries: key → entry as it travels.
+        entries: key → entry in wire format.
         opts: options of the entries.
 
     Returns:
@@ -139,7 +139,7 @@ def aws_auth_data(
     Args:
         role_arns: ARNs of the nodes' roles.
         role_mappings: roles mapped to users and groups, or None.
-        user_mappings: users mapped so, or None.
+        user_mappings: users mapped to users and groups, or None.
 
     Returns:
         `mapRoles`, and `mapUsers` if there are any.

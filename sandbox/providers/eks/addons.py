@@ -16,7 +16,7 @@ CNI_TOKEN = "eks:index:VpcCniAddon"
 ADDON_TOKEN = "eks:index:Addon"
 _OVERWRITE = "OVERWRITE"
 # Environment of the CNI's container: input → (variable, default). Without a default the variable
-# is left out; a false or 0 counts as not given, as in the real component.
+# is left out; false and 0 count as not set, as in the real component.
 _ENV: Mapping[str, tuple[str, str | None]] = {
     "nodePortSupport": ("AWS_VPC_CNI_NODE_PORT_SUPPORT", None),
     "customNetworkConfig": ("AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG", None),
@@ -58,7 +58,7 @@ class VpcCniAddon(Component):
 
     Args:
         name: logical name, of the component and of the add-on.
-        args: inputs as they travel.
+        args: inputs in wire format.
         opts: options of the component.
 
     Raises:
@@ -123,11 +123,11 @@ class VpcCniAddon(Component):
 
 
 class Addon(Component):
-    """`eks:index:Addon`: one add-on of a cluster that was made by this package.
+    """`eks:index:Addon`: one add-on of a cluster that this package created.
 
     Args:
         name: logical name, of the component and of the add-on.
-        args: inputs as they travel.
+        args: inputs in wire format.
         opts: options of the component.
     """
 
@@ -135,7 +135,7 @@ class Addon(Component):
         cluster = args.get("cluster")
         if cluster is None:
             refuse("Missing required option 'cluster'")
-        # The real component makes itself a child of the cluster, whatever parent was asked for.
+        # The real component always uses the cluster as its parent.
         parent = cluster.as_parent if isinstance(cluster, ReferencedCluster) else None
         asked = opts or pulumi.ResourceOptions(protect=False)
         own = pulumi.ResourceOptions(parent=parent)
@@ -164,19 +164,19 @@ def create_addon(
     tags: Value,
     after: Sequence[pulumi.Resource] = (),
 ) -> Child:
-    """Makes an add-on of a cluster's own: kube-proxy or coredns.
+    """Creates one of the cluster's own add-ons: kube-proxy or coredns.
 
     Args:
         component: the cluster component, the add-on's parent.
         name: logical name of that component.
         addon: name of the add-on.
         cluster: the EKS cluster.
-        options: the add-on's options as they travel.
+        options: the add-on's options in wire format.
         tags: tags of the add-on.
-        after: what must be there before.
+        after: resources that must exist first.
 
     Returns:
-        The add-on, at its newest version for the cluster unless the options name one.
+        The add-on, at the newest version for the cluster unless the options set one.
     """
     version = options.get("version") or newest_version(addon, cluster["version"], component)
     return Child(
@@ -197,12 +197,12 @@ def create_addon(
 
 
 def newest_version(addon: str, kubernetes_version: Value, parent: Component) -> Value:
-    """The newest version of an add-on, asked of AWS.
+    """The newest version of an add-on, looked up on AWS.
 
     Args:
         addon: name of the add-on.
         kubernetes_version: version of the cluster.
-        parent: the component that asks.
+        parent: the calling component.
 
     Returns:
         An output of the version.
@@ -234,7 +234,7 @@ def _sorted_json(values: Mapping[str, Any] | None) -> str | None:
 
 
 def _cni_settings(args: Inputs) -> dict[str, Value]:
-    # Only these: the cluster's name among them would make the settings unknown in a preview.
+    # Only these: with the cluster's name the settings would be unknown in a preview.
     return present({key: args.get(key) for key in (*_ENV, *_CNI_SETTINGS)})
 
 

@@ -1,9 +1,9 @@
 """The component eks:index:Cluster.
 
-Facts from pulumi-eks 4.4 (cluster/cluster.ts, cluster/storageclass.ts). What is missing: the
-default group of self-managed nodes, which is refused, not passed over. The real component also
-waits until the API server answers and looks at the certificate of the OIDC issuer; here there is no
-network, so it does not wait, and the issuer's thumbprint is a constant.
+Facts from pulumi-eks 4.4 (cluster/cluster.ts, cluster/storageclass.ts). Not supported: the default
+group of self-managed nodes, which is refused. The real component also waits until the API server
+answers, and reads the certificate of the OIDC issuer. The sandbox has no network, so this component
+does not wait, and the issuer's thumbprint is a constant.
 """
 
 import os
@@ -80,12 +80,12 @@ class Cluster(Component):
 
     Args:
         name: logical name.
-        args: inputs as they travel.
+        args: inputs in wire format.
         opts: options of the component.
 
     Raises:
-        InputPropertiesError: what the real component refuses, in its words, and a cluster with a
-            default group of self-managed nodes.
+        InputPropertiesError: inputs that the real component refuses, with its message, and a
+            cluster with a default group of self-managed nodes.
     """
 
     def __init__(self, name: str, args: Inputs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -95,7 +95,7 @@ class Cluster(Component):
 
 
 class _ClusterBuilder:
-    """Makes the children of one cluster."""
+    """Creates the children of one cluster."""
 
     def __init__(self, component: Cluster, name: str, args: Inputs) -> None:
         _check_inputs(args)
@@ -306,7 +306,7 @@ class _ClusterBuilder:
         compute, network = self._compute_config(nodes), self._network_config()
         storage: Value = {"blockStorage": {"enabled": True}} if self.auto else None
         if self.auto:
-            # AWS wants Auto Mode's three parts together: none is known before the others are.
+            # AWS requires Auto Mode's three parts together: none is known before the others are.
             both = pulumi.Output.all(compute, network)
             compute, network = both.apply(lambda two: two[0]), both.apply(lambda two: two[1])
             storage = both.apply(lambda _: {"blockStorage": {"enabled": True}})
@@ -405,7 +405,7 @@ class _ClusterBuilder:
     def _kubernetes_provider(self, cluster: Child) -> pulumi.ProviderResource:
         config = self._kubeconfig(cluster, with_profile=True).apply(as_json)
         mutable = self.args.get("enableConfigMapMutable")
-        # A provider's inputs travel as strings, whatever their type.
+        # A provider's inputs are serialized as strings.
         flag = None if mutable is None else pulumi.Output.json_dumps(mutable)
         return pulumi.ProviderResource(
             "kubernetes",
@@ -415,7 +415,7 @@ class _ClusterBuilder:
         )
 
     def _instance_roles(self) -> tuple[Value, Value]:
-        """The roles that nodes may have, and the ARN of the default one or None."""
+        """The roles of nodes, and the ARN of the default one or None."""
         args = self.args
         skips_nodes = bool(args.get("skipDefaultNodeGroup"))
         create = args.get("createInstanceRole")
@@ -533,7 +533,7 @@ class _ClusterBuilder:
     def _coredns(self, cluster: Child, fargate: Child | None) -> None:
         options: dict[str, Value] = dict(self.args.get("corednsAddonOptions") or {})
         explicit = options.get("enabled") is True or options.get("configurationValues")
-        # Its pods need nodes: the default ones, Fargate's or Auto Mode's.
+        # Its pods require nodes: the default ones, Fargate's or Auto Mode's.
         has_nodes = fargate or not self.args.get("skipDefaultNodeGroup") or self.auto
         if not explicit and not (has_nodes and options.get("enabled", True)):
             return
@@ -576,7 +576,7 @@ class _ClusterBuilder:
         )
 
     async def _worker_subnets(self, subnet_ids: Sequence[str]) -> list[str]:
-        """The private subnets among some, or all of them if they are all public."""
+        """The private subnets of a list, or all of them if they are all public."""
         private = [one for one in subnet_ids if not await self._is_public(one)]
         return private or list(subnet_ids)
 
@@ -615,7 +615,7 @@ def fargate_profile_name(name: str) -> str:
         name: logical name of the cluster component.
 
     Returns:
-        The name; one that begins with "eks", which AWS keeps for itself, is changed.
+        The name; the prefix "eks" is reserved by AWS, so such a name is changed.
     """
     if name == "eks" or name.lower().startswith("eks-"):
         return f"{name.replace('-', '_', 1)}fargateProfile"
@@ -623,7 +623,7 @@ def fargate_profile_name(name: str) -> str:
 
 
 def _with_profile(args: Inputs) -> Inputs:
-    """The inputs, with the AWS profile in use as credential option unless one is given."""
+    """The inputs, with the current AWS profile as credential option unless one is set."""
     profile = os.environ.get("AWS_PROFILE") or pulumi.Config("aws").get("profile")
     if args.get("providerCredentialOpts") or not profile:
         return args
@@ -658,7 +658,7 @@ def _check_inputs(args: Inputs) -> None:
         )
     if not (auto or args.get("skipDefaultNodeGroup") or args.get("fargate")):
         refuse(
-            "The sandbox's eks makes no default group of self-managed nodes. Set "
+            "The sandbox's eks creates no default group of self-managed nodes. Set "
             "skipDefaultNodeGroup and use a ManagedNodeGroup, or autoMode, or fargate."
         )
 

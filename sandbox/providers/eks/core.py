@@ -1,7 +1,7 @@
-"""What one component of eks reads of resources that the program made before it.
+"""The outputs that a component of eks reads from other resources of the program.
 
-They arrive as references. `register` teaches the SDK's runtime to turn a reference into a resource
-with just the outputs that are read here; the typed SDKs would do the same in ten times the time.
+They arrive as references. `register` makes the SDK's runtime turn a reference into a resource with
+only the outputs that are read here; the typed SDKs would do the same in ten times the time.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,9 +27,8 @@ class ReferencedCluster(pulumi.ComponentResource):
 
     Attributes:
         core: the output.
-        as_parent: the same resource, for children: what depends on a component waits for all of
-            its children, so a child made under this object that used its outputs would wait for
-            itself.
+        as_parent: the same resource, for children: a dependent of a component waits for all of its
+            children, so a child of this object that used its outputs would wait for itself.
     """
 
     core: pulumi.Output[Any]
@@ -50,7 +49,7 @@ class _References(rpc.ResourceModule):
 
 
 def register() -> None:
-    """Makes references to the resources that are read here arrive as resources."""
+    """Registers the types whose references arrive as resources."""
     references = _References()
     for kind in (*_READ, _CLUSTER_COMPONENT):
         package, module, _ = kind.split(":")
@@ -58,7 +57,7 @@ def register() -> None:
 
 
 class Core:
-    """The core of a cluster, read by the names that travel.
+    """The core of a cluster, read by its wire names.
 
     Args:
         data: the core as a map, perhaps an output.
@@ -74,7 +73,7 @@ class Core:
             key: camelCase name.
 
         Returns:
-            An output of the value, None where there is none.
+            An output of the value, or of None if it is not set.
         """
         return self._data.apply(lambda data: data.get(key))
 
@@ -109,7 +108,7 @@ def core_of(cluster: Value) -> Core:
 
 
 def output_of(resource: Value, key: str) -> pulumi.Output[Any]:
-    """An output of a resource that was made here or arrived as a reference.
+    """An output of a resource that was created here or arrived as a reference.
 
     Args:
         resource: the resource, a Child.

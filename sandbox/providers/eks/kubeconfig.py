@@ -1,4 +1,4 @@
-"""The kubeconfig that eks:index:Cluster gives out (source: pulumi-eks cluster.ts)."""
+"""The kubeconfig that eks:index:Cluster outputs (source: pulumi-eks cluster.ts)."""
 
 import json
 from collections.abc import Mapping

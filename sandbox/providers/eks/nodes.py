@@ -1,7 +1,7 @@
 """The component eks:index:ManagedNodeGroup.
 
-Facts from pulumi-eks 4.4 (nodes/nodegroup.ts, nodes/ami.ts). What is missing: node groups that need
-user data that the component writes itself; they are refused, not passed over.
+Facts from pulumi-eks 4.4 (nodes/nodegroup.ts, nodes/ami.ts). Not supported: node groups for which
+the component generates user data; they are refused.
 """
 
 import base64
@@ -69,11 +69,11 @@ class ManagedNodeGroup(Component):
 
     Args:
         name: logical name, of the component and of the node group.
-        args: inputs as they travel.
+        args: inputs in wire format.
         opts: options of the component.
 
     Raises:
-        InputPropertiesError: with everything that the real component refuses, in its words.
+        InputPropertiesError: with all inputs that the real component refuses, in its wording.
     """
 
     def __init__(self, name: str, args: Inputs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -142,7 +142,7 @@ class ManagedNodeGroup(Component):
 
 
 def _check(args: Inputs) -> None:
-    """Refuses inputs that exclude one another, all at once."""
+    """Refuses inputs that exclude one another, with all errors in one exception."""
     errors: list[tuple[str, str]] = []
     if args.get("nodeRole") and args.get("nodeRoleArn"):
         errors.append(
@@ -197,14 +197,14 @@ def _check(args: Inputs) -> None:
 
 
 def _beyond_sandbox(args: Inputs) -> Sequence[tuple[str, str]]:
-    """What the real component could make and this one cannot."""
+    """Errors for inputs that the real component supports and this one does not."""
     reason = "The sandbox's eks does not write user data; try this on AWS."
     written = [key for key in (*_USER_DATA_ARGS, "enableEfaSupport") if args.get(key) is not None]
     errors = [(key, reason) for key in written]
     if args.get("amiId") and not args.get("userData"):
-        errors.append(("amiId", f"{reason} Or give userData with it."))
+        errors.append(("amiId", f"{reason} Or set userData too."))
     if args.get("userData") and not args.get("amiId"):
-        errors.append(("userData", "The sandbox's eks looks up no image; give amiId with it."))
+        errors.append(("userData", "The sandbox's eks does not look up images; set amiId too."))
     return errors
 
 
@@ -217,7 +217,7 @@ def _refuse_all(errors: Sequence[tuple[str, str]]) -> None:
 
 
 def _role_arn(args: Inputs, core: Core) -> Value:
-    """The nodes' role; where there are no access entries the cluster must know it already."""
+    """The nodes' role; without access entries the cluster must already have it."""
     arn = args.get("nodeRoleArn") or pulumi.Output.from_input(args["nodeRole"]).apply(
         lambda role: output_of(role, "arn")
     )
@@ -277,7 +277,7 @@ def ami_type(system: str, gpu: bool | None, instance_types: Sequence[str] | None
     Args:
         system: AL2, AL2023 or Bottlerocket.
         gpu: whether GPUs are used.
-        instance_types: the nodes' instance types; x86-64 is meant where there are none.
+        instance_types: the nodes' instance types; without any, x86-64 is assumed.
 
     Returns:
         AMI type of the EKS API.

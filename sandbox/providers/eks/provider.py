@@ -8,7 +8,7 @@ def provider() -> ComponentProvider:
     """The package eks with the components that this project uses.
 
     Returns:
-        A provider that makes clusters, managed node groups, add-ons and nodes' security groups.
+        A provider that creates clusters, managed node groups, add-ons and nodes' security groups.
     """
     return ComponentProvider(
         "eks",

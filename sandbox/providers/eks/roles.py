@@ -78,7 +78,7 @@ class ServiceRole(Component):
 
     @property
     def complete(self) -> list[pulumi.Resource]:
-        """What to depend on for the role to be of use."""
+        """The dependencies of a resource that uses the role."""
         return [self.role, *self.attachments]
 
 
@@ -96,14 +96,14 @@ def policy_arn(partition: str, policy: str) -> str:
 
 
 def policy_hash(policy: str) -> str:
-    """The part of an attachment's name that tells policies apart.
+    """The part of an attachment's name that distinguishes policies.
 
     Args:
         policy: name of an AWS managed policy.
 
     Returns:
-        Eight hexadecimal digits: SHA-1 of the policy's ARN in the partition `aws`, whatever the
-        account's partition is (source: pulumi-eks servicerole.ts).
+        Eight hexadecimal digits: SHA-1 of the policy's ARN in the partition `aws`, in every
+        partition (source: pulumi-eks servicerole.ts).
     """
     arn = policy_arn("aws", policy).encode()
     return hashlib.sha1(arn, usedforsecurity=False).hexdigest()[:_HASH_LENGTH]

@@ -1,4 +1,4 @@
-"""The component eks:index:NodeGroupSecurityGroup, and what it makes for the cluster itself.
+"""The component eks:index:NodeGroupSecurityGroup, and the cluster's own security group.
 
 Facts from pulumi-eks 4.4 (nodes/securitygroup.ts).
 """
@@ -21,7 +21,7 @@ class NodeGroupSecurityGroup(Component):
 
     Args:
         name: logical name.
-        args: inputs as they travel.
+        args: inputs in wire format.
         opts: options of the component.
     """
 
@@ -45,7 +45,7 @@ class NodeGroupSecurityGroup(Component):
 
 
 def cluster_security_group(name: str, parent: Component, *, vpc_id: Value, tags: Value) -> Child:
-    """Makes the control plane's security group, which may reach everything.
+    """Creates the control plane's security group, which allows all egress.
 
     Args:
         name: logical name of the cluster component.
@@ -72,7 +72,7 @@ def node_security_group(
     cluster_name: Value,
     tags: Value,
 ) -> tuple[Child, Child]:
-    """Makes the nodes' security group and the rules between it and the control plane's.
+    """Creates the nodes' security group and the rules between it and the control plane's.
 
     Args:
         name: logical name of the component.
@@ -80,7 +80,7 @@ def node_security_group(
         vpc_id: the VPC.
         cluster_group_id: the control plane's security group.
         cluster_name: name of the EKS cluster.
-        tags: more tags, which win.
+        tags: additional tags, which take precedence.
 
     Returns:
         The group, and the rule that lets nodes reach the API server.

@@ -1,1 +1,1 @@
-"""The sandbox's stand-in for the provider kubernetes: an API server that checks and remembers."""
+"""The sandbox's offline implementation of kubernetes: an API server that validates and stores."""

@@ -1,7 +1,7 @@
-"""What an API server and its controllers refuse because of what else is in the cluster.
+"""Objects that an API server or a controller refuses because of the state of the cluster.
 
 Kubernetes accepts a Deployment whose pods it then refuses, or that never start; pulumi-kubernetes
-waits for it, and fails in the end. The sandbox fails at once, and makes nothing.
+waits for it until the timeout. The sandbox fails immediately and creates nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ _PLURALS: Mapping[str, str] = {
 def must_be_admitted(
     place: Place, kind: Kind, obj: Mapping[str, Any], before: Mapping[str, Any] | None = None
 ) -> str:
-    """Refuses an object that the rest of the cluster does not allow, or whose pods never start.
+    """Refuses an object that the state of the cluster does not allow, or whose pods never start.
 
     Args:
         place: its namespace.
@@ -36,10 +36,10 @@ def must_be_admitted(
         before: the object before an update, or None.
 
     Returns:
-        The errors in the pods of an object that Pulumi does not wait for; usually none.
+        The errors in the pods of an object that Pulumi does not wait for.
 
     Raises:
-        RefusedError: the object is refused, or would never get ready.
+        RefusedError: the object is refused, or would never be ready.
     """
     if kind.patch:
         return ""
@@ -65,18 +65,18 @@ def must_be_admitted(
 
 
 def namespace_label_error(obj: Mapping[str, Any]) -> str:
-    """What is wrong with the Pod Security Standard that a namespace is labelled with.
+    """Validates the Pod Security Standard in the labels of a namespace.
 
     Args:
         obj: the namespace.
 
     Returns:
-        The error, or nothing.
+        The error, or an empty string.
     """
     level = part(obj, "metadata", "labels").get(pod_security.ENFORCE)
     if not isinstance(level, str) or level in pod_security.LEVELS:
         return ""
-    return f"{level!r} is no Pod Security Standard: {', '.join(pod_security.LEVELS)}"
+    return f"{level!r} is not a Pod Security Standard: {', '.join(pod_security.LEVELS)}"
 
 
 def _pod_errors(
@@ -107,7 +107,7 @@ def _violations(place: Place, pod: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _surge(obj: Mapping[str, Any], before: Mapping[str, Any] | None, count: int) -> int:
-    """The pods that a rolling update has to have beside the old ones: none, or one."""
+    """The number of additional pods during a rolling update: zero or one."""
     if obj["kind"] != "Deployment" or before is None:
         return 0
     if quotas.pod_of(before) == quotas.pod_of(obj):

@@ -24,7 +24,7 @@ _IMMUTABLE = ("ipAddressType", "targetGroupARN", "targetType", "vpcID")
 def must_bind(
     place: Place, kind: Kind, obj: Mapping[str, Any], before: Mapping[str, Any] | None
 ) -> None:
-    """Refuses a binding that the controller's webhook denies, or that can register no pod.
+    """Refuses a binding that the controller's webhook denies, or that cannot register any pod.
 
     Args:
         place: its namespace.
@@ -33,7 +33,7 @@ def must_bind(
         before: the binding before an update, or None.
 
     Raises:
-        RefusedError: it is denied, or binds nothing.
+        RefusedError: it is denied, or cannot register any pod.
     """
     spec: Mapping[str, Any] = obj["spec"]
     old: Mapping[str, Any] = (before or {"spec": spec})["spec"]
@@ -58,7 +58,7 @@ def _group_errors(place: Place, kind: Kind, obj: Mapping[str, Any]) -> Iterator[
     spec: Mapping[str, Any] = obj["spec"]
     arn = spec.get("targetGroupARN")
     if not arn:
-        # By its name, which names one of an account that the sandbox does not look through.
+        # A name, which the sandbox does not resolve.
         return
     found = [stored for stored in place.cloud.find(arn) if stored.type == _TARGET_GROUP]
     if not found:
@@ -93,7 +93,7 @@ def _group_errors(place: Place, kind: Kind, obj: Mapping[str, Any]) -> Iterator[
 
 
 def _shares(spec: Mapping[str, Any]) -> bool:
-    """Whether a binding leaves targets alone that another one registered."""
+    """Whether a binding keeps targets that another binding registered."""
     return spec.get("multiClusterTargetGroup") is True
 
 

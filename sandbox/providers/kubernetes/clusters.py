@@ -1,4 +1,4 @@
-"""Which cluster a provider speaks to: read from its kubeconfig, looked up in the cloud."""
+"""The cluster of a provider: read from its kubeconfig, looked up in the cloud."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ class Cluster:
     """One cluster.
 
     Attributes:
-        owner: what its objects are filed under in the cloud; two clusters do not share objects.
-        eks_name: name of the EKS cluster, or empty if it is another one.
+        owner: the owner of its objects in the cloud; two clusters do not share objects.
+        eks_name: name of the EKS cluster, or empty for another cluster.
         namespace: namespace of objects that name none.
     """
 
@@ -43,7 +43,7 @@ def cluster_of(config: Mapping[str, Any]) -> Cluster:
         config: the configuration.
 
     Returns:
-        The cluster; without a kubeconfig, one that is filed under the package's name.
+        The cluster; without a kubeconfig, its owner is the package's name.
 
     Raises:
         KubeconfigError: the kubeconfig cannot be read.
@@ -68,7 +68,7 @@ def eks_cluster(cloud: Cloud, cluster: Cluster) -> StoredResource | None:
         cluster: the cluster.
 
     Returns:
-        The EKS cluster, or None if the kubeconfig is of none or it is not there.
+        The EKS cluster, or None if the kubeconfig names none or the cluster does not exist.
     """
     if not cluster.eks_name:
         return None
@@ -76,7 +76,7 @@ def eks_cluster(cloud: Cloud, cluster: Cluster) -> StoredResource | None:
 
 
 def must_be_reachable(cloud: Cloud, cluster: Cluster) -> None:
-    """Refuses to speak to an EKS cluster that is not in the cloud.
+    """Refuses a request to an EKS cluster that is not in the cloud.
 
     Args:
         cloud: the sandbox's cloud.
@@ -100,7 +100,7 @@ def version_of(cloud: Cloud, cluster: Cluster) -> str:
         cluster: the cluster.
 
     Returns:
-        The EKS cluster's version; the newest of EKS where it is not known.
+        The EKS cluster's version; the newest version of EKS if it is not known.
     """
     found = eks_cluster(cloud, cluster)
     return str((found.properties.get("version") if found else None) or DEFAULT_VERSION)

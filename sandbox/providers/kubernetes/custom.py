@@ -1,7 +1,7 @@
-"""Custom kinds and CSI drivers, and what brings them, by custom_kinds.yaml.
+"""Custom kinds and CSI drivers, and the controllers that provide them, by custom_kinds.yaml.
 
-A controller brings its kinds with it: the cluster's own in Auto Mode, an EKS add-on, an EKS
-capability or a chart. Without it, an API server does not know them.
+A controller installs its own kinds. It is part of Auto Mode, an EKS add-on, an EKS capability or a
+chart. Without it, the API server does not have the kinds.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,13 +32,13 @@ def definition(cloud: Cloud, cluster: Cluster, kind: Kind) -> Mapping[str, Any] 
         kind: the kind.
 
     Returns:
-        That of the cluster, or else that of the table; None if neither has one.
+        The definition in the cluster, or that in the table, or None.
     """
     return _in_cluster(cloud, cluster, kind) or _table().get((kind.group, kind.kind))
 
 
 def must_be_served(cloud: Cloud, cluster: Cluster, kind: Kind, name: str) -> None:
-    """Refuses an object of a kind of the table where nothing in the cluster brings it.
+    """Refuses an object of a kind in the table if nothing in the cluster provides the kind.
 
     Args:
         cloud: the sandbox's cloud.
@@ -47,7 +47,7 @@ def must_be_served(cloud: Cloud, cluster: Cluster, kind: Kind, name: str) -> Non
         name: its name, for the message.
 
     Raises:
-        RefusedError: the cluster's API server does not know the kind.
+        RefusedError: the cluster's API server does not have the kind.
     """
     known = _table().get((kind.group, kind.kind))
     if known is None or _in_cluster(cloud, cluster, kind):
@@ -59,12 +59,12 @@ def must_be_served(cloud: Cloud, cluster: Cluster, kind: Kind, name: str) -> Non
         f"creation of resource {name} failed because the Kubernetes API server reported that the "
         "apiVersion for this resource does not exist. Verify that any required CRDs have been "
         f'created: no matches for kind "{kind.kind}" in version "{kind.api_version}": '
-        f"{missing} brings it, and is not there (depends_on)"
+        f"{missing} provides it, and is not installed (depends_on)"
     )
 
 
 def driver_errors(cloud: Cloud, cluster: Cluster, driver: str) -> Iterator[str]:
-    """Says that no node has a CSI driver of the table.
+    """Yields an error if no node has a CSI driver of the table.
 
     Args:
         cloud: the sandbox's cloud.
@@ -72,13 +72,13 @@ def driver_errors(cloud: Cloud, cluster: Cluster, driver: str) -> Iterator[str]:
         driver: its name.
 
     Yields:
-        The error, as the kubelet words it, and what brings the driver.
+        The error, in the kubelet's wording, and what provides the driver.
     """
     missing = _missing(cloud, cluster, _file()["drivers"].get(driver, ()))
     if missing:
         yield (
             f"driver name {driver} not found in the list of registered CSI drivers: {missing} "
-            "brings it, and is not there"
+            "provides it, and is not installed"
         )
 
 
@@ -106,7 +106,7 @@ def _in_cluster(cloud: Cloud, cluster: Cluster, kind: Kind) -> Mapping[str, Any]
 
 
 def _missing(cloud: Cloud, cluster: Cluster, bringers: Sequence[Mapping[str, str]]) -> str:
-    """What would bring something, in words; empty if one of it is there."""
+    """A description of the missing providers of a kind or driver; empty if one is installed."""
     if any(_is_there(cloud, cluster, bringer) for bringer in bringers):
         return ""
     return " or ".join(_says(bringer) for bringer in bringers)

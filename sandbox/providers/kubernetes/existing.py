@@ -1,6 +1,6 @@
-"""What is in a cluster before anybody makes something, and what happens to what exists already.
+"""Objects that exist in every new cluster, and the adoption of existing objects.
 
-Facts from pulumi-kubernetes 4.34 (provider/pkg/await/await.go): an object is created plainly, and
+Facts from pulumi-kubernetes 4.34 (provider/pkg/await/await.go): the provider creates an object, and
 the API server refuses a name that is taken, unless `upsertExistingObjects` is set.
 """
 
@@ -10,12 +10,12 @@ from typing import Any
 from sandbox.providers.kubernetes.kinds import Kind
 
 BUILT_IN_NAMESPACES = frozenset({"default", "kube-node-lease", "kube-public", "kube-system"})
-"""Namespaces that every cluster begins with (source: "Initial namespaces" of the documentation)."""
+"""Namespaces of every new cluster (source: "Initial namespaces" of the documentation)."""
 
 _UPSERT = "upsertExistingObjects"
 
-# Some of these are in each cluster of EKS, others as soon as an add-on, or a person, makes them.
-# Creating one fails in some clusters, and therefore always here. The first two: Amazon EKS
+# Some of these exist in each cluster of EKS, others after an add-on or an administrator creates
+# them. Creating one fails in some clusters, so the sandbox always refuses it. The first two: EKS
 # User Guide, "Configure your cluster for Kubernetes network policies" and "Grant IAM users access
 # to Kubernetes with a ConfigMap".
 _CONFIG_MAPS = frozenset(
@@ -25,7 +25,7 @@ _IN_EVERY_NAMESPACE = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "de
 
 
 def adopts(config: Mapping[str, Any]) -> bool:
-    """Whether a provider takes objects over that exist already.
+    """Whether a provider adopts objects that already exist.
 
     Args:
         config: the provider's configuration.

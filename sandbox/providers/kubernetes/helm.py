@@ -1,4 +1,4 @@
-"""Helm releases, `kubernetes:helm.sh/v3:Release`: remembered, their charts not rendered."""
+"""Helm releases, `kubernetes:helm.sh/v3:Release`: stored, without rendering their charts."""
 
 import copy
 from collections.abc import Mapping
@@ -31,14 +31,14 @@ _REPLACING = ("name", "namespace")
 
 
 def check(context: Context, call: Call) -> Checked:
-    """Fills name and namespace in, and checks the properties against the SDK's.
+    """Fills in name and namespace, and checks the properties against the SDK's.
 
     Args:
         context: cloud and configuration.
         call: the release as written.
 
     Returns:
-        The release as it will be made, and its errors.
+        The release as it will be created, and its errors.
     """
     inputs = copy.deepcopy(dict(call.inputs))
     known = sdk.arguments("pulumi_kubernetes", "helm/v3/Release", "ReleaseArgs")
@@ -60,14 +60,14 @@ def check(context: Context, call: Call) -> Checked:
         failures.append(Failure(path=("name",), reason=reason))
     context.warn(
         call.urn,
-        f"the chart of the Helm release {call.name} is not rendered: what it would make is neither "
+        f"the chart of the Helm release {call.name} is not rendered: its objects are neither "
         "checked nor in the sandbox's cloud",
     )
     return Checked(inputs=inputs, failures=failures)
 
 
 def diff(_context: Context, call: Call) -> Difference:
-    """Compares what is wanted with what was.
+    """Compares the new inputs of a release with the old ones.
 
     Args:
         call: the release, old and new.
@@ -83,7 +83,7 @@ def diff(_context: Context, call: Call) -> Difference:
 
 
 def create(context: Context, call: Call) -> Made:
-    """Makes a release.
+    """Creates a release.
 
     Args:
         context: cloud and configuration.
@@ -93,7 +93,7 @@ def create(context: Context, call: Call) -> Made:
         Id `namespace/name`, and the release with its status.
 
     Raises:
-        RefusedError: the cluster or the namespace is not there, or the name is taken.
+        RefusedError: the cluster or the namespace does not exist, or the name is taken.
     """
     if call.preview:
         return Made(id="", properties=computed(call.inputs, ("status", "resourceNames")))
@@ -117,7 +117,7 @@ def create(context: Context, call: Call) -> Made:
 
 
 def update(context: Context, call: Call) -> Mapping[str, Any]:
-    """Makes the next revision of a release.
+    """Creates the next revision of a release.
 
     Args:
         context: cloud and configuration.
@@ -127,7 +127,7 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
         The release with its status.
 
     Raises:
-        RefusedError: the cluster or the release is not there.
+        RefusedError: the cluster or the release does not exist.
     """
     if call.preview:
         return computed(call.inputs, ("status", "resourceNames"))

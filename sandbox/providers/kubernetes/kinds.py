@@ -1,7 +1,7 @@
-"""Which kinds of object there are: their schemas, scopes and what cannot be changed in them.
+"""The kinds of object: their schemas, scopes and immutable fields.
 
-The schemas are the OpenAPI definitions that Kubernetes itself publishes, as the package
-kubernetes-validate ships them, per version. What the definitions do not say stands here in tables,
+The schemas are the OpenAPI definitions that Kubernetes publishes, as the package
+kubernetes-validate ships them, per version. Facts that the definitions lack are in tables here,
 each with its source.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from sandbox.engine.provider import RefusedError
 
 DEFAULT_VERSION = "1.36"
-"""Version of an API server of which nothing is known: the newest of EKS."""
+"""Version of an API server whose version is not known: the newest of EKS."""
 _PATCH = "Patch"
 _VERSION_OF_FOLDER = re.compile(r"^v(\d+)\.(\d+)\.\d+-local-strict$")
 
@@ -60,7 +60,7 @@ CLUSTER_SCOPED = frozenset(
 _WORKLOAD = ("spec.selector",)
 IMMUTABLE: Mapping[str, tuple[str, ...]] = {
     # Source: the validation of updates in kubernetes/pkg/apis/*/validation, and, for what
-    # pulumi-kubernetes replaces by its own choice, its provider/pkg/provider/diff.go.
+    # pulumi-kubernetes itself replaces, its provider/pkg/provider/diff.go.
     "CSIDriver": ("spec.attachRequired", "spec.fsGroupPolicy", "spec.volumeLifecycleModes"),
     "ClusterRoleBinding": ("roleRef",),
     "ConfigMap": ("data", "binaryData", "immutable"),
@@ -101,12 +101,12 @@ IMMUTABLE: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kind:
-    """What a type token says.
+    """The parts of a type token.
 
     Attributes:
         api_version: as in a manifest: `v1`, `apps/v1`.
         kind: kind of the object.
-        patch: whether the token means changes to an object that exists otherwise.
+        patch: whether the token is a patch of an existing object.
     """
 
     api_version: str
@@ -132,7 +132,7 @@ def parse(token: str, schema_version: str = DEFAULT_VERSION) -> Kind:
         schema_version: version of the API server.
 
     Returns:
-        The kind; a token that ends in Patch is one of a patch if the rest is a built-in kind.
+        The kind; a token that ends in Patch is a patch if the rest is a built-in kind.
     """
     _, api_version, kind = token.split(":")
     api_version = api_version.removeprefix("core/")
@@ -155,7 +155,7 @@ def schema(kind: Kind, version: str) -> Mapping[str, Any] | None:
         The schema, or None if Kubernetes has no such kind in this version.
 
     Raises:
-        RefusedError: there are no schemas for such an old version.
+        RefusedError: there are no schemas for the version.
     """
     group = kind.group.partition(".")[0]
     stem = "-".join(part for part in (kind.kind.lower(), group, kind.version) if part)
@@ -163,7 +163,7 @@ def schema(kind: Kind, version: str) -> Mapping[str, Any] | None:
     if not path.is_file():
         return None
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    # A file is named by the first word of its group only, and a custom group may begin with it.
+    # A file is named by only the first word of its group, and a custom group may begin with it.
     kinds: list[dict[str, str]] = found.get("x-kubernetes-group-version-kind", [])
     own = {"group": kind.group, "kind": kind.kind, "version": kind.version}
     return found if own in kinds else None

@@ -1,4 +1,4 @@
-"""The life of an object: check, diff, create, read, update, delete.
+"""The lifecycle of an object: check, diff, create, read, update, delete.
 
 Facts from pulumi-kubernetes 4.34 (provider/pkg/provider/provider.go, metadata/naming.go, diff.go).
 """
@@ -56,7 +56,7 @@ _OF_THE_SERVER = (
 
 
 def check(context: Context, call: Call) -> Checked:
-    """Fills a name and a namespace in, and checks the object as the API server would.
+    """Fills in name and namespace, and checks the object as the API server does.
 
     Args:
         context: cloud and configuration.
@@ -78,7 +78,7 @@ def check(context: Context, call: Call) -> Checked:
     if isinstance(metadata, dict):
         given = cast("dict[str, Any]", metadata)
         _name(given, kind, call)
-        # Of a custom kind only a cluster can say whether its objects are in a namespace.
+        # Only a cluster has the scope of a custom kind.
         if _is_namespaced(kind, builtin, None if rendered else crd, given):
             given.setdefault("namespace", cluster.namespace)
     if rendered:
@@ -93,21 +93,21 @@ def check(context: Context, call: Call) -> Checked:
     else:
         context.warn(
             call.urn,
-            f"{kind.api_version} {kind.kind} is not checked: the sandbox knows no such kind of "
-            f"Kubernetes {version}, and its CustomResourceDefinition is not in the cloud",
+            f"{kind.api_version} {kind.kind} is not checked: the sandbox has no schema of this kind"
+            f" for Kubernetes {version}, and its CustomResourceDefinition is not in the cloud",
         )
     return Checked(inputs=obj, failures=failures)
 
 
 def diff(context: Context, call: Call) -> Difference:
-    """Compares what is wanted with what was; some changes replace the object.
+    """Compares the new inputs with the old ones; some changes replace the object.
 
     Args:
         context: cloud and configuration.
         call: the object, old and new.
 
     Returns:
-        The changes; a replacement of the same name waits for the old object's end.
+        The changes; a replacement with the same name deletes the old object first.
     """
     cluster = clusters.cluster_of(context.config)
     kind = kinds.parse(call.type, clusters.version_of(context.cloud, cluster))
@@ -122,7 +122,7 @@ def diff(context: Context, call: Call) -> Difference:
     old, new = _metadata(call.old_inputs), _metadata(call.inputs)
     same = all(old.get(key) == new.get(key) for key in ("name", "namespace"))
     changes = compare(call.old_inputs, call.inputs, replaces)
-    # It speaks for its own replacements alone, not for those of the option `replaceOnChanges`.
+    # This covers the provider's own replacements only, not those of `replaceOnChanges`.
     replaced = not REPLACING.isdisjoint(changes.values())
     return Difference(
         changes=changes,
@@ -132,17 +132,17 @@ def diff(context: Context, call: Call) -> Difference:
 
 
 def create(context: Context, call: Call) -> Made:
-    """Makes an object; its namespace must exist and its name be free.
+    """Creates an object; its namespace must exist and its name must be free.
 
     Args:
         context: cloud and configuration.
         call: the checked object.
 
     Returns:
-        Id `namespace/name`, or the name alone, and the object with what the cluster adds to it.
+        Id `namespace/name`, or only the name, and the object with the cluster's additions.
 
     Raises:
-        RefusedError: the cluster is not there, nor the namespace, or the name is taken.
+        RefusedError: the cluster or the namespace does not exist, or the name is taken.
     """
     if folder := rendering.folder_of(context.config):
         return rendering.create(
@@ -179,14 +179,14 @@ def create(context: Context, call: Call) -> Made:
 
 
 def read(context: Context, call: Call) -> Made | None:
-    """Looks an object up.
+    """Reads an object.
 
     Args:
         context: cloud and configuration.
         call: id, and inputs and properties as of the last update.
 
     Returns:
-        The object as it is now, its inputs being those properties that were asked for, or None.
+        The current object, with the properties that the inputs set as its inputs, or None.
     """
     if rendering.folder_of(context.config):
         return rendering.read(call)
@@ -202,17 +202,17 @@ def read(context: Context, call: Call) -> Made | None:
 
 
 def update(context: Context, call: Call) -> Mapping[str, Any]:
-    """Changes an object in place.
+    """Updates an object in place.
 
     Args:
         context: cloud and configuration.
         call: the checked object, old and new.
 
     Returns:
-        The object with what the cluster adds to it.
+        The object with the cluster's additions.
 
     Raises:
-        RefusedError: the cluster or the object is not there.
+        RefusedError: the cluster or the object does not exist.
     """
     if folder := rendering.folder_of(context.config):
         return rendering.update(folder, call)
@@ -224,7 +224,7 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
     with context.cloud.transaction():
         stored = _found(context, cluster, call)
         if stored is None:
-            raise RefusedError(f'{kind.kind} "{call.id}" not found: it was deleted meanwhile')
+            raise RefusedError(f'{kind.kind} "{call.id}" not found: it has been deleted')
         if stored.type != call.type:
             context.cloud.delete(stored.provider, stored.type, stored.id)
         _admit(context, cluster, kind, call, call.inputs, stored.properties)
@@ -236,7 +236,7 @@ def update(context: Context, call: Call) -> Mapping[str, Any]:
 
 
 def delete(context: Context, call: Call) -> None:
-    """Takes an object away, and with a namespace everything in it.
+    """Deletes an object, and with a namespace everything in it.
 
     Args:
         context: cloud and configuration.
@@ -252,7 +252,7 @@ def delete(context: Context, call: Call) -> None:
         if call.type != NAMESPACE:
             return
         for stored in context.cloud.list(cluster.owner):
-            # A Helm release is in a namespace, too, but has no metadata.
+            # A Helm release is in a namespace too, but has no metadata.
             place = _metadata(stored.properties) or stored.properties
             if place.get("namespace") == call.id:
                 context.cloud.delete(stored.provider, stored.type, stored.id)
@@ -260,9 +260,9 @@ def delete(context: Context, call: Call) -> None:
 
 
 def _found(context: Context, cluster: Cluster, call: Call) -> StoredResource | None:
-    """What a resource stands for: of a patch, which may have been the object itself before.
+    """The object type of a resource, which may be a patch or have been the object itself before.
 
-    A program may say so with an alias of the other type. Both are the same object in a cluster.
+    A program may alias one type to the other. Both are the same object in a cluster.
     """
     if stored := context.cloud.get(cluster.owner, call.type, call.id):
         return stored
@@ -323,9 +323,9 @@ def _place(context: Context, cluster: Cluster, obj: Mapping[str, Any]) -> Place:
 def _before(
     context: Context, cluster: Cluster, kind: Kind, type_: str, metadata: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:
-    """What is there under the name of an object that is to be made: mostly nothing, or a refusal.
+    """The existing object with the name of a new one, which is adopted or refused.
 
-    A provider that is told to takes it over, and is from then on the one that deletes it.
+    A provider with `upsertExistingObjects` adopts it, and later deletes it.
     """
     id_ = object_id(metadata)
     stored = context.cloud.get(cluster.owner, type_, id_)
@@ -357,7 +357,7 @@ def _put(
     try:
         context.cloud.put(stored)
     except TakenError as taken:
-        # By another version of its group.
+        # Created with another version of its group.
         raise RefusedError(_taken(kind, call.id)) from taken
 
 
@@ -374,7 +374,7 @@ def _must_have_namespace(context: Context, cluster: Cluster, metadata: Mapping[s
 
 
 def _name(metadata: dict[str, Any], kind: Kind, call: Call) -> None:
-    """Names an object that has no name: its last name again, or its logical one and a suffix."""
+    """Names an object without a name: its previous name, or its logical name and a suffix."""
     if "name" in metadata or "generateName" in metadata or kind.patch:
         return
     before = _metadata(call.old_inputs)
@@ -391,7 +391,7 @@ def _name(metadata: dict[str, Any], kind: Kind, call: Call) -> None:
 def _identity_failures(kind: Kind, obj: Mapping[str, Any]) -> list[Failure]:
     wanted = {"apiVersion": kind.api_version, "kind": kind.kind}
     found = [
-        Failure(path=(key,), reason=f"{obj[key]!r} is not what the type says: {value}")
+        Failure(path=(key,), reason=f"{obj[key]!r} does not match the type: {value}")
         for key, value in wanted.items()
         if obj.get(key) not in (None, value) and not isinstance(obj[key], Unknown)
     ]
@@ -435,7 +435,7 @@ def _is_autonamed(metadata: Mapping[str, Any]) -> bool:
 
 
 def _as_asked(asked: Json, actual: Json) -> Json:
-    """The present values of the properties that were asked for, whatever else there is."""
+    """The current values of the properties that the inputs set."""
     if isinstance(asked, dict) and isinstance(actual, dict):
         wanted, found = cast("dict[str, Any]", asked), cast("dict[str, Any]", actual)
         return {key: _as_asked(one, found[key]) for key, one in wanted.items() if key in found}
@@ -448,7 +448,7 @@ def _as_asked(asked: Json, actual: Json) -> Json:
 
 
 def _as_written(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """An object as a program would have written it: without what the cluster added."""
+    """An object as a program writes it: without the cluster's additions."""
     written = {key: value for key, value in properties.items() if key != "status"}
     metadata = _metadata(properties)
     kept = {key: value for key, value in metadata.items() if key not in _OF_THE_SERVER}

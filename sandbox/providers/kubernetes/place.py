@@ -1,4 +1,4 @@
-"""A namespace of a cluster, and what is in it."""
+"""A namespace of a cluster, and the objects in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Place:
     Attributes:
         cloud: the sandbox's cloud.
         cluster: the cluster.
-        namespace: the namespace; empty for what is in none.
+        namespace: the namespace; empty for objects without one.
     """
 
     cloud: Cloud
@@ -26,19 +26,19 @@ class Place:
     namespace: str
 
     def objects(self, kind: str) -> list[StoredResource]:
-        """All objects of a kind here.
+        """All objects of a kind in the namespace.
 
         Args:
             kind: the kind with its version, such as `apps/v1:Deployment`.
 
         Returns:
-            The objects, in the order of their making.
+            The objects, in the order of their creation.
         """
         found = self.cloud.list(self.cluster.owner, _PREFIX + kind)
         return [one for one in found if _namespace(one) == self.namespace]
 
     def get(self, kind: str, name: str) -> Mapping[str, Any] | None:
-        """One object here.
+        """One object of the namespace.
 
         Args:
             kind: the kind with its version.
@@ -52,7 +52,7 @@ class Place:
         return found.properties if found else None
 
     def outside(self) -> "Place":
-        """The same cluster, for what is in no namespace."""
+        """The same cluster, for objects without a namespace."""
         return Place(cloud=self.cloud, cluster=self.cluster, namespace="")
 
 

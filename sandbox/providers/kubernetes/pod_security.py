@@ -1,4 +1,4 @@
-"""What the Pod Security Standards forbid a pod.
+"""The Pod Security Standards.
 
 Source: "Pod Security Standards" of the Kubernetes documentation, version 1.36; the messages are
 those of kubernetes/pod-security-admission (policy/check_*.go).
@@ -10,9 +10,9 @@ from typing import Any
 from sandbox.values.tree import part, parts
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
-"""The label of a namespace that says which standard its pods are held to."""
+"""The label of a namespace with the standard for its pods."""
 LEVELS = ("privileged", "baseline", "restricted")
-"""The standards, from the one that forbids nothing."""
+"""The standards, from the least to the most restrictive."""
 
 _BASELINE_CAPABILITIES = frozenset(
     {
@@ -72,14 +72,14 @@ _Container = Mapping[str, Any]
 
 
 def violations(level: str, pod: _Pod) -> list[str]:
-    """What a pod violates of a standard.
+    """The violations of a standard by a pod.
 
     Args:
-        level: the standard; one that is not there is the strictest.
+        level: the standard; an unknown one counts as the strictest.
         pod: the pod's spec.
 
     Returns:
-        The violations, each as an API server words it.
+        The violations, in the API server's wording.
     """
     if level == "privileged":
         return []
@@ -88,7 +88,7 @@ def violations(level: str, pod: _Pod) -> list[str]:
 
 
 def containers(pod: _Pod) -> list[_Container]:
-    """All containers of a pod, those that only start or debug it included."""
+    """All containers of a pod, including init and ephemeral containers."""
     kinds = ("initContainers", "containers", "ephemeralContainers")
     return [one for kind in kinds for one in parts(pod, kind)]
 

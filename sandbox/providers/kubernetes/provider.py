@@ -53,12 +53,12 @@ def diff(context: Context, call: Call) -> Difference:
 
 
 def create(context: Context, call: Call) -> Made:
-    """Makes an object or a Helm release; see `objects.create` and `helm.create`."""
+    """Creates an object or a Helm release; see `objects.create` and `helm.create`."""
     return (helm if call.type == helm.TOKEN else objects).create(context, call)
 
 
 def update(context: Context, call: Call) -> Mapping[str, Any]:
-    """Changes an object or a Helm release; see `objects.update` and `helm.update`."""
+    """Updates an object or a Helm release; see `objects.update` and `helm.update`."""
     return (helm if call.type == helm.TOKEN else objects).update(context, call)
 
 
@@ -70,13 +70,13 @@ def invoke(_context: Context, token: str, arguments: Mapping[str, Any]) -> Mappi
         arguments: its arguments.
 
     Returns:
-        For yaml:decode, the objects of a text of manifests.
+        The objects of the manifests, for yaml:decode.
 
     Raises:
-        RefusedError: the function is another, or the text is not YAML.
+        RefusedError: the function is not yaml:decode, or the text is not YAML.
     """
     if token != DECODE:
-        raise RefusedError(f"{token}: the sandbox does not know this function")
+        raise RefusedError(f"{token}: the sandbox does not support this function")
     try:
         found = list(yaml.safe_load_all(str(arguments.get("text", ""))))
     except yaml.YAMLError as error:
@@ -100,12 +100,12 @@ PROVIDER = Provider(
     delete=objects.delete,
     invoke=invoke,
     check_config=check_config,
-    # The real one also replaces when the kubeconfig's active cluster changes and none is named.
+    # The real provider also replaces if the kubeconfig's active cluster changes and none is named.
     replacing_config=frozenset({"clusterIdentifier", rendering.KEY}),
     secret_outputs=secret_outputs,
 )
 
 
 def run() -> None:
-    """Be the provider's process."""
+    """Run the provider's process."""
     provider.main(PROVIDER)

@@ -13,13 +13,13 @@ _BINARY = "KMGTPE"
 
 
 def amount(quantity: str | float) -> Fraction:
-    """The number that a quantity stands for.
+    """The number of a quantity.
 
     Args:
         quantity: a quantity that `syntax.is_quantity` accepts.
 
     Returns:
-        The number, in the unit that the quantity is of: cores, bytes, or none.
+        The number, in the unit of the quantity: cores, bytes, or none.
     """
     match = _FORM.match(str(quantity))
     if match is None:

@@ -1,4 +1,4 @@
-"""What a namespace bounds: LimitRange and ResourceQuota.
+"""The limits of a namespace: LimitRange and ResourceQuota.
 
 Source: "Limit Ranges" and "Resource Quotas" of the Kubernetes documentation; the messages are those
 of kubernetes/plugin/pkg/admission (limitranger, resourcequota).
@@ -25,7 +25,7 @@ WORKLOADS = (
 """Kinds that have pods, with their versions."""
 _AUTOSCALERS = ("autoscaling/v1:HorizontalPodAutoscaler", "autoscaling/v2:HorizontalPodAutoscaler")
 _LIMIT_RANGE, _QUOTA, _SERVICE = "core/v1:LimitRange", "core/v1:ResourceQuota", "core/v1:Service"
-# What a quota counts, by its name there.
+# The resources that a quota counts, by their names in it.
 _COUNTED: Mapping[str, str] = {
     "configmaps": "core/v1:ConfigMap",
     "persistentvolumeclaims": "core/v1:PersistentVolumeClaim",
@@ -52,7 +52,7 @@ def replicas_of(place: Place, obj: Mapping[str, Any]) -> int:
         obj: the workload.
 
     Returns:
-        Its replicas, or the least that an autoscaler of it allows where that is more.
+        Its replicas, or the minimum of its autoscaler if that is more.
     """
     spec = part(obj, "spec")
     own = spec.get("parallelism", 1) if obj["kind"] == "Job" else spec.get("replicas", 1)
@@ -72,7 +72,7 @@ def _scaled(autoscaler: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def defaulted(place: Place, pod: _Spec) -> _Spec:
-    """A pod with the requests and limits that the namespace gives to containers without any.
+    """A pod with the default requests and limits of the namespace filled in.
 
     Args:
         place: the namespace.
@@ -103,14 +103,14 @@ def _bounds(place: Place) -> Iterator[Mapping[str, Any]]:
 
 
 def range_errors(place: Place, pod: _Spec) -> Iterator[str]:
-    """What of a pod is outside of what the namespace lets a container have.
+    """The resources of a pod that exceed the namespace's limits for a container.
 
     Args:
         place: the namespace.
         pod: the pod's spec, filled in.
 
     Yields:
-        The errors, as the API server words them.
+        The errors, in the API server's wording.
     """
     for bound in _bounds(place):
         for container in containers(pod):
@@ -126,21 +126,21 @@ def range_errors(place: Place, pod: _Spec) -> Iterator[str]:
 
 
 def quota_errors(place: Place, obj: Mapping[str, Any], pod: _Spec, pods: int) -> Iterator[str]:
-    """What of a workload's pods does not fit into the quotas beside all others of the namespace.
+    """The quotas that a workload's pods exceed together with the others of the namespace.
 
     Args:
         place: the namespace.
         obj: the workload.
         pod: the spec of its pods, filled in.
-        pods: how many there must be able to be.
+        pods: the maximum number of pods at one time.
 
     Yields:
-        The errors, nearly as the API server words them: it says so of the first pod too many.
+        The errors, close to the API server's wording, which reports the first excess pod.
     """
     others = [one for one in _workloads(place) if not _is_same(one, obj)]
     for quota in place.objects(_QUOTA):
         spec = quota.properties["spec"]
-        # A quota with scopes counts some pods only; which, is not modelled.
+        # A quota with scopes counts only some pods, which is not modelled.
         if spec.get("scopes") or spec.get("scopeSelector"):
             continue
         name = quota.properties["metadata"]["name"]
@@ -164,7 +164,7 @@ def quota_errors(place: Place, obj: Mapping[str, Any], pod: _Spec, pods: int) ->
 
 
 def count_errors(place: Place, kind: str, obj: Mapping[str, Any]) -> Iterator[str]:
-    """Which quotas of the namespace allow no further object of a kind.
+    """The quotas of the namespace that another object of a kind exceeds.
 
     Args:
         place: the namespace.
@@ -172,7 +172,7 @@ def count_errors(place: Place, kind: str, obj: Mapping[str, Any]) -> Iterator[st
         obj: the object.
 
     Yields:
-        The errors, as the API server words them.
+        The errors, in the API server's wording.
     """
     mine = [key for key, counted in _COUNTED.items() if counted == kind and _counts(key, obj)]
     for quota in place.objects(_QUOTA):
@@ -189,7 +189,7 @@ def count_errors(place: Place, kind: str, obj: Mapping[str, Any]) -> Iterator[st
 
 
 def _counts(key: str, obj: Mapping[str, Any]) -> int:
-    """What an object counts for, under one name of a quota."""
+    """The amount that an object adds to one resource of a quota."""
     spec = part(obj, "spec")
     type_ = spec.get("type", "ClusterIP")
     if key == "services.loadbalancers":
@@ -212,7 +212,7 @@ def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _resource(key: str) -> tuple[str, str] | None:
-    """What a key of a quota means of a pod: requests or limits, and of what; or pods."""
+    """The meaning of a quota's key: requests or limits of a resource, or pods."""
     if key == "pods":
         return "", key
     part, dot, what = key.partition(".")
@@ -229,7 +229,7 @@ def _without(pod: _Spec, resource: tuple[str, str]) -> list[str]:
 
 
 def _usage(pod: _Spec, resource: tuple[str, str]) -> Fraction:
-    """How much of a resource a pod asks for."""
+    """The amount of a resource that a pod requests."""
     part, what = resource
     if not part:
         return Fraction(1)

@@ -1,4 +1,4 @@
-"""What pods refer to: without it they are refused, or never start.
+"""The references of pods: if one is missing, the pod is refused or never starts.
 
 The messages are those of the API server's admission, of the scheduler and of the kubelet.
 """
@@ -14,7 +14,7 @@ from sandbox.values.tree import part, parts
 
 _ACCOUNT = "core/v1:ServiceAccount"
 _PRIORITY = "scheduling.k8s.io/v1:PriorityClass"
-# What every cluster, and every namespace, has by itself.
+# Objects that every cluster and every namespace has.
 _PRIORITIES = frozenset({"", "system-cluster-critical", "system-node-critical"})
 _ACCOUNTS = frozenset({"", "default"})
 _ROOT_CERTIFICATES = "kube-root-ca.crt"
@@ -24,14 +24,14 @@ _Known = Mapping[str, frozenset[str]]
 
 
 def admission_errors(place: Place, pod: _Spec) -> Iterator[str]:
-    """What the API server misses before it makes a pod.
+    """The missing references for which the API server refuses a pod.
 
     Args:
         place: the pod's namespace.
         pod: its spec.
 
     Yields:
-        What is missing.
+        The errors.
     """
     account = account_of(pod)
     if account not in _ACCOUNTS and place.get(_ACCOUNT, account) is None:
@@ -43,14 +43,14 @@ def admission_errors(place: Place, pod: _Spec) -> Iterator[str]:
 
 
 def start_errors(place: Place, pod: _Spec) -> Iterator[str]:
-    """What keeps a pod that was made from starting.
+    """The missing references that prevent a created pod from starting.
 
     Args:
         place: the pod's namespace.
         pod: its spec.
 
     Yields:
-        What is missing.
+        The errors.
     """
     for volume in parts(pod, "volumes"):
         for text in _volume_errors(place, pod, volume):
@@ -72,19 +72,19 @@ def start_errors(place: Place, pod: _Spec) -> Iterator[str]:
 
 
 def account_of(pod: _Spec) -> str:
-    """The name of the service account that a pod runs as; empty for that of every namespace."""
+    """The name of a pod's service account; empty for the default one."""
     return str(pod.get("serviceAccountName") or pod.get("serviceAccount") or "")
 
 
 def claim_errors(place: Place, claim: Mapping[str, Any]) -> Iterator[str]:
-    """What keeps a claim from being bound to the volume that it names.
+    """The reasons why a claim cannot be bound to the volume that it names.
 
     Args:
         place: the claim's namespace.
         claim: the claim.
 
     Yields:
-        What is wrong with the volume.
+        The errors.
     """
     spec = part(claim, "spec")
     name = spec.get("volumeName")
@@ -134,14 +134,14 @@ def _claimed_errors(place: Place, name: str) -> Iterator[str]:
         return
     yield from _driver_errors(place, source["driver"])
     if source["driver"] == "efs.csi.aws.com" and place.cluster.eks_name:
-        # fs-…:path:fsap-…, of which the path is mostly empty.
+        # fs-…:path:fsap-…; the path is usually empty.
         for id_ in str(source["volumeHandle"]).split(":"):
             if id_.startswith("fs") and not place.cloud.find(id_):
                 yield f'the file system or access point "{id_}" does not exist'
 
 
 def _driver_errors(place: Place, driver: str) -> Iterator[str]:
-    # The contents of a cluster outside of EKS are not known.
+    # The contents of a cluster outside EKS are not known.
     if place.cluster.eks_name:
         yield from custom.driver_errors(place.cloud, place.cluster, driver)
 
@@ -158,7 +158,7 @@ def _known(place: Place, kind: str) -> dict[str, frozenset[str]]:
 
 
 def _uses(pod: _Spec, field: str) -> Iterator[tuple[str, frozenset[str], bool]]:
-    """Name, keys and optionality of what a pod reads of one kind."""
+    """Name, keys and optionality of the objects of one kind that a pod reads."""
     for container in containers(pod):
         for source in parts(container, "envFrom"):
             if found := part(source, f"{field}Ref"):
@@ -169,7 +169,7 @@ def _uses(pod: _Spec, field: str) -> Iterator[tuple[str, frozenset[str], bool]]:
     for volume in parts(pod, "volumes"):
         for source in (volume, *parts(part(volume, "projected"), "sources")):
             if found := part(source, field):
-                # A volume's Secret has its name under a name of its own.
+                # A volume names its Secret under another key.
                 name = found.get("secretName") or found.get("name")
                 keys = frozenset(item["key"] for item in parts(found, "items"))
                 yield str(name), keys, bool(found.get("optional"))

@@ -1,8 +1,8 @@
-"""Manifests instead of a cluster: what a provider with `renderYamlToDirectory` does.
+"""Manifests instead of a cluster: a provider with `renderYamlToDirectory`.
 
-Every object becomes a file, and nothing goes to a cluster or into the sandbox's cloud. Facts from
+Every object becomes a file; nothing is created in a cluster or in the sandbox's cloud. Facts from
 pulumi-kubernetes 4.34 (provider/pkg/provider/provider.go: CheckConfig, Read, renderYaml,
-renderPathForResource): files are written and removed blindly, a refresh looks at none of them.
+renderPathForResource): files are written and removed without a check, and a refresh reads none.
 """
 
 import contextlib
@@ -19,40 +19,40 @@ from sandbox.engine.provider import Call, Context, Failure, Made, RefusedError
 KEY = "renderYamlToDirectory"
 """The property of the provider that names the folder."""
 NOT_WITH_IT = ("cluster", "context", "kubeconfig")
-"""Properties of the provider that may not stand beside it."""
+"""Properties of the provider that cannot be combined with it."""
 _CRDS, _MANIFESTS = "0-crd", "1-manifest"
 _CRD = "CustomResourceDefinition"
 _FOLDER_MODE, _FILE_MODE = 0o700, 0o600
 
 
 def folder_of(config: Mapping[str, Any]) -> Path | None:
-    """Where the manifests go.
+    """The folder for the manifests.
 
     Args:
         config: the provider's configuration.
 
     Returns:
-        The folder, a relative one from the program's, in which the engine starts providers; None
-        where the provider speaks to a cluster.
+        The folder, relative to the program's, in which the engine starts providers; None if the
+        provider uses a cluster.
     """
     given = config.get(KEY)
     return Path(given) if given and isinstance(given, str) else None
 
 
 def renders_always(config: Mapping[str, Any]) -> bool:
-    """Whether files are written at every update, even those of objects that did not change.
+    """Whether every update writes all files, including those of unchanged objects.
 
     Args:
         config: the provider's configuration.
 
     Returns:
-        True if there is a folder and `alwaysRender` is set.
+        True if the folder and `alwaysRender` are set.
     """
     return folder_of(config) is not None and str(config.get("alwaysRender")).lower() == "true"
 
 
 def config_errors(config: Mapping[str, Any]) -> list[Failure]:
-    """What may not stand beside the folder in a provider's configuration.
+    """The properties that cannot be combined with the folder in a provider's configuration.
 
     Args:
         config: the configuration.
@@ -71,7 +71,7 @@ def path_of(folder: Path, obj: Mapping[str, Any]) -> Path:
     """The file of an object.
 
     Args:
-        folder: where the manifests go.
+        folder: the folder for the manifests.
         obj: the object, with apiVersion, kind and name.
 
     Returns:
@@ -89,12 +89,12 @@ def create(folder: Path, call: Call, id_: str) -> Made:
     """Writes the file of an object.
 
     Args:
-        folder: where the manifests go.
+        folder: the folder for the manifests.
         call: the checked object.
         id_: its id.
 
     Returns:
-        The id, and the object as it was written: no controller adds to it.
+        The id, and the object as written, without additions of controllers.
 
     Raises:
         RefusedError: the file cannot be written.
@@ -103,13 +103,13 @@ def create(folder: Path, call: Call, id_: str) -> Made:
 
 
 def read(call: Call) -> Made | None:
-    """Answers a refresh with what is known already: the files are not looked at.
+    """Answers a refresh from the state; the files are not read.
 
     Args:
         call: id, and inputs and properties as of the last update.
 
     Returns:
-        The object as of the last update; None where nothing is known of it, as in an import.
+        The object as of the last update; None if the state does not have it, as in an import.
     """
     if not call.properties:
         return None
@@ -120,11 +120,11 @@ def update(folder: Path, call: Call) -> Mapping[str, Any]:
     """Rewrites the file of an object.
 
     Args:
-        folder: where the manifests go.
+        folder: the folder for the manifests.
         call: the checked object.
 
     Returns:
-        The object as it was written; in a preview nothing is.
+        The object as written; a preview writes nothing.
 
     Raises:
         RefusedError: the file cannot be written.
@@ -144,10 +144,10 @@ def update(folder: Path, call: Call) -> Mapping[str, Any]:
 
 
 def delete(folder: Path, call: Call) -> None:
-    """Removes the file of an object; it is no error that it is gone already.
+    """Removes the file of an object; a missing file is not an error.
 
     Args:
-        folder: where the manifests go.
+        folder: the folder for the manifests.
         call: the object as of the last update.
     """
     with contextlib.suppress(OSError):
@@ -155,12 +155,12 @@ def delete(folder: Path, call: Call) -> None:
 
 
 def warn_of_secrets(context: Context, call: Call, *, secret_kind: bool) -> None:
-    """Says that a file will have a secret in it that everybody can read.
+    """Warns that a file will contain a secret in plaintext.
 
     Args:
         context: cloud and configuration.
         call: the object as written.
-        secret_kind: whether its kind is Secret, whose data always are.
+        secret_kind: whether its kind is Secret, whose data are always secret.
     """
     data = (call.inputs.get("data"), call.inputs.get("stringData"))
     if call.secrets or (secret_kind and any(data)):

@@ -1,4 +1,4 @@
-"""Secrets that the Secrets Store CSI driver and AWS's provider bring into pods.
+"""Secrets that the Secrets Store CSI driver and AWS's provider mount into pods.
 
 Facts from secrets-store-csi-driver (pkg/secrets-store, controllers/) and
 secrets-store-csi-driver-provider-aws (provider/secret_descriptor.go, server/server.go).
@@ -25,11 +25,11 @@ _TYPES: Mapping[str, str] = {
     "ssmparameter": "aws:ssm/parameter:Parameter",
 }
 _REVISIONS = 10
-"""How many old ReplicaSets a Deployment keeps by default (Kubernetes API, DeploymentSpec)."""
+"""The default revision history limit of a Deployment (Kubernetes API, DeploymentSpec)."""
 
 
 def mount_errors(place: Place, volume: Mapping[str, Any], account: str) -> Iterator[str]:
-    """What keeps a volume of the driver from being mounted.
+    """The reasons why a volume of the driver cannot be mounted.
 
     Args:
         place: the pod's namespace.
@@ -37,7 +37,7 @@ def mount_errors(place: Place, volume: Mapping[str, Any], account: str) -> Itera
         account: the pod's service account; empty for the default one.
 
     Yields:
-        What is wrong.
+        The errors.
     """
     name = _class_name(volume)
     found = place.get(_CLASS, name)
@@ -59,7 +59,7 @@ def mount_errors(place: Place, volume: Mapping[str, Any], account: str) -> Itera
 
 
 def synced(place: Place, pod: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """The Secrets that the driver makes of what it mounts for a pod.
+    """The Secrets that the driver creates from the mounted objects of a pod.
 
     Args:
         place: the pod's namespace.
@@ -79,10 +79,10 @@ def synced(place: Place, pod: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def outlived(place: Place, deployment: Mapping[str, Any], pod: Mapping[str, Any]) -> str:
-    """What is wrong with a Deployment whose old ReplicaSets keep Secrets that the driver made.
+    """The error of a Deployment whose old ReplicaSets keep Secrets that the driver created.
 
-    The driver makes the ReplicaSet of the pods the owner of their Secret. So values that have been
-    rotated since stay readable for as many revisions as the Deployment keeps.
+    The ReplicaSet of the pods owns their Secret. So rotated values stay readable for as many
+    revisions as the Deployment keeps.
 
     Args:
         place: its namespace.
@@ -90,7 +90,7 @@ def outlived(place: Place, deployment: Mapping[str, Any], pod: Mapping[str, Any]
         pod: the spec of its pods.
 
     Returns:
-        The error, or nothing.
+        The error, or an empty string.
     """
     kept = part(deployment, "spec").get("revisionHistoryLimit", _REVISIONS)
     if not kept or not synced(place, pod):
@@ -108,7 +108,7 @@ def _class_name(volume: Mapping[str, Any]) -> str:
 def _objects(found: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     objects = yaml.safe_load(part(found, "spec", "parameters").get("objects", ""))
     if not isinstance(objects, list):
-        raise TypeError("a list is wanted")
+        raise TypeError("a list is required")
     return cast("list[dict[str, Any]]", objects)
 
 
@@ -129,10 +129,10 @@ def _object_errors(place: Place, name: str, one: Mapping[str, Any]) -> Iterator[
 
 
 def _files(objects: Sequence[Mapping[str, Any]]) -> frozenset[str]:
-    """The names under which objects are mounted."""
+    """The file names of the mounted objects."""
     names: set[str] = set()
     for one in objects:
-        # The provider writes no path: a slash of a name becomes an underscore.
+        # The provider writes no folders: a slash in a name becomes an underscore.
         names.add(str(one.get("objectAlias") or one.get("objectName")).replace("/", "_"))
         names |= {str(path.get("objectAlias")) for path in parts(one, "jmesPath")}
     return frozenset(names)
@@ -153,7 +153,7 @@ def _sync_errors(
     addon = custom.addon(place.cloud, place.cluster, ADDON)
     if secrets and addon is not None and not _syncs(addon.properties):
         yield (
-            f"SecretProviderClass {name}: the EKS add-on {ADDON} makes no Secrets: its "
+            f"SecretProviderClass {name}: the EKS add-on {ADDON} creates no Secrets: its "
             "configurationValues need secrets-store-csi-driver.syncSecret.enabled: true"
         )
 

@@ -1,6 +1,6 @@
-"""What an API server and its controllers add to an object: identity, defaults, a status.
+"""The additions of an API server and its controllers to an object: identity, defaults, status.
 
-The status is that of a moment at which all went well; nothing runs in the sandbox.
+The status is that of a successful rollout; nothing runs in the sandbox.
 """
 
 import base64
@@ -14,17 +14,17 @@ from sandbox.providers.kubernetes.kinds import Kind
 from sandbox.values.wire import hexes
 
 SERVICES = ipaddress.IPv4Network("172.20.0.0/16")
-"""Block of the services' addresses: one of the two that EKS takes by itself (source: EKS guide,
+"""Block of the services' addresses: one of the two defaults of EKS (source: EKS guide,
 "Creating an Amazon EKS cluster", Kubernetes service IP address block)."""
 NODE_PORTS = range(30000, 32768)
-"""Ports that node port services get (source: --service-node-port-range of kube-apiserver)."""
+"""Port range of node port services (source: --service-node-port-range of kube-apiserver)."""
 _EPOCH = "2026-01-01T00:00:00Z"
 
 
 def completed(
     kind: Kind, obj: Mapping[str, Any], cloud: Cloud, before: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """An object as the API server has it after a create or an update.
+    """An object as the API server stores it after a create or an update.
 
     Args:
         kind: its kind.
@@ -33,7 +33,7 @@ def completed(
         before: the object before an update.
 
     Returns:
-        The object with what the cluster added.
+        The object with the cluster's additions.
     """
     result = copy.deepcopy(dict(obj))
     metadata: dict[str, Any] = result["metadata"]
@@ -49,13 +49,13 @@ def completed(
 
 
 def unknown_properties(kind: Kind) -> tuple[str, ...]:
-    """Properties that a preview cannot know.
+    """Properties that are unknown in a preview.
 
     Args:
         kind: the kind.
 
     Returns:
-        `status`, for the kinds that have one here.
+        `status`, for the kinds that have one in the sandbox.
     """
     return ("status",) if kind.kind in _ADDITIONS and kind.kind != "Secret" else ()
 

@@ -1,6 +1,6 @@
-"""The syntax that Kubernetes asks of names, labels, quantities and ports, by kind of value.
+"""The syntax of names, labels, quantities and ports in Kubernetes, by kind of value.
 
-Its published schemas say only "string" there; these rules are those of
+Its published schemas have only "string" there; these rules are those of
 k8s.io/apimachinery/pkg/util/validation and of the page "Object Names and IDs" of its documentation.
 """
 
@@ -30,8 +30,8 @@ _QUANTITY = re.compile(r"[+-]?(\d+|\d+\.\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-
 _ANNOTATIONS = ("ObjectMeta", "annotations")
 _PATH_SEGMENT_NAMES = frozenset({"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"})
 
-# Values that a property may have, by definition and property, where Kubernetes has a closed list
-# (source: the API reference of each type; the schemas give them in prose only).
+# Allowed values of a property, by definition and property, where Kubernetes has a closed list
+# (source: the API reference of each type; the schemas list them only in descriptions).
 ENUMS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("Container", "imagePullPolicy"): ("Always", "Never", "IfNotPresent"),
     ("Container", "terminationMessagePolicy"): ("File", "FallbackToLogsOnError"),
@@ -71,7 +71,7 @@ ENUMS: Mapping[tuple[str, str], tuple[str, ...]] = {
 }
 
 Check = Callable[[Any], str | None]
-"""Says what is wrong with a value, or nothing."""
+"""Returns the error of a value, or None."""
 
 
 def is_label(value: str) -> str | None:
@@ -81,7 +81,7 @@ def is_label(value: str) -> str | None:
         value: the label.
 
     Returns:
-        What is wrong, or None.
+        The error, or None.
     """
     if len(value) <= LABEL_LENGTH and _LABEL.fullmatch(value):
         return None
@@ -95,11 +95,11 @@ def is_object_name(kind: str, value: str) -> str | None:
     """Checks the name of an object.
 
     Args:
-        kind: kind of the object, which decides the rule.
+        kind: kind of the object, which determines the rule.
         value: the name.
 
     Returns:
-        What is wrong, or None.
+        The error, or None.
     """
     if kind == "Namespace":
         return is_label(value)
@@ -128,7 +128,7 @@ def is_qualified_name(value: str) -> str | None:
         value: the key, perhaps with a prefix and a slash.
 
     Returns:
-        What is wrong, or None.
+        The error, or None.
     """
     prefix, slash, name = value.rpartition("/")
     prefix_is_fine = not slash or (
@@ -149,7 +149,7 @@ def is_label_value(value: str) -> str | None:
         value: the value, which may be empty.
 
     Returns:
-        What is wrong, or None.
+        The error, or None.
     """
     if not value or (len(value) <= LABEL_LENGTH and _QUALIFIED.fullmatch(value)):
         return None
@@ -166,7 +166,7 @@ def is_quantity(value: str | float) -> str | None:
         value: text or number.
 
     Returns:
-        What is wrong, or None.
+        The error, or None.
     """
     if not isinstance(value, str) or _QUANTITY.fullmatch(value):
         return None
@@ -180,7 +180,7 @@ def is_port(value: int) -> str | None:
         value: the number.
 
     Returns:
-        What is wrong, or None.
+        The error, or None.
     """
     return None if value in PORTS else f"{value} is not a port: 1 to {PORTS[-1]}"
 
@@ -192,7 +192,7 @@ def is_port_name(value: str) -> str | None:
         value: the name.
 
     Returns:
-        What is wrong, or None.
+        The error, or None.
     """
     if len(value) <= PORT_NAME_LENGTH and _PORT_NAME.fullmatch(value):
         return None
@@ -232,7 +232,7 @@ DATA_MAPS = frozenset(
         ("Secret", "stringData"),
     }
 )
-"""Maps whose keys become names of files, by definition and property."""
+"""Maps whose keys become file names, by definition and property."""
 
 
 def of_property(definition: str, key: str, value: Any, path: Path) -> Iterator[Failure]:  # noqa: ANN401 -- any JSON
@@ -241,11 +241,11 @@ def of_property(definition: str, key: str, value: Any, path: Path) -> Iterator[F
     Args:
         definition: short name of the definition that has the property, such as `Container`.
         key: name of the property.
-        value: its value, of the type that the schema asks for.
-        path: where it is.
+        value: its value, of the type in the schema.
+        path: its path.
 
     Yields:
-        What is wrong.
+        The errors.
     """
     where = (definition, key)
     if where in ENUMS and value not in ENUMS[where]:

@@ -1,6 +1,6 @@
-"""Checks an object as the API server does: its schema, the syntax of its values, a few rules.
+"""Validates an object as the API server does: its schema, the syntax of its values, a few rules.
 
-An UNKNOWN anywhere in a preview is accepted as whatever it may turn out to be.
+An UNKNOWN value in a preview is always valid.
 """
 
 import difflib
@@ -25,15 +25,15 @@ _WITH_TEMPLATE = frozenset({"DaemonSet", "Deployment", "ReplicaSet", "StatefulSe
 
 
 def errors(kind: Kind, obj: Mapping[str, Any], version: str) -> list[Failure]:
-    """What an API server would refuse in an object of a built-in kind.
+    """Errors that an API server reports in an object of a built-in kind.
 
     Args:
         kind: its kind, which must be a built-in one.
-        obj: the object, as it travels.
+        obj: the object, in wire format.
         version: version of the API server.
 
     Returns:
-        The errors, each with its path; of a patch only what is there is looked at.
+        The errors, each with its path; a patch needs no required properties.
     """
     definition = schema(kind, version)
     found: list[Failure] = []
@@ -46,7 +46,7 @@ def errors(kind: Kind, obj: Mapping[str, Any], version: str) -> list[Failure]:
 
 
 def custom_errors(kind: Kind, obj: Mapping[str, Any], crd: Mapping[str, Any]) -> list[Failure]:
-    """What an API server would refuse in an object of a custom kind.
+    """Errors that an API server reports in an object of a custom kind.
 
     Args:
         kind: its kind.
@@ -77,9 +77,9 @@ def custom_errors(kind: Kind, obj: Mapping[str, Any], crd: Mapping[str, Any]) ->
 def _failures(
     validator: json_schema.Validator, root: Schema, obj: Mapping[str, Any], definition: str = ""
 ) -> Iterator[Failure]:
-    """The errors of an object, with those of the syntax of its own properties.
+    """The errors of an object, including the syntax of its own properties.
 
-    Pulumi leaves a property out where it is null.
+    Pulumi omits properties that are null.
     """
     given = _without_nulls(obj)
     seen: set[Path] = set()
@@ -105,8 +105,8 @@ def _validator(version: str, *, complete: bool) -> json_schema.Validator:
     """The validator for the definitions of a version of the API server.
 
     Args:
-        version: The version; of a custom kind, which refers to no definitions, empty.
-        complete: Whether required properties must be there.
+        version: The version; empty for a custom kind, which refers to no definitions.
+        complete: Whether required properties must be set.
     """
 
     def reference(
@@ -138,7 +138,7 @@ def _properties(
     value: Json,
     schema: Schema,
 ) -> Iterator[ValidationError]:
-    """A structural schema is closed, even if it does not forbid other properties."""
+    """Refuses other properties: a structural schema is closed."""
     yield from json_schema.KEYWORDS["properties"](validator, known, value, schema)
     is_open = "additionalProperties" in schema or schema.get("x-kubernetes-preserve-unknown-fields")
     if not is_open:
@@ -186,7 +186,7 @@ def _syntax_failures(definition: str, value: Json) -> Iterator[Failure]:
             yield Failure(path=(), reason=reason)
     elif isinstance(value, dict):
         for key, item in cast("dict[str, Json]", value).items():
-            # Of a value of the wrong type, the schema says so.
+            # The schema reports a value of the wrong type.
             with suppress(TypeError):
                 if not isinstance(item, Unknown):
                     yield from syntax.of_property(definition, key, item, (key,))
@@ -233,7 +233,7 @@ def _mount_errors(kind: Kind, spec: Mapping[str, Any]) -> Iterator[Failure]:
 
 
 def _node_pool_errors(obj: Mapping[str, Any]) -> Iterator[Failure]:
-    """What karpenter's definition says in rules beside its schema (x-kubernetes-validations)."""
+    """The rules of karpenter's definition outside its schema (x-kubernetes-validations)."""
     if has_unknown(obj):
         return
     here: Path = ("spec", "template", "spec", "requirements")

@@ -1,4 +1,4 @@
-"""Volumes and their claims: what is bound to what, and what cannot be deleted meanwhile.
+"""Volumes and their claims: binding, and protection against deletion.
 
 Facts from Kubernetes: pkg/controller/volume/persistentvolume/pv_controller.go (a volume whose
 `claimRef` has the uid of another claim is not bound, and a volume that is retained keeps that uid),
@@ -18,15 +18,15 @@ from sandbox.values.tree import part, parts
 CLAIM, VOLUME = "core/v1:PersistentVolumeClaim", "core/v1:PersistentVolume"
 _PREFIX = "kubernetes:"
 _NOTED = ("uid", "resourceVersion")
-"""What the controller notes in a volume's `claimRef`, which no apply takes out."""
+"""The fields that the controller sets in a volume's `claimRef`, which no apply removes."""
 
 
 def binding_errors(volume: Mapping[str, Any], claim: Mapping[str, Any]) -> Iterator[str]:
-    """Why a claim is not bound to a volume that was bound to another claim.
+    """The error of a claim on a volume that was bound to another claim.
 
     Args:
         volume: the volume.
-        claim: the claim; one that is not made yet has no uid.
+        claim: the claim; it has no uid before it is created.
 
     Yields:
         The error.
@@ -42,11 +42,11 @@ def binding_errors(volume: Mapping[str, Any], claim: Mapping[str, Any]) -> Itera
 
 
 def noted(properties: dict[str, Any], before: Mapping[str, Any]) -> None:
-    """Keeps in a volume what the controller noted in it.
+    """Keeps the controller's fields in a volume.
 
     Args:
         properties: the volume after an update, which is changed.
-        before: the volume before.
+        before: the volume before the update.
     """
     reference = part(properties, "spec", "claimRef")
     kept = part(before, "spec", "claimRef")
@@ -60,11 +60,11 @@ def noted(properties: dict[str, Any], before: Mapping[str, Any]) -> None:
 
 
 def bind(place: Place, claim: Mapping[str, Any]) -> None:
-    """Notes a claim in the volume that it names.
+    """Records a claim in the volume that it names.
 
     Args:
         place: the claim's namespace.
-        claim: the claim, as it was made.
+        claim: the claim, as created.
     """
     stored = _volume(place, claim)
     if stored is None:
@@ -81,7 +81,7 @@ def bind(place: Place, claim: Mapping[str, Any]) -> None:
 
 
 def release(place: Place, claim: Mapping[str, Any]) -> None:
-    """Notes in a volume that its claim is gone: it is retained, and bound to no other.
+    """Records in a volume that its claim was deleted: it is retained and not bound again.
 
     Args:
         place: the claim's namespace.
@@ -96,7 +96,7 @@ def release(place: Place, claim: Mapping[str, Any]) -> None:
 
 
 def must_not_be_used(place: Place, type_: str, obj: Mapping[str, Any]) -> None:
-    """Refuses to delete what is protected: a claim of a workload, a volume that is bound.
+    """Refuses to delete a claim that a workload uses or a volume that is bound.
 
     Args:
         place: its namespace.

@@ -1,7 +1,6 @@
-"""The sandbox's `random` provider: really random values, kept in the engine's state alone.
+"""The sandbox's `random` provider: random values that exist only in the engine's state.
 
-As with the real one, nothing is in a cloud: the state keeps the value. Any change of an input
-replaces the resource, which draws a new value.
+As with the real provider, any change of an input replaces the resource, which draws a new value.
 """
 
 import base64
@@ -128,9 +127,9 @@ _SECRET = {
 
 
 def check(_context: Context, call: Call) -> Checked:
-    """Check inputs by the SDK's types, lengths, and that the least counts fit into the length."""
+    """Check the inputs' types and lengths, and that the minimum counts fit into the length."""
     if call.type not in _DRAW:
-        reason = f"{call.type}: the sandbox does not know this type; known: {', '.join(_DRAW)}"
+        reason = f"{call.type}: the sandbox does not support this type; known: {', '.join(_DRAW)}"
         return Checked(inputs=call.inputs, failures=[Failure(path=(), reason=reason)])
     known = sdk.resource(PACKAGE, call.type).inputs
     failures = list(shapes.errors(call.type, known, call.inputs))
@@ -161,7 +160,7 @@ def diff(_context: Context, call: Call) -> Difference:
 
 
 def create(_context: Context, call: Call) -> Made:
-    """Draw."""
+    """Draw the value."""
     if call.preview:
         outputs = sdk.resource(PACKAGE, call.type).outputs
         names = [name for name, output in outputs.items() if output.required]
@@ -171,12 +170,12 @@ def create(_context: Context, call: Call) -> Made:
 
 
 def read(_context: Context, call: Call) -> Made | None:
-    """What was drawn stays as it is in the state; there is nothing else to look at."""
+    """Return the state unchanged; the value exists nowhere else."""
     return Made(id=call.id, properties=call.properties, inputs=call.old_inputs)
 
 
 def update(_context: Context, call: Call) -> Mapping[str, Any]:
-    """Never asked for: every change replaces."""
+    """Refuse: every change replaces the resource, so the engine never calls this."""
     raise RefusedError(f"{call.type} cannot be changed in place")
 
 
@@ -203,5 +202,5 @@ PROVIDER = Provider(
 
 
 def run() -> None:
-    """Be the provider's process."""
+    """Run the provider's process."""
     main(PROVIDER)
