@@ -21,9 +21,9 @@ RUNTIME: Final[Mapping[str, str]] = MappingProxyType(
         "/etc": "the container's name and its DNS servers",
     }
 )
-"""What the runtime mounts in every container, on a directory that most images have (Open Container
-Initiative, runtime specification, "Default Filesystems"; the three files are the container's name
-and its DNS)."""
+"""The paths that the runtime mounts in every container (Open Container Initiative, runtime
+specification, "Default Filesystems"). The files in `/etc` have the container's name and its DNS
+servers."""
 
 
 def check(

@@ -113,10 +113,10 @@ class ResolvedFleet:
     Attributes:
         config: The configuration.
         stack: The stack that it is deployed as.
-        workloads: What runs by itself, by name, in the order of the configuration. A server that
-            runs as sidecars only is not among them.
+        workloads: The workloads, by name, in the order of the configuration. Servers that run only
+            as sidecars are not included.
         graph: The calls over the network.
-        egress: How the workloads leave the network.
+        egress: The egress of the workloads.
         server_addresses: Where agents reach each server over the network, by name. On Lambda, zeros
             stand for the id of the API, which AWS chooses: the length is right.
         clients_sign: Whether clients sign requests to the gateway with AWS credentials.

@@ -1,8 +1,8 @@
-"""The fleet: what a platform team writes in its stack's configuration, as frozen models.
+"""The models of the configuration of a stack.
 
-Each field carries its description and an example: the error messages, `docs/configuration.md` and
-the declaration in `Pulumi.yaml` are made of them or held against them by tests. `core.config.parse`
-makes a `Fleet` of the raw configuration; `core.config.rules` holds what one field alone cannot say.
+Each field has a description and an example. Error messages and `docs/configuration.md` use them. A
+test compares them with the declaration in `Pulumi.yaml`. `core.config.parse` converts the raw
+configuration to a `Fleet`. `core.config.rules` has the rules that span several fields.
 """
 
 from collections.abc import Iterator

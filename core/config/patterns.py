@@ -29,7 +29,7 @@ CLUSTER_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 PRINCIPAL_ARN = r"^arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+$"
 IDENTITY_CENTER_ARN = r"^arn:aws[a-z-]*:sso:::instance/(sso)?ins-[0-9a-zA-Z.-]{16}$"
 IDENTITY_CENTER_GROUP = r"^([0-9a-f]{10}-)?[0-9A-Fa-f-]{36}$"
-# The regions of every partition; a test holds this against the regions that AWS's SDK knows.
+# The regions of every partition; a test compares this with the regions of the AWS SDK.
 REGION = (
     r"^(af|ap|ca|cn|eu|eu-isoe|eusc-de|il|me|mx|sa|us|us-gov|us-iso[bf]?)"
     r"-(central|((north|south)?(east|west)|north|south))-[1-9][0-9]?$"

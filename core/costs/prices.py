@@ -1,4 +1,4 @@
-"""The prices, from `prices.yaml`: the file says what its keys mean.
+"""The prices, from `prices.yaml`. The file explains its keys.
 
 The file is read and validated when the first price is needed, and then kept.
 """
