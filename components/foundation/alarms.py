@@ -19,15 +19,15 @@ def create_alarms(
     topic_arn: pulumi.Input[str],
     parent: pulumi.Resource,
 ) -> None:
-    """Creates alarms that notify the topic when they fire, and when they are over.
+    """Creates alarms that notify the topic when they go to ALARM and when they return to OK.
 
     Args:
-        name: The stem of the logical names.
-        alarms: What they are on.
-        subject: What they measure, as the descriptions name it.
-        dimensions: The dimensions of their metrics.
-        topic_arn: The topic.
-        parent: The component that they belong to.
+        name: The prefix of the logical names.
+        alarms: The definitions of the alarms.
+        subject: The monitored resource, for the descriptions.
+        dimensions: The dimensions of the metrics.
+        topic_arn: The ARN of the topic.
+        parent: The parent component.
     """
     for alarm in alarms:
         plain = None if alarm.minus else alarm.metric

@@ -8,19 +8,19 @@ import pulumi
 # A dashboard is 24 units wide (CloudWatch User Guide, "Dashboard body structure and syntax").
 _CHART_WIDTH, _CHART_HEIGHT = 12, 6
 
-# CloudWatch User Guide, "Dashboards" quotas: 500 metrics a graph.
+# CloudWatch User Guide, quotas of dashboards: 500 metrics in a graph.
 _MOST_METRICS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """A chart of metrics, minute by minute.
+    """A chart of metrics with a period of one minute.
 
     Attributes:
-        title: What it shows, with the unit if it is none that is counted.
+        title: The title, with the unit if the values are not counts.
         stat: The statistic: `Sum`, `Average`, `Maximum`, `p90`.
-        metrics: Each as a dashboard names it: namespace, metric, then names and values of
-            dimensions.
+        metrics: The metrics in the format of dashboards: namespace, metric, then the names and
+            values of the dimensions.
     """
 
     title: str
@@ -29,7 +29,7 @@ class Chart:
 
 
 def dashboard_body(region: str, charts: Sequence[Chart]) -> pulumi.Output[str]:
-    """The body of a dashboard, in JSON; charts without a metric are left out."""
+    """The body of a dashboard, in JSON. Charts without metrics are omitted."""
     return pulumi.Output.json_dumps(
         {
             "widgets": [

@@ -1,4 +1,4 @@
-"""Logs of the workloads, and whom alarms are told to."""
+"""The log groups of the stack, and the topic of its alarms."""
 
 from collections.abc import Mapping
 
@@ -17,22 +17,25 @@ from core.stack import Stack
 class Observability(Component):
     """A log group and an alarm on error lines for every workload, and the topic of all alarms.
 
-    Type token `mcp-platform:foundation:Observability`. Creates an encrypted SNS topic (with a
-    subscription where an address is configured), per workload a log group, a metric filter that
-    counts its error lines, and an alarm on that count, and a log group for the gateway (REST APIs
-    log every request to it; a load balancer cannot, but a switch of target is to keep the log). An
-    agent that can run as a state machine has another log group, for its executions, and the
-    gateway's web ACL has one too. One more has the sessions of shells in containers.
+    Type token `mcp-platform:foundation:Observability`. Creates:
+
+    - An encrypted SNS topic and, if an address is configured, its subscription.
+    - For each workload, a log group, a metric filter that counts error lines, and an alarm.
+    - A log group for requests to the gateway. Only REST APIs write to it, but it is created for
+      every target, so that a switch of the target keeps the log.
+    - A log group for the executions of each agent that can run as a state machine.
+    - A log group for the web ACL, if the firewall is configured.
+    - A log group for the shell sessions of operators in containers.
 
     Attributes:
-        topic_arn: The topic that alarms notify.
-        log_group_names: Every workload's log group, by the workload's name.
-        log_group_arns: Their ARNs.
-        execution_log_group_arns: The log groups of executions, by the agent's name.
-        gateway_log_group_name: The gateway's log group.
-        gateway_log_group_arn: Its ARN.
-        shell_log_group_name: What operators do in the shells that they open in containers.
-        shell_log_group_arn: Its ARN.
+        topic_arn: The ARN of the topic that alarms notify.
+        log_group_names: The name of each workload's log group, by workload.
+        log_group_arns: The ARN of each workload's log group, by workload.
+        execution_log_group_arns: The ARN of each agent's log group of executions, by agent.
+        gateway_log_group_name: The name of the gateway's log group.
+        gateway_log_group_arn: The ARN of the gateway's log group.
+        shell_log_group_name: The name of the log group of shell sessions.
+        shell_log_group_arn: The ARN of the log group of shell sessions.
     """
 
     topic_arn: pulumi.Output[str]
@@ -78,13 +81,14 @@ class Observability(Component):
             self._count_errors(f"{name}-{workload}", stack, workload, group)
         gateway = log_group(
             f"{name}-gateway-log",
-            "gateway/requests",  # no workload can have that name
+            "gateway/requests",  # names of workloads contain no slash
             fleet,
             key_arn=key_arn,
             parent=self,
         )
-        # Here, so that a switch of target keeps it. Web ACLs log to groups of such names only (AWS
-        # WAF Developer Guide, "Sending web ACL traffic logs to a CloudWatch Logs log group").
+        # In the foundation, so that a switch of the target keeps it. AWS WAF requires the prefix of
+        # the name (AWS WAF Developer Guide, "Sending web ACL traffic logs to a CloudWatch Logs log
+        # group").
         self.firewall_log_group = (
             log_group(
                 f"{name}-firewall-log",
@@ -97,8 +101,8 @@ class Observability(Component):
             if config.gateway.firewall
             else None
         )
-        """Where the gateway's web ACL logs, if it has one."""
-        # There whether a workload has a shell or not: the record outlives the permission.
+        """The log group of the gateway's web ACL, if it has one."""
+        # In every configuration, so that the log is kept when `exec` is turned off.
         shells = log_group(
             f"{name}-shell-log", "shells/sessions", fleet, key_arn=key_arn, parent=self
         )

@@ -1,4 +1,4 @@
-"""Alarms and charts of what the load balancer sees, for the targets behind it."""
+"""Alarms and charts of the load balancer, for ECS and EKS."""
 
 import pulumi
 
@@ -16,14 +16,14 @@ def answer_alarms(
     gateway: Gateway,
     topic_arn: pulumi.Output[str],
 ) -> None:
-    """Creates the alarms of a workload's answers and health, if the gateway routes to it.
+    """Creates the alarms on a workload's responses and health, if it is behind the gateway.
 
     Args:
-        name: The stem of the logical names.
-        parent: The component that they belong to.
+        name: The prefix of the logical names.
+        parent: The parent component.
         workload: The workload.
         gateway: The gateway.
-        topic_arn: The topic that they notify.
+        topic_arn: The ARN of the topic.
     """
     route = gateway.routes.get(workload)
     if not route:

@@ -29,12 +29,12 @@ def alarms(
     """Creates the alarms of the functions and state machines.
 
     Args:
-        name: The stem of the logical names.
+        name: The prefix of the logical names.
         fleet: The fleet.
-        function_names: The name of every function, by the name that its alarms are listed by.
-        machine_arns: Every state machine, by agent.
-        topic_arn: The topic that they notify.
-        parent: The component that they belong to.
+        function_names: The name of each function, by its key in `functions`.
+        machine_arns: The ARN of each state machine, by agent.
+        topic_arn: The ARN of the topic.
+        parent: The parent component.
     """
     for subject, table in functions(fleet).items():
         create_alarms(
@@ -81,7 +81,7 @@ def dashboard(
     function_names: Mapping[str, pulumi.Output[str]],
     machine_arns: Mapping[str, pulumi.Output[str]],
 ) -> pulumi.Output[str]:
-    """The dashboard's body: the APIs' traffic, then the functions', then the state machines'."""
+    """The body of the dashboard: the metrics of the APIs, the functions and the state machines."""
     apis = [
         Chart(
             title=title,

@@ -21,7 +21,7 @@ def alarms(
     gateway: Gateway,
     topic_arn: pulumi.Output[str],
 ) -> None:
-    """Creates the alarms of a service: its load, its replicas and its answers if it is exposed."""
+    """Creates the alarms on a service: load, replicas and, if it is exposed, responses."""
     create_alarms(
         name,
         SERVICE,
@@ -40,7 +40,7 @@ def dashboard(
     service_names: Mapping[str, pulumi.Output[str]],
     gateway: Gateway,
 ) -> pulumi.Output[str]:
-    """The dashboard's body: the gateway's traffic, then each service's load and copies."""
+    """The body of the dashboard: the gateway's traffic, and each service's load and replicas."""
     services = [
         Chart(
             title=title,

@@ -19,15 +19,15 @@ def alarms(
     gateway: Gateway,
     topic_arn: pulumi.Output[str],
 ) -> None:
-    """Creates the alarms of a Deployment: its load, its replicas and its answers if it is exposed.
+    """Creates the alarms on a Deployment: load, replicas and, if it is exposed, responses.
 
     Args:
-        name: The stem of the logical names.
-        parent: The component that they belong to.
+        name: The prefix of the logical names.
+        parent: The parent component.
         workload: The workload.
-        cluster_name: The cluster.
+        cluster_name: The name of the cluster.
         gateway: The gateway.
-        topic_arn: The topic that they notify.
+        topic_arn: The ARN of the topic.
     """
     # CloudWatch User Guide, "Amazon EKS and Kubernetes Container Insights with enhanced
     # observability metrics": the dimension PodName has the name of the Deployment.
@@ -53,7 +53,7 @@ def dashboard(
     cluster_name: pulumi.Output[str],
     gateway: Gateway,
 ) -> pulumi.Output[str]:
-    """The dashboard's body: the gateway's traffic, then each Deployment's load and copies."""
+    """The body of the dashboard: the gateway's traffic, and each Deployment's load and replicas."""
     workloads = sorted(fleet.workloads.items())
     deployments = [
         Chart(
