@@ -340,7 +340,7 @@ def test_a_member_of_a_secret_is_read_by_its_key() -> None:
     assert secrets.member('{"a": "1", "b": 2}', "a", SECRET) == "1"
     assert secrets.member('{"a": "1", "b": 2}', "b", SECRET) == "2"
     for value in ('{"a": "1"}', "a phrase", "[1]"):
-        with pytest.raises(DeployedError, match="no JSON object with the key c") as error:
+        with pytest.raises(DeployedError, match="not a JSON object with the key c") as error:
             secrets.member(value, "c", SECRET)
         assert value not in str(error.value)
 
