@@ -1,4 +1,4 @@
-"""What an alarm is. The components create the alarms of the tables, and the costs count them.
+"""The model of an alarm. Components create the alarms of the tables, and `core.costs` counts them.
 
 `core.targets.<target>.alarms` and `core.load_balancer.alarms` have the tables; this module has the
 alarm that every workload has on every target.
@@ -18,7 +18,7 @@ class Metric:
     Attributes:
         namespace: The namespace, such as `AWS/ECS`.
         name: The metric's name.
-        statistic: How the values of a minute become one.
+        statistic: The statistic over one minute.
     """
 
     namespace: str
@@ -32,12 +32,12 @@ class Alarm:
 
     Attributes:
         suffix: The end of its logical name, before `-alarm`.
-        description: What is wrong when it fires. `{subject}` is what is measured, `{threshold}` the
-            threshold.
-        threshold: It fires at this value or above.
-        minutes: For how many minutes in a row.
+        description: The cause of the alarm. `{subject}` is the monitored workload or resource,
+            `{threshold}` the threshold.
+        threshold: The alarm fires at this value or above.
+        minutes: The number of consecutive minutes at the threshold before the alarm fires.
         metric: The metric.
-        minus: A metric that is subtracted from it first, if any.
+        minus: A metric that is subtracted from `metric`, if any.
     """
 
     suffix: str
@@ -49,7 +49,7 @@ class Alarm:
 
 
 def metric_count(alarms: Iterable[Alarm]) -> int:
-    """How many metrics alarms have together: AWS bills an alarm for each of its metrics."""
+    """The number of metrics of all alarms. AWS bills each alarm per metric."""
     return sum(2 if alarm.minus else 1 for alarm in alarms)
 
 
@@ -60,7 +60,7 @@ def log_alarm(stack: Stack, workload: str) -> Alarm:
         description="{subject} logs errors",
         threshold=1,
         minutes=1,
-        # Each stack has its own namespace, so that the workloads of two stacks are counted apart.
+        # Each stack has its own namespace, so that stacks do not share metrics.
         metric=Metric(
             namespace=f"{stack.project}/{stack.name}", name=f"{workload}-errors", statistic="Sum"
         ),

@@ -3,7 +3,7 @@
 from typing import Final
 
 PORT: Final = 8080
-"""The port that every workload listens on; the workload gets it as `PORT`."""
+"""The port that every workload listens on; the variable `PORT` has it."""
 
 MCP_PATH: Final = "/mcp"
 """The path of the MCP endpoint of every server."""

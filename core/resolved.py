@@ -117,8 +117,8 @@ class ResolvedFleet:
             as sidecars are not included.
         graph: The calls over the network.
         egress: The egress of the workloads.
-        server_addresses: Where agents reach each server over the network, by name. On Lambda, zeros
-            stand for the id of the API, which AWS chooses: the length is right.
+        server_addresses: The address of each server for agents, by name. On Lambda, the id of the
+            API, which AWS chooses, is replaced by zeros of the same length.
         clients_sign: Whether clients sign requests to the gateway with AWS credentials.
     """
 

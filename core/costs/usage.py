@@ -33,7 +33,7 @@ def _shared(fleet: ResolvedFleet) -> Usage:
 
 
 def table(fleet: ResolvedFleet) -> str:
-    """A Markdown table of what a fleet costs a month without traffic."""
+    """A Markdown table of the monthly cost of a fleet without traffic."""
     return bill_table(usage(fleet))
 
 

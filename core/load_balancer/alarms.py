@@ -1,4 +1,4 @@
-"""The alarms on what the load balancer measures, on ECS and EKS."""
+"""The alarms on metrics of the load balancer, on ECS and EKS."""
 
 from typing import Final
 

@@ -38,7 +38,7 @@ class Egress:
 def egress(
     fleet: Fleet, *, inside: Sequence[str], services: Sequence[str], meets_gateway: bool
 ) -> Egress:
-    """Work out the egress of a fleet. Without workloads in the network, it needs none.
+    """The egress of a fleet. Without workloads in the network, it has no NAT and no endpoints.
 
     Args:
         fleet: The fleet.

@@ -8,7 +8,7 @@ from core.config.rules.facts import Facts
 
 
 def check_secrets(facts: Facts) -> Iterator[Fault]:
-    """The value of a secret must be where its `source` says, and nowhere else."""
+    """The value of a secret must be only where its `source` requires it."""
     for name, secret in facts.fleet.secrets.items():
         if secret.arn and secret.source is not SecretSource.EXTERNAL:
             yield Fault(

@@ -30,7 +30,7 @@ _THROTTLES = Alarm(
     minutes=3,
     metric=Metric(namespace=FUNCTION_NAMESPACE, name="Throttles", statistic="Sum"),
 )
-# Lambda drops a message that is too old, or that comes while too many others wait.
+# Lambda drops a message that is too old, or that arrives while too many others are queued.
 _DROPPED = Alarm(
     suffix="dropped",
     description="{subject} loses a message of a chat",
@@ -79,7 +79,7 @@ def function(timeout_seconds: int) -> tuple[Alarm, ...]:
 
 
 def chat_function(timeout_seconds: int) -> tuple[Alarm, ...]:
-    """The alarms of a function that people chat with.
+    """The alarms of a function with chat.
 
     People get no answer to a message that fails or is dropped, so the first one fires an alarm.
 

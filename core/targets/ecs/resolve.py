@@ -68,7 +68,7 @@ def resolve(fleet: Fleet, stack: Stack) -> ResolvedFleet:
 def _reached(
     load: Server | Agent, addresses: Mapping[str, str], ports: Mapping[str, int]
 ) -> dict[str, str]:
-    """Where a workload reaches each server that it uses: its sidecars on localhost."""
+    """The address of each server that a workload uses. Sidecars are on localhost."""
     uses = load.uses if isinstance(load, Agent) else ()
     return {
         server: mcp_url("localhost", ports[server]) if server in ports else addresses[server]
