@@ -147,7 +147,7 @@ async def test_when_no_server_answers_each_is_named_with_its_reason() -> None:
         response = await client.post("/ask", json={"question": "now"})
     assert response.status_code == 503
     assert response.json() == {
-        "error": "none of the servers answers: "
+        "error": "no server is reachable: "
         "clock: MCPError: Server returned an error response; "
         "notes: ConnectError: nobody is there"
     }
@@ -313,7 +313,7 @@ async def test_a_stream_ends_with_the_error() -> None:
         )
     ((event, data),) = _events(response.text)
     assert event == "error"
-    assert data == {"error": "none of the servers answers: notes: ConnectError: nobody is there"}
+    assert data == {"error": "no server is reachable: notes: ConnectError: nobody is there"}
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])

@@ -146,7 +146,7 @@ async def test_an_answer_that_may_not_be_sent_is_a_failure(
     ("error", "told"),
     [
         (ModelFailedError("the model x: ThrottlingException"), "the model x: ThrottlingException"),
-        (NoServersError("none of the servers answers"), "none of the servers answers"),
+        (NoServersError("no server is reachable"), "none of the servers answers"),
         (ValueError("unforeseen"), "internal error"),
     ],
     ids=["model", "servers", "unforeseen"],

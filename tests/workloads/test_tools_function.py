@@ -247,7 +247,7 @@ def test_a_tool_that_takes_too_long_is_given_up_before_lambda_gives_up_the_funct
         await anyio.sleep_forever()
 
     fleet.add("slow", server_of(endless))
-    with pytest.raises(tools.ToolTimeoutError, match=r"^slow gave no result within 1 s$"):
+    with pytest.raises(tools.ToolTimeoutError, match=r"^slow returned no result within 1 s$"):
         called("slow", "endless", milliseconds=2_000)
 
 

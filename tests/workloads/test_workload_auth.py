@@ -93,7 +93,7 @@ async def test_the_metadata_of_rfc_8414_do_where_there_is_no_openid_configuratio
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"issuer": "https://other.example"}, "speaks for another issuer"),
+        ({"issuer": "https://other.example"}, "is the metadata of another issuer"),
         ({"jwks_uri": "http://keys.example"}, "the issuer's jwks_uri is 'http://keys.example'"),
         ({"jwks_uri": None}, "the issuer's jwks_uri is 'None'"),
     ],

@@ -167,7 +167,7 @@ def asking(tmp_path: Path, **env: str) -> Generator[tuple[Running, Callable[[], 
 
 IN_TIME = {"MAX_REQUEST_SECONDS": "2", "STOP_TIMEOUT_SECONDS": "30"}
 TOO_LONG = {"MAX_REQUEST_SECONDS": "3600", "STOP_TIMEOUT_SECONDS": "3"}
-ABSENT = "none of the servers answers: silent: TimeoutError"
+ABSENT = "no server is reachable: silent: TimeoutError"
 CUT_OFF = "the agent was stopped before the answer was complete"
 
 

@@ -268,7 +268,7 @@ def test_a_request_in_flight_is_finished_within_the_stop_time_and_no_longer(
                 assert assistant.stop() == 0
             if drained:
                 assert asked.result().json() == {
-                    "error": "none of the servers answers: silent: TimeoutError"
+                    "error": "no server is reachable: silent: TimeoutError"
                 }
             messages = [line["message"] for line in assistant.lines()]
     cancelled = "Cancel 1 running task(s), timeout graceful shutdown exceeded"

@@ -156,7 +156,7 @@ class Pool:
             return await self._answer(process, ask, limit)
         seconds = f"{self._call_seconds:g} s"
         if process is not None:
-            raise PoolError(f"no result within {seconds}; it may have been done all the same")
+            raise PoolError(f"no result within {seconds}; the call may have completed")
         raise PoolError(f"no process of the server was free within {seconds}")
 
     async def _taken(self) -> _Process:
@@ -188,7 +188,7 @@ class Pool:
         except Exception:
             if process.ended.is_set():
                 raise PoolError(
-                    "the server's process ended during the call; it may have been done all the same"
+                    "the server's process ended during the call, which may have completed"
                 ) from None
             self._give_back(process)
             raise

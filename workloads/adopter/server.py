@@ -100,7 +100,7 @@ def _command(env: Mapping[str, str]) -> StdioServerParameters:
             f"STDIO_COMMAND must be words of a shell or a JSON array of texts: {faults(error)}"
         ) from error
     except ValueError as error:
-        raise SettingError(f"STDIO_COMMAND is no command: {error}") from error
+        raise SettingError(f"STDIO_COMMAND is not a valid command: {error}") from error
     if not words or not words[0]:
         raise SettingError("STDIO_COMMAND names no program")
     program, *arguments = words

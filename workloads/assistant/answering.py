@@ -133,7 +133,7 @@ async def _survey(agent: Agent, connect: Connect, progress: _Progress) -> list[T
     }
     if agent.servers and not found:
         told = "; ".join(f"{name}: {why}" for name, why in absent.items())
-        raise NoServersError(f"none of the servers answers: {told}")
+        raise NoServersError(f"no server is reachable: {told}")
     return [tool for tools in found.values() for tool in tools]
 
 

@@ -103,7 +103,7 @@ async def _answered(
                 await send(data)
             except (BotoCoreError, ClientError) as error:
                 fields = {"error": type(error).__name__}
-                log.warning("a sign of life was not sent", extra={"fields": fields})
+                log.warning("a keep-alive message was not sent", extra={"fields": fields})
 
         async with working(send_if_possible):
             answer = await answer_or_error(reply, message.body)

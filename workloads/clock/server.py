@@ -75,7 +75,7 @@ def _moment(time: datetime, zone: str) -> Moment:
             unix_seconds=int(local.timestamp()),
         )
     except OverflowError as error:
-        raise ToolError("the time lies outside of the years 1 to 9999") from error
+        raise ToolError("the time is outside of the years 1 to 9999") from error
 
 
 def _at(text: str, zone: str | None) -> datetime:
@@ -89,7 +89,7 @@ def _at(text: str, zone: str | None) -> datetime:
     try:
         there_and_back = local.astimezone(UTC).astimezone(local.tzinfo)
     except OverflowError as error:
-        raise ToolError("the time lies outside of the years 1 to 9999") from error
+        raise ToolError("the time is outside of the years 1 to 9999") from error
     if there_and_back.replace(tzinfo=None) != time:
         raise ToolError(f"no clock in {zone} shows {text}: it is skipped by a change of the clocks")
     return local

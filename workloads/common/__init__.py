@@ -1,1 +1,1 @@
-"""What the workloads share; their images copy it in as a named build context."""
+"""Code that the workloads share; their images copy it from a named build context."""

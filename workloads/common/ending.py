@@ -1,4 +1,4 @@
-"""How an application learns that its process was told to end."""
+"""An event that is set when the process gets SIGTERM."""
 
 from collections.abc import Awaitable, Callable
 
@@ -7,16 +7,16 @@ from starlette.applications import Starlette
 
 
 def ending(app: Starlette) -> anyio.Event:
-    """The event of an application that is set when its process gets SIGTERM.
+    """Return the event of an application that is set when its process gets SIGTERM.
 
-    It is set while the application still starts, too. Requests and connections that are open then
-    may go on, within `STOP_TIMEOUT_SECONDS`; what has no end of its own should end itself.
+    It is also set while the application is still starting. Open requests and connections may
+    continue within `STOP_TIMEOUT_SECONDS`; work without an end of its own should stop.
 
     Args:
         app: The application.
 
     Returns:
-        The event, the same one at each call.
+        The event, the same one for each call.
     """
     if not hasattr(app.state, "ending"):
         app.state.ending = anyio.Event()
@@ -24,11 +24,11 @@ def ending(app: Starlette) -> anyio.Event:
 
 
 async def unless_set(event: anyio.Event, work: Callable[[], Awaitable[None]]) -> None:
-    """Do something, and stop doing it when an event is set.
+    """Run work, and cancel it when an event is set.
 
     Args:
         event: The event.
-        work: What is to be done.
+        work: The work.
     """
     async with anyio.create_task_group() as group:
 

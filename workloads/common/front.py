@@ -1,4 +1,4 @@
-"""What stands before every application: middleware for what gateways and Lambda do to requests."""
+"""Middleware of every application, for requests of gateways and Lambda."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from starlette.websockets import WebSocket
 EVENTS_PATH = "/events"
 """Where Lambda Web Adapter posts what is no HTTP request to it (`AWS_LWA_PASS_THROUGH_PATH`)."""
 
-# Lambda Web Adapter writes the context of the gateway's request here, over whatever a caller sent,
-# and `null` for what is no HTTP request (aws-lambda-web-adapter 1.0.0, src/lib.rs). Without the
-# check, every client that can send requests could also send events.
+# Lambda Web Adapter sets this header to the context of the gateway's request, also if a caller sent
+# it, and to `null` for an event (aws-lambda-web-adapter 1.0.0, src/lib.rs). Without the check,
+# every client that can send requests could also send events.
 _CONTEXT_HEADER = "x-amzn-request-context"
 
-# Each has one value. Of two, a gateway, an authorizer and an application may each take another.
+# Headers with one value. With two, the gateway and the application may each use a different one.
 _SINGLE = frozenset(
     {
         b"authorization",
@@ -44,7 +44,7 @@ _OK = 200
 
 
 def guarded(app: Starlette, env: Mapping[str, str]) -> Starlette:
-    """Put this module's middleware before an application.
+    """Wrap an application in the middleware of this module.
 
     Args:
         app: The application.
@@ -61,15 +61,15 @@ def guarded(app: Starlette, env: Mapping[str, str]) -> Starlette:
 
 
 def is_event(request: Request) -> bool:
-    """Whether Lambda Web Adapter posts an event, and no caller a request."""
+    """Whether Lambda Web Adapter posted this event, not a caller."""
     return request.headers.get(_CONTEXT_HEADER) == "null"
 
 
 async def refuse_event(request: Request) -> Response:
-    """Answer what the adapter posts to a workload that takes no events.
+    """Answer an event in a workload that accepts no events.
 
-    That is a request of the gateway which the adapter could not read, such as one with a header
-    whose value is not valid in Rust's `http`: its caller gets the answer.
+    Such an event is a request of the gateway that the adapter could not read, for example because
+    a header value is not valid in Rust's `http`. Its caller gets the response.
     """
     if not is_event(request):
         return Response(status_code=404)
@@ -77,7 +77,7 @@ async def refuse_event(request: Request) -> Response:
 
 
 class OneOfEach:
-    """ASGI middleware: 400 for a request with two of a header that has one value."""
+    """ASGI middleware: 400 for a request that repeats a header with a single value."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -103,10 +103,10 @@ def _repeated(scope: Scope) -> str | None:
 
 
 class NeverEmpty:
-    """ASGI middleware: an answer without a body gets `{}` as one.
+    """ASGI middleware: a response without a body gets the body `{}`.
 
-    API Gateway is reported to wait for the end of an answer without a body that Lambda streams. A
-    status that allows no body, 204, becomes 200. To HEAD nothing can be added.
+    There are reports that API Gateway hangs on a streamed response of Lambda without a body. The
+    status 204, which allows no body, becomes 200. A response to HEAD stays empty.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -121,7 +121,7 @@ class NeverEmpty:
 
 
 class _Filled:
-    """Passes an answer on. Its start waits for its body, unless it is a stream of events."""
+    """Forwards a response. Its start is held until its body, except for an event stream."""
 
     def __init__(self, send: Send) -> None:
         self._send = send

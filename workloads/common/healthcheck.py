@@ -1,7 +1,7 @@
 """The container's health check: ends with 0 if `GET /health` answers 200, else with 1.
 
-It runs every few seconds, so it imports nothing but the standard library's plain HTTP client; and
-it is run by its path, as not every platform runs a check in the image's working folder.
+It runs every few seconds, so it imports only the HTTP client of the standard library. It is run by
+its path, because not every platform runs a check in the working folder of the image.
 """
 
 import http.client
@@ -12,7 +12,7 @@ _TIMEOUT_SECONDS = 3
 
 
 def main() -> int:
-    """Ask the server on this container's `PORT` how it is.
+    """Check the health of the server on this container's `PORT`.
 
     Returns:
         The exit status: 0 for healthy, 1 for anything else.

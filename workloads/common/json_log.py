@@ -1,4 +1,4 @@
-"""Logs as JSON lines that hold nothing that a caller sent."""
+"""Logs as JSON lines that contain no data of callers."""
 
 import json
 import logging
@@ -9,9 +9,9 @@ from typing import Any
 
 log = logging.getLogger("workload")
 
-# Only these loggers are known to put no caller's data into their lines, but for uvicorn's lines on
-# WebSockets, which have the query string. The SDK logs a tool's error text, which may quote an
-# argument, and sometimes without a template.
+# Only these loggers are known to log no caller's data, except for uvicorn's lines on WebSockets,
+# which contain the query string. The SDK logs the error text of a tool, which may quote an
+# argument, in some places without a template.
 _FILLED_IN = frozenset({"workload", "uvicorn.error"})
 _WITH_QUERY = '"WebSocket '
 
@@ -19,11 +19,11 @@ _FRAMES = 5
 
 
 class _JsonLines(logging.Formatter):
-    """One JSON object a record: time, level, logger, message, and the record's `fields`.
+    """One JSON object per record: time, level, logger, message, and the record's `fields`.
 
-    Of what may hold a caller's data, only the template is told, or only the place where there is
-    none. An exception is told by the type of what caused it and the last places that went through,
-    never by its text, which may quote what a caller sent.
+    A record that may contain a caller's data is logged as its template, or as its source location
+    if it has none. An exception is logged as the type of its root cause and the last frames of the
+    traceback, never with its text, which may quote a caller.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -46,7 +46,7 @@ class _JsonLines(logging.Formatter):
 
 
 def _first_cause(error: BaseException) -> BaseException:
-    """What an exception was raised from in the end. Causes form a cycle in `raise e from e`."""
+    """The root cause of an exception. Causes form a cycle in `raise e from e`."""
     seen = set[int]()
     while error.__cause__ is not None and id(error) not in seen:
         seen.add(id(error))
@@ -62,13 +62,13 @@ def _text(record: logging.LogRecord) -> str:
 
 
 def log_json_lines() -> None:
-    """Send every logger of the process, from INFO up, to stdout as JSON lines."""
+    """Write the records of all loggers, from INFO up, to stdout as JSON lines."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
 def have_json_lines_logged() -> None:
-    """Have the handlers that a platform has given to the process write these JSON lines."""
+    """Set this formatter on the handlers that the platform has installed."""
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_JsonLines())

@@ -1,4 +1,4 @@
-"""Variables that hold JSON, and the words for what is wrong with JSON."""
+"""Variables with JSON values, and the messages of JSON validation errors."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -11,7 +11,7 @@ _Value = TypeVar("_Value")
 
 
 def faults(error: ValidationError) -> str:
-    """Tell every fault with its place, and never the value, which may be a caller's or a secret."""
+    """List every error with its path, and never the value, which may be a caller's or a secret."""
     return "; ".join(
         f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors()
     )
@@ -25,14 +25,14 @@ def json_object(
     Args:
         env: The environment.
         name: The variable's name; empty counts as unset, which means an empty object.
-        shape: What the object must be.
-        meaning: The same in words, for the error.
+        shape: The type of the object.
+        meaning: A description of the type, for the error.
 
     Returns:
         The object.
 
     Raises:
-        SettingError: If it is another one.
+        SettingError: If the value does not have this type.
     """
     try:
         return shape.validate_json(env.get(name) or "{}")

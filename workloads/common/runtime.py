@@ -1,4 +1,4 @@
-"""What every workload does alike: read its environment, log JSON lines, serve, stop in time."""
+"""The runtime of every workload: settings, JSON logs, serving, and the stop on SIGTERM."""
 
 import asyncio
 import os
@@ -20,15 +20,15 @@ from .json_log import log, log_json_lines
 from .secret_files import with_files
 from .settings import SettingError, whole_number
 
-# The time that uvicorn needs besides the wait for open requests, so that the end comes before
-# the platform's SIGKILL.
+# The time that uvicorn needs in addition to the wait for open requests, so that the process exits
+# before the platform's SIGKILL.
 _STOP_MARGIN_SECONDS = 2
 
 MAX_WEBSOCKET_BYTES = 128 * 1024
 """The longest WebSocket message either way: as much as API Gateway lets through (Developer Guide,
 "Quotas for configuring and running a WebSocket API"), so that every target has the same bound."""
 
-# The secrets that any workload may have.
+# The secrets that every workload may have.
 _SECRETS = ("REQUEST_STATE_KEY", "OTEL_EXPORTER_OTLP_HEADERS")
 
 
@@ -37,45 +37,45 @@ def server_options(env: Mapping[str, str], end_seconds: int = 0) -> dict[str, An
 
     Args:
         env: `PORT` (8080 if unset), `KEEP_ALIVE_SECONDS` (65: five more than the load balancer's
-            default idle time, so that the load balancer never meets a connection that was just
-            closed; at most 4005, as an ALB's idle time ends at 4000 s: ELB API reference,
-            `idle_timeout.timeout_seconds`) and `STOP_TIMEOUT_SECONDS` (30, the ECS default; the
-            time from SIGTERM to SIGKILL).
+            default idle timeout, so that the load balancer never uses a connection that was
+            just closed; at most 4005, because the idle timeout of an ALB is at most 4000 s: ELB API
+            reference, `idle_timeout.timeout_seconds`) and `STOP_TIMEOUT_SECONDS` (30, the ECS
+            default; the time from SIGTERM to SIGKILL).
         end_seconds: The time that the application needs after its last request.
 
     Returns:
         Keyword arguments of `uvicorn.run`.
 
     Raises:
-        SettingError: If one of them is no number in its range.
+        SettingError: If a value is not a number in its range.
     """
     stop = whole_number(env, "STOP_TIMEOUT_SECONDS", 30, 2, 3600)
     return {
-        "host": "0.0.0.0",  # noqa: S104 - the platform's network decides who reaches the port
+        "host": "0.0.0.0",  # noqa: S104 - the platform's network limits access to the port
         "port": whole_number(env, "PORT", 8080, 1, 65535),
         "timeout_keep_alive": whole_number(env, "KEEP_ALIVE_SECONDS", 65, 1, 4005),
         "timeout_graceful_shutdown": max(1, stop - _STOP_MARGIN_SECONDS - end_seconds),
         "ws_max_size": MAX_WEBSOCKET_BYTES,
         "log_config": None,
-        "access_log": False,  # its lines hold query strings
+        "access_log": False,  # its lines contain query strings
         "server_header": False,
     }
 
 
 def environment(env: Mapping[str, str], secrets: Collection[str] = ()) -> Mapping[str, str]:
-    """Complete the environment with the secrets that it does not hold, wherever they are.
+    """Add the secrets that the environment does not contain, from files and Secrets Manager.
 
-    A secret is looked for in its variable, then in a file (`secret_files.with_files`), then in
-    Secrets Manager (`secret_values.with_secrets`, by `SECRET_REFERENCES`); the first place wins,
-    and those after it are not asked for it.
+    A secret is read from its variable, from a file (`secret_files.with_files`), or from Secrets
+    Manager (`secret_values.with_secrets`, by `SECRET_REFERENCES`), in this order. The first source
+    that has it is used.
 
     Args:
-        env: What the process was given; it stays as it is, so that no child gets a secret.
-        secrets: The variables whose value is a secret, besides `REQUEST_STATE_KEY` and
-            `OTEL_EXPORTER_OTLP_HEADERS`: those that `<NAME>_FILE` may bring.
+        env: The environment of the process; it is not changed, so that no child gets a secret.
+        secrets: The variables whose value is a secret, in addition to `REQUEST_STATE_KEY` and
+            `OTEL_EXPORTER_OTLP_HEADERS`: `<NAME>_FILE` is supported for these.
 
     Returns:
-        The environment to build the application from.
+        The environment for building the application.
 
     Raises:
         SettingError: If a secret that the environment names cannot be read.
@@ -93,7 +93,7 @@ def _leave(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 class _Server(uvicorn.Server):
-    """Tells the application of SIGTERM as soon as it comes, even while it still starts."""
+    """Notifies the application of SIGTERM immediately, also while it is starting."""
 
     def __init__(self, config: uvicorn.Config, told: anyio.Event) -> None:
         super().__init__(config)
@@ -102,7 +102,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
-        if self.should_exit:  # the signal came before there was a loop
+        if self.should_exit:  # the signal came before the event loop existed
             self._told.set()
         await super().startup(sockets)
 
@@ -122,21 +122,22 @@ def start(
 ) -> int:
     """Build the application from the environment and serve it until SIGTERM.
 
-    After SIGTERM, no connection is accepted. Requests and streams that are open go on, for
-    `STOP_TIMEOUT_SECONDS` less a margin; then they are cut. `ending.ending` tells the application.
+    After SIGTERM, no connection is accepted. Open requests and streams continue for
+    `STOP_TIMEOUT_SECONDS` less a margin, and are then interrupted. `ending.ending` is the event for
+    the application.
 
     Args:
-        build: Makes the application; raises `SettingError` for an environment that is not right.
-        name: What the traces and metrics call the workload; see `telemetry.set_up`.
+        build: Makes the application; raises `SettingError` for an invalid environment.
+        name: The service name in traces and metrics; see `telemetry.set_up`.
         secrets: The variables whose value is a secret; see `environment`.
         end_seconds: The time that the application needs after its last request.
         websockets: The protocol class of WebSockets; None for a workload that serves none.
 
     Returns:
-        2, after one log line, if the environment is not right. On SIGTERM the process drains,
-        sends the rest of its traces and metrics, and ends with status 0.
+        2, after one log line, if the environment is invalid. On SIGTERM the process drains, sends
+        pending traces and metrics, and exits with status 0.
     """
-    # From here on telemetry may have to be sent, so `run`'s handler is replaced. uvicorn drains on
+    # From here on, telemetry may be pending, so the handler of `run` is replaced. uvicorn drains on
     # SIGTERM and then raises it again for the previous handler.
     signal.signal(signal.SIGTERM, _leave)
     log_json_lines()
@@ -148,8 +149,8 @@ def start(
     except SettingError as error:
         log.critical("cannot start: %s", error)
         return 2
-    # It would end every stream of server-sent events at SIGTERM, and with it each call of a client
-    # of 2025-11-25 or before. Streams have the same time as other requests.
+    # It would end every stream of server-sent events at SIGTERM, and so each call of a client of
+    # 2025-11-25 or earlier. Streams have the same time as other requests.
     AppStatus.disable_automatic_graceful_drain()
     config = uvicorn.Config(app, ws=websockets or "none", **options)
     try:

@@ -1,4 +1,4 @@
-"""The secrets that the platform mounts as files, each read once at the start."""
+"""Reads the secrets that the platform mounts as files, once at the start."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -7,27 +7,26 @@ from pathlib import Path
 from .settings import SettingError
 
 _DEFAULT_FOLDER = "/mnt/secrets"
-# The longest secret that Secrets Manager keeps (its API reference, CreateSecret, `SecretString`).
+# The longest secret in Secrets Manager (its API reference, CreateSecret, `SecretString`).
 _MAX_BYTES = 65_536
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 
 
 def with_files(env: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
-    """Read the secrets that lie in files, but for those that the environment holds already.
+    """Read secrets from files, except for those that the environment contains.
 
     Args:
         env: `<NAME>_FILE`, the file of the secret `<NAME>`, for the names that are given; and
             `SECRETS_DIR` (`/mnt/secrets` if unset), a folder in which each file has the name of
-            its variable, whatever that is. A file of its own goes before the folder's.
+            its variable, which may have any name. `<NAME>_FILE` takes precedence.
         names: The variables whose value is a secret.
 
     Returns:
-        The environment with the secrets' values; a newline at the end of a file is none of its
-        value.
+        The environment with the secrets' values. A newline at the end of a file is removed.
 
     Raises:
-        SettingError: If a file or a folder that was asked for cannot be read, or a file is no text
-            in UTF-8 of at most 65,536 bytes. The error names them and never a value.
+        SettingError: If a configured file or folder cannot be read, or a file is not UTF-8 text of
+            at most 65,536 bytes. The error names them and never a value.
     """
     files = _in_folder(env)
     files |= {name: Path(file) for name in names if (file := env.get(f"{name}_FILE"))}
@@ -42,7 +41,7 @@ def _in_folder(env: Mapping[str, str]) -> dict[str, Path]:
     if not env.get("SECRETS_DIR") and not folder.exists():
         return {}
     try:
-        # Beside the files, a volume of Kubernetes has folders, to which the files are links.
+        # A volume of Kubernetes also has folders; the files are links into them.
         return {
             file.name: file
             for file in sorted(folder.iterdir())
@@ -63,7 +62,7 @@ def _text(file: Path, name: str) -> str:
             f"the file of the secret {name}, {str(file)!r}, cannot be read: {error.strerror}"
         ) from error
     except UnicodeDecodeError:
-        # Without the cause, which quotes the value.
+        # Without the cause, because it quotes the value.
         raise SettingError(
             f"the file of the secret {name}, {str(file)!r}, is no text in UTF-8"
         ) from None

@@ -1,4 +1,4 @@
-"""The secrets that the environment only names, fetched from Secrets Manager once at the start."""
+"""Fetches the secrets that the environment refers to from Secrets Manager, once at the start."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,8 +14,8 @@ from .json_settings import json_object
 from .settings import SettingError, needed
 
 # A function has 10 s to start (AWS Lambda Developer Guide, "Lambda runtime environment lifecycle",
-# init phase), imports included. Even if each of three addresses of the endpoint lets both attempts
-# wait in vain, the line that says so is written before.
+# init phase), imports included. Even if both attempts time out at each of three addresses of the
+# endpoint, the error is logged before.
 _CONNECT_SECONDS = 1
 _READ_SECONDS = 2
 _ATTEMPTS = 2
@@ -35,18 +35,18 @@ _REFERENCES = TypeAdapter(dict[str, Reference])
 
 
 def with_secrets(env: Mapping[str, str]) -> dict[str, str]:
-    """Fetch what the environment names and does not hold already, all of it at once.
+    """Fetch the referenced secrets that the environment does not contain, concurrently.
 
     Args:
-        env: `SECRET_REFERENCES`, a JSON object of `Reference` by the variable that wants the
-            value, and `AWS_REGION`. The credentials are found as every AWS SDK finds them.
+        env: `SECRET_REFERENCES`, a JSON object that maps a variable to its `Reference`, and
+            `AWS_REGION`. The credentials come from the default chain of the AWS SDKs.
 
     Returns:
         The environment with the secrets' values.
 
     Raises:
-        SettingError: If the references are malformed, or a secret cannot be read as text: the
-            error names every such variable, its secret and AWS's code for the reason.
+        SettingError: If the references are malformed, or a secret cannot be read as text. The
+            error names every such variable, its secret and the error code of AWS.
     """
     references = json_object(
         env, "SECRET_REFERENCES", _REFERENCES, "variable to parameters of GetSecretValue"

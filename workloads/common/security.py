@@ -1,4 +1,4 @@
-"""Who may call: the allowed Host and Origin headers, and the verification of bearer tokens."""
+"""Access control: the allowed Host and Origin headers, and the verification of bearer tokens."""
 
 import re
 from collections.abc import Mapping
@@ -23,13 +23,13 @@ _WITH_PORT = re.compile(r":(\d+|\*)$")
 
 
 def with_any_port(listed: str) -> list[str]:
-    """Read a comma-separated list of hosts or origins as the SDK wants it.
+    """Parse a comma-separated list of hosts or origins into the form of the SDK.
 
     Args:
         listed: For example `mcp.example.com,localhost:8080`.
 
     Returns:
-        Each entry and, unless it names a port itself, the entry with any port (`h` and `h:*`).
+        Each entry and, unless it names a port, the entry with any port (`h` and `h:*`).
     """
     entries = [entry.strip() for entry in listed.split(",") if entry.strip()]
     return [
@@ -40,13 +40,13 @@ def with_any_port(listed: str) -> list[str]:
 
 
 def transport_security(env: Mapping[str, str]) -> TransportSecuritySettings:
-    """Derive the header check from the environment; closed but for loopback when nothing is set.
+    """Derive the header check from the environment; the default allows only loopback.
 
     Args:
-        env: `MCP_ALLOWED_HOSTS` and `MCP_ALLOWED_ORIGINS`, comma separated.
+        env: `MCP_ALLOWED_HOSTS` and `MCP_ALLOWED_ORIGINS`, comma-separated.
 
     Returns:
-        Settings by which a foreign Host is answered 421 and a foreign Origin 403.
+        Settings with which another Host gets 421 and another Origin 403.
     """
     hosts = env.get("MCP_ALLOWED_HOSTS") or ",".join(_LOOPBACK)
     origins = env.get("MCP_ALLOWED_ORIGINS") or ",".join(f"http://{h}" for h in _LOOPBACK)
@@ -58,9 +58,8 @@ def transport_security(env: Mapping[str, str]) -> TransportSecuritySettings:
 class IssuerTokens:
     """Verifies RS256 JSON web tokens of one issuer for one audience (the SDK's `TokenVerifier`).
 
-    The issuer's keys are found through its metadata (OpenID Connect Discovery, else RFC 8414) on
-    the first token, so that an issuer that is down does not keep the server from starting, and
-    cached by PyJWT.
+    The issuer's keys are located through its metadata (OpenID Connect Discovery, else RFC 8414) on
+    the first token, so that the server starts even if the issuer is down. PyJWT caches them.
     """
 
     def __init__(self, issuer: str, audience: str) -> None:
@@ -80,7 +79,7 @@ class IssuerTokens:
             if response.is_success:
                 document = response.json()
                 if document.get("issuer") != self._issuer:
-                    raise SettingError(f"{url} speaks for another issuer than AUTH_ISSUER")
+                    raise SettingError(f"{url} is the metadata of another issuer than AUTH_ISSUER")
                 return published_keys(str(document.get("jwks_uri")), "the issuer's jwks_uri")
         raise SettingError(f"the issuer {self._issuer} publishes no metadata")
 
@@ -94,11 +93,11 @@ class IssuerTokens:
             token: The token as it was sent.
 
         Returns:
-            What the token grants, or None for a token that is not to be trusted.
+            The access that the token grants, or None for an untrusted token.
 
         Raises:
-            Exception: If the issuer cannot be asked; that is no verdict on the token, so it
-                becomes a 500 and not a 401.
+            Exception: If the issuer is unreachable. The token is then not verified, so the
+                response is 500 and not 401.
         """
         claims = await anyio.to_thread.run_sync(self._claims, token)
         if claims is None:
@@ -122,13 +121,13 @@ def authentication(env: Mapping[str, str]) -> tuple[IssuerTokens, AuthSettings] 
         env: `AUTH_ISSUER`, the issuer's URL exactly as its tokens spell it, and `AUTH_AUDIENCE`,
             the audience that tokens must name: the workload's public URL (RFC 8707), which makes
             it serve its protected-resource metadata (RFC 9728), or an opaque name, for which the
-            gateway has to serve them.
+            gateway must serve them.
 
     Returns:
         The verifier and the SDK's settings, or None if neither variable is set.
 
     Raises:
-        SettingError: If only one of the two is set, or the issuer is no https URL.
+        SettingError: If only one of the two is set, or the issuer is not an https URL.
     """
     issuer, audience = env.get("AUTH_ISSUER", ""), env.get("AUTH_AUDIENCE", "")
     if not issuer and not audience:
@@ -137,7 +136,7 @@ def authentication(env: Mapping[str, str]) -> tuple[IssuerTokens, AuthSettings] 
         raise SettingError("AUTH_ISSUER and AUTH_AUDIENCE must be set both or neither")
     resource = audience if audience.startswith(("https://", "http://")) else None
     if resource is None:
-        log.warning("AUTH_AUDIENCE is no URL: no protected-resource metadata are served here")
+        log.warning("AUTH_AUDIENCE is not a URL: no protected-resource metadata is served")
     try:
         settings = AuthSettings.model_validate(
             {

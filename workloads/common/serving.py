@@ -1,4 +1,4 @@
-"""From a fleet's environment to an MCP server over streamable HTTP."""
+"""Serves an MCP server over streamable HTTP, configured by the environment."""
 
 import re
 import time
@@ -25,9 +25,9 @@ from .settings import SettingError
 VERSION = "1.0.0"
 """What the reference servers say of themselves."""
 
-# The SDK's own bound (mcp 2.3.0, AESGCMRequestStateCodec).
+# The minimum of the SDK (mcp 2.3.0, AESGCMRequestStateCodec).
 _LEAST_KEY_BYTES = 32
-# Method and tool names come from the caller; what does not look like one is not logged.
+# Method and tool names come from the caller; others than such names are not logged.
 _NAME = re.compile(r"[A-Za-z0-9_./-]{1,64}")
 
 Health = Callable[[Request], Awaitable[Response]]
@@ -42,7 +42,7 @@ def _name(value: object) -> str:
 async def log_calls(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """Log and count a request: method, tool, outcome and duration; never its arguments.
 
-    Middleware of a server; `mcp_server` has put it into those that it makes.
+    Middleware of a server; `mcp_server` adds it to its servers.
     """
     fields: dict[str, Any] = {"method": _name(ctx.method), "outcome": "error"}
     if ctx.method == "tools/call" and ctx.params:
@@ -63,10 +63,11 @@ async def log_calls(ctx: ServerRequestContext[Any, Any], call_next: CallNext) ->
 async def refuse_subscriptions(
     ctx: ServerRequestContext[Any, Any], call_next: CallNext
 ) -> HandlerResult:
-    """Answer `subscriptions/listen` at once with the protocol's error for a method not served.
+    """Answer `subscriptions/listen` with the protocol's error for an unknown method.
 
-    Nothing here changes on its own, and a stream without an end would hold up the stop, and a
-    function until its timeout. Middleware of a server, so that it holds for one that serves them.
+    The servers send no notifications of changes, and a stream without an end would delay the stop,
+    and keep a function running until its timeout. This is middleware, so that it also applies to a
+    server that implements the method.
     """
     if ctx.method == "subscriptions/listen":
         raise MCPError(METHOD_NOT_FOUND, "Method not found", ctx.method)
@@ -76,7 +77,7 @@ async def refuse_subscriptions(
 def _request_state(env: Mapping[str, str]) -> RequestStateSecurity | None:
     key = env.get("REQUEST_STATE_KEY", "")
     if not key:
-        return None  # the SDK then makes a key of its own: right for one replica only
+        return None  # the SDK then generates a key, which is valid for one replica only
     if len(key.encode()) < _LEAST_KEY_BYTES:
         raise SettingError(f"REQUEST_STATE_KEY must be at least {_LEAST_KEY_BYTES} bytes long")
     return RequestStateSecurity(keys=[key])
@@ -86,17 +87,17 @@ def mcp_server(name: str, instructions: str, env: Mapping[str, str]) -> MCPServe
     """Make a server without tools.
 
     Args:
-        name: The server's name; every replica must bear the same one, as it is the audience of
+        name: The server's name; it must be the same in all replicas, because it is the audience of
             the sealed request state.
-        instructions: What a model should know about the server.
-        env: `REQUEST_STATE_KEY`, a secret of 32 bytes or more that all replicas share, and what
-            `security.authentication` reads.
+        instructions: The description of the server for models.
+        env: `REQUEST_STATE_KEY`, a secret of 32 bytes or more that all replicas share, and the
+            variables of `security.authentication`.
 
     Returns:
-        The server, which verifies tokens if the environment says so.
+        The server, which verifies tokens if the environment requires it.
 
     Raises:
-        SettingError: If the environment is not right.
+        SettingError: If the environment is invalid.
     """
     auth = authentication(env)
     return MCPServer(
@@ -116,8 +117,8 @@ def application(server: MCPServer[Any], env: Mapping[str, str], max_body_bytes: 
 
     Args:
         server: The server with its tools.
-        env: What `security.transport_security` reads.
-        max_body_bytes: The longest request body; a longer one is answered 413.
+        env: The variables of `security.transport_security`.
+        max_body_bytes: The longest request body; a longer one gets 413.
 
     Returns:
         The ASGI application.
@@ -139,19 +140,19 @@ def application(server: MCPServer[Any], env: Mapping[str, str], max_body_bytes: 
 def low_level_application(
     server: Server[Any], env: Mapping[str, str], max_body_bytes: int, health: Health
 ) -> Starlette:
-    """Serve a server of the SDK's low level as `application` does any other.
+    """Serve a low-level server of the SDK, like `application`.
 
     Args:
         server: The server with its handlers.
-        env: What `security.transport_security` and `security.authentication` read.
-        max_body_bytes: The longest request body; a longer one is answered 413.
+        env: The variables of `security.transport_security` and `security.authentication`.
+        max_body_bytes: The longest request body; a longer one gets 413.
         health: Answers `GET /health`.
 
     Returns:
-        The ASGI application, which verifies tokens if the environment says so.
+        The ASGI application, which verifies tokens if the environment requires it.
 
     Raises:
-        SettingError: If the environment is not right.
+        SettingError: If the environment is invalid.
     """
     auth = authentication(env)
     server.middleware += [log_calls, refuse_subscriptions]
@@ -167,9 +168,9 @@ def low_level_application(
 
 
 def _finished(app: Starlette, env: Mapping[str, str]) -> Starlette:
-    # A stateless server has nothing to say on a stream of its own, but the SDK would hold the
-    # stream open (and a Lambda would be billed for it), and has no session to end; the protocol
-    # wants 405 (MCP 2026-07-28, streamable HTTP).
+    # A stateless server has no messages for a separate stream, but the SDK would keep the stream
+    # open (and Lambda would bill for it), and it has no session to end. The protocol requires 405
+    # (MCP 2026-07-28, streamable HTTP).
     app.router.routes.insert(0, Route("/mcp", _post_only, methods=["GET", "DELETE"]))
     app.add_middleware(telemetry.TraceHeaders)
     return guarded(app, env)

@@ -1,4 +1,4 @@
-"""What the environment may say, and the error that tells what it may not."""
+"""Validates environment variables."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
@@ -7,7 +7,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class SettingError(ValueError):
-    """The environment asks for something that this workload cannot do; the text says what."""
+    """The environment is invalid for this workload; the text is the reason."""
 
 
 def whole_number(env: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
@@ -16,15 +16,15 @@ def whole_number(env: Mapping[str, str], name: str, default: int, lowest: int, h
     Args:
         env: The environment.
         name: The variable's name; empty counts as unset.
-        default: What an unset variable means.
-        lowest: The least that is allowed.
-        highest: The most that is allowed.
+        default: The value of an unset variable.
+        lowest: The minimum.
+        highest: The maximum.
 
     Returns:
         The number.
 
     Raises:
-        SettingError: If the value is no whole number from `lowest` to `highest`.
+        SettingError: If the value is not a whole number from `lowest` to `highest`.
     """
     text = env.get(name) or str(default)
     if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
@@ -35,12 +35,12 @@ def whole_number(env: Mapping[str, str], name: str, default: int, lowest: int, h
 
 
 def needed(env: Mapping[str, str], name: str, needed_by: str) -> str:
-    """Read a variable that another one cannot do without.
+    """Read a variable that another one requires.
 
     Args:
         env: The environment.
         name: The variable's name; empty counts as unset.
-        needed_by: The variable that makes it needed.
+        needed_by: The variable that requires it.
 
     Returns:
         The value.
@@ -54,17 +54,17 @@ def needed(env: Mapping[str, str], name: str, needed_by: str) -> str:
 
 
 def https_url(url: str, what: str) -> str:
-    """Check that a URL is one whose answers can be trusted: https, or this machine's own.
+    """Check that the responses of a URL can be trusted: https, or a loopback address.
 
     Args:
         url: The URL.
-        what: What it is, for the error.
+        what: A description of the URL, for the error.
 
     Returns:
-        The URL as it was given.
+        The unchanged URL.
 
     Raises:
-        SettingError: If it is another one.
+        SettingError: If it is another URL.
     """
     parts = urlsplit(url)
     if parts.scheme == "https" and parts.hostname:

@@ -10,19 +10,19 @@ from botocore.session import Session
 
 from .settings import SettingError
 
-# API Gateway's own, whatever stands behind it (API Gateway Developer Guide, "Control access to a
-# REST API with IAM permissions").
+# The service name of API Gateway, for all integrations (API Gateway Developer Guide, "Control
+# access to a REST API with IAM permissions").
 _SERVICE = "execute-api"
 
-# What a proxy on the way may rewrite (connection, accept-encoding, …) is left out of the signature.
+# Headers that a proxy may rewrite (connection, accept-encoding, …) are not signed.
 _SIGNED = ("content-type", "mcp-")
 
 
 class Signature(httpx2.Auth):
-    """Signs each request, its body, its type and its `Mcp-` headers.
+    """Signs each request with its body, its content type and its `Mcp-` headers.
 
     The credentials come from the AWS SDK's default chain. They are read for each request, so that
-    those that run out are followed by fresh ones.
+    expired credentials are replaced.
     """
 
     def __init__(self, region: str) -> None:
@@ -36,7 +36,7 @@ class Signature(httpx2.Auth):
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Send the request with its signature."""
-        # Reading may mean fetching; that must not hold up the other requests.
+        # The credentials may have to be fetched, which must not block the other requests.
         credentials = await anyio.to_thread.run_sync(self._credentials.get_frozen_credentials)
         signed = AWSRequest(
             method=request.method,

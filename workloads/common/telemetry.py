@@ -1,9 +1,8 @@
-"""Traces and metrics through OpenTelemetry, if the environment names a place to send them to.
+"""Traces and metrics through OpenTelemetry, if the environment names an endpoint.
 
-The MCP SDK makes the spans: one for each request that a server gets, and one for each that a client
-sends, with the trace handed on in `_meta` (SEP-414). Nothing here costs anything unless `set_up`
-was told an endpoint, and nothing that a caller sent leaves the process: of each span, only what
-`_ATTRIBUTES` lists.
+The MCP SDK makes the spans: one for each request that a server receives or a client sends. The
+trace is passed on in `_meta` (SEP-414). Without an endpoint, `set_up` starts nothing. No data of
+callers leaves the process: only the attributes of `_ATTRIBUTES` are exported.
 """
 
 import re
@@ -42,12 +41,12 @@ _ATTRIBUTES = frozenset(
         "server.port",
     }
 )
-# A span's name may have the name of a tool in it, which comes from the caller.
+# The name of a span may contain the name of a tool, which comes from the caller.
 _WORD = r"[A-Za-z0-9_./-]{1,64}"
 _NAME = re.compile(rf"{_WORD}( {_WORD}){{0,2}}")
 _NO_NAME = "(not a name)"
 
-# More different methods and tools than a server has.
+# More than the methods and tools of a server.
 _MOST_NAMES = 200
 
 # Those of the semantic conventions for MCP, `mcp.server.operation.duration`.
@@ -65,24 +64,24 @@ _names: set[str] = set()
 
 
 def set_up(env: Mapping[str, str], service_name: str) -> Callable[[], None]:
-    """Send this process's traces and metrics by OTLP over HTTP, if the environment says where to.
+    """Send this process's traces and metrics with OTLP over HTTP, if an endpoint is set.
 
-    Call it once a process, before anything is served; `runtime.start` does. Spans that a library
-    makes are sent too, without their events and without any attribute but the few that are known to
-    hold nothing of what was said, so that it is safe with libraries that put whole prompts in them.
+    Call it once per process, before anything is served; `runtime.start` does. The spans of
+    libraries are sent too, without events and with only the attributes that contain no data of
+    callers. Libraries may therefore put whole prompts into their spans.
 
     Args:
         env: `OTEL_EXPORTER_OTLP_ENDPOINT`, a URL such as `http://collector:4318`, below which
             `/v1/traces` and `/v1/metrics` take them; `OTEL_EXPORTER_OTLP_HEADERS`, which may be a
             secret. `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` and `OTEL_TRACES_SAMPLER` mean
             what OpenTelemetry says, and are read from the process's environment.
-        service_name: What the service is called, if `OTEL_SERVICE_NAME` does not say.
+        service_name: The name of the service; `OTEL_SERVICE_NAME` takes precedence.
 
     Returns:
-        What sends the rest and ends it, within two seconds; to be called once, at the end.
+        A function that sends pending data and stops, within two seconds. Call it once, at the end.
 
     Raises:
-        SettingError: If the endpoint is no URL.
+        SettingError: If the endpoint is not a URL.
     """
     endpoint = env.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").rstrip("/")
     if not endpoint:
@@ -92,7 +91,7 @@ def set_up(env: Mapping[str, str], service_name: str) -> Callable[[], None]:
         raise SettingError(
             f"OTEL_EXPORTER_OTLP_ENDPOINT is {endpoint!r}; it must be an http or https URL"
         )
-    from .telemetry_sdk import export  # noqa: PLC0415 - it takes long to import, and most need none
+    from .telemetry_sdk import export  # noqa: PLC0415 - the import is slow and often not needed
 
     return export(
         endpoint,
@@ -105,12 +104,12 @@ def set_up(env: Mapping[str, str], service_name: str) -> Callable[[], None]:
 
 
 def safe_name(name: str) -> str:
-    """A span's name, or a stand-in for one that may quote a caller."""
+    """The name of a span, or a replacement for one that may quote a caller."""
     return name if _NAME.fullmatch(name) else _NO_NAME
 
 
 def safe_attributes(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The attributes of a span that hold nothing that was said; texts only if they are names."""
+    """The attributes of a span without data of callers; texts only if they are names."""
     return {
         name: safe_name(value) if isinstance(value, str) else value
         for name, value in (attributes or {}).items()
@@ -119,11 +118,11 @@ def safe_attributes(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def count(fields: Mapping[str, Any], seconds: float) -> None:
-    """Count a request of MCP, and how long it took.
+    """Count an MCP request, and record its duration.
 
     Args:
-        fields: Its `method`, its `outcome` and, of a tool's call, the `tool`.
-        seconds: How long it took.
+        fields: Its `method`, its `outcome` and, for a tool call, the `tool`.
+        seconds: Its duration.
     """
     well = fields["outcome"] == "ok"
     labels = {
@@ -137,23 +136,23 @@ def count(fields: Mapping[str, Any], seconds: float) -> None:
 
 
 def _one_of_few(name: str, *, new: bool) -> str:
-    """A name that the server is known to have: what went well once is not made up by a caller."""
+    """A name of the server. A caller cannot have invented a name that succeeded once."""
     if new and len(_names) < _MOST_NAMES:
         _names.add(name)
     return name if name in _names else "(other)"
 
 
 class TraceHeaders:
-    """ASGI middleware: a request's `traceparent` header is the parent of the spans within.
+    """ASGI middleware: the `traceparent` header of a request is the parent of its spans.
 
-    One in `_meta` goes before it, as the SDK takes that for each request.
+    A `traceparent` in `_meta` takes precedence, because the SDK reads it for each request.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request in the context that its headers name."""
+        """Serve a request in the context of its headers."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""The part of `telemetry` that needs OpenTelemetry's SDK, which is imported only if it is used."""
+"""The part of `telemetry` that needs OpenTelemetry's SDK, which is imported only if used."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from .telemetry import safe_attributes, safe_name
 
 
 class _Discreet(SpanExporter):
-    """Exports spans without what they may quote of a caller.
+    """Exports spans without the parts that may quote a caller.
 
     The SDK puts the texts of errors into events and into the status, and names from callers into
     names; other libraries put arguments and whole prompts into attributes.
@@ -61,18 +61,19 @@ def export(
     every_seconds: float,
     end_seconds: float,
 ) -> Callable[[], None]:
-    """Make the process's providers of traces and metrics.
+    """Make the trace and metric providers of the process.
 
     Args:
         endpoint: The URL without the path of the signal.
-        headers: `name=value` pairs, comma separated.
-        service_name: The service.
-        send_seconds: The longest time for one export, as long as the collector sends nothing.
-        every_seconds: How often the metrics are sent.
-        end_seconds: How long the end waits for what is still to be sent.
+        headers: `name=value` pairs, comma-separated.
+        service_name: The name of the service.
+        send_seconds: The timeout of one export while the collector sends nothing.
+        every_seconds: The interval between exports of metrics.
+        end_seconds: The timeout for pending data at the end.
 
     Returns:
-        What sends the rest of both at once and ends them; what takes longer is given up.
+        A function that sends the pending data of both and stops them; it drops data after the
+        timeout.
     """
     resource = Resource.create({"service.name": service_name})
     sent = parse_env_headers(headers, liberal=True)

@@ -1,7 +1,7 @@
 """The verification of bearer tokens: RS256 JSON web tokens of one issuer for one audience.
 
-It is a module of its own so that the gateway's authorizer, which knows nothing of MCP, verifies
-tokens by the same lines as the workloads.
+This is a separate module, so that the gateway's authorizer, which does not import the MCP SDK,
+verifies tokens with the same code as the workloads.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from .settings import https_url
 TIMEOUT_SECONDS = 5
 """The longest wait for one answer of the issuer."""
 
-# Clocks of issuer and server differ a little; `exp` gets no such grace from the SDK.
+# The clocks of issuer and server may differ slightly. The SDK allows no such leeway for `exp`.
 _LEEWAY_SECONDS = 10
 
 
@@ -24,7 +24,7 @@ def published_keys(url: str, what: str) -> jwt.PyJWKClient:
 
     Args:
         url: The URL of the JSON web key set.
-        what: Where the URL is from, for the error.
+        what: The source of the URL, for the error.
 
     Raises:
         SettingError: If the URL is not https.
@@ -40,21 +40,21 @@ def verified_claims(
     Args:
         token: The token as it was sent.
         keys: The issuer's keys.
-        issuer: What `iss` must be, exactly.
-        audience: What `aud` must be or hold, exactly.
+        issuer: The exact value of `iss`.
+        audience: The exact value of `aud`, or of one of its entries.
 
     Returns:
-        The claims, or None for a token that is not to be trusted; the log says why.
+        The claims, or None for an untrusted token; the reason is logged.
 
     Raises:
-        Exception: If the issuer gives no keys; that is no verdict on the token.
+        Exception: If the issuer returns no keys. The token is then not verified.
     """
     keys.get_signing_keys()
     try:
         return jwt.decode(
             token,
             keys.get_signing_key_from_jwt(token),
-            algorithms=["RS256"],  # an ALB verifies no other (ELB: "Verify JWTs using an ALB")
+            algorithms=["RS256"],  # an ALB supports no other (ELB: "Verify JWTs using an ALB")
             audience=audience,
             issuer=issuer,
             leeway=_LEEWAY_SECONDS,
@@ -68,7 +68,7 @@ def verified_claims(
 
 
 def client_id(claims: Mapping[str, Any]) -> str:
-    """The client that a token was issued to; empty if its claims do not tell."""
+    """The client that a token was issued to; empty if no claim names it."""
     return str(claims.get("client_id") or claims.get("azp") or claims.get("sub") or "")
 
 

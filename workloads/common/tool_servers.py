@@ -1,4 +1,4 @@
-"""The MCP servers that an agent may use: where they are, their tools, and calls of them."""
+"""The MCP servers of an agent: their addresses, their tools, and calls of the tools."""
 
 import hashlib
 import re
@@ -23,7 +23,7 @@ Connect = Callable[[str], Transport]
 
 _URLS = TypeAdapter(dict[str, AnyHttpUrl])
 _CONNECT_SECONDS = 30
-# Eight times the SDK's own limit. What a model is told is cut, but the result has to arrive first.
+# Eight times the SDK's limit. A result is truncated for the model, but must be received first.
 _MAX_EVENT_BYTES = 8 * 1024 * 1024
 
 # Amazon Bedrock API reference, ToolSpecification, `name`.
@@ -55,24 +55,24 @@ def servers(env: Mapping[str, str]) -> dict[str, str]:
         Name to URL.
 
     Raises:
-        SettingError: If it is another JSON, or one of the URLs is not http(s).
+        SettingError: If it is other JSON, or a URL is not http(s).
     """
     urls = json_object(env, "MCP_SERVERS", _URLS, "server name to http(s) URL")
     return {name: str(url) for name, url in urls.items()}
 
 
 def connection(env: Mapping[str, str]) -> Connect:
-    """Derive from the environment how servers are reached.
+    """Derive the transport to servers from the environment.
 
     Args:
         env: `MCP_SERVERS_AUTH`, `sigv4` to sign every request with this workload's AWS
             credentials, which needs `AWS_REGION`.
 
     Returns:
-        What makes a transport. It waits for an answer without end: who calls sets the limit.
+        A function that makes a transport. It has no timeout: the caller sets one.
 
     Raises:
-        SettingError: If the environment is not right.
+        SettingError: If the environment is invalid.
     """
     scheme = env.get("MCP_SERVERS_AUTH", "")
     if scheme not in {"", "sigv4"}:
@@ -100,13 +100,13 @@ def _signature(env: Mapping[str, str]) -> httpx2.Auth:
 
 
 def reason(error: BaseException) -> str:
-    """Tell the first error inside of the task groups' groups, by type and text."""
+    """Describe the first error in nested exception groups by type and text."""
     error = first(error)
     return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 def first(error: BaseException) -> BaseException:
-    """The first error inside of the task groups' groups."""
+    """Return the first error in nested exception groups."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
     return error
@@ -133,15 +133,15 @@ async def _list_tools(name: str, url: str, connect: Connect) -> list[Tool]:
 async def survey(
     urls: Mapping[str, str], connect: Connect, seconds: float
 ) -> tuple[dict[str, list[Tool]], dict[str, str]]:
-    """Ask every server for its tools, all at once.
+    """List the tools of all servers concurrently.
 
     Args:
         urls: Server name to URL.
         connect: Makes the transport to a server.
-        seconds: The longest time for one server.
+        seconds: The timeout of one server.
 
     Returns:
-        The tools of each server that answered, and the reason of each that did not, in the order
+        The tools of each server that answered, and the reason for each that did not, in the order
         of `urls`.
     """
     tools: dict[str, list[Tool]] = {}
@@ -154,7 +154,7 @@ async def survey(
         except Exception as error:
             absent[name] = reason(error)
             fields = {"server": name, "reason": type(first(error)).__name__}
-            log.warning("server absent", extra={"fields": fields})
+            log.warning("server not reachable", extra={"fields": fields})
 
     async with anyio.create_task_group() as group:
         for name, url in urls.items():
@@ -177,26 +177,26 @@ async def call(
         connect: Makes the transport to the server.
 
     Raises:
-        Exception: If the server is not reached or answers with no result; `first` finds the cause.
+        Exception: If the server is unreachable or returns no result; `first` finds the cause.
     """
     async with Client(connect(url)) as client:
         return await client.call_tool(tool, dict(arguments))
 
 
 def text(result: CallToolResult) -> str:
-    """The texts of a result, a line each."""
+    """The texts of a result, one per line."""
     return "\n".join(part.text for part in result.content if isinstance(part, TextContent))
 
 
 def names(tools: Iterable[Tool]) -> dict[str, Tool]:
-    """Give each tool a name that Bedrock takes and that no other has.
+    """Give each tool a unique name that is valid for Bedrock.
 
     Args:
-        tools: The tools, no two of them alike.
+        tools: The tools, without duplicates.
 
     Returns:
-        The tools by name: `server__tool`; if that is too long, has other characters or is taken
-        already, what is left of it and a hash.
+        The tools by name: `server__tool`; if that is too long, has other characters or is already
+        used, its valid part and a hash.
     """
     named: dict[str, Tool] = {}
     for tool in tools:
@@ -217,14 +217,14 @@ MAX_RESULT_CHARACTERS = 16_000
 
 
 def bounded(whole: str, characters: int) -> str:
-    """A result's text for a model.
+    """Return the text of a result for a model.
 
     Args:
         whole: The text.
-        characters: The most that are kept.
+        characters: The maximum number of characters.
 
     Returns:
-        The text, cut with a word that it was, or a word that there is none.
+        The text, truncated with a note if it is too long, or a note that it is empty.
     """
     if len(whole) <= characters:
         return whole or _EMPTY

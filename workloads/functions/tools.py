@@ -98,7 +98,7 @@ async def _call(
         with anyio.fail_after(seconds):
             result = await call(urls[server], tool, arguments, connect)
     except TimeoutError:
-        raise ToolTimeoutError(f"{server} gave no result within {seconds:.0f} s") from None
+        raise ToolTimeoutError(f"{server} returned no result within {seconds:.0f} s") from None
     except Exception as error:
         # Lambda logs it, so its text, which may quote an argument, is left out.
         raise ServerUnavailable(f"{server}: {type(first(error)).__name__}") from None
