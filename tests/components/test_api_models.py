@@ -108,7 +108,7 @@ def test_the_calls_take_the_longest_names_and_texts_that_the_configuration_takes
     assert refused(recording.resources.values(), _LONG["tags"]) == set()
 
 
-def test_a_name_that_is_made_by_itself_is_judged_as_well():
+def test_an_automatic_name_is_checked_as_well():
     (alarm,) = [each for each in made("minimal") if each.type == "aws:sns/topic:Topic"][:1]
     assert re.fullmatch(r"fleet-observability-alarms-[0-9a-f]{7}", named(alarm)["name"])
 

@@ -85,7 +85,7 @@ def test_every_component_has_a_type_token_of_three_parts_that_its_docstring_name
 
 
 @fleets
-def test_every_resource_stands_below_a_component_and_only_the_roots_below_the_stack(
+def test_every_resource_has_a_component_as_parent_and_only_the_roots_the_stack(
     fleet: Any,
 ):
     recording = run(fleet)
@@ -135,7 +135,7 @@ def test_a_fleet_of_agents_alone_has_outputs_of_the_same_shapes():
 
 
 @fleets
-def test_a_preview_registers_the_same_resources_as_an_update_though_it_knows_less(fleet: Any):
+def test_a_preview_registers_the_same_resources_as_an_update(fleet: Any):
     preview, update = run(fleet, preview=True), run(fleet)
     assert preview.resources.keys() == update.resources.keys()
     assert preview.outputs.keys() == update.outputs.keys()
@@ -201,7 +201,7 @@ def test_the_provider_tags_with_project_stack_and_the_fleets_own_tags():
     assert provider.inputs["region"] == "us-east-1"
 
 
-def test_the_provider_works_as_whom_and_where_the_stack_says():
+def test_the_provider_uses_the_role_profile_and_region_of_the_stack():
     aws = {"profile": "ops", "allowedAccountIds": '["123456789012"]'}
     provider = run(MINIMAL, aws=aws).one("pulumi.aws")
     assert provider.inputs["profile"] == "ops"
@@ -268,7 +268,7 @@ def _in_plain_text(recording: Recording) -> list[str]:
 
 @fleets
 @pytest.mark.parametrize("preview", [False, True])
-def test_no_secret_value_stands_in_a_plain_input_or_output(fleet: Any, *, preview: bool):
+def test_no_secret_value_is_in_a_plain_input_or_output(fleet: Any, *, preview: bool):
     assert _in_plain_text(run(fleet, preview=preview)) == []
 
 

@@ -76,7 +76,7 @@ def test_a_service_runs_its_own_task_in_the_cluster_in_private_subnets_without_a
         assert service["networkConfiguration"]["assignPublicIp"] is False
 
 
-def test_copies_run_on_demand_and_with_spot_all_but_the_first_on_spare_capacity():
+def test_replicas_run_on_demand_and_with_spot_all_but_the_first_on_spare_capacity():
     recording = run(FULL)
     strategies = {
         name: _service(recording, name)["capacityProviderStrategies"] for name in WORKLOADS
@@ -184,7 +184,7 @@ def test_a_service_waits_for_the_endpoints_where_nothing_else_leads_out():
     assert [urn for urn in with_nat if "VpcEndpoint" in urn] == []
 
 
-def test_a_deployment_is_waited_for_as_long_as_a_copy_may_drain():
+def test_a_deployment_waits_for_the_drain_of_a_replica():
     recording = run(with_server(max_request_seconds=3970))
     assert recording.one("ecs.Service").timeouts == dict.fromkeys(
         ("create", "update", "delete"), f"{20 * 60 + 3600 + 120}s"
@@ -227,7 +227,7 @@ def test_a_service_whose_deployment_failed_is_replaced_by_the_next_up():
 
 
 @pytest.mark.parametrize(("replicas", "scales"), [((2, 2), False), ((2, 3), True)])
-def test_one_more_copy_is_room_enough(replicas: tuple[int, int], *, scales: bool):
+def test_a_maximum_of_one_more_replica_enables_scaling(replicas: tuple[int, int], *, scales: bool):
     least, most = replicas
     recording = run(with_server(replicas={"min": least, "max": most}))
     targets = [made.inputs for made in recording.of("appautoscaling.Target")]
@@ -293,7 +293,7 @@ def test_every_workload_has_its_alarms():
     )
 
 
-def test_every_alarm_tells_the_topic_when_it_begins_and_when_it_is_over():
+def test_every_alarm_notifies_the_topic_of_alarm_and_recovery():
     recording = run(FULL)
     topic = recording.one("sns.Topic").state["arn"]
     for made in recording.of("cloudwatch.MetricAlarm"):
@@ -330,7 +330,7 @@ def test_an_alarm_watches_the_metric_of_its_workload(
     assert (alarm["evaluationPeriods"], alarm["period"]) == (minutes, 60)
 
 
-def test_an_alarm_compares_the_running_copies_with_the_desired():
+def test_an_alarm_compares_the_running_replicas_with_the_desired():
     alarm = run(FULL).one("cloudwatch.MetricAlarm", "ecs-notes-running-alarm").inputs
     assert "metricName" not in alarm
     difference, first, second = alarm["metricQueries"]

@@ -186,7 +186,7 @@ def test_each_container_has_its_share_and_the_task_is_as_large_as_all():
     assert shares == {"assistant": (640, 1280), "notes": (128, 256), "clock": (256, 512)}
 
 
-def test_the_agent_is_told_where_its_sidecars_are_in_the_task_and_the_others_in_the_network():
+def test_the_agent_gets_the_addresses_of_its_sidecars_and_of_the_other_servers():
     environment = _environment(_containers(run(FLEET), "assistant")["assistant"])
     assert json.loads(environment["MCP_SERVERS"]) == {
         "clock": "http://localhost:8082/mcp",
@@ -265,7 +265,7 @@ def test_the_agent_has_its_whole_time_to_start_and_to_stop_besides_its_sidecars(
     ]
 
 
-def test_a_sidecar_that_nobody_else_reaches_has_nothing_of_a_service():
+def test_a_sidecar_of_one_agent_only_has_no_service():
     recording = run(FLEET)
     own = [made.name for made in recording.resources.values() if made.name.startswith("ecs-notes")]
     assert own == []
@@ -325,7 +325,7 @@ def test_no_security_group_leads_from_an_agent_to_its_sidecars():
 @pytest.mark.parametrize(
     ("sidecars", "mounting"), [(["notes"], ["assistant", "notes"]), (["clock"], ["notes"])]
 )
-def test_whoever_has_files_in_its_task_reaches_them_and_nobody_reaches_the_ports_of_sidecars(
+def test_a_task_reaches_its_files_and_the_ports_of_sidecars_have_no_ingress(
     sidecars: list[str], mounting: list[str]
 ):
     recording = run(_example(sidecars))

@@ -188,7 +188,7 @@ def test_secrets_are_read_by_those_who_declare_them_at_the_version_made_here():
     }
 
 
-def test_an_agent_is_told_exactly_the_servers_that_it_uses():
+def test_an_agent_gets_exactly_the_servers_that_it_uses():
     recording = run(FULL)
     told = {
         name: json.loads(_environment(recording, name)["MCP_SERVERS"]) for name in FULL["agents"]
@@ -204,7 +204,7 @@ def test_an_agent_is_told_exactly_the_servers_that_it_uses():
         assert "MCP_SERVERS" not in _environment(recording, name)
 
 
-def test_an_agent_is_told_its_models_and_a_server_how_it_keeps_sessions():
+def test_an_agent_gets_its_models_and_a_server_its_session_setting():
     recording = run(FULL)
     models = ",".join(FULL["agents"]["assistant"]["models"])
     assert _environment(recording, "assistant")["MODELS"] == models
@@ -328,7 +328,7 @@ def test_a_container_has_a_health_check_exactly_where_there_is_a_command():
     }
 
 
-def test_who_is_called_by_agents_too_does_not_check_tokens_itself():
+def test_a_server_that_agents_call_too_does_not_check_tokens():
     recording = run(FULL)
     checking = {name for name in WORKLOADS if "AUTH_ISSUER" in _environment(recording, name)}
     assert checking == {"old", "assistant", "auditor"}

@@ -86,7 +86,7 @@ def test_tasks_do_not_reach_a_gateway_that_asks_for_no_token():
 
 
 @pytest.mark.parametrize("callers", [["10.0.0.0/8"], ["192.168.0.0/16"]])
-def test_they_are_kept_from_it_only_where_it_would_let_them_in(callers: list[str]):
+def test_tasks_are_denied_the_gateway_only_if_it_would_allow_them(callers: list[str]):
     gateway = {"gateway": {**_TLS["gateway"], "allow_cidrs": callers}}
     assert (INTERNET in _rules(run({**MINIMAL, **gateway}))) is (callers == ["192.168.0.0/16"])
 
@@ -116,7 +116,7 @@ def test_security_groups_have_no_rules_besides_the_recorded_ones():
         assert made.inputs.keys() == {"description", "tags", "vpcId"}
 
 
-def test_a_task_carries_its_own_group_the_way_out_and_behind_the_gateway_the_way_in():
+def test_a_task_has_its_own_group_egress_and_ingress_from_the_gateway_if_exposed():
     recording = run(FULL)
     names = {made.id: made.name for made in recording.of("ec2.SecurityGroup")}
     for name in (*FULL["servers"], *FULL["agents"]):
@@ -148,6 +148,6 @@ def _fleets(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=8, deadline=None)
 @given(fleet=_fleets())
-def test_whatever_the_graph_its_edges_are_what_is_allowed(fleet: dict[str, Any]):
+def test_exactly_the_edges_of_any_graph_are_allowed(fleet: dict[str, Any]):
     callers: list[Rule] = [("gateway-group", "from", "10.0.0.0/16", 80)]
     assert _rules(run(fleet)) == sorted([*_expected(fleet), INTERNET, *callers])

@@ -332,7 +332,7 @@ def test_no_variable_of_the_environment_changes_what_happens_to_objects(
         ({"assumeRoles": json.dumps([{"roleArn": PAYMENTS}])}, PAYMENTS, None),
     ],
 )
-def test_the_cluster_is_spoken_to_as_whom_the_stack_says(
+def test_the_cluster_is_accessed_with_the_role_and_profile_of_the_stack(
     aws: dict[str, str], role: str | None, profile: str | None
 ):
     provider = run(EKS, aws=aws).one("pulumi.kubernetes").inputs
@@ -408,7 +408,7 @@ def test_there_is_spare_capacity_only_where_a_workload_asks_for_it():
     assert run(managed).names("eks.ManagedNodeGroup") == ["eks-base-nodes-on-demand"]
 
 
-def test_auto_mode_is_told_that_network_policies_hold():
+def test_auto_mode_is_configured_to_apply_network_policies():
     recording = run(EKS)
     made = recording.one("kubernetes.ConfigMapPatch", "eks-base-network-policies")
     # The ConfigMap may be there, with other keys and another value: this key is set all the same.
@@ -755,7 +755,7 @@ def test_where_nothing_is_behind_the_gateway_the_controller_registers_nothing():
     assert [each["Sid"] for each in policy["Statement"]] == ["FindTargets"]
 
 
-def test_of_a_cluster_that_exists_nothing_is_made_that_belongs_to_its_owner():
+def test_in_an_existing_cluster_no_resource_of_its_owner_is_created():
     recording = run(EKS_EXISTING)
     base = recording.one("mcp-platform.Base")
     assert recording.children(base) == []
@@ -775,7 +775,7 @@ def test_of_a_cluster_that_exists_nothing_is_made_that_belongs_to_its_owner():
     ]
 
 
-def test_a_cluster_that_exists_is_found_by_its_name_and_lets_the_gateway_in():
+def test_an_existing_cluster_is_looked_up_by_name_and_allows_ingress_from_the_gateway():
     recording = run(EKS_EXISTING)
     tokens = [token for token, _ in recording.invokes]
     assert tokens.count("aws:eks/getCluster:getCluster") == 1
@@ -798,7 +798,7 @@ def test_two_stacks_in_one_cluster_share_no_object_but_namespaces_of_the_same_na
     assert len(of_stacks[0]) == len(of_stacks[1]) == 3
 
 
-def test_the_mesh_is_installed_in_the_order_that_it_wants():
+def test_the_mesh_is_installed_in_the_required_order():
     recording = run(EKS_FULL)
     home = recording.one("kubernetes.Namespace", "eks-base-mesh-namespace")
     assert home.inputs["metadata"] == {

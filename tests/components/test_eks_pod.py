@@ -312,7 +312,7 @@ def test_a_pod_has_what_it_asks_for_and_no_more_in_thousandths_rounded_up(
     ("seconds", "stop", "grace"),
     [(1, 25, 60), (25, 25, 60), (26, 26, 61), (60, 60, 95), (3970, 3970, 4005)],
 )
-def test_a_pod_ends_once_it_is_out_of_the_way_and_its_longest_request_has_ended(
+def test_a_pod_ends_after_its_deregistration_and_its_longest_request(
     seconds: int, stop: int, grace: int
 ):
     recording = _of_server(max_request_seconds=seconds)
@@ -340,7 +340,7 @@ def test_the_server_outlasts_the_load_balancer():
         assert keep_alive == (idle if exposed else own) + 5
 
 
-def test_copies_are_spread_over_zones_nodes_and_with_spare_capacity_over_that():
+def test_replicas_are_spread_over_zones_nodes_and_capacity_types():
     recording = run(EKS_FULL)
     keys = {
         name: [each["topologyKey"] for each in _pod(recording, name)["topologySpreadConstraints"]]
@@ -368,7 +368,7 @@ def test_copies_are_spread_over_zones_nodes_and_with_spare_capacity_over_that():
     ],
     ids=["auto", "managed"],
 )
-def test_only_who_asks_for_spare_capacity_may_run_on_it(fleet: Any, label: str, on_demand: str):
+def test_only_workloads_with_spare_capacity_may_run_on_it(fleet: Any, label: str, on_demand: str):
     recording = run(fleet)
     for name in WORKLOADS:
         apart = {} if name == "quiet" else {label: on_demand}
@@ -408,7 +408,7 @@ def test_no_variable_comes_twice():
         assert len(names) == len(set(names))
 
 
-def test_an_agent_is_told_its_servers_where_their_services_are():
+def test_an_agent_gets_the_addresses_of_its_servers_services():
     recording = run(EKS_FULL)
     told = {
         name: json.loads(_variables(recording, name)["MCP_SERVERS"]) for name in EKS_FULL["agents"]
@@ -526,7 +526,7 @@ def test_of_a_secret_that_is_set_elsewhere_the_newest_version_is_fetched():
         assert "objectVersion" not in outside
 
 
-def test_who_has_secrets_mounts_what_fetches_them_and_nobody_else_does():
+def test_only_workloads_with_secrets_mount_the_secrets_volume():
     recording = run(EKS_FULL)
     with_secrets = {name for name in WORKLOADS if _secrets(recording, name)}
     assert with_secrets == {"clock", "notes", "quiet", "old", "idle"}
@@ -642,7 +642,7 @@ def test_every_mounted_volume_is_declared_and_every_declared_one_mounted():
 # Copies
 
 
-def test_the_number_of_copies_is_the_autoscalers_where_there_is_one():
+def test_the_autoscaler_sets_the_number_of_replicas_if_there_is_one():
     recording = run(EKS_FULL)
     replicas = {
         name: _deployment(recording, name).inputs["spec"].get("replicas") for name in WORKLOADS
@@ -658,7 +658,7 @@ def test_the_number_of_copies_is_the_autoscalers_where_there_is_one():
     )
 
 
-def test_an_engine_that_applies_a_manifest_again_leaves_the_copies_to_the_autoscaler():
+def test_applying_a_manifest_again_does_not_change_the_number_of_replicas():
     servers = EKS_FLUX["servers"]
     fixed = servers["clock"] | {"replicas": {"min": 2, "max": 2}}
     recording = run({**EKS_FLUX, "servers": {**servers, "clock": fixed}})
@@ -691,7 +691,7 @@ def test_the_autoscaler_holds_the_use_of_cpu_between_the_bounds():
     assert (metadata["name"], metadata["namespace"]) == ("notes", "records")
 
 
-def test_nodes_are_drained_one_copy_at_a_time_and_always_can_be():
+def test_nodes_are_drained_one_replica_at_a_time_and_always_can_be():
     recording = run(EKS_FULL)
     budgets = recording.of("kubernetes.PodDisruptionBudget")
     assert len(budgets) == len(WORKLOADS)
@@ -744,7 +744,7 @@ def test_no_container_of_a_namespace_is_larger_than_its_largest_workload():
     }
 
 
-def test_pods_come_before_what_has_no_priority_and_drive_nothing_out():
+def test_pods_have_priority_and_preempt_no_other_pods():
     recording = run(EKS_FULL)
     priority = dict(recording.one("kubernetes.PriorityClass").inputs)
     assert priority["metadata"] == {"name": "mcp-platform-dev"}

@@ -208,7 +208,7 @@ def test_every_edge_has_exactly_two_policies_each_where_the_pods_are_that_it_is_
     ]
 
 
-def test_the_gateway_is_let_in_to_exposed_workloads_alone():
+def test_only_exposed_workloads_allow_ingress_from_the_gateway():
     recording = run(EKS_FULL)
     let_in = {
         made.inputs["metadata"]["name"]
@@ -218,7 +218,7 @@ def test_the_gateway_is_let_in_to_exposed_workloads_alone():
     assert let_in == {"gateway.clock", "gateway.notes", "gateway.old", "gateway.assistant"}
 
 
-def test_whom_nobody_uses_and_the_gateway_does_not_route_to_nobody_reaches():
+def test_an_unused_workload_without_a_route_has_no_ingress():
     ways_in = [
         (peer, ports)
         for about, way, peer, ports in _opened(run({**EKS_FULL, "mesh": "none"}))
@@ -250,7 +250,7 @@ def _fleets(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=8, deadline=None)
 @given(fleet=_fleets())
-def test_whatever_the_graph_its_edges_are_what_is_allowed(fleet: dict[str, Any]):
+def test_exactly_the_edges_of_any_graph_are_allowed(fleet: dict[str, Any]):
     recording, blocks = run(fleet), _planned(EKS, "Private")
     assert sorted(_opened(recording)) == _expected(fleet, gateway=blocks)
     if fleet["mesh"] == "istio":
@@ -386,7 +386,7 @@ def test_pods_are_bound_to_the_target_groups_of_the_gateway(fleet: Any, version:
     ],
     ids=["auto", "existing", "managed", "ecs"],
 )
-def test_target_groups_say_which_cluster_may_use_them_where_auto_mode_wants_it(
+def test_target_groups_name_the_cluster_that_may_use_them_if_auto_mode_requires_it(
     fleet: Any, cluster: str | None
 ):
     groups = run(fleet).of("lb.TargetGroup")

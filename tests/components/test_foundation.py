@@ -156,7 +156,7 @@ def test_a_secret_gets_its_value_by_its_source_and_an_external_one_none():
     } == {'{"length": 64, "special": false}'}
 
 
-def test_an_external_secret_without_a_value_is_told_of_with_the_command_that_sets_it():
+def test_an_external_secret_without_a_value_is_reported_with_the_command_that_sets_it():
     external = {"source": "external"}
     secrets = {"unset-key": external, "set-key": external}
     fleet = with_server(secrets=[*secrets]) | {"secrets": secrets}
@@ -336,7 +336,7 @@ def test_every_workload_with_files_has_a_folder_of_its_own_and_every_zone_a_moun
     ]
 
 
-def test_the_file_system_refuses_plain_text_and_any_way_but_its_mount_targets():
+def test_the_file_system_requires_tls_and_its_mount_targets():
     policy = run(FULL).one("efs.FileSystemPolicy").json("policy")
     allow, deny = policy["Statement"]
     assert (allow["Effect"], deny["Effect"]) == ("Allow", "Deny")

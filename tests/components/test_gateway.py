@@ -182,7 +182,7 @@ def test_without_being_asked_for_no_firewall_is_made():
     assert [one.name for one in made if one.kind.startswith("wafv2.")] == []
 
 
-def test_a_firewall_stands_before_the_load_balancer_and_lets_through_what_no_rule_blocks():
+def test_a_web_acl_of_the_load_balancer_allows_requests_by_default():
     recording = run({**MINIMAL, "gateway": {"firewall": {"requests_per_five_minutes": 500}}})
     acl = recording.one("wafv2.WebAcl", "gateway-firewall")
     assert acl.inputs["scope"] == "REGIONAL"
@@ -277,11 +277,11 @@ def test_with_a_domain_people_chat_over_tls():
     }
 
 
-def test_nobody_chats_with_an_agent_that_is_not_exposed():
+def test_an_agent_that_is_not_exposed_has_no_chat():
     assert _chatting({}, expose=False).exports["chat"] == {}
 
 
-def test_a_public_one_stands_in_the_public_subnets_and_lets_everybody_in():
+def test_a_public_one_is_in_the_public_subnets_and_allows_all_addresses():
     recording = run(FULL)
     load_balancer = recording.one("lb.LoadBalancer").inputs
     assert load_balancer["internal"] is False
@@ -291,7 +291,7 @@ def test_a_public_one_stands_in_the_public_subnets_and_lets_everybody_in():
 
 
 @pytest.mark.parametrize("gateway", [PUBLIC, {**PUBLIC, "exposure": "private"}])
-def test_only_the_listed_blocks_are_let_in_where_there_is_a_list(gateway: dict[str, Any]):
+def test_only_the_listed_blocks_are_allowed_if_there_is_a_list(gateway: dict[str, Any]):
     blocks = ["203.0.113.0/24", "198.51.100.7/32"]
     recording = run({**MINIMAL, "gateway": {**gateway, "allow_cidrs": blocks}})
     assert _callers(recording) == [
@@ -334,7 +334,7 @@ def test_without_authentication_a_rule_just_forwards():
     ]
 
 
-def test_the_metadata_of_the_protected_resource_is_told_to_everybody():
+def test_the_protected_resource_metadata_needs_no_token():
     rule = run(FULL).one("lb.ListenerRule", "gateway-metadata").inputs
     assert rule["conditions"] == [
         {
@@ -360,7 +360,7 @@ def test_the_metadata_of_the_protected_resource_is_told_to_everybody():
     }
 
 
-def test_without_scopes_none_are_told():
+def test_without_scopes_none_are_in_the_metadata():
     auth = {key: value for key, value in AUTH.items() if key != "scopes"}
     recording = run({**MINIMAL, "gateway": {**PUBLIC, "auth": auth}})
     rule = recording.one("lb.ListenerRule", "gateway-metadata")
@@ -405,7 +405,7 @@ def _routed(recording: Recording, path: str) -> tuple[str, str] | None:
         ("/", None),
     ],
 )
-def test_a_path_leads_to_its_workload_as_the_workload_knows_it(
+def test_a_path_is_forwarded_to_its_workload_with_the_path_of_the_workload(
     path: str, expected: tuple[str, str] | None
 ):
     assert _routed(run({**FULL, "gateway": {}}), path) == expected
@@ -419,7 +419,7 @@ def test_only_exposed_workloads_have_a_route():
     assert recording.names("lb.ListenerRule") == sorted(rules)
 
 
-def test_rules_have_no_priority_of_ours_and_stand_on_the_listener_that_is_not_a_redirect():
+def test_rules_set_no_priority_and_are_on_the_listener_that_is_not_a_redirect():
     recording = run(FULL)
     https = recording.one("lb.Listener", "gateway-https").state["arn"]
     for rule in recording.of("lb.ListenerRule"):

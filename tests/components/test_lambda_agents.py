@@ -177,7 +177,7 @@ def test_the_bound_between_express_and_standard(seconds: int, kind: str):
     assert recording.one("sfn.StateMachine").inputs["type"] == kind
 
 
-def test_the_two_types_have_different_names_so_that_the_new_one_stands_before_the_old_one_goes():
+def test_the_two_types_have_different_names_so_that_the_new_one_exists_before_the_old_is_deleted():
     names: set[str] = set()
     for seconds in (28, 29):
         agent = {"runs_as": "state-machine", "models": [MODEL], "max_request_seconds": seconds}
@@ -186,7 +186,7 @@ def test_the_two_types_have_different_names_so_that_the_new_one_stands_before_th
     assert names == {"mcp-platform-dev-quick", "mcp-platform-dev-quick_express"}
 
 
-def test_what_step_functions_refuses_at_a_question_is_told_apart_too():
+def test_errors_of_step_functions_at_a_question_are_distinguished_too():
     recording = run(LAMBDA_FULL)
     for agent in ("researcher", "quick"):
         refused = _reply(recording, f"{agent}_ask-POST", 429)
@@ -246,7 +246,7 @@ def test_an_agent_with_chat_has_a_websocket_api_whose_connections_are_checked():
     }
 
 
-def test_a_chat_of_a_private_gateway_wants_its_connections_signed():
+def test_a_chat_of_a_private_gateway_requires_signed_connections():
     agent = {"image": {"context": "workloads/assistant"}, "chat": "websocket"}
     recording = run({**LAMBDA, "agents": {"assistant": agent}})
     routes = {made.inputs["routeKey"]: made.inputs for made in recording.of("apigatewayv2.Route")}

@@ -166,7 +166,7 @@ def test_what_is_kept_warm_follows_the_use_between_its_bounds():
     }
 
 
-def test_only_workloads_with_files_or_private_addresses_stand_in_the_network():
+def test_only_workloads_with_files_or_private_addresses_are_in_the_network():
     recording = run(LAMBDA_FULL)
     inside = [made for made in recording.of("lambda.Function") if "vpcConfig" in made.inputs]
     assert [made.name for made in inside] == ["lambda-notes-function", "lambda-search-function"]
@@ -220,7 +220,7 @@ def test_a_function_that_leaves_the_network_takes_another_role_and_one_that_join
     assert (role.aliases, policy.aliases) == (["lambda-clock-role"], ["lambda-clock-role-policy"])
 
 
-def test_only_what_stands_in_the_network_waits_for_the_way_out():
+def test_only_functions_in_the_network_wait_for_egress():
     recording = run(LAMBDA_FULL)
     waiting = [
         made.name
@@ -230,7 +230,7 @@ def test_only_what_stands_in_the_network_waits_for_the_way_out():
     assert waiting == ["lambda-notes-function", "lambda-search-function"]
 
 
-def test_files_are_mounted_below_mnt_and_the_workload_is_told_where():
+def test_files_are_mounted_below_mnt_and_the_workload_gets_the_path():
     recording = run(LAMBDA_FULL)
     mounted = {
         made.name: made.inputs["fileSystemConfig"]
@@ -248,7 +248,7 @@ def test_files_are_mounted_below_mnt_and_the_workload_is_told_where():
     assert targets <= set(_function(recording, "notes").dependencies)
 
 
-def test_the_groups_of_functions_reach_https_and_their_own_files_and_are_reached_by_nobody():
+def test_the_groups_of_functions_reach_https_and_their_own_files_and_have_no_ingress():
     recording = run(LAMBDA_FULL)
     groups = {made.id: made.name for made in recording.of("ec2.SecurityGroup")}
     out = [
@@ -288,7 +288,7 @@ def test_no_secret_value_is_in_the_environment_but_where_each_is():
     assert told["notes"]["MADE_UP"]["VersionId"] == made.state["versionId"]
 
 
-def test_an_agent_is_told_its_servers_at_the_signed_api_and_to_sign():
+def test_an_agent_gets_its_servers_at_the_signed_api_and_signs():
     recording = run(LAMBDA_FULL)
     variables = _variables(recording, "assistant")
     assert json.loads(variables["MCP_SERVERS"]) == {
@@ -305,7 +305,7 @@ def test_an_agent_is_told_its_servers_at_the_signed_api_and_to_sign():
     }
 
 
-def test_the_function_that_checks_tokens_knows_issuer_audience_keys_and_where_people_chat_from():
+def test_the_authorizer_has_issuer_audience_keys_and_the_allowed_blocks_of_chats():
     recording = run(LAMBDA_FULL)
     auth = LAMBDA_FULL["gateway"]["auth"]
     assert _variables(recording, "gateway_tokens") == {
@@ -454,7 +454,7 @@ def test_every_function_has_alarms_on_its_errors_its_refusals_and_its_time():
         assert metrics["duration"]["threshold"] == round(function["timeout"] * 900)
 
 
-def test_a_chat_message_that_fails_or_is_lost_is_told_at_once():
+def test_a_chat_message_that_fails_or_is_lost_raises_an_alarm_immediately():
     recording = run(LAMBDA_FULL)
     alarms = {made.name: made.inputs for made in recording.of("cloudwatch.MetricAlarm")}
     assert _variables(recording, "assistant")["AWS_LWA_ERROR_STATUS_CODES"] == "599"

@@ -81,7 +81,7 @@ def test_without_token_checks_the_gateway_is_the_api_of_the_agents_too():
     assert recording.exports["servers"].keys() == {"clock"}
 
 
-def test_a_private_gateway_wants_every_request_signed():
+def test_a_private_gateway_requires_signed_requests():
     methods = _gateway(run(LAMBDA), "apigateway.Method")
     assert {made.inputs["authorization"] for made in methods.values()} == {"AWS_IAM"}
     assert methods.keys() == {"POST /servers/clock/mcp", "ANY /servers/clock/mcp"}
@@ -102,7 +102,7 @@ def test_a_gateway_with_tokens_checks_them_on_every_route_but_the_metadata():
     assert {made.inputs["authorization"] for made in internal} == {"AWS_IAM"}
 
 
-def test_tokens_are_checked_by_the_function_and_remembered_for_a_minute():
+def test_tokens_are_checked_by_the_function_and_cached_for_a_minute():
     recording = run(LAMBDA_FULL)
     inputs = dict(recording.one("apigateway.Authorizer").inputs)
     alias = recording.one("lambda.Alias", "lambda-gateway_tokens-live").state["arn"]
@@ -165,7 +165,7 @@ def test_each_route_alone_may_invoke_the_function_behind_it():
     assert sorted(agents) == ["$default", "*/agents/assistant", "*/agents/assistant/*"]
 
 
-def test_who_has_no_token_is_told_where_to_get_one_and_what_is_not_there_is_not_found():
+def test_a_caller_without_a_token_gets_the_metadata_url_and_an_unknown_path_is_not_found():
     recording = run(LAMBDA_FULL)
     responses = {
         made.inputs["responseType"]: made.inputs for made in recording.of("apigateway.Response")
@@ -193,7 +193,7 @@ def test_without_token_checks_the_same_answers_say_what_aws_says():
         assert "responseParameters" not in made.inputs
 
 
-def test_the_metadata_is_served_to_everybody_by_the_gateway_itself():
+def test_the_gateway_serves_the_metadata_without_a_token():
     recording = run(LAMBDA_FULL)
     for path in (METADATA, f"{METADATA}/{{proxy+}}"):
         body = _gateway(recording, "apigateway.IntegrationResponse")[f"GET {path}"].inputs
@@ -223,7 +223,7 @@ def test_listed_addresses_of_a_signed_gateway_admit_the_account_and_agents_have_
     assert recording.names("apigateway.RestApi") == ["lambda-gateway-rest", "lambda-internal-rest"]
 
 
-def test_the_api_of_the_agents_denies_everybody_but_them():
+def test_the_api_of_the_agents_denies_all_other_callers():
     recording = run(LAMBDA_FULL)
     policy = recording.one("apigateway.RestApiPolicy", "lambda-internal-policy")
     internal = recording.one("apigateway.RestApi", "lambda-internal-rest").state
@@ -240,7 +240,7 @@ def test_the_api_of_the_agents_denies_everybody_but_them():
     assert policy.urn in deployment.dependencies
 
 
-def test_where_no_agent_uses_a_server_nobody_asks_the_api_of_the_agents():
+def test_if_no_agent_uses_a_server_the_api_of_the_agents_has_no_callers():
     agents = {name: one | {"uses": []} for name, one in LAMBDA_FULL["agents"].items()}
     recording = run({**LAMBDA_FULL, "agents": agents})
     policy = recording.one("apigateway.RestApiPolicy", "lambda-internal-policy")
@@ -257,7 +257,7 @@ GATEWAYS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("gateway", GATEWAYS.values(), ids=GATEWAYS)
-def test_whatever_a_deployment_copies_is_there_in_every_configuration(gateway: dict[str, Any]):
+def test_every_part_of_a_deployment_exists_in_every_configuration(gateway: dict[str, Any]):
     """What a change deletes would stay in the deployment, which is made before."""
     recording = run({**LAMBDA, "gateway": gateway})
     made = {
@@ -278,7 +278,7 @@ def test_whatever_a_deployment_copies_is_there_in_every_configuration(gateway: d
     [({}, "arn:aws:iam::123456789012:root"), (PUBLIC, "*")],
     ids=["signed", "tokens"],
 )
-def test_without_listed_addresses_the_policy_denies_nobody(gateway: dict[str, Any], who: str):
+def test_without_listed_addresses_the_policy_denies_no_address(gateway: dict[str, Any], who: str):
     recording = run({**LAMBDA, "gateway": gateway})
     policy = recording.one("apigateway.RestApiPolicy", "lambda-gateway-policy")
     (allow,) = policy.json("policy")["Statement"]
@@ -356,7 +356,7 @@ def test_a_stack_that_leaves_the_log_role_to_another_makes_none():
     assert [name for name in recording.names("iam.Role") if "log-role" in name] == []
 
 
-def test_a_web_acl_stands_before_the_gateway_only_where_asked():
+def test_the_gateway_has_a_web_acl_only_if_configured():
     recording = run(LAMBDA_FULL)
     association = recording.one("wafv2.WebAclAssociation").inputs
     assert association["resourceArn"] == recording.of("apigateway.Stage")[0].state["arn"]

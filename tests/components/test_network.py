@@ -89,7 +89,7 @@ LIVING = {"zones-1": "us-east-1d", "zones-2": "us-east-1a"}
 
 
 @pytest.mark.parametrize("zones", [2, 3])
-def test_a_living_stack_keeps_its_zones_and_a_further_one_is_none_of_them(zones: int):
+def test_a_deployed_stack_keeps_its_zones_and_an_added_one_is_different(zones: int):
     vpc = run(_with_network(zones=zones), remembered=LIVING).one("awsx.Vpc")
     expected = ["us-east-1d", "us-east-1a", "us-east-1b"][:zones]
     assert vpc.inputs["availabilityZoneNames"] == expected
@@ -104,7 +104,7 @@ def test_a_named_zone_that_would_move_subnets_is_refused():
     assert vpc.inputs["availabilityZoneNames"] == ["us-east-1d", "us-east-1a", "us-east-1f"]
 
 
-def test_a_living_cluster_keeps_its_zones_when_the_network_gets_another():
+def test_a_deployed_cluster_keeps_its_zones_when_the_network_gets_another():
     three = {**EKS, "network": {"zones": 3}}
     recording = run(three, remembered={"zones-cluster": "us-east-1a,us-east-1b"})
     subnets = recording.one("awsx.Vpc").state["privateSubnetIds"]
@@ -118,7 +118,7 @@ def test_a_living_cluster_keeps_its_zones_when_the_network_gets_another():
     )
 
 
-def test_a_zone_of_a_living_cluster_cannot_go():
+def test_a_zone_of_a_deployed_cluster_cannot_be_removed():
     remembered = {"zones-cluster": "us-east-1a,us-east-1b,us-east-1d"}
     with pytest.raises(pulumi.RunError, match="no private subnet in us-east-1d"):
         run(EKS, remembered=remembered)
@@ -196,7 +196,7 @@ def test_every_private_subnet_has_a_default_route_through_a_nat_gateway(
 
 
 @pytest.mark.parametrize("nat", ["none", "single", "per-zone"])
-def test_s3_is_reached_from_every_route_table_whatever_the_nat(nat: str):
+def test_s3_is_reached_from_every_route_table_with_any_nat(nat: str):
     recording = run(_with_network(nat=nat))
     endpoint = recording.one("ec2.VpcEndpoint", "fleet-network-s3").inputs
     assert endpoint["vpcEndpointType"] == "Gateway"
@@ -287,7 +287,7 @@ def test_in_an_existing_network_nothing_of_a_network_is_made():
     }
 
 
-def test_an_existing_network_is_used_by_everything_that_stands_in_one():
+def test_an_existing_network_is_used_by_every_resource_in_a_network():
     recording = run(ADOPTED_NETWORK)
     vpc = EXISTING_VPC["vpc"]
     assert {made.inputs["vpcId"] for made in recording.of("ec2.SecurityGroup")} == {vpc["id"]}

@@ -85,7 +85,7 @@ def test_the_linter_finds_nothing_in_any_policy(fleet: Any):
 
 
 @fleets
-def test_no_policy_allows_an_action_that_is_not_spelt_out(fleet: Any):
+def test_no_policy_allows_an_action_with_a_wildcard(fleet: Any):
     allowed = [
         action
         for _, _, statement in _statements(run(fleet))
@@ -122,7 +122,7 @@ def test_the_statements_on_every_resource_are_those_that_aws_offers_nothing_narr
 
 
 @fleets
-def test_nobody_outside_the_account_and_its_services_is_let_in(fleet: Any):
+def test_no_policy_allows_principals_outside_of_the_account_and_its_services(fleet: Any):
     for _, _, statement in _statements(run(fleet)):
         if statement["Effect"] == "Allow" and "Principal" in statement:
             for kind, who in statement["Principal"].items():
@@ -398,7 +398,7 @@ def test_on_eks_a_pod_may_invoke_its_own_models_and_read_its_own_secrets():
     }
 
 
-def test_on_eks_who_uses_nothing_of_aws_has_no_role():
+def test_on_eks_a_workload_without_aws_access_has_no_role():
     workloads = [*EKS_FULL["servers"], *EKS_FULL["agents"]]
     roles = {name for name in run(EKS_FULL).names("iam.Role") if name.endswith("-pod")}
     assert roles == {f"eks-{name}-pod" for name in workloads if name != "auditor"}

@@ -58,11 +58,11 @@ def test_every_arn_is_of_something_that_is_made(fleet: str):
         "sns:eu-west-1:123456789012:*",
     ],
 )
-def test_an_arn_of_what_is_not_made_is_found_out(arn: str):
+def test_an_arn_of_a_missing_resource_is_found(arn: str):
     assert not made("lambda full").covers(f"arn:aws:{arn}")
 
 
-def test_a_path_that_an_api_does_not_have_is_found_out():
+def test_a_path_that_an_api_does_not_have_is_found():
     there = made("lambda full")
     (server,) = [each for each in there.arns if each.endswith("/live/POST/servers/search/mcp")]
     assert there.covers(server)

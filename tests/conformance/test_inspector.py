@@ -51,7 +51,7 @@ def test_a_case_is_right_by_its_status_and_its_answer() -> None:
 
 
 @pytest.mark.parametrize(("status", "expected"), [(0, 3), (3, 0), (4, 3)])
-def test_another_status_is_a_fault_that_tells_what_was_said(status: int, expected: int) -> None:
+def test_another_status_is_a_failure_with_the_output(status: int, expected: int) -> None:
     case = Case(name="a", arguments=(), status=expected)
     assert fault_of(case, ended(status, "", "fetch failed\n")) == (
         f"ended with status {status} and not {expected}: fetch failed"

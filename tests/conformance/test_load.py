@@ -44,7 +44,7 @@ def test_figures_of_a_load_with_one_failed_call_or_without_any_are_none(
 
 
 @pytest.mark.parametrize("text", ["", "fetch failed", "[]", '{"error": {"code": "unreachable"}}'])
-def test_what_is_no_summary_is_told_as_it_is(text: str) -> None:
+def test_an_output_without_a_summary_is_reported_unchanged(text: str) -> None:
     with pytest.raises(LoadError, match="printed no summary") as raised:
         read_load(text)
     assert text in str(raised.value)

@@ -17,7 +17,7 @@ EXCUSED = Verdict(scenario="tasks", outcome=Outcome.NOT_APPLICABLE, reason="no t
 FAILED = Verdict(scenario="caching", outcome=Outcome.FAILED, reason="b: no hints", checks=1)
 
 
-def test_a_good_report_counts_and_tells_what_does_not_apply() -> None:
+def test_a_report_without_failures_counts_and_lists_what_does_not_apply() -> None:
     report = Report(
         scenarios={("clock", "2026-07-28"): [PASSED, EXCUSED]},
         inspections={"clock": [Ran(case=CASE, era="modern")]},
@@ -57,7 +57,7 @@ def test_every_kind_of_failure_is_a_line() -> None:
     assert lines[lines.index("Failed:") + 2 :] == [f"- {line}" for line in report.failures()]
 
 
-def test_what_several_servers_have_in_common_is_told_once() -> None:
+def test_a_failure_of_several_servers_is_listed_once() -> None:
     report = Report(
         scenarios={
             ("clock", "2026-07-28"): [WARNED, EXCUSED],
@@ -77,7 +77,7 @@ def test_a_server_that_runs_already_is_named_with_its_url() -> None:
 @pytest.mark.parametrize(
     "text", ["", "clock", "clock=", "=http://h/mcp", "clock=localhost:80/mcp", "clock=http://"]
 )
-def test_what_is_no_name_with_a_url_is_refused(text: str) -> None:
+def test_an_argument_that_is_no_name_with_a_url_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=r"is no name with an http\(s\) URL"):
         named_url(text)
 

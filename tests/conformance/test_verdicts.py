@@ -54,7 +54,7 @@ def test_a_scenario_fails_by_one_failed_check_and_says_which() -> None:
     assert (found.outcome, found.reason) == (Outcome.FAILED, "bad: it is wrong")
 
 
-def test_a_warning_fails_nothing_and_is_told() -> None:
+def test_a_warning_fails_nothing_and_is_reported() -> None:
     found = verdict("call", GOOD, WARNING)
     assert (found.outcome, found.warnings) == (Outcome.PASSED, ("advice: better not",))
 
@@ -151,7 +151,7 @@ def test_results_are_found_by_the_names_of_the_suites_folders(tmp_path: Path) ->
     }
 
 
-def test_a_name_in_the_baseline_that_the_suite_does_not_have_is_told() -> None:
+def test_a_name_in_the_baseline_that_the_suite_does_not_have_is_reported() -> None:
     assert unknown_scenarios(SMALL, {REVISION: ["tasks", "list"], "2025-11-25": []}) == []
     assert unknown_scenarios(SMALL, {REVISION: [], "2025-11-25": ["tasks"]}) == [
         f"baseline.yaml names '{scenario}' under {place}, and the suite has no such scenario there;"
@@ -184,7 +184,7 @@ def test_a_baseline_without_a_reason_or_with_an_unknown_key_is_refused(
         read_baseline(path)
 
 
-def test_the_baseline_names_each_scenario_once_and_excuses_none_that_is_for_everybody() -> None:
+def test_the_baseline_names_each_scenario_once_and_excuses_no_mandatory_one() -> None:
     baseline = read_baseline(BASELINE)
     for revision, entries in baseline.not_applicable.items():
         named = [scenario for entry in entries for scenario in entry.scenarios]

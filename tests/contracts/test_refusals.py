@@ -39,7 +39,7 @@ def _without(section: dict[str, Any], key: str) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_fault_is_told_by_its_path(fleet: dict[str, Any], path: str):
+def test_a_configuration_error_is_reported_with_its_path(fleet: dict[str, Any], path: str):
     with pytest.raises(pulumi.RunError) as refused:
         run(fleet)
     message = str(refused.value)
@@ -47,7 +47,7 @@ def test_a_fault_is_told_by_its_path(fleet: dict[str, Any], path: str):
     assert f"\n  {path}\n" in message
 
 
-def test_faults_are_told_together():
+def test_configuration_errors_are_reported_together():
     fleet = with_server(cpu=300) | {"network": {"zones": 7}, "tags": {"aws:team": "platform"}}
     with pytest.raises(pulumi.RunError, match=r"3 errors\. No resources were changed\."):
         run(fleet)

@@ -199,7 +199,7 @@ def test_on_lambda_agents_reach_servers_at_the_address_of_the_api_for_them():
 
 
 @pytest.mark.parametrize("keys", [{}, {"auth": _AUTH}, {"allow_cidrs": ("203.0.113.0/24",)}])
-def test_before_there_is_an_api_something_as_long_stands_for_its_address(keys: Any):
+def test_before_the_api_exists_its_address_is_a_placeholder_of_the_same_length(keys: Any):
     fleet = _on_lambda(_fleet(1, 0), **keys)
     expected = resolve(fleet, _STACK).server_addresses["s0000000"]
     given = addresses.server_addresses(fleet, _API)["s0000000"]
@@ -235,7 +235,7 @@ def test_in_a_cluster_servers_are_found_by_their_services_name_and_namespace():
     }
 
 
-def test_on_ecs_servers_are_found_by_name_whatever_the_gateway_is():
+def test_on_ecs_servers_are_found_by_name_with_any_gateway():
     fleet = Fleet(
         servers=_fleet(1, 0).servers, gateway=Gateway(domain="mcp.example.com", auth=_AUTH)
     )

@@ -46,7 +46,7 @@ def test_a_server_sees_its_port_its_times_its_sessions_and_what_is_its_own():
     }
 
 
-def test_a_server_that_keeps_sessions_is_told_so():
+def test_a_server_with_sessions_gets_their_setting():
     server = Server(image=_IMAGE, sessions=Sessions.LEGACY_STATEFUL)
     assert environment(server, timeouts=chain(60))["MCP_SESSIONS"] == "legacy-stateful"
 
@@ -71,13 +71,13 @@ def test_an_agent_sees_exactly_the_servers_that_it_uses():
     assert servers_environment(_SERVER, _ADDRESSES) == {}
 
 
-def test_an_agent_is_told_its_instructions_and_its_turns():
+def test_an_agent_gets_its_instructions_and_its_turns():
     agent = Agent(image=_IMAGE, instructions="Be brief.", max_turns=3)
     plain = environment(agent, timeouts=chain(60))
     assert (plain["INSTRUCTIONS"], plain["MAX_TURNS"]) == ("Be brief.", "3")
 
 
-def test_only_on_lambda_an_agent_is_told_to_sign_what_it_sends_to_servers():
+def test_only_on_lambda_an_agent_signs_requests_to_servers():
     signed = addresses.servers_environment(_AGENT, _ADDRESSES)
     assert signed == {
         **servers_environment(_AGENT, _ADDRESSES),
@@ -102,16 +102,14 @@ def _resolved(name: str, **keys: Any) -> Mapping[str, str]:
         (Target.LAMBDA, "/var/audit", "/mnt/var-audit"),
     ],
 )
-def test_a_workload_with_files_is_told_where_its_target_shows_them(
-    target: Target, mount: str, place: str
-):
+def test_a_workload_with_files_gets_the_path_of_its_target(target: Target, mount: str, place: str):
     server = Server(image=_IMAGE, storage=Storage(mount=mount))
     assert _resolved("a", target=target, servers={"a": server})["FILES_DIR"] == place
     assert "FILES_DIR" not in _resolved("a", target=target, servers={"a": _SERVER})
 
 
 @pytest.mark.parametrize("target", [Target.ECS, Target.EKS])
-def test_in_the_network_an_agent_is_told_its_servers(target: Target):
+def test_in_the_network_an_agent_gets_its_servers(target: Target):
     servers = dict.fromkeys("abc", _SERVER)
     plain = _resolved("helper", target=target, servers=servers, agents={"helper": _AGENT})
     assert list(json.loads(plain["MCP_SERVERS"])) == ["b", "a"]
@@ -120,7 +118,7 @@ def test_in_the_network_an_agent_is_told_its_servers(target: Target):
 
 @pytest.mark.parametrize("target", list(Target))
 @pytest.mark.parametrize("load", [_SERVER, Agent(image=_IMAGE)])
-def test_a_fleet_with_authentication_tells_a_workload_whose_tokens_it_takes(
+def test_a_fleet_with_authentication_sets_the_issuer_and_audience_of_a_workload(
     load: Server | Agent, target: Target
 ):
     section = "servers" if isinstance(load, Server) else "agents"

@@ -136,7 +136,7 @@ _DIGEST = "@sha256:" + "0" * 64
         (f"123456789012.dkr.ecr.us-east-1.amazonaws.com/a:1{_DIGEST}", "us-east-1", "a"),
     ],
 )
-def test_an_image_in_a_private_repository_of_ecr_tells_which(uri: str, region: str, name: str):
+def test_an_image_in_a_private_repository_of_ecr_names_it(uri: str, region: str, name: str):
     assert ecr_repository(uri) == Repository(account="123456789012", region=region, name=name)
 
 

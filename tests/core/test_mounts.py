@@ -70,7 +70,7 @@ def test_files_are_mounted_anywhere_else(target: str, mount: str, keys: dict[str
     assert _faults(target, mount, **keys) == []
 
 
-def test_temporary_files_of_a_pod_have_a_volume_whatever_its_root():
+def test_temporary_files_of_a_pod_have_a_volume_with_any_root():
     fleet = Fleet.model_validate({"servers": {"notes": _IMAGE | {"writable_root": True}}})
     assert TEMPORARY in eks_paths.used(fleet.servers["notes"])
     assert TEMPORARY not in ecs_paths.used(fleet.servers["notes"])

@@ -63,18 +63,18 @@ def test_a_task_is_as_large_as_all_in_it():
         (_HIDDEN, ["clock"], {"other": _IMAGE | {"uses": ["clock"], "sidecars": ["clock"]}}, False),
     ],
 )
-def test_a_server_runs_by_itself_for_whoever_reaches_it_over_the_network(
+def test_a_server_runs_in_its_own_task_for_clients_over_the_network(
     server: dict[str, Any], sidecars: list[str], others: dict[str, Any], *, runs: bool
 ):
     fleet = _fleet({"clock": server}, sidecars, **others)
     assert [*services(fleet)] == [*(["clock"] if runs else []), "helper", *others]
 
 
-def test_a_server_that_nobody_uses_runs_by_itself_though_it_is_hidden():
+def test_an_unused_server_runs_in_its_own_task_though_it_is_hidden():
     assert [*services(Fleet.model_validate({"servers": {"clock": _HIDDEN}}))] == ["clock"]
 
 
-def test_only_what_is_no_sidecar_is_called_over_the_network():
+def test_only_servers_that_are_not_sidecars_are_called_over_the_network():
     others = {"other": _IMAGE | {"uses": ["w1"]}}
     assert list(graph(_fleet(many(3), ["w1"], **others)).edges) == [
         ("helper", "w0"),
@@ -207,7 +207,7 @@ def test_sidecars_that_are_too_large_for_any_task_are_taken_out(root: Path):
     assert not fixed(configuration(own), fault.fix or "").faults(root)
 
 
-def test_a_server_that_also_runs_by_itself_has_a_size_of_its_own(root: Path):
+def test_a_server_that_also_runs_in_its_own_task_has_its_own_size(root: Path):
     odd = {"cpu": 100, "memory": 100}
     own = _own({"clock": _IMAGE | odd}, ["clock"], cpu=156, memory=412)
     assert only_fault(own, root).path == ("servers", "clock", "cpu")

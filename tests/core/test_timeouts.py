@@ -17,7 +17,7 @@ def _assert_within_aws(made: Chain):
 
 
 @given(_REQUESTS)
-def test_whoever_is_further_out_gives_up_earlier_and_nobody_before_the_request(longest: int):
+def test_outer_timeouts_are_shorter_and_none_ends_before_the_request(longest: int):
     made = chain(longest)
     assert made.max_request_seconds == longest
     assert longest < made.alb_idle_seconds < made.server_keep_alive_seconds
@@ -101,7 +101,7 @@ def test_the_stop_time_covers_the_longest_request_as_far_as_fargate_goes(longest
 @pytest.mark.parametrize(
     ("longest", "stop"), [(1, 30), (25, 30), (26, 31), (116, 121), (3970, 3975)]
 )
-def test_where_the_target_waits_as_long_as_it_is_told_the_stop_time_covers_every_request(
+def test_if_the_target_has_no_maximum_the_stop_timeout_covers_every_request(
     longest: int, stop: int
 ):
     made = chain(longest, longest_stop=None)

@@ -202,7 +202,7 @@ def _declared() -> dict[str, Any]:
     return {key: declared for key, declared in config.items() if key.startswith(f"{NAMESPACE}:")}
 
 
-def test_no_kubernetes_object_goes_to_a_cluster_that_nobody_named():
+def test_no_kubernetes_object_is_sent_to_an_unnamed_cluster():
     config = yaml.safe_load((_PROJECT / "Pulumi.yaml").read_text())["config"]
     assert config["pulumi:disable-default-providers"] == ["kubernetes"]
 

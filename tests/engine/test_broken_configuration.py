@@ -124,7 +124,7 @@ def test_a_broken_configuration_is_explained_and_creates_nothing(what: str, empt
     assert empty.cloud.list() == []
 
 
-def test_an_existing_network_that_is_not_there_is_told_at_the_preview(empty: Sandbox) -> None:
+def test_a_missing_existing_network_fails_the_preview(empty: Sandbox) -> None:
     wrong = "vpc-0a1b2c3d4e5f60718"
     subnets = ["subnet-0a1b2c3d4e5f60718", "subnet-0a1b2c3d4e5f60719"]
     vpc = {"id": wrong, "cidr": "10.1.0.0/16", "private_subnets": subnets}

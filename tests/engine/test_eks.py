@@ -316,7 +316,7 @@ def test_a_full_fleet_has_no_changes_after_up(full: Sandbox) -> None:
     full.must("preview", "--stack", STACK, "--expect-no-changes")
 
 
-def test_managed_nodes_are_two_groups_where_a_workload_wants_spare_capacity(full: Sandbox) -> None:
+def test_managed_nodes_are_two_groups_if_a_workload_uses_spare_capacity(full: Sandbox) -> None:
     groups = full.cloud.list("aws", "aws:eks/nodeGroup:NodeGroup")
     assert sorted(each.properties["capacityType"] for each in groups) == ["ON_DEMAND", "SPOT"]
     assert _objects(full, "NodePool") == {}

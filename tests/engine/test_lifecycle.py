@@ -137,7 +137,7 @@ def test_adding_a_zone_moves_no_subnet(deployed: Sandbox) -> None:
         ("aws:region", "us-west-2", "us-east-1", "us-east-1, the region of this stack"),
     ],
 )
-def test_a_living_stack_refuses_to_move_and_nothing_of_it_is_touched(
+def test_a_deployed_stack_refuses_to_move_and_is_not_changed(
     deployed: Sandbox, key: str, value: str, back: str, says: str
 ) -> None:
     before = deployed.cloud.list()
@@ -173,7 +173,7 @@ def test_a_renamed_stack_changes_nothing_in_aws(deployed: Sandbox) -> None:
     ]
 
 
-def test_refresh_shows_what_somebody_changed_and_up_puts_it_right(deployed: Sandbox) -> None:
+def test_refresh_shows_drift_and_up_corrects_it(deployed: Sandbox) -> None:
     groups = deployed.cloud.list("aws", "aws:cloudwatch/logGroup:LogGroup")
     clock = next(each for each in groups if each.id == "/mcp-platform/dev/clock")
     deployed.cloud.edit("aws", clock.type, clock.id, {"retentionInDays": 1})
@@ -228,7 +228,7 @@ def test_a_failed_create_is_finished_by_a_second_up(empty: Sandbox, tmp_path: Pa
     assert empty.changes() == {}
 
 
-def test_a_living_service_changes_its_exposure_its_capacity_and_its_scaling(
+def test_a_deployed_service_changes_its_exposure_its_capacity_and_its_scaling(
     deployed: Sandbox,
 ) -> None:
     type_ = "aws:ecs/service:Service"

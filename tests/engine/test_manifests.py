@@ -140,7 +140,7 @@ def test_checkov_finds_nothing_but_the_exceptions_and_all_of_those(manifests: Pa
     assert report["summary"]["resource_count"] >= len(_objects(manifests))
 
 
-def test_checkov_finds_what_is_not_as_it_should_be(manifests: Path, tmp_path: Path) -> None:
+def test_checkov_finds_a_misconfiguration(manifests: Path, tmp_path: Path) -> None:
     deployment = next(each for each in _objects(manifests) if each["kind"] == "Deployment")
     container = deployment["spec"]["template"]["spec"]["containers"][0]
     container["securityContext"]["privileged"] = True

@@ -44,7 +44,7 @@ def test_what_is_in_the_cloud_is_imported_and_what_is_not_is_refused(empty: Sand
     assert empty.run("refresh", "--preview-only", "--expect-no-changes", "-s", STACK).returncode
 
 
-def test_a_refresh_of_what_nobody_touched_finds_no_drift(example: Sandbox) -> None:
+def test_a_refresh_of_an_unchanged_stack_finds_no_drift(example: Sandbox) -> None:
     example.must("refresh", "--preview-only", "--expect-no-changes", "--stack", STACK)
 
 

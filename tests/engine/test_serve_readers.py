@@ -238,7 +238,7 @@ def test_in_a_mesh_the_same_calls_get_through(tmp_path: Path) -> None:
     assert eks.read(sandbox.cloud).refusal("assistant", "clock", 8080) is None
 
 
-def test_a_rule_that_somebody_took_away_is_missed(with_clerk: Sandbox, tmp_path: Path) -> None:
+def test_a_removed_rule_breaks_the_connection(with_clerk: Sandbox, tmp_path: Path) -> None:
     cloud = with_clerk.copy(tmp_path / "copy").cloud
     kind = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
     (rule,) = (
@@ -261,7 +261,7 @@ def test_a_rule_that_somebody_took_away_is_missed(with_clerk: Sandbox, tmp_path:
         (eks, "clustered", "eks-base-aws-efs-csi-driver", "notes cannot mount fs-.*access denied"),
     ],
 )
-def test_a_permission_that_somebody_took_away_keeps_a_server_from_starting(
+def test_a_removed_permission_keeps_a_server_from_starting(
     reader: Any,
     fixture: str,
     role: str,

@@ -194,7 +194,7 @@ def test_a_target_has_the_same_in_the_cloud_whenever_it_comes(
 
 
 @pytest.mark.parametrize("place", [i for i, each in enumerate(SWITCHES) if "lambda" not in each])
-def test_the_way_in_is_the_same_between_ecs_and_eks(
+def test_the_gateway_is_the_same_between_ecs_and_eks(
     walk: tuple[Sandbox, list[Seen]], place: int
 ) -> None:
     before, after = walk[1][place : place + 2]
@@ -412,7 +412,9 @@ def test_a_stack_whose_nat_gateway_was_made_by_awsx_keeps_it(
 @pytest.mark.parametrize(
     ("target", "user"), [("ecs", "ecs-clock-service"), ("eks", "eks-clock-deployment")]
 )
-def test_the_way_out_goes_after_what_uses_it(tmp_path: Path, target: str, user: str) -> None:
+def test_egress_is_deleted_after_the_resources_that_use_it(
+    tmp_path: Path, target: str, user: str
+) -> None:
     sandbox = Sandbox(tmp_path)
     image = {"context": "workloads/clock", "additional_contexts": {"common": "workloads/common"}}
     config = {

@@ -20,7 +20,7 @@ def made(template: str, body: object = None, **context: str) -> Any:
 
 
 @given(TEXTS)
-def test_whatever_somebody_writes_arrives_in_json_as_it_was(text: str) -> None:
+def test_any_text_arrives_in_json_unchanged(text: str) -> None:
     message = render(templates.MESSAGE, context={"connectionId": "c1"}, body=text)
     assert json.loads(message.text) == {"connection_id": "c1", "body": text}
 
@@ -33,7 +33,7 @@ def test_a_state_machine_gets_the_body_as_it_was(text: str) -> None:
     assert json.loads(start["input"]) == {"question": text}
 
 
-def test_a_started_execution_is_told_by_its_path() -> None:
+def test_a_started_execution_is_returned_with_its_path() -> None:
     arn = "arn:aws:states:us-east-1:123456789012:execution:machine:e1"
     told = made(templates.started("/agents/a/executions"), {"executionArn": arn})
     assert told == {"id": "e1", "status": "/agents/a/executions/e1"}
@@ -93,7 +93,7 @@ def test_an_express_execution_that_says_no_error_has_no_answer(rest: dict[str, A
     assert told == Rendered('{"error":"no answer"}', 502)
 
 
-def test_an_error_of_any_text_is_told() -> None:
+def test_an_error_with_any_text_is_reported() -> None:
     error = 'it\'s "broken"'
     told = made(templates.DESCRIBED, {"status": "FAILED", "error": error})
     assert told == {"status": "FAILED", "result": None, "error": error}
@@ -117,7 +117,7 @@ _SWF = "com.amazonaws.swf.service.v2.model#"
         ({"message": "no type"}, 502),
     ],
 )
-def test_what_step_functions_refuses_is_told_apart_by_its_type(
+def test_errors_of_step_functions_are_distinguished_by_type(
     answer: dict[str, Any], status: int
 ) -> None:
     told = render(templates.REFUSED, context={}, body=json.dumps(answer))

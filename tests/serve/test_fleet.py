@@ -104,7 +104,7 @@ def test_a_server_does_not_reach_another(fleet: Served) -> None:
     assert _from_inside(fleet, "clock", "notes", "list_notes")[0] == 1
 
 
-def test_whoever_shows_a_good_token_gets_in(fleet: Served) -> None:
+def test_a_caller_with_a_valid_token_is_allowed(fleet: Served) -> None:
     response = _post(fleet, "clock")
     assert response.status_code == 200, response.text
 
@@ -120,7 +120,7 @@ def test_a_token_that_is_not_good_is_refused(fleet: Served, claims: dict[str, st
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer nonsense", "Basic b3BlbjpzZXNhbWU="])
-def test_whoever_shows_no_token_is_refused(fleet: Served, authorization: str) -> None:
+def test_a_caller_without_a_token_is_refused(fleet: Served, authorization: str) -> None:
     assert _post(fleet, "clock", Authorization=authorization).status_code == 401
 
 

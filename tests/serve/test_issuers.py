@@ -77,7 +77,7 @@ def publishes(issuers: Issuers, url: str) -> Answer:
     return asked(app, request(host, slash + path, scheme="https"))
 
 
-def test_processes_say_whom_they_trust(home: Path, cloud: Cloud) -> None:
+def test_processes_name_their_trusted_issuers(home: Path, cloud: Cloud) -> None:
     other = told("https://other.example.com", "b", "https://keys.example.com/b")
     assert trusting(home, cloud, told(), {}, other).trusted == {
         ISSUER: (AUDIENCE, ""),
@@ -94,7 +94,7 @@ def test_what_one_process_is_told_less_another_may_be_told(
     assert issuers.trusted == {ISSUER: (AUDIENCE, f"{ISSUER}/keys")}
 
 
-def test_load_balancers_say_whom_they_trust(home: Path, cloud: Cloud) -> None:
+def test_load_balancers_name_their_trusted_issuers(home: Path, cloud: Cloud) -> None:
     actions = [check(ISSUER, f"{ISSUER}/keys", audience("x", name="scope"), audience("a", "b"))]
     put(cloud, "lb/listenerRule:ListenerRule", "r", actions=[*actions, {"type": "forward"}])
     put(cloud, "lb/listener:Listener", "l", defaultActions=[check(COGNITO, f"{COGNITO}/k")])
@@ -104,7 +104,9 @@ def test_load_balancers_say_whom_they_trust(home: Path, cloud: Cloud) -> None:
     }
 
 
-def test_a_fleet_that_trusts_nobody_has_no_issuers_and_no_tokens(home: Path, cloud: Cloud) -> None:
+def test_a_fleet_without_trusted_issuers_has_no_issuers_and_no_tokens(
+    home: Path, cloud: Cloud
+) -> None:
     put(cloud, "lb/listenerRule:ListenerRule", "r", actions=[{"type": "forward"}])
     issuers = trusting(home, cloud, {})
     assert issuers.applications() == {}
@@ -194,7 +196,7 @@ def test_there_is_nothing_else_at_an_issuer(home: Path, cloud: Cloud, url: str) 
     assert answered.json["error"].startswith("no issuer has anything at ")
 
 
-def test_nobody_answers_for_an_issuer_that_is_not_trusted(home: Path, cloud: Cloud) -> None:
+def test_an_untrusted_issuer_is_not_served(home: Path, cloud: Cloud) -> None:
     issuers = trusting(home, cloud, told())
     url = "https://evil.example.com/.well-known/openid-configuration"
     assert publishes(issuers, url).status == 502

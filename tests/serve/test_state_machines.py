@@ -272,7 +272,7 @@ def test_an_execution_that_is_not_there_is_not_found(tmp_path: Path, id_: str) -
     assert (answer.status, answer.json) == (404, {"error": "there is no such execution"})
 
 
-def test_a_tool_that_fails_is_told_to_the_model(tmp_path: Path) -> None:
+def test_a_tool_that_fails_is_reported_to_the_model(tmp_path: Path) -> None:
     answer = ended(fleet(tmp_path), "now")
     assert answer["status"] == "SUCCEEDED"
     assert answer["result"]["answer"] == (
@@ -359,7 +359,7 @@ def test_a_caller_waits_as_long_as_the_integration_says_and_the_execution_goes_o
     assert (answer.status, answer.json) == (504, {"message": "Endpoint request timed out"})
 
 
-def test_whoever_may_not_ask_the_api_does_not_reach_the_machine(tmp_path: Path) -> None:
+def test_a_caller_without_access_to_the_api_does_not_reach_the_machine(tmp_path: Path) -> None:
     async def use(asking: Asking) -> Answer:
         headers = {"authorization": signature("tools/tools")}
         return await asking("POST", ASK, body=body(), source="tools/tools", headers=headers)

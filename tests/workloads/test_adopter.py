@@ -143,7 +143,7 @@ async def test_a_longer_result_than_the_official_client_takes_in_a_stream_is_its
         assert await pid(client)
 
 
-async def test_of_meta_only_what_is_no_connection_s_own_is_passed_on() -> None:
+async def test_only_entries_of_meta_that_are_not_of_a_connection_are_passed_on() -> None:
     given = {"example.com/id": "7", "traceparent": f"00-{'a' * 32}-{'b' * 16}-01"}
     async with adopted() as client:
         result = await client.call_tool("echo", {}, meta=cast("Any", given))
@@ -169,7 +169,7 @@ async def test_an_error_of_the_protocol_stays_one_of_the_protocol() -> None:
     assert caught.value.error.data == {"why": "because"}
 
 
-async def test_progress_is_passed_on_to_a_client_that_wants_it() -> None:
+async def test_progress_is_passed_on_to_a_client_that_requests_it() -> None:
     heard: list[tuple[float, float | None, str | None]] = []
 
     async def hear(progress: float, total: float | None, message: str | None) -> None:
@@ -253,7 +253,7 @@ async def test_a_call_that_finds_no_free_process_says_so_when_its_time_is_up(
     ]
 
 
-async def test_a_process_whose_call_takes_too_long_is_told_and_replaced(tmp_path: Path) -> None:
+async def test_a_process_whose_call_times_out_is_notified_and_replaced(tmp_path: Path) -> None:
     file = tmp_path / "calls"
     async with adopted(MAX_REQUEST_SECONDS="1") as client:
         first = await pid(client)
@@ -493,7 +493,7 @@ async def test_no_process_is_left_behind_by_the_stop(kind: str, tmp_path: Path) 
         ("[", "words of a shell or a JSON array of texts: body: Invalid JSON"),
     ],
 )
-def test_what_is_no_command_is_told_at_the_start(command: str, message: str) -> None:
+def test_an_invalid_command_fails_the_start(command: str, message: str) -> None:
     with pytest.raises(SettingError, match="STDIO_COMMAND") as caught:
         server.build({"STDIO_COMMAND": command})
     assert message in str(caught.value)
@@ -525,7 +525,7 @@ def test_a_pool_of_another_size_is_refused(size: str) -> None:
         ({"STDIO_START_SECONDS": "601"}, "STDIO_START_SECONDS is '601'; .* from 1 to 600"),
     ],
 )
-def test_a_setting_that_is_not_right_is_told(env: dict[str, str], message: str) -> None:
+def test_an_invalid_setting_is_reported(env: dict[str, str], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         server.build({"STDIO_COMMAND": "x", **env})
 

@@ -82,7 +82,7 @@ async def streaming(model: Model) -> AsyncGenerator[httpx2.Response]:
 
 
 @pytest.mark.allow_hosts(["127.0.0.1", "::1"])
-async def test_what_nobody_foresaw_is_the_streams_last_event() -> None:
+async def test_an_unexpected_exception_is_the_streams_last_event() -> None:
     async def broken(*_: object) -> AsyncGenerator[str]:
         yield "so "
         raise ValueError("with a secret")
@@ -170,7 +170,9 @@ async def test_after_a_tool_s_error_the_model_goes_on(fleet: dict[str, Starlette
     ]
 
 
-async def test_a_server_that_goes_away_is_told_to_the_model(fleet: dict[str, Any]) -> None:
+async def test_a_server_that_becomes_unreachable_is_reported_to_the_model(
+    fleet: dict[str, Any],
+) -> None:
     calls = 0
 
     async def leaving(scope: Scope, receive: Receive, send: Send) -> None:
@@ -221,7 +223,7 @@ async def test_all_results_together_are_bounded() -> None:
     assert len(step["text"]) == answering.MAX_HISTORY_CHARACTERS // 100
 
 
-async def test_a_model_that_fails_is_told_by_the_kind_of_its_failure_alone(
+async def test_a_model_failure_is_reported_only_by_its_kind(
     fleet: dict[str, Starlette],
 ) -> None:
     async def fail(_messages: Any, _info: AgentInfo) -> AsyncIterator[str]:
@@ -236,7 +238,7 @@ async def test_a_model_that_fails_is_told_by_the_kind_of_its_failure_alone(
     assert "conversation" not in response.text
 
 
-async def test_when_every_model_fails_each_failure_is_told_by_its_kind() -> None:
+async def test_when_every_model_fails_each_failure_is_reported_by_its_kind() -> None:
     async def fail(_messages: Any, _info: AgentInfo) -> AsyncIterator[str]:
         raise ModelHTTPError(403, "planner", {"message": "the conversation"})
         yield ""
@@ -272,7 +274,7 @@ async def test_an_agent_without_credentials_says_so(monkeypatch: pytest.MonkeyPa
     assert response.json() == {"error": f"the model {MODEL['MODELS']}: NoCredentialsError"}
 
 
-async def test_an_aws_profile_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_aws_profile_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "absent")
     async with http_client(agent.build(MODEL)) as client:
         response = await client.post("/ask", json={"question": "now"})
@@ -317,7 +319,7 @@ async def test_a_stream_ends_with_the_error() -> None:
 
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
-async def test_who_leaves_a_stream_ends_the_answer() -> None:
+async def test_a_client_that_leaves_a_stream_cancels_the_answer() -> None:
     begun, ended = anyio.Event(), anyio.Event()
 
     async def endless(*_: object) -> AsyncIterator[str]:
@@ -447,7 +449,7 @@ async def test_it_stops_at_the_time_limit_and_keeps_what_it_has() -> None:
     assert answer["steps"] == [{"server": "slow", "tool": "quick", "arguments": {}, "text": "done"}]
 
 
-async def test_a_call_without_a_result_in_time_is_told_to_the_model() -> None:
+async def test_a_call_that_times_out_is_reported_to_the_model() -> None:
     async with assistant({"slow": slow_server()}, MAX_REQUEST_SECONDS="2") as client:
         answer = await ask(client, "quick; endless")
     assert answer["stopped"] is None
@@ -504,7 +506,7 @@ async def test_a_question_has_at_most_4000_characters(length: int, status: int) 
         ('{"clock": "file:///etc/passwd"}', "clock: "),
     ],
 )
-def test_servers_that_are_no_urls_are_told_at_the_start(servers: str, fault: str) -> None:
+def test_servers_that_are_not_urls_fail_the_start(servers: str, fault: str) -> None:
     with pytest.raises(SettingError, match=fault):
         agent.build({"MCP_SERVERS": servers}, model=planner())
 
@@ -512,9 +514,7 @@ def test_servers_that_are_no_urls_are_told_at_the_start(servers: str, fault: str
 @pytest.mark.parametrize(
     ("name", "lowest", "highest"), [("MAX_TURNS", 1, 100), ("MAX_REQUEST_SECONDS", 1, 3970)]
 )
-def test_limits_outside_of_their_range_are_told_at_the_start(
-    name: str, lowest: int, highest: int
-) -> None:
+def test_limits_outside_of_their_range_fail_the_start(name: str, lowest: int, highest: int) -> None:
     for value in (lowest, highest):
         assert agent.build({name: str(value)}, model=planner())
     for value in (lowest - 1, highest + 1):

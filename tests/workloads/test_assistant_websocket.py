@@ -56,7 +56,7 @@ async def test_each_question_is_answered_by_one_message() -> None:
         (json.dumps({"question": "x" * 4001}), "question: String should have at most 4000"),
     ],
 )
-async def test_what_is_no_question_is_told_and_the_connection_stays(
+async def test_an_invalid_question_gets_an_error_and_the_connection_stays_open(
     message: str, error: str
 ) -> None:
     async with chat() as socket:
@@ -117,7 +117,7 @@ async def test_a_connection_is_not_silent_while_an_answer_is_made(
     assert answer["answer"] == "at last"
 
 
-async def test_who_waits_for_an_answer_hears_that_it_is_being_made(
+async def test_a_waiting_client_gets_messages_about_the_answer_in_progress(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(conversations, "WORKING_SECONDS", 0.01)
@@ -153,7 +153,7 @@ async def test_an_answer_is_no_longer_than_a_message_may_be_on_any_target(excess
         assert answer["answer"] == "x" * length
 
 
-async def test_a_second_question_waits_for_nobody() -> None:
+async def test_a_second_question_does_not_wait_for_the_first() -> None:
     held = anyio.Event()
 
     async def slow(*_: object) -> AsyncGenerator[str]:
@@ -169,7 +169,7 @@ async def test_a_second_question_waits_for_nobody() -> None:
     assert answer["answer"] == "at last"
 
 
-async def test_who_goes_away_ends_the_answer() -> None:
+async def test_a_disconnected_client_cancels_the_answer() -> None:
     begun, ended = anyio.Event(), anyio.Event()
 
     async def endless(*_: object) -> AsyncGenerator[str]:
@@ -201,7 +201,7 @@ async def test_who_goes_away_ends_the_answer() -> None:
     ],
     ids=["another origin", "another host", "no token"],
 )
-async def test_who_may_not_ask_gets_no_connection(
+async def test_a_client_that_is_not_allowed_gets_no_connection(
     headers: dict[str, str], env: dict[str, str], status: int
 ) -> None:
     with pytest.raises(InvalidStatus) as refused:
@@ -230,7 +230,7 @@ async def test_a_connection_lasts_no_longer_than_its_token(
     assert closed.value.rcvd.code == code
 
 
-async def test_what_nobody_foresaw_is_an_error_and_the_connection_stays(
+async def test_an_unexpected_exception_is_an_error_and_the_connection_stays_open(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def broken(*_: object) -> AsyncGenerator[str]:
@@ -244,7 +244,7 @@ async def test_what_nobody_foresaw_is_an_error_and_the_connection_stays(
     assert told == ["a question was not answered"] * 2
 
 
-async def test_who_has_no_token_is_told_where_the_metadata_is() -> None:
+async def test_a_caller_without_a_token_gets_the_url_of_the_metadata() -> None:
     auth = {"AUTH_ISSUER": "https://issuer.example", "AUTH_AUDIENCE": "https://mcp.example.com"}
     with pytest.raises(InvalidStatus) as refused:
         async with chat(None, None, **auth):

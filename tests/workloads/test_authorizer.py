@@ -80,7 +80,7 @@ def test_a_good_token_opens_the_whole_stage_and_nothing_else(
 
 
 @pytest.mark.parametrize("header", ["Authorization", "authorization", "AUTHORIZATION"])
-def test_a_connection_is_let_in_by_its_header_in_any_letter_case(
+def test_a_connection_is_allowed_by_its_header_in_any_letter_case(
     issuer: Issuer, header: str
 ) -> None:
     policy = handled(request_event({"Host": "x", header: f"Bearer {issuer.token()}"}))
@@ -102,7 +102,7 @@ def test_a_connection_with_two_tokens_is_unauthorized(
     assert_unauthorized(event)
 
 
-def test_a_connection_with_one_token_is_let_in_by_either_form_of_its_headers(
+def test_a_connection_with_one_token_is_allowed_with_either_form_of_its_headers(
     issuer: Issuer,
 ) -> None:
     shown = f"Bearer {issuer.token()}"
@@ -121,7 +121,7 @@ def test_a_connection_with_one_token_is_let_in_by_either_form_of_its_headers(
         ({"sub": None}, "unknown", ""),
     ],
 )
-def test_the_caller_is_told_by_the_claims_that_there_are(
+def test_the_caller_is_identified_by_the_existing_claims(
     issuer: Issuer, claims: dict[str, Any], principal: str, client: str
 ) -> None:
     policy = handled(token_event(f"Bearer {issuer.token(**claims)}"))
@@ -130,7 +130,7 @@ def test_the_caller_is_told_by_the_claims_that_there_are(
 
 
 @pytest.mark.parametrize("fault", TOKEN_FAULTS, ids=str)
-def test_a_token_with_one_fault_is_unauthorized(issuer: Issuer, fault: dict[str, Any]) -> None:
+def test_a_token_with_one_error_is_unauthorized(issuer: Issuer, fault: dict[str, Any]) -> None:
     assert_unauthorized(token_event(f"Bearer {issuer.token(**fault)}"))
 
 
@@ -142,7 +142,7 @@ def test_a_forged_token_is_unauthorized(issuer: Issuer) -> None:
 @pytest.mark.parametrize(
     "shown", ["", "Bearer", "Bearer ", "Bearer x", "Bearer a.b.c", "Bearer a b", "Bearer \ud800"]
 )
-def test_what_is_no_token_is_unauthorized(issuer: Issuer, shown: str) -> None:
+def test_an_invalid_token_is_unauthorized(issuer: Issuer, shown: str) -> None:
     assert_unauthorized(token_event(shown))
     assert_unauthorized(request_event({"Authorization": shown}))
 
@@ -220,7 +220,7 @@ def test_it_starts_without_the_sdk_of_mcp_and_without_a_web_server() -> None:
         ("2001:db8::1", "203.0.113.0/24", "Deny"),
     ],
 )
-def test_who_connects_is_held_to_the_addresses_that_may(
+def test_connections_are_limited_to_the_allowed_addresses(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch, address: str, blocks: str, effect: str
 ) -> None:
     monkeypatch.setenv("ALLOW_CIDRS", blocks)
@@ -237,7 +237,7 @@ def test_where_a_rest_api_has_a_policy_the_token_alone_decides(
     assert statement["Effect"] == "Allow"
 
 
-def test_a_call_that_keeps_the_function_active_lets_nobody_in_and_asks_nobody() -> None:
+def test_a_call_that_keeps_the_function_active_allows_no_caller_and_requests_no_keys() -> None:
     assert handled({"keep_active": True}) == {}
 
 

@@ -84,7 +84,7 @@ async def test_a_question_is_answered_on_its_connection(monkeypatch: pytest.Monk
     ],
     ids=["no JSON", "none", "empty", "too long", "blank", "longer than a request may be", "more"],
 )
-async def test_who_sends_no_question_is_told_what_is_wrong(
+async def test_a_request_without_a_question_gets_the_reason(
     monkeypatch: pytest.MonkeyPatch, body: str, error: str
 ) -> None:
     with gateway(monkeypatch) as (local, env):
@@ -115,7 +115,7 @@ async def test_an_answer_that_is_too_long_for_a_message_becomes_an_error(
         assert len(local.asked[0].body) == 131_072
 
 
-async def test_an_answer_for_nobody_is_noted_and_no_failure(
+async def test_an_answer_for_a_closed_connection_is_logged_and_no_failure(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "workload")
@@ -146,7 +146,7 @@ async def test_an_answer_that_may_not_be_sent_is_a_failure(
     ("error", "told"),
     [
         (ModelFailedError("the model x: ThrottlingException"), "the model x: ThrottlingException"),
-        (NoServersError("no server is reachable"), "none of the servers answers"),
+        (NoServersError("no server is reachable"), "no server is reachable"),
         (ValueError("unforeseen"), "internal error"),
     ],
     ids=["model", "servers", "unforeseen"],
@@ -203,7 +203,7 @@ def test_what_the_connection_hears_comes_twice_in_the_time_it_may_be_silent() ->
     [(410, "GoneException", False), (429, "LimitExceededException", True)],
     ids=["gone", "too many"],
 )
-async def test_an_answer_that_nobody_waits_for_is_not_made_to_its_end(
+async def test_an_answer_for_a_disconnected_client_is_cancelled(
     monkeypatch: pytest.MonkeyPatch, status: int, error: str, whole: bool
 ) -> None:
     monkeypatch.setattr(conversations, "WORKING_SECONDS", 0.01)
@@ -279,11 +279,11 @@ async def test_an_agent_without_chat_has_no_such_path() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["http://a1b2.example/live", "wss://a1b2.example/live", "x"])
-def test_an_endpoint_that_is_not_https_is_told_at_the_start(endpoint: str) -> None:
+def test_an_endpoint_that_is_not_https_fails_the_start(endpoint: str) -> None:
     with pytest.raises(SettingError, match=r"^CHAT_ENDPOINT is '.*'; it must be an https URL$"):
         agent.build({"CHAT_ENDPOINT": endpoint, "AWS_REGION": "us-east-1"}, model=planner())
 
 
-def test_an_endpoint_without_a_region_is_told_at_the_start() -> None:
+def test_an_endpoint_without_a_region_fails_the_start() -> None:
     with pytest.raises(SettingError, match=r"^AWS_REGION is not set; CHAT_ENDPOINT needs it$"):
         agent.build({"CHAT_ENDPOINT": "https://a1b2.example/live"}, model=planner())

@@ -106,7 +106,7 @@ async def test_a_zone_name_has_at_most_64_characters(length: int) -> None:
     assert ("there is no time zone" in error) == (length == 64)
 
 
-async def test_what_is_no_time_is_refused() -> None:
+async def test_an_invalid_time_is_refused() -> None:
     error = await refused("convert", time="tomorrow", to_timezone="UTC")
     assert "'tomorrow' is not an ISO 8601 date and time" in error
 

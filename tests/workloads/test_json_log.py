@@ -31,13 +31,13 @@ def raised(error: BaseException, cause: BaseException | None) -> BaseException:
         return error
 
 
-def test_an_exception_is_told_by_the_type_of_what_caused_it(capsys: pytest.CaptureFixture[str]):
+def test_an_exception_is_logged_as_the_type_of_its_root_cause(capsys: pytest.CaptureFixture[str]):
     told = logged(raised(RuntimeError("a caller's text"), KeyError("key")), capsys)
     assert (told["message"], told["error"]) == ("failed", "KeyError")
     assert "caller" not in json.dumps(told)
 
 
-def test_an_exception_that_is_its_own_cause_is_told_too(capsys: pytest.CaptureFixture[str]):
+def test_an_exception_that_is_its_own_cause_is_logged_too(capsys: pytest.CaptureFixture[str]):
     error = RuntimeError()
     assert logged(raised(error, error), capsys)["error"] == "RuntimeError"
 

@@ -92,7 +92,7 @@ async def test_a_deleted_note_is_gone(tmp_path: Path) -> None:
     assert "there is no note 'a'" in await refused(tmp_path, "delete_note", name="a")
 
 
-async def test_search_finds_by_text_and_by_name_whatever_the_case(tmp_path: Path) -> None:
+async def test_search_finds_by_text_and_by_name_and_ignores_case(tmp_path: Path) -> None:
     notes = book(tmp_path)
     notes.save(new_note("plan", "x" * 100 + "Buy MILK today" + "y" * 100), replace=False)
     notes.save(new_note("milk-list", "eggs"), replace=False)
@@ -262,7 +262,7 @@ async def test_the_key_comes_from_the_secret_variable(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "a.json").read_text())["signature"]) == 64
 
 
-async def test_search_tells_which_notes_it_could_not_read(tmp_path: Path) -> None:
+async def test_search_names_the_notes_that_it_could_not_read(tmp_path: Path) -> None:
     book(tmp_path).save(new_note("good", "milk"), replace=False)
     for name, content in (("cut", '{"text": "mi'), ("odd", "[]"), ("number", '{"text": 1}')):
         (tmp_path / f"{name}.json").write_text(content)
@@ -282,13 +282,13 @@ async def test_the_longest_text_fits_however_json_writes_it(tmp_path: Path) -> N
     assert book(tmp_path).load("a").text == "\x01" * 65536
 
 
-def test_a_folder_that_cannot_be_made_is_told_at_the_start(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_fails_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SettingError, match=r"file/notes', which cannot be made a folder"):
         server.build({"FILES_DIR": str(tmp_path / "file" / "notes")})
 
 
-def test_a_folder_that_may_not_be_written_is_told_at_the_start(
+def test_a_folder_that_is_not_writable_fails_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", Mock(return_value=False))

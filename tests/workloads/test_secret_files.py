@@ -70,7 +70,7 @@ def test_a_file_has_at_most_as_many_bytes_as_secrets_manager_keeps(
         assert len(runtime.environment({"SECRETS_DIR": str(tmp_path)})["KEY"]) == 65_536
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SettingError) as caught:
         runtime.environment({"KEY_FILE": str(tmp_path / "gone")}, ["KEY"])
     assert str(caught.value) == (
@@ -78,7 +78,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_that_is_no_text_is_told_without_its_value(tmp_path: Path) -> None:
+def test_a_file_that_is_not_text_is_reported_without_its_value(tmp_path: Path) -> None:
     (tmp_path / "KEY").write_bytes(VALUE.encode() + b"\xff")
     with pytest.raises(SettingError) as caught:
         runtime.environment({"SECRETS_DIR": str(tmp_path)})
@@ -88,7 +88,7 @@ def test_a_file_that_is_no_text_is_told_without_its_value(tmp_path: Path) -> Non
     assert caught.value.__cause__ is None
 
 
-def test_a_folder_that_is_not_there_is_told_if_it_was_asked_for(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_if_it_is_configured(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"SECRETS_DIR is .*/gone', which is no folder"):
         runtime.environment({"SECRETS_DIR": str(tmp_path / "gone")})
     assert runtime.environment({}) == {}

@@ -77,7 +77,7 @@ def test_the_application_finds_each_secret_in_its_variable(
 
 
 @pytest.mark.parametrize("listed", [None, "", "{}"])
-def test_without_references_nobody_is_asked(listed: str | None) -> None:
+def test_without_references_nothing_is_requested(listed: str | None) -> None:
     env = {} if listed is None else {"SECRET_REFERENCES": listed}
     assert runtime.environment(env) == env
 
@@ -106,7 +106,7 @@ def test_all_secrets_are_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> N
     assert [env[name] for name in references] == [VALUE] * count
 
 
-def test_every_secret_that_cannot_be_read_is_told_with_aws_s_reason(
+def test_every_secret_that_cannot_be_read_is_reported_with_aws_s_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     answers: dict[str, Answer] = {
@@ -129,7 +129,7 @@ def test_every_secret_that_cannot_be_read_is_told_with_aws_s_reason(
     )
 
 
-def test_a_secrets_manager_that_nobody_reaches_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_secrets_manager_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with secrets_manager(monkeypatch, text):
         monkeypatch.setenv(ENDPOINT, f"http://127.0.0.1:{free_port()}")
         with pytest.raises(SettingError, match=r"KEY from one: EndpointConnectionError$"):
@@ -176,7 +176,9 @@ def test_a_failure_of_the_moment_is_tried_again(monkeypatch: pytest.MonkeyPatch)
         ('{"KEY": {"SecretId": "x", "More": "y"}}', "KEY.More: Extra inputs are not permitted"),
     ],
 )
-def test_malformed_references_are_told_and_nobody_is_asked(references: str, fault: str) -> None:
+def test_malformed_references_are_reported_and_nothing_is_requested(
+    references: str, fault: str
+) -> None:
     with pytest.raises(SettingError, match="SECRET_REFERENCES must be a JSON object") as caught:
         runtime.environment({"SECRET_REFERENCES": references})
     assert fault in str(caught.value)
@@ -194,7 +196,7 @@ def test_names_of_every_length_that_aws_allows_are_asked_for(
     assert json.loads(local.asked[0].body) == reference
 
 
-def test_references_without_a_region_are_told() -> None:
+def test_references_without_a_region_are_reported() -> None:
     env = environment({"KEY": {"SecretId": "one"}}, AWS_REGION="")
     with pytest.raises(SettingError, match=r"^AWS_REGION is not set; SECRET_REFERENCES needs it$"):
         runtime.environment(env)
@@ -246,7 +248,7 @@ def test_a_denied_secret_ends_the_start_with_one_line_that_holds_no_value(name: 
     assert lines[-1]["level"] == "CRITICAL"
 
 
-def test_a_region_that_is_none_is_told_at_the_start() -> None:
+def test_an_invalid_region_fails_the_start() -> None:
     env = {"SECRET_REFERENCES": '{"KEY": {"SecretId": "key"}}', "AWS_REGION": "no region"}
     with pytest.raises(SettingError, match=r"^AWS_REGION is 'no region': "):
         secret_values.with_secrets(env)

@@ -216,17 +216,17 @@ async def test_a_request_that_is_sent_again_carries_one_signature(
 
 
 @pytest.mark.parametrize("scheme", ["SIGV4", "oauth", " "])
-def test_another_way_to_sign_is_told_at_the_start(scheme: str) -> None:
+def test_another_signature_scheme_fails_the_start(scheme: str) -> None:
     with pytest.raises(SettingError, match=r"^MCP_SERVERS_AUTH is .* 'sigv4' or empty$"):
         agent.build({"MCP_SERVERS_AUTH": scheme}, model=planner())
 
 
-def test_a_signature_without_a_region_is_told_at_the_start() -> None:
+def test_a_signature_without_a_region_fails_the_start() -> None:
     with pytest.raises(SettingError, match=r"^AWS_REGION is not set; MCP_SERVERS_AUTH needs it$"):
         connection({"MCP_SERVERS_AUTH": "sigv4"})
 
 
-def test_a_signature_without_credentials_is_told_at_the_start(
+def test_a_signature_without_credentials_fails_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Session, "get_credentials", Mock(return_value=None))

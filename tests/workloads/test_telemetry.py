@@ -198,7 +198,7 @@ async def test_the_headers_of_the_export_may_be_a_secret_in_a_file(
     assert services(collector) == {"other"}
 
 
-async def test_a_collector_that_is_away_harms_nobody(tmp_path: Path) -> None:
+async def test_an_unreachable_collector_affects_no_request(tmp_path: Path) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
     with running("clock", tmp_path / "log", OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as workload:
         answered = await call(workload, "now", {}, {})
@@ -216,7 +216,7 @@ def test_without_an_endpoint_nothing_is_set_up_or_imported(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("endpoint", ["collector:4318", "not a url", "ftp://collector", "http://"])
-def test_an_endpoint_that_is_no_url_is_told_at_the_start(endpoint: str) -> None:
+def test_an_endpoint_that_is_not_a_url_fails_the_start(endpoint: str) -> None:
     with pytest.raises(
         SettingError, match=r"^OTEL_EXPORTER_OTLP_ENDPOINT is '.*http or https URL$"
     ):

@@ -223,7 +223,7 @@ def test_a_call_of_an_absent_server_is_an_error_that_is_worth_another_try(fleet:
     assert type(caught.value).__name__ == "ServerUnavailable"  # what the state machine looks for
 
 
-def test_a_failure_of_the_protocol_is_told_without_what_was_sent(fleet: Fleet) -> None:
+def test_a_protocol_error_is_reported_without_the_sent_data(fleet: Fleet) -> None:
     seen: list[Any] = []
 
     async def fail(
@@ -303,7 +303,7 @@ def test_a_name_with_other_characters_is_rewritten_with_a_hash(server: str, name
     assert re.fullmatch(r"s[a-zA-Z0-9_-]{3,}_[0-9a-f]{8}", made)
 
 
-def test_tools_whose_names_would_be_alike_are_told_apart_and_the_same_way_each_time() -> None:
+def test_tools_whose_names_would_be_equal_get_different_stable_names() -> None:
     alike = [tool("a__b", "c"), tool("a", "b__c"), tool("a", "x.y"), tool("a", "x/y")]
     named = tools.names(alike)
     assert list(named.values()) == alike

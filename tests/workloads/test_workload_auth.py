@@ -38,7 +38,7 @@ async def called(client: httpx2.AsyncClient, token: str | None) -> httpx2.Respon
 
 
 @pytest.mark.parametrize("audience", [AUDIENCE, [AUDIENCE, "other"]])
-async def test_a_token_of_the_issuer_for_this_audience_is_let_in(
+async def test_a_token_of_the_issuer_for_this_audience_is_accepted(
     issuer: Issuer, audience: str | list[str]
 ) -> None:
     async with http_client(guarded(issuer)) as client:
@@ -61,14 +61,14 @@ async def test_no_token_is_answered_401_with_the_place_of_the_metadata(issuer: I
 
 
 @pytest.mark.parametrize("fault", TOKEN_FAULTS, ids=str)
-async def test_a_token_with_one_fault_is_refused(issuer: Issuer, fault: dict[str, Any]) -> None:
+async def test_a_token_with_one_error_is_refused(issuer: Issuer, fault: dict[str, Any]) -> None:
     async with http_client(guarded(issuer)) as client:
         response = await called(client, issuer.token(**fault))
     assert response.status_code == 401
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c"])
-async def test_what_is_no_token_is_refused(issuer: Issuer, token: str) -> None:
+async def test_an_invalid_token_is_refused(issuer: Issuer, token: str) -> None:
     async with http_client(guarded(issuer)) as client:
         assert (await called(client, token)).status_code == 401
 
@@ -98,7 +98,7 @@ async def test_the_metadata_of_rfc_8414_do_where_there_is_no_openid_configuratio
         ({"jwks_uri": None}, "the issuer's jwks_uri is 'None'"),
     ],
 )
-async def test_metadata_that_are_not_to_be_trusted_let_nobody_in(
+async def test_with_untrusted_metadata_no_token_is_accepted(
     issuer: Issuer, change: dict[str, Any], message: str
 ) -> None:
     issuer.metadata.update(change)
@@ -107,7 +107,7 @@ async def test_metadata_that_are_not_to_be_trusted_let_nobody_in(
             await called(client, issuer.token())
 
 
-async def test_an_issuer_without_metadata_lets_nobody_in(issuer: Issuer) -> None:
+async def test_with_an_issuer_without_metadata_no_token_is_accepted(issuer: Issuer) -> None:
     issuer.documents.clear()
     async with http_client(guarded(issuer)) as client:
         with pytest.raises(SettingError, match="publishes no metadata"):
@@ -179,7 +179,7 @@ async def test_the_assistant_verifies_tokens_too(issuer: Issuer) -> None:
         ),
     ],
 )
-def test_half_or_unsafe_authentication_is_told_at_the_start(
+def test_incomplete_or_unsafe_authentication_fails_the_start(
     env: dict[str, str], message: str
 ) -> None:
     for build in (server.build, agent.build):

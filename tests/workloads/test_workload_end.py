@@ -89,7 +89,7 @@ async def test_the_adopter_ends_at_once_while_it_waits_for_its_first_process(
         assert not [line for line in adopter.lines() if line["level"] in {"ERROR", "CRITICAL"}]
 
 
-async def test_what_is_not_told_to_end_goes_on() -> None:
+async def test_work_continues_until_its_event_is_set() -> None:
     done: list[str] = []
 
     async def work() -> None:
@@ -214,7 +214,7 @@ async def closed(chat: ClientConnection) -> int:
 
 
 @pytest.mark.parametrize(("limits", "error"), [(IN_TIME, ABSENT), (TOO_LONG, CUT_OFF)])
-async def test_a_chat_gets_its_answer_or_is_told_that_there_will_be_none(
+async def test_a_chat_gets_its_answer_or_an_error(
     limits: dict[str, str], error: str, tmp_path: Path
 ) -> None:
     with asking(tmp_path, **limits) as (assistant, asked):

@@ -56,7 +56,7 @@ async def work(client: httpx2.AsyncClient, name: str, **headers: str) -> httpx2.
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_health_answers_200_whatever_the_host(name: str, tmp_path: Path) -> None:
+async def test_health_answers_200_for_any_host(name: str, tmp_path: Path) -> None:
     async with http_client(build(name, tmp_path, {})) as client:
         response = await client.get("/health", headers={"Host": "10.0.0.1:8080"})
     assert response.status_code == 200
@@ -279,7 +279,9 @@ async def test_a_tool_call_is_logged_without_its_arguments(
     assert set(lines[-1]) == {"method", "tool", "outcome", "milliseconds"}
 
 
-async def test_what_is_no_name_of_a_tool_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_string_that_is_no_tool_name_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level("INFO", "workload")
     async with mcp_client(server.build({}), mode="legacy") as client:
         result = await client.call_tool("no such tool: top secret", {})

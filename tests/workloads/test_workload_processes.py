@@ -76,7 +76,7 @@ def health_status(name: str, port: int, folder: Path) -> int:
     ).returncode
 
 
-async def test_the_clock_starts_tells_the_time_and_stops(tmp_path: Path) -> None:
+async def test_the_clock_starts_returns_the_time_and_stops(tmp_path: Path) -> None:
     with running("clock", tmp_path / "log") as clock:
         async with Client(f"{clock.url}/mcp") as client:
             listed = await client.list_tools()
@@ -205,7 +205,9 @@ def test_the_end_is_heard_before_the_application_is_built(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_health_check_of_the_image_tells_healthy_from_absent(name: str, tmp_path: Path) -> None:
+def test_the_health_check_of_the_image_distinguishes_healthy_from_absent(
+    name: str, tmp_path: Path
+) -> None:
     with running(name, tmp_path / "log", FILES_DIR=str(tmp_path)) as workload:
         port = int(workload.url.rpartition(":")[2])
         assert health_status(name, port, tmp_path) == 0

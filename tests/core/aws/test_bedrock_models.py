@@ -137,7 +137,7 @@ def test_no_profile_is_known_outside_of_the_commercial_regions_and_govcloud():
     assert bedrock_models.proposals(EXAMPLE, "cn-north-1") == ()
 
 
-def test_a_profile_is_told_from_a_model():
+def test_a_profile_is_distinguished_from_a_model():
     assert bedrock_models.profile(f"us-gov.{EXAMPLE}") == Profile(geography="us-gov", model=EXAMPLE)
     assert bedrock_models.profile("moonshotai.kimi-k2.5") is None
     assert bedrock_models.profile(EXAMPLE) is None

@@ -59,7 +59,7 @@ def test_a_document_has_its_statements_in_order_and_its_actions_sorted():
     }
 
 
-def test_the_same_statements_give_the_same_text_whatever_the_order_of_their_actions():
+def test_the_same_statements_give_the_same_text_in_any_order_of_their_actions():
     turned = Statement(
         sid=_WRITE_LOGS.sid,
         actions=(*reversed(_WRITE_LOGS.actions), "logs:PutLogEvents"),
@@ -122,7 +122,7 @@ def test_what_workloads_may_do_passes_the_linter():
     assert _findings(document([_READ_SECRET, _WRITE_LOGS, _GET_TOKEN])) == []
 
 
-def test_the_linter_knows_an_action_that_aws_has_not():
+def test_the_linter_finds_an_action_that_does_not_exist():
     misspelt = Statement(
         sid="ReadOwnSecrets", actions=("secretsmanager:GetSecretValues",), resources=(_SECRET,)
     )
@@ -131,7 +131,7 @@ def test_the_linter_knows_an_action_that_aws_has_not():
     ]
 
 
-def test_the_linter_knows_a_resource_of_the_wrong_service():
+def test_the_linter_finds_a_resource_of_the_wrong_service():
     misplaced = Statement(
         sid="ReadOwnSecrets", actions=("secretsmanager:GetSecretValue",), resources=(_LOGS,)
     )
@@ -143,7 +143,7 @@ def test_the_linter_knows_a_resource_of_the_wrong_service():
     "action",
     ["*", "s3:*", "*:*", "kms:Encrypt*", "s3:Get?bject", "*:GetObject", "GetObject", "s3:", ""],
 )
-def test_an_action_that_is_not_spelt_out_is_refused(action: str):
+def test_an_action_with_a_wildcard_is_refused(action: str):
     message = (
         f"Read allows {action!r}: an action is a service and one of its actions, spelt out, "
         "without wildcards"

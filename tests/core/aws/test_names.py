@@ -65,7 +65,7 @@ def test_the_longest_name_that_fits_is_kept_and_the_next_is_hashed(limit: int):
     assert re.fullmatch(rf"a{{{limit - 8}}}-[0-9a-f]{{7}}", hashed)
 
 
-def test_a_name_without_a_fault_comes_back_as_it_is():
+def test_a_valid_name_is_returned_unchanged():
     assert fit("mcp-platform-dev-clock", 32) == "mcp-platform-dev-clock"
     assert fit("/mcp-platform/dev/clock", 512) == "/mcp-platform/dev/clock"
 

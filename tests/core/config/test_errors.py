@@ -8,7 +8,7 @@ from core.config.errors import ConfigurationError, Fault, dotted, rm_command, se
 from tests.core.configurations import steps
 
 
-def test_one_fault_is_rendered_with_place_value_choice_and_command():
+def test_one_error_is_rendered_with_place_value_choice_and_command():
     fault = Fault(
         path=("servers", "clock", "cpu"),
         got="300",
@@ -22,7 +22,7 @@ def test_one_fault_is_rendered_with_place_value_choice_and_command():
     )
 
 
-def test_several_faults_are_counted_kept_in_order_and_apart():
+def test_several_errors_are_counted_kept_in_order_and_separated():
     first = Fault(path=("tags",), got="46 tags", allowed="at most 45 tags")
     second = Fault(
         path=("aws:region",), got="no value", allowed="a region", fix="pulumi config set …"

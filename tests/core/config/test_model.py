@@ -168,7 +168,7 @@ def test_a_fleet_of_every_kind_of_value_is_read_whole(root: Path):
     assert fleet.with_storage() == {"notes": Storage(mount="/data")}
 
 
-def test_nobody_can_change_a_fleet(root: Path):
+def test_a_fleet_is_immutable(root: Path):
     fleet, _ = configuration(SMALLEST).read(root)
     for model in (fleet, fleet.servers["clock"], fleet.network):
         with pytest.raises(ValueError, match="frozen"):
@@ -689,6 +689,6 @@ def test_a_version_is_read_with_and_without_quotes(written: object, read: str):
 
 
 @pytest.mark.parametrize("written", [1, 1.365, "1.365", "2.36", "latest"])
-def test_what_is_no_version_is_refused(written: object):
+def test_an_invalid_version_is_refused(written: object):
     with pytest.raises(ValidationError):
         Cluster.model_validate({"version": written})

@@ -381,7 +381,7 @@ _FLEETS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 
 
 @given(own=_FLEETS)
-def test_whatever_is_configured_is_read_or_refused_and_every_mend_removes_its_fault(
+def test_any_configuration_is_read_or_refused_and_every_suggestion_removes_its_error(
     root: Path, own: dict[str, Any]
 ):
     before = configuration(own)

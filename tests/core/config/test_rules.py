@@ -81,7 +81,7 @@ def test_every_region_that_aws_names_is_taken():
         ("null", "us-east-1"),
     ],
 )
-def test_what_is_no_region_is_refused(root: Path, region: str, proposed: str):
+def test_an_invalid_region_is_refused(root: Path, region: str, proposed: str):
     (fault,) = configuration(SMALLEST, region=region).faults(root)
     assert fault == Fault(
         path=("aws:region",),
@@ -433,7 +433,7 @@ def test_a_name_is_referred_to_once(root: Path, section: str, field: str):
 
 
 @pytest.mark.parametrize("names", [["m7g.large", "m7g.large"], ["m7g.large", "m6g.large"] * 2])
-def test_an_entry_of_a_list_stands_in_it_once(root: Path, names: list[str]):
+def test_an_entry_of_a_list_appears_once(root: Path, names: list[str]):
     nodes = {"nodes": "managed", "managed_nodes": {"instance_types": names}}
     own = {"target": "eks", "servers": {"clock": _IMAGE}, "cluster": nodes}
     path = ("cluster", "managed_nodes", "instance_types")
@@ -450,7 +450,7 @@ def test_an_entry_of_a_list_stands_in_it_once(root: Path, names: list[str]):
 
 
 @pytest.mark.parametrize("name", sorted(RESERVED))
-def test_a_variable_of_the_platform_is_nobodys(root: Path, name: str):
+def test_a_variable_of_the_platform_is_reserved(root: Path, name: str):
     assert only_fault(clock("environment", value={name: "x"}), root) == Fault(
         path=("servers", "clock", "environment", name),
         got="a variable that the platform sets",
@@ -606,7 +606,7 @@ def test_callers_come_from_blocks(root: Path, cidr: str):
     )
 
 
-def test_a_gateway_with_authentication_may_be_open_to_everybody(root: Path):
+def test_a_gateway_with_authentication_may_be_public(root: Path):
     own = SMALLEST | {"gateway": {**_PUBLIC, "allow_cidrs": ["0.0.0.0/0"]}}
     assert not configuration(own).faults(root)
 
@@ -617,7 +617,7 @@ _KNOWN_CALLERS = (
 )
 
 
-def test_a_gateway_without_authentication_is_never_open_to_everybody(root: Path):
+def test_a_gateway_without_authentication_is_never_public(root: Path):
     assert only_fault(SMALLEST | {"gateway": {"allow_cidrs": ["0.0.0.0/0"]}}, root) == Fault(
         path=("gateway", "allow_cidrs", 0),
         got="0.0.0.0/0",
@@ -949,7 +949,7 @@ def test_a_certificate_without_a_domain_is_for_nothing(root: Path):
         f"{_CERTIFICATE} ",
     ],
 )
-def test_what_is_no_certificate_of_acm_is_refused(root: Path, arn: str):
+def test_an_arn_that_is_no_certificate_of_acm_is_refused(root: Path, arn: str):
     gateway = {"domain": "mcp.example.com", "zone": "Z1", "certificate_arn": arn}
     fault = only_fault(SMALLEST | {"gateway": gateway}, root)
     assert fault.path == ("gateway", "certificate_arn")

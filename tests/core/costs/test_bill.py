@@ -99,7 +99,7 @@ def test_the_same_tasks_cost_the_same_together_or_one_by_one(count: int, cpu: in
 
 
 @given(gateways=st.integers(0, 6), endpoints=st.integers(0, 60), alarms=st.integers(0, 5000))
-def test_the_total_is_the_sum_of_what_stands_alone(gateways: int, endpoints: int, alarms: int):
+def test_the_total_is_the_sum_of_the_individual_lines(gateways: int, endpoints: int, alarms: int):
     alone = [
         monthly(Usage(nat_gateways=gateways)),
         monthly(Usage(interface_endpoints=endpoints)),
@@ -131,6 +131,6 @@ def test_a_negative_count_is_refused(usage: Usage, message: str):
         monthly(usage)
 
 
-def test_what_is_not_counted_is_said():
+def test_excluded_costs_are_listed():
     assert any("Container Insights" in sentence for sentence in NOT_COUNTED)
     assert any("transfer" in sentence for sentence in NOT_COUNTED)

@@ -48,7 +48,7 @@ def test_the_smallest_fleet_has_one_of_everything():
         ),
     ],
 )
-def test_the_way_out_costs_by_zone_and_strategy(
+def test_egress_costs_by_zone_and_strategy(
     network: dict[str, Any], nat_gateways: int, interface_endpoints: int
 ):
     has = usage(_fleet(network=network))
@@ -104,7 +104,7 @@ def test_every_standing_cost_of_the_smallest_fleet_on_ecs_that_lambda_lacks_is_p
         ({"nat": "none", "zones": 3}, {"private_network": True}, 0, 3),
     ],
 )
-def test_on_lambda_the_way_out_costs_only_what_is_inside_of_the_network(
+def test_on_lambda_egress_costs_only_for_functions_in_the_network(
     network: dict[str, Any], server: dict[str, Any], nat_gateways: int, interface_endpoints: int
 ):
     has = usage(_fleet(target="lambda", network=network, servers={"clock": _IMAGE | server}))

@@ -204,7 +204,7 @@ def test_a_public_gateway_without_authentication_is_refused(held: _Held):
     assert held.fits_mended(own, fault.fix)
 
 
-def test_a_gateway_that_is_open_to_everybody_without_authentication_is_refused(held: _Held):
+def test_a_gateway_for_all_addresses_without_authentication_is_refused(held: _Held):
     own = SMALLEST | {"gateway": {"allow_cidrs": ["0.0.0.0/0"]}}
     fault = held.only_fault(own)
     assert (fault.path, fault.got) == (("gateway", "allow_cidrs", 0), "0.0.0.0/0")
@@ -228,7 +228,7 @@ _EXISTING: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("blocks", [[], ["10.0.0.0/8"], ["192.168.0.0/16", "10.1.255.255/32"]])
-def test_a_gateway_that_workloads_of_an_existing_network_could_call_wants_tokens(
+def test_a_gateway_that_workloads_of_an_existing_network_could_call_requires_tokens(
     held: _Held, blocks: list[str]
 ):
     own = SMALLEST | {"network": _EXISTING, "gateway": {**_TLS, "allow_cidrs": blocks}}
@@ -250,7 +250,9 @@ def test_a_gateway_that_workloads_of_an_existing_network_could_call_wants_tokens
         {**_AUTH, "allow_cidrs": []},
     ],
 )
-def test_a_gateway_that_they_cannot_call_wants_none(held: _Held, gateway: dict[str, Any]):
+def test_a_gateway_that_workloads_cannot_call_requires_no_tokens(
+    held: _Held, gateway: dict[str, Any]
+):
     assert held.fits(SMALLEST | {"network": _EXISTING, "gateway": gateway})
 
 

@@ -122,7 +122,7 @@ def test_a_block_with_host_bits_is_refused_and_the_right_one_named():
         "a network",
     ],
 )
-def test_what_is_no_ipv4_block_is_refused(block: str):
+def test_an_invalid_ipv4_block_is_refused(block: str):
     with pytest.raises(
         ValueError, match=re.escape(f"{block!r} is not an IPv4 CIDR block such as 10.")
     ):
@@ -183,7 +183,7 @@ def test_a_block_inside_of_a_private_range_is_private(block: str):
     "block",
     ["8.0.0.0/7", "172.32.0.0/16", "100.128.0.0/9", "0.0.0.0/0", "203.0.113.0/24", "10.0.0.1/8"],
 )
-def test_a_block_with_public_addresses_is_not_private_and_neither_is_what_is_no_block(block: str):
+def test_a_block_with_public_addresses_is_not_private_and_neither_is_an_invalid_block(block: str):
     assert not is_private(block)
 
 

@@ -43,7 +43,7 @@ def test_a_vpc_that_has_everything_has_no_fault():
     ],
     ids=["same zone", "another VPC", "no Fargate", "Local Zone", "absent"],
 )
-def test_a_subnet_that_does_not_fit_is_told(second: FoundSubnet | str, says: str):
+def test_a_subnet_that_does_not_fit_is_reported(second: FoundSubnet | str, says: str):
     (fault,) = faults(VPC, found=RIGHT, subnets={**SUBNETS, B: second})
     assert fault.path == ("network", "vpc", "private_subnets", 1)
     assert says in str(ConfigurationError([fault]))
@@ -59,7 +59,7 @@ def test_a_vpc_without_dns_is_refused_with_the_commands_that_turn_it_on():
     assert block.fix == "pulumi config set --path 'mcp-platform:network.vpc.cidr' 10.2.0.0/16"
 
 
-def test_everything_that_is_wrong_is_told_at_once():
+def test_all_errors_are_reported_together():
     absent = faults(VPC, found="no VPC", subnets={A: FIRST, B: FIRST, C: "no subnet"})
     assert [fault.path[2:] for fault in absent] == [
         ("id",),

@@ -165,7 +165,7 @@ def test_a_payload_is_as_large_as_an_invocation_carries(root: Path, field: str, 
     )
 
 
-def test_nobody_writes_to_the_root_of_a_function(root: Path):
+def test_the_root_of_a_function_is_read_only(root: Path):
     _assert_refused(
         _clock(writable_root=True),
         root,
@@ -181,7 +181,7 @@ def test_nobody_writes_to_the_root_of_a_function(root: Path):
     )
 
 
-def test_nobody_opens_a_shell_in_a_function(root: Path):
+def test_a_function_has_no_shell(root: Path):
     _assert_refused(
         _clock(exec=True),
         root,
@@ -219,7 +219,7 @@ _LAMBDAS_OWN = [name for name in sorted(limits.RESERVED_VARIABLES) if name[0] !=
 
 
 @pytest.mark.parametrize("name", [*_LAMBDAS_OWN, "AWS_LWA_", "AWS_LWA_PORT"])
-def test_a_variable_of_lambda_or_its_web_adapter_is_nobodys(root: Path, name: str):
+def test_a_variable_of_lambda_or_its_web_adapter_is_reserved(root: Path, name: str):
     _assert_refused(
         _clock(environment={name: "x"}),
         root,
@@ -265,7 +265,7 @@ def _takes(own: dict[str, Any], section: str, name: str) -> int:
     )
 
 
-def test_an_environment_has_4096_bytes_with_what_the_platform_tells(root: Path):
+def test_an_environment_has_4096_bytes_with_the_variables_of_the_platform(root: Path):
     room = 4096 - _takes(_clock(environment={"AA": ""}), "servers", "clock")
     assert room > 2500
     _assert_fits(_clock(environment={"AA": "x" * room}), root)
@@ -635,7 +635,7 @@ def test_a_server_that_agents_call_checks_no_tokens_and_needs_no_keys(root: Path
     _assert_fits(own | _TOKENS | _WITHOUT_NAT, root)
 
 
-def test_an_existing_network_has_its_own_way_out(root: Path):
+def test_an_existing_network_has_its_own_egress(root: Path):
     vpc = {
         "id": "vpc-01234567",
         "cidr": "10.1.0.0/16",
@@ -707,7 +707,7 @@ def test_what_only_lambda_cannot_do_is_refused_with_the_targets_that_can(
     assert "ecs" in fault.allowed
 
 
-def test_every_fault_of_a_fleet_on_lambda_is_told_at_once(root: Path):
+def test_all_errors_of_a_fleet_on_lambda_are_reported_together(root: Path):
     own = _clock(
         cpu=6000,
         max_request_seconds=901,

@@ -51,7 +51,7 @@ def test_a_function_has_no_less_memory_and_no_less_cpu_than_asked_for_and_no_mib
         (900, 900, 900_000),
     ],
 )
-def test_the_way_in_waits_longer_than_the_function_and_that_longer_than_its_request(
+def test_the_gateway_waits_longer_than_the_function_and_that_longer_than_its_request(
     request_seconds: int, function_seconds: int, integration_milliseconds: int
 ):
     assert limits.timeout_seconds(request_seconds) == function_seconds

@@ -208,7 +208,7 @@ def assert_conversation(messages: Sequence[Mapping[str, Any]]) -> None:
 # What the definition is
 
 
-def test_the_definition_is_what_cfn_lint_knows_of_the_states_language():
+def test_the_definition_is_valid_for_cfn_lint():
     assert _lint_faults(machine()) == []
     assert _lint_faults(machine(instructions="")) == []
 
@@ -375,13 +375,13 @@ def test_no_instructions_are_not_sent(instructions: str):
         "Say \"hi\", then 'bye' \\ \n\t%} and {% again; $turns  (two blanks) \N{OCTOPUS} \u2028",
     ],
 )
-def test_instructions_are_told_to_the_letter_whatever_they_look_like(instructions: str):
+def test_instructions_are_passed_on_unchanged_with_any_characters(instructions: str):
     (request,) = execute(says("Noon."), instructions=instructions).asked
     assert request["System"] == [{"Text": instructions}]
 
 
 @pytest.mark.parametrize("question", ["{% $turns %}", "'; $error('x') \n\"", "\N{OCTOPUS}"])
-def test_a_question_is_told_to_the_letter_whatever_it_looks_like(question: str):
+def test_a_question_is_passed_on_unchanged_with_any_characters(question: str):
     made = execute(says("Noon."), given={"question": question, "extra": 1})
     assert made.messages == [{"Role": "user", "Content": [{"Text": question}]}]
 
@@ -406,7 +406,7 @@ def test_a_question_of_either_length_is_answered(length: int):
         {"question": "q" * (MAX_QUESTION_CHARACTERS + 1)},
     ],
 )
-def test_what_is_no_question_is_refused_before_anything_is_asked(given: object):
+def test_an_invalid_question_is_refused_before_any_request(given: object):
     made = execute(given=given)
     assert made.execution.error == "QuestionInvalid"
     assert made.execution.cause == (
@@ -509,7 +509,7 @@ def test_keys_and_blocks_that_bedrock_does_not_take_back_are_not_remembered():
     assert made.messages[1]["Content"] == [{"Text": "Let me look."}, kept(use("1"))]
 
 
-def test_a_tools_own_error_is_told_to_the_model():
+def test_a_tools_own_error_is_reported_to_the_model():
     made = execute(
         wants(use("1")), says("Sorry."), call=lambda _: {"text": "no such zone", "error": True}
     )
@@ -552,7 +552,7 @@ def test_a_call_that_fails_twice_and_then_works_is_made_three_times(error: str):
     assert made.execution.waits == [1, 2]
 
 
-def test_a_call_that_never_works_becomes_an_error_that_the_model_is_told():
+def test_a_call_that_always_fails_becomes_an_error_result_for_the_model():
     cause = json.dumps(
         {
             "errorMessage": 'clock says "no", twice',
@@ -598,7 +598,7 @@ def test_other_failures_are_not_tried_again_and_told_too(error: StateError, said
     assert answer_of(made)["complete"] is True
 
 
-def test_a_result_over_step_functions_quota_is_an_error_that_the_model_is_told():
+def test_a_result_over_step_functions_quota_is_an_error_result_for_the_model():
     made = execute(
         wants(use("1")), says("Sorry."), call=lambda _: {"text": "x" * 300_000, "error": False}
     )

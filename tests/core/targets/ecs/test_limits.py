@@ -64,7 +64,7 @@ def test_the_smallest_size_for_a_size_is_that_size(size: Size):
     assert smallest(size.cpu, size.memory_mib) == size
 
 
-def test_what_is_not_asked_for_is_the_smallest():
+def test_an_unspecified_amount_is_the_smallest():
     assert smallest() == Size(cpu=256, memory_mib=512)
     assert smallest(cpu=300) == Size(cpu=512, memory_mib=1024)
     assert smallest(memory_mib=2049) == Size(cpu=512, memory_mib=3072)

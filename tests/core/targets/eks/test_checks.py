@@ -92,7 +92,7 @@ _NOT_RESERVED = (
         "istio-system",
     ],
 )
-def test_a_namespace_that_is_somebody_elses_is_refused_wherever_it_is_named(root: Path, name: str):
+def test_a_reserved_namespace_is_refused_at_each_place(root: Path, name: str):
     teams: dict[str, Any] = {name: {}}
     own = _clock(team=name) | {"teams": teams, "cluster": {"namespace": name}}
     places = ("cluster.namespace", f"teams.{name}", "servers.clock.team")
@@ -109,7 +109,7 @@ def test_a_namespace_that_is_somebody_elses_is_refused_wherever_it_is_named(root
 @pytest.mark.parametrize(
     "name", ["defaults", "kube", "kubernetes", "aws", "eks", "amazon", "argo", "flux", "istio"]
 )
-def test_a_namespace_that_only_looks_like_somebody_elses_is_free(root: Path, name: str):
+def test_a_namespace_that_only_resembles_a_reserved_one_is_allowed(root: Path, name: str):
     _assert_fits(_cluster(namespace=name), root)
     _assert_fits(_clock(team=name), root)
 
@@ -201,7 +201,7 @@ def test_a_pod_has_no_sidecars(root: Path):
     )
 
 
-def test_a_shell_and_spare_capacity_are_for_everybody(root: Path):
+def test_a_shell_and_spare_capacity_are_for_all_workloads(root: Path):
     _assert_fits(_clock(exec=True, spot=True), root)
     _assert_fits(_clock(writable_root=True, health_command=["true"]), root)
 
@@ -375,7 +375,7 @@ def test_40_blocks_reach_the_api_and_no_41st(root: Path):
 _KNOWN_CALLERS = "CIDR blocks of known clients, together at most a /8 of public addresses"
 
 
-def test_the_api_is_not_open_to_everybody(root: Path):
+def test_the_api_is_not_public(root: Path):
     _assert_refused(
         _cluster(public_access_cidrs=[_block(1), "0.0.0.0/0"]),
         root,
@@ -388,7 +388,7 @@ def test_the_api_is_not_open_to_everybody(root: Path):
     )
 
 
-def test_who_reaches_the_api_is_judged_by_what_the_blocks_cover_together(root: Path):
+def test_access_to_the_api_is_judged_by_the_union_of_the_blocks(root: Path):
     _assert_refused(
         _cluster(public_access_cidrs=["0.0.0.0/1", _block(1), "128.0.0.0/1"]),
         root,
@@ -427,7 +427,7 @@ def test_a_block_that_is_twice_there_is_one_fault(root: Path):
     assert fleet.cluster.public_access_cidrs == (_block(1),)
 
 
-def test_what_is_no_block_does_not_reach_the_api(root: Path):
+def test_an_invalid_block_does_not_reach_the_api(root: Path):
     _assert_refused(
         _cluster(public_access_cidrs=["203.0.113.1/24"]),
         root,
@@ -456,7 +456,7 @@ def test_a_principal_has_one_name(root: Path):
     )
 
 
-def test_whoever_administers_the_cluster_does_so_in_all_of_it(root: Path):
+def test_administrators_have_access_to_the_whole_cluster(root: Path):
     def access(**fields: Any) -> dict[str, Any]:
         return _cluster(access={"ops": {"principal_arn": f"{_ROLE}ops", **fields}})
 
@@ -531,7 +531,7 @@ def test_an_existing_cluster_without_an_addon_that_the_fleet_needs_is_refused(
     )
 
 
-def test_every_addon_that_an_existing_cluster_lacks_is_told_at_once(root: Path):
+def test_all_missing_addons_of_an_existing_cluster_are_reported_together(root: Path):
     own = _existing(_clock(storage={"mount": "/data"}))
     lacking = [*_NEEDED, "metrics-server", "aws-efs-csi-driver"]
     (fault,) = configuration(own).faults(root)
@@ -622,7 +622,7 @@ def test_argo_cd_has_an_identity_center_that_its_users_sign_in_with(root: Path):
     )
 
 
-def test_nobody_signs_in_to_flux(root: Path):
+def test_flux_has_no_users(root: Path):
     _assert_fits(_ON_EKS | {"gitops": _FLUX}, root)
     _assert_refused(
         _ON_EKS | {"gitops": _FLUX | _CENTER},
@@ -683,7 +683,7 @@ def test_what_only_a_cluster_has_does_not_keep_a_fleet_from_other_targets(root: 
     _assert_fits(own, root)
 
 
-def test_every_fault_of_a_fleet_on_eks_is_told_at_once(root: Path):
+def test_all_errors_of_a_fleet_on_eks_are_reported_together(root: Path):
     own = _clock(team="default", cpu=32_031, max_request_seconds=3971) | {
         "cluster": {"version": "1.20", "public_access_cidrs": ["0.0.0.0/0"]},
         "gitops": _FLUX | {"engine": "argocd"},
