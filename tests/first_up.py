@@ -6,7 +6,7 @@ What a resource needs is read from the state: the resources that its inputs come
 in `depends_on` only the kinds that the data file lists as real needs. A `depends_on` without a need
 makes the ratio larger, and so does a component that holds its outputs back.
 
-The sandbox and the engine take time of their own, whatever the scale. A second `up` without
+The sandbox and the engine take time that does not depend on the scale. A second `up` without
 latencies shows how much; it is not subtracted.
 """
 

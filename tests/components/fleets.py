@@ -1,4 +1,4 @@
-"""Fleets that the tests run: the least one, one with everything, and variations of them."""
+"""Fleets of the tests: the smallest one, one with all features, and variations."""
 
 from typing import Any
 
@@ -182,7 +182,7 @@ EKS_FULL: dict[str, Any] = {
             "replicas": {"min": 2, "max": 2},
             "secrets": ["set-outside"],
         },
-        # Nobody uses it, and the gateway does not route to it.
+        # No agent uses it, and the gateway has no route to it.
         "idle": {"image": {"context": "workloads/clock"}, "expose": False},
     },
     "agents": {

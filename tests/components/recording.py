@@ -1,8 +1,8 @@
 """Runs the program, or a part of it, on a monitor that records what it registers.
 
-No engine, no provider and no network are there: a resource's state is its inputs and the few
-outputs of `_OUTPUTS` that the program reads. In a preview it is the inputs alone, so whatever only
-AWS knows is unknown. `awsx.ec2.Vpc`, `eks.Cluster` and `eks.ManagedNodeGroup` are one opaque
+There is no engine, provider or network. The state of a resource is its inputs and the outputs of
+`_OUTPUTS` that the program reads. In a preview it is only the inputs, so values that AWS generates
+are unknown. `awsx.ec2.Vpc`, `eks.Cluster` and `eks.ManagedNodeGroup` are one opaque
 resource each here; what they make is tested elsewhere.
 """
 
@@ -37,7 +37,7 @@ MARKER = "must-not-be-seen"
 """What every secret value contains: those of the configuration, generated ones, the ECR token."""
 
 UNKNOWN = rpc.UNKNOWN
-"""What stands in a preview for what only AWS knows."""
+"""The value in a preview of an output that AWS generates."""
 
 _SIGNATURE: Any = rpc._special_sig_key  # pyright: ignore[reportUnknownMemberType] - untyped there
 _SECRET: Any = rpc._special_secret_sig  # pyright: ignore[reportUnknownMemberType] - the same
@@ -198,8 +198,8 @@ def run(
         stack_name: The stack's name.
         preview: Whether it is a preview.
         aws: Further configuration of the namespace `aws`.
-        remembered: What a living stack was first deployed with, by the name of its `Stash`.
-        answers: What look-ups give back instead of the usual, by token.
+        remembered: What a deployed stack was first deployed with, by the name of its `Stash`.
+        answers: Results of look-ups that differ from the default, by token.
     """
     texts = [json.dumps(each or {}) for each in (fleet, aws, remembered, answers)]
     return _run(*texts, stack_name=stack_name, preview=preview)
@@ -256,8 +256,8 @@ def record(
         encrypted: Which of its keys are secret.
         stack_name: The stack's name.
         preview: Whether it is a preview.
-        remembered: What a living stack was first deployed with, by the name of its `Stash`.
-        answers: What look-ups give back instead of the usual, by token.
+        remembered: What a deployed stack was first deployed with, by the name of its `Stash`.
+        answers: Results of look-ups that differ from the default, by token.
 
     Returns:
         What it registered.
@@ -294,11 +294,11 @@ def record(
 
 
 def _nothing(_result: object) -> None:
-    """The SDK awaits what a program gives back, which a module's names are not."""
+    """Runs the module, because the SDK awaits the return value of a program."""
 
 
 class _Engine(mocks.MockEngine):
-    """Keeps the warnings, which are told to the engine."""
+    """Records the warnings that are sent to the engine."""
 
     def __init__(self, warnings: list[str]) -> None:
         super().__init__(None)
@@ -310,7 +310,7 @@ class _Engine(mocks.MockEngine):
 
 
 class _Unasked(mocks.Mocks):
-    """What the SDK's monitor wants; ours answers itself."""
+    """Required by the SDK's monitor, not used here."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         raise NotImplementedError(args.typ)
@@ -345,7 +345,7 @@ class _Monitor(mocks.MockMonitor):
         if provided and not self._preview:
             id_, outputs = _made(request.type, request.name, urn, inputs)
         if request.type == "pulumi:index:Stash":
-            # The engine itself keeps it, so that a preview knows it too.
+            # The engine stores it, so that it is known in a preview too.
             outputs = {"output": self._remembered.get(request.name, inputs["input"])}
         hidden = {
             key: Secret(outputs[key]) for key in request.additionalSecretOutputs if key in outputs
@@ -416,7 +416,7 @@ class _Monitor(mocks.MockMonitor):
 
 
 def _former(alias: Any, type_: str) -> str:
-    """What an alias says that a resource was."""
+    """The former name or URN of an alias."""
     if not alias.parentUrn:
         return alias.name or str(alias)
     # As the engine makes a URN: with the types of all above, and the name of none of them.
@@ -558,7 +558,7 @@ def _answer(token: str, args: Mapping[str, Any], recording: Recording) -> dict[s
         case "aws:index/getPartition:getPartition":
             return {"partition": partition_of(CONFIG.get()["aws:region"]).name}
         case "aws:secretsmanager/getSecretVersions:getSecretVersions":
-            # As long as nobody sets a value, a secret has no version.
+            # A secret has no version until its value is set.
             return {"versions": [] if "unset" in args["secretId"] else [{"versionId": "v1"}]}
         case _:
             return dict(_FUNCTIONS[token])

@@ -12,12 +12,12 @@ from typing import Any, cast
 from tests.components.recording import Recording, Resource, Secret
 
 _ARN = re.compile(r"arn:aws[a-z-]*:[^\s\"'`\\<>,;]+")
-# API Gateway's own way to name a function that it calls.
+# The URI of a function in an integration of API Gateway.
 _INVOCATION = re.compile(
     r"^arn:aws[a-z-]*:apigateway:[^:]+:lambda:path/[^/]+/functions/(.+)/[^/]+$"
 )
 _VERBS = ("GET", "POST", "DELETE", "OPTIONS", "PUT", "PATCH", "HEAD")
-# Stands for whatever is made later: an execution, a stream of logs, a connection.
+# A placeholder for a later resource: an execution, a log stream, a connection.
 _SOME = "some"
 
 
@@ -119,7 +119,7 @@ class Made:
 
     def _arns(self) -> Iterator[str]:
         for made in self.recording.resources.values():
-            # What an input says is made by nobody yet.
+            # An input of this name refers to a resource that does not exist yet.
             outputs = {key: text for key, text in made.state.items() if key not in made.inputs}
             for text in (made.id, outputs.get("arn")):
                 if isinstance(text, str) and text.startswith("arn:"):

@@ -1,4 +1,4 @@
-"""What the example and test fleets give to AWS, against the calls that it ends up in."""
+"""The inputs of the example and test fleets, checked against the API calls that they become."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -161,7 +161,7 @@ def plain(value: Any) -> Any:
 
 
 def unmapped(type_: str, inputs: Mapping[str, Any]) -> Iterator[str]:
-    """Paths of inputs of which nobody has said what they become."""
+    """Paths of inputs without a known member of a call."""
     walk = api_models._walk(type_)
 
     def below(value: Any, members: list[Member], path: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What holds for everything that the program registers, whatever the fleet."""
+"""Rules for all resources of the program, with every fleet."""
 
 import json
 import os

@@ -17,7 +17,7 @@ linter: Any = parliament  # it ships no types
 
 TMP = "/tmp"  # noqa: S108 - inside the container
 
-# `clock` runs by itself too, as it is exposed; `notes` does not; `search` is called over the
+# `clock` has its own task too, as it is exposed; `notes` does not; `search` is called over the
 # network. The agent's share makes a size of the task: its own 256 and 512 would not.
 FLEET: dict[str, Any] = {
     "servers": {

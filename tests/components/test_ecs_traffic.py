@@ -1,4 +1,4 @@
-"""Who may reach whom: the rules of the security groups are the graph, and nothing else."""
+"""The rules of the security groups allow exactly the edges of the graph."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from core.network import cidrs
 from tests.components.fleets import ADOPTED_NETWORK, FULL, MINIMAL, PUBLIC_IMAGE
 from tests.components.recording import Recording, run
 
-# Who, in which direction, whom, on which port.
+# Source, direction, target, port.
 Rule = tuple[str, str, str, int]
 
 
@@ -58,7 +58,7 @@ ENDPOINTS: list[Rule] = [
     ("ecs-outbound", "to", "pl-63a5400a", 443),
     ("fleet-network-endpoints", "from", "10.0.0.0/16", 443),
 ]
-# A public gateway: whoever calls it, and the issuer whose keys it checks tokens with.
+# A public gateway: its clients, and the issuer of the keys that verify tokens.
 PUBLIC: list[Rule] = [
     *(("gateway-group", "from", "0.0.0.0/0", port) for port in (80, 443)),
     ("gateway-group", "to", "0.0.0.0/0", 443),

@@ -1,4 +1,4 @@
-"""Every number at the edges that the configuration allows, against the calls that it ends up in."""
+"""Numbers at the limits of the configuration, checked against the API calls that they become."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache

@@ -275,7 +275,7 @@ def test_the_provider_reaches_the_cluster_with_a_token_of_the_moment(
     kubeconfig = json.loads(provider.pop("kubeconfig"))
     (reached,), (user,) = kubeconfig["clusters"], kubeconfig["users"]
     assert reached["cluster"] == {"server": endpoint, "certificate-authority-data": AUTHORITY}
-    # No token, no key and no certificate: the only way in is to ask for one.
+    # The kubeconfig has no token, key or certificate: a token is requested for each call.
     assert user["user"].keys() == {"exec"}
     command = user["user"]["exec"]
     assert [command["command"], *command["args"][:2]] == ["aws", "eks", "get-token"]
@@ -527,7 +527,7 @@ def test_a_cluster_has_the_add_ons_that_its_fleet_needs(fleet: Any, expected: se
         assert addon.inputs["clusterName"] == NAME
         pinned = ADDON_VERSIONS[name]
         assert addon.inputs["addonVersion"] == (pinned or f"{name}-for-{NEWEST}")
-        # What somebody else has installed is not taken over.
+        # Components that the owner of the cluster installed are not adopted.
         assert addon.inputs["resolveConflictsOnCreate"] == "NONE"
         assert addon.inputs["resolveConflictsOnUpdate"] == "OVERWRITE"
 
@@ -558,7 +558,7 @@ def test_add_ons_are_configured_as_the_workloads_need_them():
     watching = configured["amazon-cloudwatch-observability"]
     measured = watching["agent"]["config"]["logs"]["metrics_collected"]["kubernetes"]
     assert measured == {"enhanced_container_insights": True}
-    # Containers that nobody asked for are not put into the pods.
+    # No sidecar containers are injected into the pods.
     signals = watching["manager"]["applicationSignals"]
     assert signals == {"autoMonitor": {"monitorAllServices": False}}
     driver = configured["aws-secrets-store-csi-driver-provider"]["secrets-store-csi-driver"]

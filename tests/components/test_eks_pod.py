@@ -1,4 +1,4 @@
-"""The pods of the EKS target: how they run, how they end, what they are told."""
+"""The pods of the EKS target: their settings, variables and termination."""
 
 import json
 import re
@@ -375,7 +375,7 @@ def test_only_workloads_with_spare_capacity_may_run_on_it(fleet: Any, label: str
         assert _pod(recording, name)["nodeSelector"] == {"kubernetes.io/arch": "arm64", **apart}
     spread = _pod(recording, "quiet")["topologySpreadConstraints"]
     assert spread[-1]["topologyKey"] == label
-    # Where there is none, nobody has to say so.
+    # Without one, no variable is set.
     assert _pod(run(EKS), "clock")["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
 
 
@@ -648,7 +648,7 @@ def test_the_autoscaler_sets_the_number_of_replicas_if_there_is_one():
         name: _deployment(recording, name).inputs["spec"].get("replicas") for name in WORKLOADS
     }
     # What an autoscaler takes over begins with the least, and not with the one that is Kubernetes'
-    # default; whatever it makes of that stays.
+    # default; the autoscaler's value stays.
     assert replicas == dict.fromkeys(WORKLOADS, 1) | {"quiet": 2}
     for name in WORKLOADS:
         ignored = _deployment(recording, name).ignore_changes

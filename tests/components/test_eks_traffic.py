@@ -1,4 +1,4 @@
-"""Who may reach whom on EKS: network policies, security groups, the mesh, and the cluster's API."""
+"""Network access on EKS: network policies, security groups, the mesh, and the cluster's API."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -85,16 +85,16 @@ def _opened(recording: Recording) -> Iterator[Opened]:
     for made in recording.of("kubernetes.NetworkPolicy"):
         spec = made.inputs["spec"]
         about = _pods(made.inputs["metadata"]["namespace"], spec["podSelector"])
-        for direction, way in (("Ingress", "from"), ("Egress", "to")):
+        for direction, key in (("Ingress", "from"), ("Egress", "to")):
             rules: list[dict[str, Any]] = spec.get(direction.lower(), [])
             # A policy that does not say so denies nothing in that direction.
             assert direction in spec["policyTypes"] or rules == []
             for rule in rules:
-                assert rule.keys() == {way, "ports"}
-                assert rule[way] != []
+                assert rule.keys() == {key, "ports"}
+                assert rule[key] != []
                 ports = tuple((port["protocol"], port["port"]) for port in rule["ports"])
-                for peer in rule[way]:
-                    yield about, way, _peer(peer), ports
+                for peer in rule[key]:
+                    yield about, key, _peer(peer), ports
 
 
 def _edges(fleet: dict[str, Any]) -> list[tuple[str, str]]:
@@ -219,12 +219,12 @@ def test_only_exposed_workloads_allow_ingress_from_the_gateway():
 
 
 def test_an_unused_workload_without_a_route_has_no_ingress():
-    ways_in = [
+    ingress = [
         (peer, ports)
-        for about, way, peer, ports in _opened(run({**EKS_FULL, "mesh": "none"}))
-        if way == "from" and about in ("mcp/idle", "mcp/*")
+        for about, key, peer, ports in _opened(run({**EKS_FULL, "mesh": "none"}))
+        if key == "from" and about in ("mcp/idle", "mcp/*")
     ]
-    assert ways_in == []
+    assert ingress == []
 
 
 _NAMES = st.sampled_from(["a", "b", "a-b", "a-to-b", "b-to-a", "files", "gateway", "base"])
@@ -291,7 +291,7 @@ def _rules(recording: Recording) -> list[Rule]:
     groups |= {CLUSTER_GROUP: "cluster"}
     groups |= {EXISTING_CLUSTER["vpcConfig"]["clusterSecurityGroupId"]: "cluster"}
     found: list[Rule] = []
-    for direction, way in (("Ingress", "from"), ("Egress", "to")):
+    for direction, side in (("Ingress", "from"), ("Egress", "to")):
         for made in recording.of(f"vpc.SecurityGroup{direction}Rule"):
             rule = made.inputs
             assert (rule["ipProtocol"], rule["fromPort"]) == ("tcp", rule["toPort"])
@@ -302,7 +302,7 @@ def _rules(recording: Recording) -> list[Rule]:
             )
             one, peer = groups[rule["securityGroupId"]], str(groups.get(other, other))
             if "cluster" in (one, peer):
-                found.append((one, way, peer, rule["toPort"]))
+                found.append((one, side, peer, rule["toPort"]))
     return sorted(found)
 
 
@@ -340,7 +340,7 @@ def test_no_security_group_is_made_for_eks_alone():
     assert recording.names("ec2.SecurityGroup") == ["fleet-storage-group", "gateway-group"]
 
 
-# The way in
+# Ingress
 
 
 @pytest.mark.parametrize(

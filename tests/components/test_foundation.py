@@ -1,4 +1,4 @@
-"""Keys, secrets, images, logs, discovery and files, and what of them is protected."""
+"""Keys, secrets, images, logs, discovery and files, and their protection."""
 
 import json
 from fnmatch import fnmatchcase

@@ -1,4 +1,4 @@
-"""The way in: who reaches it, with which token, and where each path leads."""
+"""The gateway: its clients, its tokens, and the target of each path."""
 
 import fnmatch
 import json
@@ -25,7 +25,7 @@ NOT_FOUND = {
 
 
 def _callers(recording: Recording) -> list[tuple[str, int]]:
-    """Who is let in to which port of the load balancer."""
+    """The ingress rules of the load balancer, by port."""
     group = recording.one("ec2.SecurityGroup", "gateway-group").id
     rules = [made.inputs for made in recording.of("vpc.SecurityGroupIngressRule")]
     own = [rule for rule in rules if rule["securityGroupId"] == group]
@@ -373,7 +373,7 @@ def test_without_authentication_there_is_no_metadata():
 
 
 def _routed(recording: Recording, path: str) -> tuple[str, str] | None:
-    """Whose rule a path falls under, and what it becomes: as the load balancer does it."""
+    """The rule that matches a path, and the rewritten path, as in the load balancer."""
     for rule in recording.of("lb.ListenerRule"):
         ((_, condition),) = [*rule.inputs["conditions"][0].items()]
         if not any(fnmatch.fnmatchcase(path, pattern) for pattern in condition["values"]):

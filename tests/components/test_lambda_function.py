@@ -1,4 +1,4 @@
-"""The functions of the Lambda target: what they are, what they are told, what they may do."""
+"""The functions of the Lambda target: their settings, variables and permissions."""
 
 import json
 from typing import Any

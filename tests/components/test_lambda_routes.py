@@ -1,4 +1,4 @@
-"""The REST APIs of the Lambda target: who may call, what answers, when it is deployed anew."""
+"""The REST APIs of the Lambda target: access, routes and deployments."""
 
 import json
 from typing import Any

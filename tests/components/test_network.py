@@ -1,4 +1,4 @@
-"""The network: `awsx.ec2.Vpc` by the plan, ways to AWS without NAT, a VPC that exists."""
+"""The network: the planned subnets, VPC endpoints without NAT, and an existing VPC."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A caller's options hold for the component, and go nowhere else."""
+"""The options of a caller apply to the component, not to its children."""
 
 import functools
 from typing import Any

@@ -1,4 +1,4 @@
-"""The order of creation and deletion: what waits for what, and what does not."""
+"""The order of creation and deletion."""
 
 from typing import Any
 

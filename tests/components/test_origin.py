@@ -1,4 +1,4 @@
-"""A living stack remembers what it was first deployed with."""
+"""A deployed stack keeps the values that it was first deployed with."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def test_a_new_stack_remembers_its_name_its_region_and_its_network():
 
 @targets
 def test_a_renamed_stack_keeps_every_name_and_tag_in_aws(fleet: dict[str, Any]):
-    # In a preview, since ids that only AWS knows come from the URN in these tests.
+    # In a preview, because the tests derive ids that AWS generates from the URN.
     before = run(fleet, stack_name="first", preview=True)
     after = run(fleet, stack_name="second", preview=True, remembered={"memory-stack": "first"})
     inputs = [

@@ -41,7 +41,7 @@ def _statements(recording: Recording) -> Iterator[tuple[str, str, dict[str, Any]
 
 
 def _is_known_to_be_false(kind: str, finding: Any, document: dict[str, Any]) -> bool:
-    """What the linter has wrong, each case as narrow as it can be told."""
+    """Wrong findings of the linter, each as narrow as possible."""
     sids = {statement["Sid"] for statement in document["Statement"]}
     match finding.issue:
         case "MALFORMED":  # a trust policy and a repository's have no resource
@@ -63,7 +63,7 @@ def _is_known_to_be_false(kind: str, finding: Any, document: dict[str, Any]) -> 
                 about <= {"bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"}
                 and not sids.isdisjoint({"InvokeOwnModels", "InvokeOwnProfiles"})
             ) or (
-                # And knows only the executions of express machines, which nobody can describe.
+                # And it has only the executions of express machines, which cannot be described.
                 (about == {"logs:DescribeLogGroups"} and "FindLogGroup" in sids)
                 or (about == {"states:DescribeExecution"} and "LookAtExecutions" in sids)
             )

@@ -1,6 +1,6 @@
 """Objects of Kubernetes name by text only what the fleet makes: accounts, claims, labels.
 
-Nothing refuses a selector that matches no pod, or a principal that nobody is. `references.yaml`
+A selector that matches no pod, or a principal that does not exist, is no error. `references.yaml`
 says which keys hold the names of objects.
 """
 

@@ -1,7 +1,7 @@
 """The fixture's tools and prompts that ask the client for input (MCP 2026-07-28, SEP-2322).
 
-Such a tool keeps nothing between the rounds: what it needs to know of an earlier one is in the
-request state, which the SDK seals and verifies.
+Such a tool keeps no state between the rounds: the data of an earlier round is in the request state,
+which the SDK seals and verifies.
 """
 
 from typing import Annotated, Any
@@ -119,7 +119,7 @@ def test_input_required_result_multi_round(ctx: Context) -> str | InputRequiredR
 
 
 def test_input_required_result_capabilities(ctx: Context) -> str | InputRequiredResult:
-    """Ask only for what the client says that it can do."""
+    """Ask only for input that the client supports."""
     able = ctx.client_capabilities
     requests: dict[str, InputRequest] = {}
     if able and able.elicitation:
@@ -157,7 +157,7 @@ def test_sampling(
 
 
 class UserResponse(BaseModel):
-    """What the user is asked for."""
+    """The input requested from the user."""
 
     response: str
 

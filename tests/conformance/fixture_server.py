@@ -1,8 +1,8 @@
 """A server with the tools, resources and prompts that the official conformance suite asks for.
 
-It answers what the suite's scenarios expect, by the names that they give, and is served by the
-workloads' own common code, so that what holds for it on the wire holds for every server of the
-fleet. It has no image: the runner starts it as `python -m tests.conformance.fixture_server`.
+It returns what the scenarios of the suite expect. The common code of the workloads serves it, so
+that its protocol behaviour is that of every server of the fleet. It has no image: the runner starts
+it as `python -m tests.conformance.fixture_server`.
 """
 
 import base64

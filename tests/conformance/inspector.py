@@ -65,7 +65,7 @@ class Ran:
 
 
 def server_cases(sample: Sample | None) -> Iterator[Case]:
-    """What is asked of any server.
+    """The cases for any server.
 
     Args:
         sample: A call that it answers; None for a server that is not one of this project's.
@@ -91,11 +91,11 @@ def server_cases(sample: Sample | None) -> Iterator[Case]:
 
 
 def token_cases(right: str, wrong: str) -> Iterator[Case]:
-    """What is asked of a server that wants a token.
+    """The cases for a server that requires a token.
 
     Args:
-        right: A token that is good there.
-        wrong: One that is good elsewhere, such as one for another audience.
+        right: A valid token.
+        wrong: An invalid token, such as one for another audience.
 
     Yields:
         The cases.
@@ -112,7 +112,7 @@ def token_cases(right: str, wrong: str) -> Iterator[Case]:
 
 
 def absent_cases() -> Iterator[Case]:
-    """What is asked where nobody listens."""
+    """The cases for a port without a listener."""
     yield Case(name="nobody there", arguments=("--method", "tools/list"), status=UNREACHABLE)
 
 

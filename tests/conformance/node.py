@@ -17,7 +17,7 @@ _RUN_SECONDS = 600
 
 
 class NotInstalledError(Exception):
-    """The tools are not there; the text says what fixes it."""
+    """The tools are not installed; the text names the command that installs them."""
 
 
 def run(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -6,9 +6,9 @@ already, such as the deployed fleet behind its gateway:
 
     python -m tests.conformance.run --url clock=http://127.0.0.1:8800/servers/clock/mcp
 
-It prints a table of the scenarios and a table of the Inspector's runs, in Markdown, then whatever
-failed, what the suite recommends besides, and why the rest does not apply. Ends with 1 if anything
-failed that applies.
+It prints a table of the scenarios and a table of the Inspector's runs in Markdown, followed by the
+failures, the recommendations of the suite, and why other scenarios do not apply. It exits with 1 if
+an applicable scenario failed.
 """
 
 import argparse

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 NEEDS_FIXTURE = "calls tools, resources or prompts of the suite's own, which the fixture has"
 
-# The suite emits it besides a scenario's own checks: every message on the wire matches the
-# specification's schema. It applies whatever the scenario is about.
+# A check of the suite in every scenario: each message on the wire matches the schema of the
+# specification.
 WIRE_CHECK = "wire-schema-valid"
 
 _RESULT_FOLDER = re.compile(r"server-(?P<scenario>.+)-\d{4}-\d{2}-\d{2}T[\d-]+Z")

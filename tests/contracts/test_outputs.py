@@ -1,4 +1,4 @@
-"""The stack's outputs are the same whatever the target (design: "What every target gives")."""
+"""The stack's outputs are the same on every target (design: "What every target gives")."""
 
 import json
 from collections.abc import Callable
@@ -37,7 +37,7 @@ class Held:
     Attributes:
         fleets: The fleets that it runs.
         plain_url: The gateway's address without a domain.
-        reached: Where agents reach a server of a team, whatever the gateway is.
+        reached: The address at which agents reach a server of a team, with any gateway.
         namespace: The kind and the name of what servers are found in; nothing is made for the
             domain of a cluster.
         shared: The kinds whose names are inside of something else of the stack's own (a namespace,
@@ -245,7 +245,7 @@ def test_every_server_is_an_entry_of_the_namespace(target: str):
 def test_a_fleet_too_large_for_one_parameter_is_found_through_the_first(
     target: str, monkeypatch: pytest.MonkeyPatch
 ):
-    # One server fits, and the name of the next parameter, whatever the servers' addresses are.
+    # One server fits, and the name of the next parameter, with any addresses of servers.
     url = HELD[target].reached("server-0", NO_TEAM)
     monkeypatch.setattr(discovery, "PARAMETER_BYTES", len(url) + 90)
     servers = {f"server-{number}": MINIMAL["servers"]["clock"] for number in range(2)}

@@ -116,7 +116,7 @@ def _run(before: Configuration, words: list[str]) -> Configuration:
             text,
         ]:
             key, *way = steps(path)
-            # Only at the top does pulumi replace a plain value that stands in the way.
+            # Pulumi replaces a plain value on the path only at the top level.
             held = None if isinstance(values.get(str(key)), str) else values.get(str(key))
             value = {"true": True, "false": False}.get(text, int(text) if _whole(text) else text)
             new = _placed(held, way, value) if way else text

@@ -29,7 +29,7 @@ def _faults(target: str, mount: str, **keys: Any) -> list[tuple[tuple[str | int,
         ("ecs", "/tmp", "/tmp contains temporary files"),  # noqa: S108 - in a container
         ("eks", VAULT, f"{VAULT} contains the pod's secrets"),
         ("eks", f"{VAULT}/files", f"{VAULT} contains the pod's secrets"),
-        # It would hide what is mounted below.
+        # It would hide the mounts below it.
         ("eks", "/var/run", "/var/run/secrets contains the tokens of the pod's service account"),
         ("eks", "/var", "/var/run/secrets contains the tokens of the pod's service account"),
         ("eks", "/run", "/run/secrets contains the tokens of the pod's service account"),
@@ -38,7 +38,7 @@ def _faults(target: str, mount: str, **keys: Any) -> list[tuple[tuple[str | int,
         ("ecs", "/proc/files", "/proc contains the container's processes"),
         ("ecs", "/dev", "/dev contains the container's devices"),
         ("ecs", "/sys", "/sys contains the kernel's settings"),
-        # What stands there would be taken for secrets.
+        # Files in this folder would be read as secrets.
         ("ecs", "/mnt/secrets", "/mnt/secrets contains secrets in files"),
         ("eks", "/mnt", "/mnt/secrets contains secrets in files"),
         ("lambda", "/secrets", "/mnt/secrets contains secrets in files"),

@@ -1,4 +1,4 @@
-"""What a living stack cannot change: its region and its network."""
+"""A deployed stack cannot change its region and its network."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Sidecars: what runs in whose task, what runs by itself, and what fits."""
+"""Sidecars: the containers of each task, servers with their own task, and the sizes."""
 
 import json
 from dataclasses import replace
@@ -55,10 +55,10 @@ def test_a_task_is_as_large_as_all_in_it():
     [
         # Exposed, it runs for the gateway.
         (_IMAGE, ["clock"], {}, True),
-        # Hidden, it runs for whoever calls it over the network,
+        # Hidden, it runs for clients over the network,
         (_HIDDEN, [], {}, True),
         (_HIDDEN, ["clock"], {"other": _IMAGE | {"uses": ["clock"]}}, True),
-        # and not for those who have it beside them.
+        # and not for agents that have it as a sidecar.
         (_HIDDEN, ["clock"], {}, False),
         (_HIDDEN, ["clock"], {"other": _IMAGE | {"uses": ["clock"], "sidecars": ["clock"]}}, False),
     ],
@@ -142,7 +142,7 @@ def test_a_sidecar_is_paid_in_its_agents_tasks_and_in_none_of_its_own():
     ("server", "agent"),
     [
         ({"cpu": 256, "memory": 512}, {"cpu": 256, "memory": 512}),
-        # Neither is a size by itself.
+        # Neither alone is a size of Fargate.
         ({"cpu": 100, "memory": 100}, {"cpu": 156, "memory": 412}),
         ({"cpu": 16128, "memory": 122368}, {"cpu": 256, "memory": 512}),
     ],

@@ -1,6 +1,6 @@
 """Runs of a program that is not the checkout's own, in the sandbox and with its project file.
 
-What a program writes beside itself is then not in the checkout.
+Files that a program writes into its folder are then not in the checkout.
 """
 
 import os

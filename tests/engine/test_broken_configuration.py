@@ -1,4 +1,4 @@
-"""A broken configuration: what is said, with which status, and that nothing was created."""
+"""An invalid configuration: the message, the status, and that nothing was created."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from tests.engine.sandbox_run import STACK, Sandbox, create
 
 pytestmark = pytest.mark.engine
 
-# What is set, and the lines that must be read, each without its indentation.
+# The setting, and the expected lines, each without its indentation.
 BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a target that does not exist": (
         {"target": "fargate"},

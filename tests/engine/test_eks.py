@@ -417,7 +417,7 @@ def test_the_eks_example_comes_up_and_is_destroyed_to_nothing(tmp_path: Path) ->
     assert sandbox.cloud.list() == []
 
 
-# A cluster that somebody else has made: here, the first stack.
+# An existing cluster of another owner: here, the first stack.
 
 
 def _beside(sandbox: Sandbox) -> str:

@@ -146,7 +146,7 @@ def test_no_secret_value_is_in_plain_text_in_state_or_in_a_functions_environment
         assert not any(value in json.dumps(function.properties) for value in values)
 
 
-# What API Gateway logs with in the whole region stays, for the sake of everybody else's APIs.
+# The log role of API Gateway in the region is kept, because other APIs use it.
 LOG_ROLE = [
     "aws:apigateway/account:Account",
     "aws:iam/role:Role",

@@ -1,6 +1,6 @@
 """What the fullest fleet puts into a repository and a cluster, held to Kubernetes' own schemas.
 
-Checkov's checks for Kubernetes find nothing in it either, but for what stands in `EXCEPTIONS`.
+Checkov's checks for Kubernetes find nothing either, except for `EXCEPTIONS`.
 """
 
 import json

@@ -31,7 +31,7 @@ METADATA = "/.well-known/oauth-protected-resource"
 def _asked(
     cloud: Cloud, host: str, *requests: Mapping[str, Any], functions: Functions | None = None
 ) -> tuple[list[Answer], list[tuple[str, str]]]:
-    """What requests to one host are answered, and what of them reached a workload."""
+    """The responses to requests to one host, and the requests that reached a workload."""
 
     async def run() -> tuple[list[Answer], list[tuple[str, str]]]:
         async with workload() as (running, seen):

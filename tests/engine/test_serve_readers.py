@@ -1,4 +1,4 @@
-"""What the readers make of fleets that the real engine has deployed."""
+"""The results of the readers for fleets that the real engine has deployed."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ AGENTS, SERVERS = ("assistant", "clerk"), ("clock", "notes")
 
 
 def _give_domain(sandbox: Sandbox) -> None:
-    """A domain in a zone of somebody else's, and no authentication."""
+    """A domain in a zone of another owner, and no authentication."""
     zone = StoredResource(
         provider="aws",
         type="aws:route53/zone:Zone",
@@ -65,7 +65,7 @@ def _processes(deployed: Fleet) -> dict[str, Process]:
 
 
 def _reached(deployed: Fleet, *sources: str) -> set[tuple[str, str]]:
-    """Who is let through to whom, those left out that are the same workload."""
+    """The allowed edges, without those of a workload to itself."""
     return {
         (source, process.name)
         for source in (*sources, *(one.name for one in deployed.processes))
@@ -140,7 +140,7 @@ def test_an_agent_reaches_the_servers_that_it_lists_and_no_other(
         (GATEWAY, "clock"),
         (GATEWAY, "notes"),
     }
-    # It knows the name, as everybody in the network does, and does not get through.
+    # It resolves the name, like all clients in the network, but cannot connect.
     address = json.loads(_processes(deployed)["assistant"].environment["MCP_SERVERS"])["clock"]
     host = address.removeprefix("http://").partition(":")[0]
     assert deployed.resolve("clerk", host, 8080) == "clock"
@@ -227,7 +227,7 @@ def test_in_a_mesh_the_same_calls_get_through(tmp_path: Path) -> None:
         (GATEWAY, "notes"),
     }
     assert "TCP port 15008 to clock" in str(deployed.refusal("clerk", "clock", 8080))
-    # Without the policies of the network, those of the mesh hold by themselves.
+    # Without network policies, those of the mesh apply alone.
     owner = next(one.provider for one in sandbox.cloud.list() if "kubernetes@" in one.provider)
     for one in sandbox.cloud.list(owner, "kubernetes:networking.k8s.io/v1:NetworkPolicy"):
         sandbox.cloud.delete(owner, one.type, one.id)

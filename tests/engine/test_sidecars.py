@@ -1,4 +1,4 @@
-"""Agents with sidecars on the real engine: made, left alone, and taken apart again."""
+"""Agents with sidecars on the real engine: created, updated, and split again."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""One stack, one target after another: what is kept, what goes, and in which order."""
+"""One stack on one target after another: resources that are kept or deleted, and the order."""
 
 import itertools
 import json

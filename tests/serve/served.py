@@ -1,4 +1,4 @@
-"""Fleets that `bin/sandbox serve` has brought to life, as tests see them."""
+"""Fleets that `bin/sandbox serve` runs, for tests."""
 
 import os
 import subprocess
@@ -82,7 +82,7 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 
 @contextmanager
 def serving(sandbox: Sandbox, *args: str) -> Generator[Served]:
-    """Runs `bin/sandbox serve` until the block ends; it must then end by itself, with status 0."""
+    """Runs `bin/sandbox serve` until the block ends; it must then exit with status 0."""
     with subprocess.Popen(
         [ROOT / "bin" / "sandbox", "serve", "--port", "0", *args],
         cwd=sandbox.folder,

@@ -1,4 +1,4 @@
-"""The mapping templates of the program, and what of Velocity the sandbox knows."""
+"""The mapping templates of the program, and the parts of Velocity that the sandbox supports."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The fleet answers, and lets nobody in who must not get in, on each of the three targets."""
+"""The fleet answers allowed requests and refuses all others, on each of the three targets."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The token issuers: whom the fleet trusts, what they publish, and their tokens."""
+"""The token issuers: their metadata, keys and tokens."""
 
 import asyncio
 import json
@@ -70,7 +70,7 @@ def audience(*values: str, name: str = "aud") -> dict[str, Any]:
 
 
 def publishes(issuers: Issuers, url: str) -> Answer:
-    """What is published at a URL, for somebody who asks its host."""
+    """The document at a URL, requested from its host."""
     _, _, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     app = router(issuers.applications(), unknown_host)

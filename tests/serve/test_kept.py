@@ -1,4 +1,4 @@
-"""A fleet that moves from target to target: what it keeps, and the demonstration on each."""
+"""A fleet that moves between targets: the kept data, and the demonstration on each."""
 
 import os
 import subprocess

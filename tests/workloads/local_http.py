@@ -113,7 +113,7 @@ class Issuer:
         }
 
     def token(self, *, key: str = "issuer", kid: str = "1", **claims: Any) -> str:
-        """A token that is good but for what the arguments say; a claim of None is left out."""
+        """A valid token, changed by the arguments; a claim of None is left out."""
         now = int(time.time())
         payload = {"iss": self.url, "aud": AUDIENCE, "sub": "me", "exp": now + 60, **claims}
         payload = {name: value for name, value in payload.items() if value is not None}

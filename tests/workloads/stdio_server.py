@@ -1,4 +1,4 @@
-"""A server that speaks stdio and does whatever a test of the adopter needs, as a process."""
+"""A stdio server whose tools test the adopter, as a process."""
 
 import asyncio
 import os
@@ -88,7 +88,7 @@ async def hang(arguments: dict[str, Any]) -> CallToolResult:
     return text("not reached")
 
 
-async def call_tool(  # noqa: C901, PLR0911, PLR0912 - one line a tool
+async def call_tool(  # noqa: C901, PLR0911, PLR0912 - one line per tool
     ctx: ServerRequestContext[Any], params: CallToolRequestParams
 ) -> CallToolResult:
     arguments = params.arguments or {}

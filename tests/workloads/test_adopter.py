@@ -1,4 +1,4 @@
-"""The adopter, with processes of a server that does whatever a test wants."""
+"""The adopter, with processes of a test server."""
 
 import gc
 import json
@@ -50,7 +50,7 @@ async def adopted(mode: str = "2026-07-28", **env: str) -> AsyncGenerator[Client
 
 @asynccontextmanager
 async def calling(client: Client, tool: str, file: Path, count: int = 1) -> AsyncGenerator[None]:
-    """So many calls at once, all of which end with this: their client goes away."""
+    """Concurrent calls that end with this context: their client disconnects."""
     async with anyio.create_task_group() as tasks:
         for _ in range(count):
             tasks.start_soon(client.call_tool, tool, {"file": str(file)})
@@ -290,7 +290,7 @@ async def test_a_process_that_is_killed_while_it_is_idle_is_replaced_unseen(
     async with adopted() as client:
         first = await pid(client)
         os.kill(first, signal.SIGKILL)
-        # The operating system knows before the pool does.
+        # The operating system detects the exit before the pool does.
         with anyio.fail_after(DEADLINE_SECONDS):
             while "process ended" not in caplog.messages:
                 await anyio.sleep(0.01)
@@ -464,7 +464,7 @@ def test_a_stop_in_the_midst_of_a_start_leaves_no_process_unwaited_for() -> None
 
     for turns in range(1, 20):
         anyio.run(stopped_after, turns)
-        # A process that nobody waited for warns when it is collected, which fails the test.
+        # A process without a wait warns when it is collected, which fails the test.
         gc.collect()
 
 

@@ -1,7 +1,7 @@
 """What stops a tool: a client that closes the stream of its call.
 
 `notifications/cancelled` names a request of the same session, of which a stateless server has none;
-to honour it all the same would let everybody cancel what others asked for.
+honouring it would allow clients to cancel the calls of other clients.
 """
 
 from collections.abc import AsyncGenerator

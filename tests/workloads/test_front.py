@@ -1,4 +1,4 @@
-"""What every workload does with the requests that gateways and Lambda Web Adapter hand over."""
+"""How every workload handles requests of gateways and Lambda Web Adapter."""
 
 import json
 from pathlib import Path

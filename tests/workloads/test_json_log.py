@@ -1,4 +1,4 @@
-"""What a log line tells of an exception."""
+"""The log line of an exception."""
 
 import json
 import logging

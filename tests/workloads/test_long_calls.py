@@ -1,4 +1,4 @@
-"""Calls that take as long as a request may: nothing between caller and tool gives up earlier."""
+"""Calls of the maximum duration: no timeout between caller and tool is shorter."""
 
 import asyncio
 import json

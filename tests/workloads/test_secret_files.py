@@ -1,4 +1,4 @@
-"""Secrets that the platform mounts as files, and which of the three places wins."""
+"""Secrets that the platform mounts as files, and the precedence of the three sources."""
 
 import json
 from pathlib import Path

@@ -93,7 +93,7 @@ def test_a_variable_that_is_set_already_wins_and_an_empty_one_does_not(
 
 
 def test_all_secrets_are_asked_for_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    count = 12  # more than botocore keeps connections for unless it is told
+    count = 12  # more than the default connection pool of botocore
     together = threading.Barrier(count)
 
     def answer(_asked: Asked) -> Answer:

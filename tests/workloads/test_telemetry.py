@@ -166,7 +166,7 @@ async def test_neither_an_argument_nor_a_token_nor_an_error_s_text_leaves_the_pr
         await call(workload, "add_note", {"name": "a", "text": SECRET}, {}, **token)
         await call(workload, "read_note", {"name": SECRET}, {"baggage": f"k={SECRET}"}, **token)
         await call(workload, f"no tool: {SECRET}", {}, {})
-        shutil.rmtree(folder)  # a failure that nobody foresaw, with the secret in its text
+        shutil.rmtree(folder)  # an unexpected exception, with the secret in its text
         await call(workload, "list_notes", {}, {})
         async with httpx2.AsyncClient() as client:
             body = {**call_body("x", {}), "method": f"tools/{SECRET}?"}

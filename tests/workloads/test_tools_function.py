@@ -69,7 +69,7 @@ class Context:
 
 
 class Fleet:
-    """The servers that the function knows."""
+    """The servers of the function."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, stack: ExitStack) -> None:
         self.monkeypatch = monkeypatch

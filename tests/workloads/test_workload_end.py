@@ -1,4 +1,4 @@
-"""What SIGTERM does to a workload that is starting, answering or idle: real processes."""
+"""The effect of SIGTERM on a workload that is starting, answering or idle: real processes."""
 
 import json
 import os
@@ -236,7 +236,7 @@ async def test_a_chat_without_a_question_is_closed_at_once(tmp_path: Path) -> No
         assert await anyio.to_thread.run_sync(assistant.process.wait, DEADLINE_SECONDS) == 0
 
 
-# What others leave behind.
+# Orphaned processes.
 
 
 async def test_what_a_crashed_server_left_behind_is_waited_for(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What all workloads do alike at their door, told for each of them."""
+"""The HTTP behaviour that all workloads share, tested for each."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the images promise: their Dockerfiles, their pins, and the example fleet."""
+"""The images: their Dockerfiles, their pins, and the example fleet."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def bases(name: str) -> list[str]:
 
 
 def hadolint(dockerfile: Path) -> list[dict[str, Any]]:
-    """What the linter finds, whatever its level."""
+    """The findings of the linter of any level."""
     command = [str(Path(sys.executable).with_name("hadolint")), "--no-fail", "--format", "json"]
     ended = subprocess.run(
         [*command, "--config", os.devnull, str(dockerfile)],
@@ -247,7 +247,7 @@ def test_each_handler_is_found_beside_the_common_code(handler: str) -> None:
 
 
 def test_no_module_of_the_functions_hides_a_package_or_the_standard_library() -> None:
-    """They lie at the root of the image, beside their packages."""
+    """The modules are at the root of the image, with their packages."""
     modules = {path.stem for path in (WORKLOADS / FUNCTIONS).glob("*.py")} - {"__init__"}
     assert modules == {"authorizer", "tools"}
     assert not modules & (set(packages_distributions()) | sys.stdlib_module_names)

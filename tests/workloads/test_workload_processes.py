@@ -49,7 +49,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret-key
 
 @asynccontextmanager
 async def bedrock() -> AsyncGenerator[str]:
-    """Bedrock on this machine, where everybody may ask every model."""
+    """Bedrock on this machine, where every model is available."""
     deployed = Fleet(
         target="ecs",
         region="us-east-1",
@@ -146,7 +146,7 @@ async def test_every_line_of_the_log_is_json_and_none_holds_what_callers_sent(
                 headers = {**call_headers(tool), "Authorization": f"Bearer {SECRET}"}
                 url = f"{notes.url}/mcp?token={SECRET}"
                 await client.post(url, json=call_body(tool, arguments), headers=headers)
-            shutil.rmtree(folder)  # a failure that nobody foresaw, with the secret in its text
+            shutil.rmtree(folder)  # an unexpected exception, with the secret in its text
             body, headers = call_body("list_notes", {}), call_headers("list_notes")
             await client.post(f"{notes.url}/mcp", json=body, headers=headers)
         assert notes.stop() == 0

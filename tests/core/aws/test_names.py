@@ -71,7 +71,7 @@ def test_a_valid_name_is_returned_unchanged():
 
 
 def test_the_hash_of_a_name_never_changes():
-    # Written down, because another hash would rename what already stands in people's accounts.
+    # Written down, because another hash would rename deployed resources.
     assert fit("mcp-platform-production-notes-server", 32) == "mcp-platform-production-cb21d96"
 
 

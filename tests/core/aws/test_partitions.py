@@ -1,4 +1,4 @@
-"""What depends on the partition of a region, held against botocore's own table of partitions."""
+"""Values that depend on the partition of a region, compared with botocore's table of partitions."""
 
 import json
 import re

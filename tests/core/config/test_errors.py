@@ -55,7 +55,7 @@ def test_a_path_is_written_as_pulumi_reads_it(path: tuple[str | int, ...], writt
     assert steps(written) == [steps(written)[0], *path[1:]]
 
 
-# A backslash before a closing quote is the one thing that pulumi's paths cannot say.
+# A path of Pulumi cannot contain a backslash before a closing quote.
 _PARTS = st.text().filter(lambda part: "\\" not in part) | st.integers(0, 99)
 
 

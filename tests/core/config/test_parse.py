@@ -344,7 +344,7 @@ _JSON = st.recursive(
 
 
 def _loosely(schema: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """Values that look like what a schema describes, and now and then like nothing at all."""
+    """Values that resemble those of a schema, and sometimes other values."""
     schema = definitions[schema["$ref"].rsplit("/", 1)[1]] if "$ref" in schema else schema
     examples = st.sampled_from(schema.get("examples", [None]))
     if "properties" in schema:

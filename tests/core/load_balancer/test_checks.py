@@ -1,4 +1,4 @@
-"""What a load balancer cannot do, it can on neither of the targets that have one before them."""
+"""The limits of a load balancer apply to both targets that have one."""
 
 from pathlib import Path
 from typing import Any

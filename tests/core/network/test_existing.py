@@ -1,4 +1,4 @@
-"""What is wrong with an existing VPC, all of it at once."""
+"""The errors of an existing VPC, reported together."""
 
 from collections.abc import Mapping
 
