@@ -10,8 +10,9 @@ from pulumi.runtime import is_config_secret
 # The whole configuration instead of single keys, so that a misspelled key is an error.
 from pulumi.runtime.config import CONFIG
 
+from core.config.enums import SecretSource
 from core.config.errors import ConfigurationError
-from core.config.model import SECRET_PREFIX, Fleet, SecretSource
+from core.config.model import SECRET_PREFIX, Fleet
 from core.config.parse import parse
 from core.stack import Stack
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from core.config.model import Agent, Authentication, Chat, Fleet, Server
+from core.config.enums import Chat
+from core.config.model import Agent, Authentication, Fleet, Server
 from core.discovery import documents
 from core.environment import variable
 from core.graph import Graph

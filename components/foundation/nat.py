@@ -4,7 +4,7 @@ import pulumi
 import pulumi_aws as aws
 import pulumi_awsx as awsx
 
-from core.config.model import Nat
+from core.config.enums import Nat
 from core.network.cidrs import EVERYWHERE
 
 # The types of the resources that `awsx.ec2.Vpc` creates. Each is the parent of the next.

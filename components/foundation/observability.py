@@ -9,7 +9,7 @@ from components.component import Component
 from components.foundation.alarms import create_alarms
 from components.foundation.logs import log_group
 from core.alarms import log_alarm
-from core.config.model import RunsAs
+from core.config.enums import RunsAs
 from core.resolved import ResolvedFleet
 from core.stack import Stack
 

@@ -9,7 +9,8 @@ import pulumi_aws as aws
 import pulumi_random as random
 
 from components.component import Component
-from core.config.model import Secret, SecretSource
+from core.config.enums import SecretSource
+from core.config.model import Secret
 from core.environment import REQUEST_STATE_KEY
 from core.resolved import Container, ResolvedFleet
 

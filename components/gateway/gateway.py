@@ -14,7 +14,8 @@ from components.gateway.authentication import metadata_rule, token_check
 from components.gateway.firewall import firewall
 from core import timeouts
 from core.aws import names
-from core.config.model import Agent, Exposure
+from core.config.enums import Exposure
+from core.config.model import Agent
 from core.contract import HEALTH_PATH, MCP_PATH, PORT
 from core.discovery import agent_path, server_path
 from core.network.cidrs import EVERYWHERE

@@ -6,7 +6,7 @@ import pulumi
 
 from components.foundation import Foundation
 from components.gateway.address import Endpoint
-from core.config.model import Target
+from core.config.enums import Target
 from core.resolved import ResolvedFleet
 
 

@@ -1,7 +1,7 @@
 """The usage of a fleet without traffic: the minimum number of replicas."""
 
 from core.alarms import log_alarm, metric_count
-from core.config.model import Nat
+from core.config.enums import Nat
 from core.costs.bill import Usage, monthly
 from core.resolved import ResolvedFleet
 from core.targets import dispatch

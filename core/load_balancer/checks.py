@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from core import timeouts
+from core.config.enums import Exposure, Nat, Sessions
 from core.config.errors import Fault, set_command, show
-from core.config.model import Exposure, Fleet, Gateway, Nat, Sessions
+from core.config.model import Fleet, Gateway
 from core.discovery import protected_resource_metadata
 from core.images import ecr_repository
 from core.network.egress import Egress, block

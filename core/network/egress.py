@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.aws.names import short_hash
-from core.config.model import Agent, Exposure, Fleet, Nat, Server
+from core.config.enums import Exposure, Nat
+from core.config.model import Agent, Fleet, Server
 from core.network import cidrs
 
 IMAGES_AND_LOGS = ("ecr.api", "ecr.dkr", "logs")

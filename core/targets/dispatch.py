@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from core.config.enums import Target
 from core.config.errors import Fault
-from core.config.model import Fleet, Target
+from core.config.model import Fleet
 from core.costs.bill import Usage
 from core.network.egress import Egress
 from core.resolved import ResolvedFleet

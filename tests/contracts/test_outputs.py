@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from core import discovery
-from core.config.model import Fleet, Image, Server, Target
+from core.config.enums import Target
+from core.config.model import Fleet, Image, Server
 from core.targets.dispatch import check
 from tests.components.fleets import EKS_FLEETS, EKS_FULL, FLEETS, LAMBDA_FULL, MINIMAL, PRODUCTION
 from tests.components.recording import API_ID, Recording, run

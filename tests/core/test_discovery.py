@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import discovery
-from core.config.model import Agent, Authentication, Fleet, Gateway, Image, Server, Target
+from core.config.enums import Target
+from core.config.model import Agent, Authentication, Fleet, Gateway, Image, Server
 from core.stack import Stack
 from core.targets.aws_lambda import addresses
 from core.targets.dispatch import resolve

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.config.enums import Sessions, Target
 from core.config.model import (
     Agent,
     Authentication,
@@ -13,9 +14,7 @@ from core.config.model import (
     Gateway,
     Image,
     Server,
-    Sessions,
     Storage,
-    Target,
 )
 from core.environment import RESERVED, environment, servers_environment, variable
 from core.stack import Stack

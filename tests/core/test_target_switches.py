@@ -8,7 +8,7 @@ import pytest
 
 _ROOT = Path(__file__).resolve().parents[2]
 
-# The model declares the targets and two facts about them (`has_cluster`, `is_state_machine`).
+# The model has the default target and two facts about it (`has_cluster`, `is_state_machine`).
 _ALLOWED = {"core/config/model.py"}
 
 

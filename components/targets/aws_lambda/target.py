@@ -30,7 +30,8 @@ from components.targets.aws_lambda.platform_functions import (
 from components.targets.aws_lambda.routes import Routes
 from components.targets.aws_lambda.state_machine import StateMachine
 from components.targets.aws_lambda.workload import Workload
-from core.config.model import Chat, Fleet
+from core.config.enums import Chat
+from core.config.model import Fleet
 from core.resolved import ResolvedFleet
 from core.targets.aws_lambda import addresses, limits, rest_api
 

@@ -14,7 +14,7 @@ from components.targets.eks.cloudwatch import observability
 from components.targets.eks.cluster import Cluster
 from components.targets.eks.identities import Identity, identify, identity_role
 from components.targets.eks.logs import cluster_log_group
-from core.config.model import AddOn, Nodes
+from core.config.enums import AddOn, Nodes
 from core.resolved import ResolvedFleet
 from core.targets.eks.versions import ADDON_VERSIONS
 

@@ -10,7 +10,8 @@ from components.targets.eks.addons import create_addons, network_addons
 from components.targets.eks.cluster import Cluster
 from components.targets.eks.controllers import install_controllers
 from components.targets.eks.nodes import node_groups, node_pools
-from core.config.model import Fleet, Mesh, Nodes
+from core.config.enums import Mesh, Nodes
+from core.config.model import Fleet
 from core.resolved import ResolvedFleet
 
 

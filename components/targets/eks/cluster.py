@@ -12,7 +12,7 @@ import pulumi_random as random
 from components.foundation import Foundation
 from components.foundation.network import HTTPS_PORT
 from components.targets.eks.logs import cluster_log_group
-from core.config.model import AccessPolicy, Nodes
+from core.config.enums import AccessPolicy, Nodes
 from core.resolved import ResolvedFleet
 from core.targets.eks.kubernetes import service_block
 from core.targets.eks.versions import NEWEST, support_warning

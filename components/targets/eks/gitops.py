@@ -9,7 +9,8 @@ import pulumi_kubernetes as k8s
 from components.foundation import Foundation
 from components.targets.eks.cluster import Cluster
 from core.aws.iam import capability_trust
-from core.config.model import GitOps, GitOpsEngine, IdentityCenter
+from core.config.enums import GitOpsEngine
+from core.config.model import GitOps, IdentityCenter
 from core.resolved import Workload
 from core.stack import Stack
 from core.targets.eks.kubernetes import grace_period_seconds

@@ -20,7 +20,7 @@ from components.targets.eks.policies import (
     peer_block,
 )
 from core import discovery
-from core.config.model import Mesh, Nat, Nodes
+from core.config.enums import Mesh, Nat, Nodes
 from core.network.cidrs import EVERYWHERE
 from core.resolved import ResolvedFleet
 from core.targets.eks.kubernetes import millicores, quota

@@ -11,7 +11,8 @@ from components.foundation import Foundation
 from components.targets.eks.cluster import Cluster
 from core.aws.iam import trust
 from core.aws.partitions import ec2_principal
-from core.config.model import Fleet, Nodes
+from core.config.enums import Nodes
+from core.config.model import Fleet
 from core.targets.eks.kubernetes import AUTO_MODE_MAX_MEMORY_GIB, AUTO_MODE_MAX_VCPUS
 from core.targets.eks.limits import pool_limit
 from core.units import MIB_A_GIB

@@ -9,7 +9,8 @@ import pulumi_kubernetes as k8s
 
 from components.foundation import Foundation
 from components.targets.eks.labels import selector
-from core.config.model import Exposure, Fleet, Mesh
+from core.config.enums import Exposure, Mesh
+from core.config.model import Fleet
 from core.contract import PORT
 from core.resolved import ResolvedFleet, Workload
 from core.stack import Stack

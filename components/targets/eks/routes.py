@@ -7,7 +7,7 @@ import pulumi_kubernetes as k8s
 
 from components.gateway.gateway import Route
 from components.targets.eks.moves import per_namespace
-from core.config.model import Nodes
+from core.config.enums import Nodes
 from core.contract import PORT
 
 _API_VERSIONS = {

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from core.config.enums import Mesh
 from core.config.errors import Fault, rm_command, set_command
-from core.config.model import Mesh
 from core.config.rules.blocks import check_blocks
 from core.config.rules.facts import Facts
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from core.config.enums import SecretSource
 from core.config.errors import Fault, rm_command, show
-from core.config.model import SECRET_PREFIX, SecretSource
+from core.config.model import SECRET_PREFIX
 from core.config.rules.facts import Facts
 
 

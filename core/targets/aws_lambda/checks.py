@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from core import mounts
 from core.aws import bedrock_models
+from core.config.enums import Chat, Exposure, Nat, Sessions
 from core.config.errors import Fault, rm_command, set_command, show
-from core.config.model import Agent, Chat, Exposure, Fleet, Nat, Server, Sessions
+from core.config.model import Agent, Fleet, Server
 from core.environment import (
     REQUEST_STATE_KEY,
     SECRET_REFERENCES,

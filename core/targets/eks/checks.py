@@ -4,15 +4,17 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from core import mounts
-from core.config.errors import Fault, KeyPath, rm_command, set_command, show, without_command
-from core.config.model import (
+from core.config.enums import (
     AccessPolicy,
     AddOn,
-    Fleet,
     GitOpsEngine,
     Mesh,
     Nat,
     Nodes,
+)
+from core.config.errors import Fault, KeyPath, rm_command, set_command, show, without_command
+from core.config.model import (
+    Fleet,
 )
 from core.load_balancer import checks as load_balancer_checks
 from core.network import cidrs

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from core.alarms import metric_count
-from core.config.model import Nodes
+from core.config.enums import Nodes
 from core.costs.bill import Usage
 from core.load_balancer import usage as load_balancer
 from core.resolved import ResolvedFleet

@@ -5,34 +5,36 @@ from typing import Any, cast, get_args, get_origin
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from core.config.enums import (
+    AddOn,
+    Chat,
+    Exposure,
+    GitOpsEngine,
+    Mesh,
+    Nat,
+    Nodes,
+    RunsAs,
+    SecretSource,
+    Sessions,
+    Target,
+)
 from core.config.errors import show
 from core.config.model import (
-    AddOn,
     Agent,
-    Chat,
     Cluster,
     Concurrency,
     ExistingCluster,
-    Exposure,
     Fleet,
     Gateway,
     GitOps,
-    GitOpsEngine,
     Image,
     ManagedNodes,
-    Mesh,
-    Nat,
     Network,
-    Nodes,
     Observability,
     Replicas,
-    RunsAs,
     Secret,
-    SecretSource,
     Server,
-    Sessions,
     Storage,
-    Target,
     Throttle,
 )
 from core.config.patterns import PHRASES

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from core.config.model import Fleet, Nat
+from core.config.enums import Nat
+from core.config.model import Fleet
 from core.targets.dispatch import egress
 
 _IMAGE = {"image": {"uri": "example.com/clock@sha256:" + "0" * 64}}

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config.model import Target
+from core.config.enums import Target
 from tests.core.configurations import SMALLEST, configuration
 
 

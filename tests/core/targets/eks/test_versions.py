@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import pytest
 
-from core.config.model import AddOn
+from core.config.enums import AddOn
 from core.costs.prices import price
 from core.targets.eks.versions import (
     ADDON_VERSIONS,
