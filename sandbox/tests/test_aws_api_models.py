@@ -101,7 +101,7 @@ REFUSED: list[tuple[str, dict[str, Any], tuple[str | int, ...], str]] = [
 
 
 @pytest.mark.parametrize(("type_", "inputs", "path", "reason"), REFUSED)
-def test_what_a_call_would_refuse_is_refused_at_its_path(
+def test_a_value_that_a_call_refuses_is_refused_at_its_path(
     type_: str, inputs: dict[str, Any], path: tuple[str | int, ...], reason: str
 ):
     ((where, said),) = told(type_, **inputs)
@@ -109,17 +109,17 @@ def test_what_a_call_would_refuse_is_refused_at_its_path(
     assert reason in said
 
 
-def test_a_error_names_the_service_and_the_member():
+def test_an_error_names_the_service_and_the_member():
     ((_, reason),) = told(INGRESS, description="it's")
     assert reason.endswith("(ec2's IpPermissions.IpRanges.Description)")
 
 
-def test_what_is_not_known_yet_is_passed_over():
+def test_unknown_values_are_skipped():
     assert told(GROUP, description=UNKNOWN, tags={"a": UNKNOWN}) == []
     assert told(TASK, containerDefinitions=UNKNOWN, volumes=[{"name": UNKNOWN}]) == []
 
 
-def test_an_empty_text_is_left_out_of_a_call():
+def test_an_empty_string_is_left_out_of_a_call():
     assert told(ROLE, name="") == []
 
 
@@ -131,12 +131,12 @@ def test_a_sensitive_value_is_not_shown():
     assert "sss" not in reason
 
 
-def test_a_type_of_which_the_table_says_nothing_is_passed_over():
+def test_a_type_that_is_not_in_the_table_is_skipped():
     assert told("aws:s3/bucket:Bucket", bucket="'") == []
     assert list(api_models.missing("aws:s3/bucket:Bucket", {})) == []
 
 
-def test_what_a_call_requires_and_the_sdk_does_not_is_missed(account: Any):
+def test_a_member_that_only_the_call_requires_is_required(account: Any):
     fixed = {"contentType": "text/plain"}
     listener: dict[str, Any] = {
         "loadBalancerArn": "arn:aws:elasticloadbalancing:us-east-1:123456789012:"
@@ -151,11 +151,11 @@ def test_what_a_call_requires_and_the_sdk_does_not_is_missed(account: Any):
     assert account.reasons("aws:lb/listener:Listener", listener) == []
 
 
-def test_a_place_of_which_something_was_said_is_not_spoken_of_twice(account: Any):
+def test_a_path_with_an_error_is_not_reported_twice(account: Any):
     assert len(account.reasons(ROLE, {"assumeRolePolicy": "{}", "name": "a b"})) == 2
 
 
-def test_a_pattern_is_of_the_whole_value_with_anchors_or_without():
+def test_a_pattern_matches_the_whole_value_with_or_without_anchors():
     assert matches("[a-z]+", "abc")
     assert not matches("[a-z]+", "abc!")
     assert not matches("^[a-z]+", "abc!")
@@ -203,7 +203,7 @@ def test_what_a_call_requires_by_default_is_a_required_member(type_: str):
 
 
 @pytest.mark.parametrize("place", sorted(table().silent))
-def test_what_the_models_leave_out_is_of_a_member_and_has_a_source(place: str):
+def test_a_constraint_outside_the_models_names_a_member_and_a_source(place: str):
     service, shape, member = place.split(".")
     assert member.removesuffix("[]") in _load(service)["shapes"][shape]["members"]
     said = table().silent[place]

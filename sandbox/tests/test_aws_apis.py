@@ -281,7 +281,7 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("type_", "inputs"), GOOD)
-def test_what_an_api_is_made_of_is_accepted_without_a_warning(
+def test_the_resources_of_an_api_are_accepted_without_a_warning(
     account: Any, type_: str, inputs: dict[str, Any]
 ):
     assert account.reasons(type_, inputs) == []
@@ -339,7 +339,7 @@ INTEGRATIONS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "says"), INTEGRATIONS)
-def test_an_integration_streams_or_waits_and_knows_what_it_calls(
+def test_an_integration_streams_or_buffers_and_has_a_valid_uri(
     account: Any, change: dict[str, Any], says: str
 ):
     assert fits(account, INTEGRATION, {**WHERE, **change}, says)
@@ -501,7 +501,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("type_", "inputs", "says"), WRONG)
-def test_what_an_api_may_not_be_made_of_is_refused(
+def test_invalid_resources_of_an_api_are_refused(
     account: Any, type_: str, inputs: dict[str, Any], says: str
 ):
     assert fits(account, type_, inputs, says)
@@ -516,7 +516,7 @@ def make_resource(account: Any, api: Made, part: str, parent: str | None = None)
     return account.make(RESOURCE, part, restApi=api.id, parentId=root, pathPart=part)
 
 
-def test_a_rest_api_tells_its_root_and_its_arns(account: Any):
+def test_a_rest_api_outputs_its_root_and_its_arns(account: Any):
     made = make_api(account)
     assert made.properties["arn"] == f"arn:aws:apigateway:us-east-1::/restapis/{made.id}"
     assert made.properties["executionArn"] == (
@@ -539,7 +539,7 @@ def test_a_resources_path_is_its_parents_and_its_own_part(account: Any):
     assert account.update(RESOURCE, servers, **moved)["path"] == "/tools"
 
 
-def test_resources_that_api_gateway_does_not_take_are_refused(account: Any):
+def test_resources_that_api_gateway_refuses_are_refused(account: Any):
     api, other = make_api(account), make_api(account, "other")
     servers = make_resource(account, api, "servers")
     with pytest.raises(RefusedError, match=r"^ConflictException: "):
@@ -633,7 +633,7 @@ def test_an_integration_maps_only_parameters_that_the_method_has(account: Any):
         )
 
 
-def test_another_type_replaces_an_integration_after_its_end_and_another_uri_does_not(account: Any):
+def test_a_new_type_deletes_and_replaces_an_integration_and_a_new_uri_does_not(account: Any):
     api = make_api(account)
     _, where = make_method(account, api)
     made = account.make(INTEGRATION, **where, **LAMBDA)
@@ -645,7 +645,7 @@ def test_another_type_replaces_an_integration_after_its_end_and_another_uri_does
     assert mocked.delete_first is True
 
 
-def test_an_answer_needs_integration_and_response_and_their_parameters(account: Any):
+def test_an_integration_response_needs_integration_response_and_parameters(account: Any):
     api = make_api(account)
     _, where = make_method(account, api)
     answer = {**where, "statusCode": "405"}
@@ -666,7 +666,7 @@ def test_an_answer_needs_integration_and_response_and_their_parameters(account: 
         account.make(METHOD_RESPONSE, **answer)
 
 
-def test_an_api_without_methods_or_with_one_that_does_nothing_is_not_deployed(account: Any):
+def test_an_api_without_methods_or_integrations_is_not_deployed(account: Any):
     api = make_api(account)
     with pytest.raises(RefusedError, match=r"The REST API doesn't contain any methods$"):
         account.make(DEPLOYMENT, restApi=api.id)
@@ -691,7 +691,7 @@ def test_a_private_api_is_deployed_only_with_a_policy(account: Any):
     account.make(DEPLOYMENT, restApi=api.id)
 
 
-def test_a_stage_moves_to_a_new_deployment_and_lets_the_old_one_go(account: Any):
+def test_a_stage_moves_to_a_new_deployment_and_releases_the_old_one(account: Any):
     api, first = make_deployed(account)
     given = {"restApi": api.id, "stageName": "live"}
     stage = account.make(STAGE, **given, deployment=first.id)
@@ -737,7 +737,7 @@ def test_a_stage_logs_only_where_the_account_has_a_role(account: Any):
     account.make(STAGE, **given, accessLogSettings=logged)
 
 
-def test_a_role_that_somebody_else_gave_the_account_is_as_good(account: Any):
+def test_a_role_that_another_stack_set_for_the_account_is_accepted(account: Any):
     account.cloud.put(
         StoredResource(
             provider="aws",
@@ -801,7 +801,7 @@ def test_a_domain_needs_an_issued_certificate_and_holds_it(account: Any):
         account.make(DOMAIN, **domain_inputs(certificate))
 
 
-def test_a_domain_takes_a_certificate_that_was_there_before_and_none_of_another_region(
+def test_a_domain_accepts_an_existing_certificate_but_not_one_of_another_region(
     account: Any,
 ):
     found = make_certificate(account)
@@ -837,7 +837,7 @@ def test_a_mapping_needs_its_domain_and_its_stage_and_holds_stage_and_api(accoun
     account.delete(API, api)
 
 
-def test_accounts_of_two_regions_are_two(account: Any):
+def test_each_region_has_its_own_account_settings(account: Any):
     first = make_log_account(account)
     arn = first.properties["cloudwatchRoleArn"]
     type_ = "aws:apigateway/account:Account"
@@ -847,7 +847,7 @@ def test_accounts_of_two_regions_are_two(account: Any):
     assert account.read(type_, first) is None
 
 
-def test_a_websocket_api_is_reached_by_its_own_protocol(account: Any):
+def test_a_websocket_api_has_a_wss_endpoint(account: Any):
     api = make_socket(account)
     host = f"{api.id}.execute-api.us-east-1.amazonaws.com"
     assert api.properties["apiEndpoint"] == f"wss://{host}"
@@ -859,7 +859,7 @@ def test_a_websocket_api_is_reached_by_its_own_protocol(account: Any):
     )
 
 
-def test_an_http_api_is_reached_by_https_and_its_default_stage_without_a_name(account: Any):
+def test_an_http_api_has_an_https_endpoint_and_a_default_stage_without_a_path(account: Any):
     api = make_socket(account, "HTTP")
     host = f"https://{api.id}.execute-api.us-east-1.amazonaws.com"
     assert api.properties["apiEndpoint"] == host
@@ -867,7 +867,7 @@ def test_an_http_api_is_reached_by_https_and_its_default_stage_without_a_name(ac
     assert stage.properties["invokeUrl"] == f"{host}/"
 
 
-def test_apis_have_stages_of_one_name(account: Any):
+def test_two_apis_may_have_stages_with_the_same_name(account: Any):
     apis = [make_socket(account, name=name) for name in ("a", "b")]
     first, second = (
         account.make(
@@ -910,7 +910,7 @@ def make_socket_authorizer(account: Any, api: Made, **changes: Any) -> Made:
     return account.make(SOCKET_AUTHORIZER, apiId=api.id, **given)
 
 
-def test_only_those_who_connect_to_a_websocket_api_are_authorized(account: Any):
+def test_only_the_connect_route_of_a_websocket_api_is_authorized(account: Any):
     api, other = make_socket(account), make_socket(account, name="other")
     authorizer = make_socket_authorizer(account, api)
     guarded = {"authorizationType": "CUSTOM", "authorizerId": authorizer.id}
@@ -1032,7 +1032,7 @@ def test_a_websocket_api_is_deployed_with_a_route_and_staged_with_a_deployment(a
     account.delete(SOCKET_DEPLOYMENT, deployment)
 
 
-def test_a_websocket_api_deploys_itself_where_it_is_asked_to(account: Any):
+def test_a_websocket_api_deploys_automatically_with_auto_deploy(account: Any):
     api = make_socket(account)
     assert account.make(SOCKET_STAGE, apiId=api.id, name="live", autoDeploy=True).id == "live"
 
@@ -1060,7 +1060,7 @@ def test_an_http_api_logs_without_a_role_of_the_account(account: Any):
     account.make(SOCKET_STAGE, apiId=api.id, name="live", autoDeploy=True, accessLogSettings=logged)
 
 
-def test_an_integration_calls_with_a_role_that_is_there(account: Any):
+def test_the_role_of_an_integration_must_exist(account: Any):
     api = make_api(account)
     _, where = make_method(account, api)
     given = {**where, "type": "AWS", "integrationHttpMethod": "POST", "uri": START}

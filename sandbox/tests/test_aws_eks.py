@@ -149,12 +149,12 @@ def test_a_cluster_with_nodes_is_not_deleted(account: Any):
     assert account.cloud.list("aws", CLUSTER) == []
 
 
-def test_the_log_group_of_a_cluster_may_be_there_before_it(account: Any):
+def test_the_log_group_of_a_cluster_may_exist_before_it(account: Any):
     account.make(LOG_GROUP, name="/aws/eks/fleet/cluster")
     assert make_cluster(account, enabledClusterLogTypes=["api"]).id == "fleet"
 
 
-def test_a_cluster_that_is_looked_up_tells_how_to_reach_it(account: Any):
+def test_a_cluster_lookup_returns_its_endpoint_and_certificate(account: Any):
     made = make_cluster(account, **API)
     found = account.invoke("aws:eks/getCluster:getCluster", name="fleet")
     assert found["endpoint"] == made.properties["endpoint"]
@@ -169,18 +169,18 @@ def test_a_cluster_that_is_looked_up_tells_how_to_reach_it(account: Any):
     assert found["computeConfigs"] == []
 
 
-def test_a_block_of_the_services_stays_as_it_was_chosen(account: Any):
+def test_the_service_block_of_a_cluster_cannot_be_changed(account: Any):
     made = make_cluster(account, kubernetesNetworkConfig={"serviceIpv4Cidr": "10.100.0.0/16"})
     assert made.properties["kubernetesNetworkConfig"]["serviceIpv4Cidr"] == "10.100.0.0/16"
 
 
-def test_a_subnet_that_is_looked_up_tells_its_block(account: Any):
+def test_a_subnet_lookup_returns_its_block(account: Any):
     subnet = cluster_inputs(account)["vpcConfig"]["subnetIds"][1]
     assert account.invoke("aws:ec2/getSubnet:getSubnet", id=subnet)["cidrBlock"] == "10.0.1.0/24"
 
 
 @pytest.mark.parametrize("other", [{"diskSize": 20}, {"remoteAccess": {"ec2SshKey": "key"}}])
-def test_nodes_with_a_launch_template_leave_their_disk_and_access_to_it(
+def test_the_launch_template_sets_the_disk_and_the_access_of_nodes(
     account: Any, other: Mapping[str, Any]
 ):
     inputs = {
@@ -229,7 +229,7 @@ def test_a_version_of_an_add_on_is_a_build_of_eks(account: Any, version: str, fi
         ({"addonName": "coredns", "kubernetesVersion": "1.32"}, "kubernetesVersion '1.32'"),
     ],
 )
-def test_the_version_of_what_eks_does_not_have_is_not_known(
+def test_an_add_on_that_eks_does_not_have_has_no_version(
     account: Any, arguments: Mapping[str, str], reason: str
 ):
     with pytest.raises(RefusedError, match=f"{reason} is not allowed"):
@@ -277,13 +277,13 @@ def test_a_role_that_does_not_trust_the_pods_of_a_service_account_is_refused(
     ) in found
 
 
-def test_any_action_of_sts_is_trust_enough(account: Any):
+def test_a_wildcard_for_sts_actions_is_sufficient_trust(account: Any):
     make_cluster(account)
     role = make_role(account, "notes", actions="sts:*")
     assert account.make(ASSOCIATION, **associated(role)).id.startswith("a-")
 
 
-def test_a_role_and_a_cluster_must_be_there_to_be_associated(account: Any):
+def test_the_role_and_the_cluster_of_an_association_must_exist(account: Any):
     make_cluster(account)
     role = make_role(account, "notes")
     absent = associated(f"{ARN}/nobody")
@@ -322,7 +322,7 @@ def test_a_principal_has_one_access_entry(account: Any):
     assert "ResourceInUseException" in refused(account, ENTRY, **inputs)
 
 
-def test_whoever_makes_a_cluster_has_an_entry_unless_it_says_no(account: Any):
+def test_the_creator_of_a_cluster_has_an_entry_unless_it_is_disabled(account: Any):
     made = make_cluster(account, **API)
     inputs = {"clusterName": "fleet", "principalArn": CREATOR}
     assert f"ResourceInUseException: {ENTRY} second: The specified access entry resource is" in (
@@ -342,7 +342,7 @@ def test_whoever_makes_a_cluster_has_an_entry_unless_it_says_no(account: Any):
     assert account.make(ENTRY, **inputs).id == f"fleet:{CREATOR}"
 
 
-def test_a_cluster_that_knows_only_its_config_map_has_no_entries(account: Any):
+def test_a_cluster_in_config_map_mode_has_no_access_entries(account: Any):
     make_cluster(account)
     found = refused(account, ENTRY, clusterName="fleet", principalArn=f"{ARN}/ops")
     assert "authentication mode must be set to one of [API, API_AND_CONFIG_MAP]" in found

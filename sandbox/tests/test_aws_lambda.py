@@ -69,7 +69,7 @@ def tracking(value: float) -> dict[str, Any]:
     }
 
 
-def test_all_that_a_function_may_be_is_accepted_without_a_warning(account: Any):
+def test_every_property_of_a_function_is_accepted_without_a_warning(account: Any):
     full = inputs(
         architectures=["arm64"],
         description="tells the time",
@@ -149,7 +149,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "says"), WRONG)
-def test_what_a_function_may_not_be_is_refused(account: Any, change: dict[str, Any], says: str):
+def test_invalid_functions_are_refused(account: Any, change: dict[str, Any], says: str):
     (reason,) = account.reasons(FUNCTION, inputs(**change))
     assert says in reason
 
@@ -191,13 +191,13 @@ def test_files_are_refused_outside_of_a_vpc(account: Any):
     assert "a function that mounts files must be connected to a VPC" in reason
 
 
-def test_the_name_of_a_function_has_room_for_64_characters(account: Any):
+def test_the_name_of_a_function_has_at_most_64_characters(account: Any):
     assert account.reasons(FUNCTION, inputs(), name="f" * 56) == []
     reason = account.reasons(FUNCTION, inputs(), name="f" * 57)[0]
     assert "has 65 characters; at most 64 are allowed" in reason
 
 
-def test_a_function_tells_what_aws_tells_of_it(account: Any):
+def test_a_function_has_the_outputs_of_aws(account: Any):
     made = make_function(account).properties
     assert made["arn"] == ARN
     assert made["version"] == "1"
@@ -246,7 +246,7 @@ def test_a_change_of_code_or_configuration_publishes_a_version_and_no_other_does
     assert after["qualifiedArn"] == f"{ARN}:{version}"
 
 
-def test_older_versions_hold_the_group_and_the_subnet_of_a_function_that_left_the_network(
+def test_older_versions_keep_using_the_group_and_the_subnet_of_a_function(
     account: Any,
 ):
     _, subnet, group = make_network(account)
@@ -261,7 +261,7 @@ def test_older_versions_hold_the_group_and_the_subnet_of_a_function_that_left_th
         account.delete(type_, stored)
 
 
-def test_a_function_without_versions_holds_what_it_is_connected_by_alone(account: Any):
+def test_a_function_without_versions_uses_only_its_current_network(account: Any):
     _, subnet, group = make_network(account)
     inside = {"subnetIds": [subnet.id], "securityGroupIds": [group.id]}
     made = make_function(account, publish=False, vpcConfig=inside)
@@ -277,7 +277,7 @@ def test_an_image_of_another_region_is_refused(account: Any, region: str):
         make_function(account, imageUri=uri)
 
 
-def test_an_image_of_a_repository_that_is_not_there_is_refused_and_of_anothers_taken(account: Any):
+def test_an_image_needs_its_repository_unless_it_is_in_another_account(account: Any):
     with pytest.raises(RefusedError, match=r"Source image .*/other:1 does not exist"):
         make_function(account, imageUri=f"{REGISTRY}/other:1")
     make_function(account, imageUri="210987654321.dkr.ecr.us-east-1.amazonaws.com/other:1")
@@ -299,7 +299,7 @@ DIFFS = [
 
 
 @pytest.mark.parametrize(("change", "changes"), DIFFS)
-def test_only_another_name_or_package_makes_another_function(
+def test_only_a_new_name_or_package_type_replaces_a_function(
     account: Any, change: dict[str, Any], changes: dict[Any, Change]
 ):
     made = make_function(account)
@@ -307,7 +307,7 @@ def test_only_another_name_or_package_makes_another_function(
     assert account.diff(FUNCTION, made, **function_inputs(account, **change)).changes == changes
 
 
-def test_a_function_of_another_package_type_is_another_function(account: Any):
+def test_a_new_package_type_replaces_a_function(account: Any):
     made = make_function(account)
     wanted = {k: v for k, v in function_inputs(account).items() if k != "imageUri"}
     wanted |= {"packageType": "Zip", "handler": "a.b", "runtime": "python3.13"}
@@ -336,7 +336,7 @@ def test_a_function_in_a_vpc_holds_its_subnet_and_its_security_group(account: An
     account.delete(SUBNET, subnet)
 
 
-def test_a_group_that_a_function_only_gets_at_its_end_is_not_held(account: Any):
+def test_a_replacement_group_for_deletion_is_not_in_use(account: Any):
     _, subnet, group = make_network(account)
     spare = account.make(GROUP, "spare", vpcId=group.properties["vpcId"])
     make_function(
@@ -355,7 +355,7 @@ def test_subnets_and_groups_of_two_vpcs_are_refused(account: Any):
         make_function(account, vpcConfig={"subnetIds": [subnet.id], "securityGroupIds": [group.id]})
 
 
-def test_a_function_mounts_only_an_access_point_that_is_there_and_holds_it(account: Any):
+def test_a_function_mounts_only_an_existing_access_point_and_keeps_it_in_use(account: Any):
     _, subnet, group = make_network(account)
     files = account.make(FILES)
     account.make(MOUNT_TARGET, fileSystemId=files.id, subnetId=subnet.id)
@@ -414,7 +414,7 @@ def test_an_alias_shares_its_traffic_with_a_published_version_alone(account: Any
     make_alias(account, function, routingConfig={"additionalVersionWeights": {"1": 0.1}})
 
 
-def test_functions_have_aliases_of_one_name_and_no_function_has_it_twice(account: Any):
+def test_alias_names_are_unique_within_a_function(account: Any):
     clock = make_function(account)
     notes = make_function(account, name="notes")
     first, second = make_alias(account, clock), make_alias(account, notes)
@@ -425,7 +425,7 @@ def test_functions_have_aliases_of_one_name_and_no_function_has_it_twice(account
     assert account.read(ALIAS, second) is not None
 
 
-def test_a_name_that_something_else_has_too_still_means_the_function(account: Any):
+def test_a_name_that_another_resource_also_has_refers_to_the_function(account: Any):
     account.make(LOG_GROUP, name="clock")
     alias = make_alias(account, make_function(account))
     assert alias.properties["arn"] == f"{ARN}:live"
@@ -446,7 +446,7 @@ def test_two_statements_of_one_id_are_refused_for_one_function_and_not_for_two(a
     assert account.read(PERMISSION, first) is None
 
 
-def test_a_permission_without_an_id_gets_one_of_its_own(account: Any):
+def test_a_permission_without_an_id_gets_a_generated_one(account: Any):
     make_function(account)
     made = [account.make(PERMISSION, name, function="clock", **INVOKE) for name in "ab"]
     assert all(one.id == one.properties["statementId"] for one in made)
@@ -758,7 +758,7 @@ def test_a_service_may_take_a_role_on(account: Any, service: str):
     assert account.reasons("aws:iam/role:Role", given) == []
 
 
-def test_lambda_may_be_let_into_a_repository(account: Any):
+def test_a_repository_policy_may_allow_lambda(account: Any):
     account.make("aws:ecr/repository:Repository", name="app")
     statement = {
         "Effect": "Allow",
@@ -772,7 +772,7 @@ def test_lambda_may_be_let_into_a_repository(account: Any):
     assert account.warnings == []
 
 
-def test_what_stands_is_looked_up(account: Any):
+def test_existing_resources_are_looked_up(account: Any):
     function = make_function(account)
     alias = make_alias(account, function)
     api, _ = make_deployed(account)

@@ -118,7 +118,7 @@ def test_arns_follow_the_providers_region_and_partition(account: Any):
     assert made.properties["arn"] == "arn:aws-cn:logs:cn-north-1:123456789012:log-group:g"
 
 
-def test_a_load_balancer_tells_where_it_is(account: Any):
+def test_a_load_balancer_outputs_its_dns_name_and_zone(account: Any):
     vpc, subnet = make_network(account)
     made = account.make(BALANCER, "way-in", subnets=[subnet.id], name="way-in").properties
     assert made["arnSuffix"] == made["arn"].partition("loadbalancer/")[2]
@@ -127,7 +127,7 @@ def test_a_load_balancer_tells_where_it_is(account: Any):
     assert made["vpcId"] == vpc.id
 
 
-def test_a_certificate_tells_how_each_of_its_domains_is_validated(account: Any):
+def test_a_certificate_outputs_the_validation_of_each_domain(account: Any):
     made = account.make(
         CERTIFICATE,
         domainName="example.com",
@@ -140,7 +140,7 @@ def test_a_certificate_tells_how_each_of_its_domains_is_validated(account: Any):
     assert options[1]["resourceRecordName"].endswith(".example.com.")
 
 
-def test_a_new_revision_of_a_task_definition_counts_on_and_outlives_the_old_one(account: Any):
+def test_a_new_revision_of_a_task_definition_has_the_next_number_and_remains(account: Any):
     first = make_task(account)
     second = make_task(account, cpu="512", memory="1024")
     assert first.properties["arn"].endswith(":task-definition/app:1")
@@ -151,7 +151,7 @@ def test_a_new_revision_of_a_task_definition_counts_on_and_outlives_the_old_one(
     assert found.properties["revision"] == 2
 
 
-def test_a_preview_knows_inputs_and_nothing_that_aws_makes(account: Any):
+def test_a_preview_has_known_inputs_and_unknown_outputs(account: Any):
     seen = account.foresee(VPC, cidrBlock="10.0.0.0/16", tags={"a": "b"})
     assert seen["cidrBlock"] == "10.0.0.0/16"
     assert seen["tagsAll"] == {"a": "b"}
@@ -161,7 +161,7 @@ def test_a_preview_knows_inputs_and_nothing_that_aws_makes(account: Any):
 
 
 @pytest.mark.parametrize("region", ["mars-1", "US-EAST-1", " us-east-1", "null", "us-east"])
-def test_the_provider_takes_no_region_that_cannot_be_one(account: Any, region: str):
+def test_the_provider_refuses_an_invalid_region(account: Any, region: str):
     assert PROVIDER.check_config
     (failure,) = PROVIDER.check_config(account.context, {"region": region}).failures
     assert failure.path == ("region",)
@@ -178,7 +178,7 @@ def test_the_provider_takes_regions_of_every_partition(account: Any, region: str
     assert not PROVIDER.check_config(account.context, {"region": region}).failures
 
 
-def test_the_default_group_of_a_vpc_is_taken_over_and_goes_with_the_vpc(account: Any):
+def test_the_default_group_of_a_vpc_is_adopted_and_deleted_with_the_vpc(account: Any):
     vpc = account.make(VPC, cidrBlock="10.0.0.0/16")
     group = account.make(DEFAULT_GROUP, vpcId=vpc.id, ingress=[], egress=[])
     assert group.id == vpc.properties["defaultSecurityGroupId"]
@@ -187,7 +187,7 @@ def test_the_default_group_of_a_vpc_is_taken_over_and_goes_with_the_vpc(account:
     assert account.warnings == []
 
 
-def test_a_preview_of_an_object_keeps_what_is_known_beside_what_is_not(account: Any):
+def test_a_preview_of_an_object_keeps_known_values_next_to_unknown_ones(account: Any):
     seen = account.foresee(
         "aws:eks/cluster:Cluster",
         roleArn="arn:aws:iam::123456789012:role/r",
@@ -231,7 +231,7 @@ ABSENT = [
 
 
 @pytest.mark.parametrize(("type_", "inputs", "path"), ABSENT)
-def test_a_reference_to_what_is_not_there_is_refused(
+def test_a_reference_to_a_missing_resource_is_refused(
     account: Any, type_: str, inputs: dict[str, Any], path: str
 ):
     says = rf"{type_} it: {path} .* does not exist in the cloud"
@@ -246,7 +246,7 @@ def test_a_reference_to_something_of_another_type_is_refused(account: Any):
         account.make(ROLE_POLICY, role="app", policy=PERMISSION)
 
 
-def test_what_belongs_to_aws_or_to_another_account_need_not_be_there(account: Any):
+def test_resources_of_aws_or_of_another_account_need_not_exist(account: Any):
     account.make(ROLE, name="r", assumeRolePolicy=TRUST)
     account.make(
         "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
@@ -325,7 +325,7 @@ def test_two_vpcs_may_have_the_same_subnets(account: Any):
     assert len(account.cloud.list("aws", SUBNET)) == 2
 
 
-def test_a_vpc_with_a_subnet_cannot_be_deleted_and_without_it_can(account: Any):
+def test_a_vpc_can_be_deleted_only_without_subnets(account: Any):
     vpc, subnet = make_network(account)
     with pytest.raises(RefusedError, match=rf"DependencyViolation: {VPC} .*{SUBNET} {subnet.id}"):
         account.delete(VPC, vpc)
@@ -376,7 +376,7 @@ def test_a_cluster_with_services_cannot_be_deleted(account: Any):
     account.delete(CLUSTER, cluster)
 
 
-def test_a_secret_has_no_version_until_somebody_sets_its_value(account: Any):
+def test_a_secret_has_no_version_before_its_value_is_set(account: Any):
     token = "aws:secretsmanager/getSecretVersions:getSecretVersions"
     secret = account.make(SECRET, name="s")
     assert account.invoke(token, secretId=secret.id)["versions"] == []
@@ -437,7 +437,7 @@ def test_a_registry_of_an_http_namespace_cannot_be_updated(account: Any):
 
 
 @pytest.mark.parametrize("mode", ["API_AND_CONFIG_MAP", "CONFIG_MAP"])
-def test_a_cluster_that_knows_access_entries_alone_goes_on_so(account: Any, mode: str):
+def test_a_cluster_in_api_mode_cannot_leave_it(account: Any, mode: str):
     _, subnet = make_network(account)
     role = account.make(ROLE, name="r", assumeRolePolicy=TRUST)
     inputs = {
@@ -501,7 +501,7 @@ def test_a_namespace_with_services_cannot_be_deleted(account: Any):
     account.delete(NAMESPACE, namespace)
 
 
-def test_a_registry_in_use_goes_by_force_alone_and_leaves_the_service_of_its_tasks(account: Any):
+def test_a_registry_in_use_is_deleted_by_force_only_and_keeps_its_ecs_service(account: Any):
     vpc, _ = make_network(account)
     namespace = account.make(NAMESPACE, name="fleet.local", vpc=vpc.id)
     registry = {
@@ -518,7 +518,7 @@ def test_a_registry_in_use_goes_by_force_alone_and_leaves_the_service_of_its_tas
     assert account.read(SERVICE, service) is not None
 
 
-def test_the_health_of_a_registry_is_decided_for_good_and_by_a_value(account: Any):
+def test_the_health_check_of_a_registry_is_immutable_and_needs_a_value(account: Any):
     inputs = {"name": "clock", "namespaceId": "ns-aaaaaaaaaaaaaaaa"}
     assert account.reasons(REGISTRY, inputs) == []
     (reason,) = account.reasons(REGISTRY, {**inputs, "healthCheckCustomConfig": {}})
@@ -566,13 +566,13 @@ def test_a_protected_load_balancer_is_deleted_only_after_its_protection_is_off(a
     account.delete(BALANCER, made)
 
 
-def test_deleting_what_is_gone_already_is_no_error(account: Any):
+def test_deleting_a_missing_resource_is_not_an_error(account: Any):
     made = account.make(LOG_GROUP, name="g")
     account.delete(LOG_GROUP, made)
     account.delete(LOG_GROUP, made)
 
 
-def test_what_was_deleted_behind_the_engines_back_reads_as_gone(account: Any):
+def test_a_resource_deleted_outside_the_engine_reads_as_missing(account: Any):
     made = account.make(LOG_GROUP, name="g")
     assert account.cloud.delete("aws", LOG_GROUP, made.id) is True
     assert account.read(LOG_GROUP, made) is None
@@ -591,7 +591,7 @@ def test_drift_is_read_into_inputs_and_properties(account: Any):
     assert changes == {("retentionInDays",): Change.UPDATE}
 
 
-def test_what_somebody_added_by_hand_is_drift_too(account: Any):
+def test_a_property_added_outside_the_program_is_drift(account: Any):
     made = account.make(LOG_GROUP, name="g")
     account.cloud.edit("aws", LOG_GROUP, made.id, {"tags": {"by": "hand"}})
     found = account.read(LOG_GROUP, made)
@@ -610,7 +610,7 @@ def make_kubernetes_cluster(account: Any) -> Made:
     )
 
 
-def test_what_aws_computes_within_an_object_that_the_program_gave_is_no_drift(account: Any):
+def test_computed_values_within_an_input_object_are_not_drift(account: Any):
     made = make_kubernetes_cluster(account)
     again = account.read(KUBERNETES, made)
     assert again.inputs == made.inputs
@@ -620,7 +620,7 @@ def test_what_aws_computes_within_an_object_that_the_program_gave_is_no_drift(ac
     assert account.read(KUBERNETES, made).inputs == made.inputs
 
 
-def test_what_somebody_changed_added_or_took_away_within_an_object_is_drift(account: Any):
+def test_changes_additions_and_removals_within_an_object_are_drift(account: Any):
     made = make_kubernetes_cluster(account)
     config = {**made.properties["vpcConfig"], "endpointPrivateAccess": False}
     account.cloud.edit("aws", KUBERNETES, made.id, {"vpcConfig": config})
@@ -716,7 +716,7 @@ def test_a_changed_container_makes_a_new_task_definition(account: Any):
     }
 
 
-def test_documents_that_mean_the_same_are_no_change(account: Any):
+def test_equivalent_documents_are_no_change(account: Any):
     made = account.make(ROLE, name="r", assumeRolePolicy=TRUST)
     spaced = json.loads(TRUST)
     spaced["Statement"][0]["Action"] = ["sts:AssumeRole"]
@@ -753,7 +753,7 @@ def test_an_unknown_input_counts_as_a_change(account: Any):
     assert changes == {("retentionInDays",): Change.UPDATE}
 
 
-def test_a_name_of_the_programs_own_must_be_free_before_a_replacement_takes_it(account: Any):
+def test_an_explicit_name_must_be_free_before_a_replacement_uses_it(account: Any):
     before = {"assumeRolePolicy": TRUST, "path": "/a/"}
     after = {"assumeRolePolicy": TRUST, "path": "/b/"}
     own = account.make(ROLE, name="mine", **before)
@@ -774,7 +774,7 @@ def test_an_update_keeps_what_aws_made_and_drops_what_the_program_dropped(accoun
     assert stored.properties == after
 
 
-def test_an_update_makes_anew_what_every_update_changes(account: Any):
+def test_an_update_regenerates_volatile_outputs(account: Any):
     made = account.make(PARAMETER, name="/p", type="String", value="1")
     assert made.properties["version"] == 1
     inputs = {"name": "/p", "type": "String", "value": "2"}
@@ -782,7 +782,7 @@ def test_an_update_makes_anew_what_every_update_changes(account: Any):
     assert account.update(PARAMETER, made, **inputs)["version"] == 2
 
 
-def test_a_write_only_value_is_stored_nowhere_but_in_the_inputs(account: Any):
+def test_a_write_only_value_is_stored_only_in_the_inputs(account: Any):
     secret = account.make(SECRET, name="s")
     made = account.make(VERSION, secretId=secret.id, secretStringWo="hush", secretStringWoVersion=1)
     assert "secretStringWo" not in made.properties
@@ -819,7 +819,7 @@ def test_a_function_answers(
     assert {key: answer[key] for key in wanted} == wanted
 
 
-def test_a_lookup_finds_what_is_in_the_cloud_and_refuses_what_is_not(account: Any):
+def test_a_lookup_finds_existing_resources_and_refuses_missing_ones(account: Any):
     made = account.make("aws:route53/zone:Zone", name="example.com")
     token = "aws:route53/getZone:getZone"
     assert account.invoke(token, name="example.com")["zoneId"] == made.id
@@ -833,7 +833,7 @@ def test_an_unknown_function_is_refused_by_its_name(account: Any):
         account.invoke(token)
 
 
-def test_a_policy_document_is_put_together_from_statements(account: Any):
+def test_a_policy_document_is_assembled_from_statements(account: Any):
     answer = account.invoke(
         "aws:iam/getPolicyDocument:getPolicyDocument",
         statements=[
@@ -864,14 +864,14 @@ def test_a_policy_document_is_put_together_from_statements(account: Any):
 
 
 @pytest.mark.parametrize(("zone", "private"), [("Z0123456789", False), ("ZPRIVATE01", True)])
-def test_a_zone_that_the_stack_did_not_make_is_public_unless_its_id_says_private(
+def test_a_zone_outside_the_stack_is_public_unless_its_id_starts_with_zprivate(
     account: Any, zone: str, private: bool
 ):
     found = account.invoke("aws:route53/getZone:getZone", zoneId=zone)
     assert (found["zoneId"], found["privateZone"]) == (zone, private)
 
 
-def test_a_zone_that_is_no_zone_is_not_found(account: Any):
+def test_an_unknown_zone_is_not_found(account: Any):
     with pytest.raises(RefusedError, match="0 objects match"):
         account.invoke("aws:route53/getZone:getZone", zoneId="mcp.example.com")
 

@@ -62,7 +62,7 @@ def test_each_region_has_its_zones(account: Any, region: str, zones: dict[str, s
     assert {name: zone_id(name) for name in zones} == zones
 
 
-def test_a_subnet_tells_the_id_of_its_zone(account: Any) -> None:
+def test_a_subnet_outputs_the_id_of_its_zone(account: Any) -> None:
     vpc = account.make(VPC, cidrBlock="10.0.0.0/16")
     made = account.make(
         SUBNET, vpcId=vpc.id, cidrBlock="10.0.0.0/24", availabilityZone="us-east-1c"
@@ -70,7 +70,7 @@ def test_a_subnet_tells_the_id_of_its_zone(account: Any) -> None:
     assert made.properties["availabilityZoneId"] == "use1-az3"
 
 
-def test_no_nat_gateway_stands_in_a_local_zone(account: Any) -> None:
+def test_a_nat_gateway_in_a_local_zone_is_refused(account: Any) -> None:
     vpc = account.make(VPC, cidrBlock="10.0.0.0/16")
     subnet = account.make(
         SUBNET, vpcId=vpc.id, cidrBlock="10.0.0.0/24", availabilityZone="us-east-1-atl-1a"

@@ -230,7 +230,7 @@ def test_a_wrong_definition_is_refused_at_its_place(
     assert any(where == path and says in reason for where, reason in found), found
 
 
-def test_every_state_that_no_way_leads_to_is_told(account: Any):
+def test_every_unreachable_state_is_reported(account: Any):
     found = errors("states", machine({"A": END, "B": task(Next="C"), "C": task(Next="B")}))
     assert [path for path, _ in found] == ["States.B", "States.C"]
 
@@ -240,7 +240,7 @@ def test_a_name_of_eighty_characters_is_accepted():
 
 
 @pytest.mark.parametrize(("spare", "count"), [(0, 0), (1, 1)])
-def test_a_definition_takes_a_megabyte(spare: int, count: int):
+def test_a_definition_has_at_most_one_megabyte(spare: int, count: int):
     bare = len(json.dumps(machine({"A": END}, Comment=""), separators=(",", ":")))
     definition = machine({"A": END}, Comment="x" * (1_048_576 - bare + spare))
     assert len(errors("states", definition)) == count
@@ -258,7 +258,7 @@ def inputs(**changes: Any) -> dict[str, Any]:
 LOGGED = "arn:aws:logs:us-east-1:123456789012:log-group:/agent"
 
 
-def test_all_that_a_state_machine_may_be_is_accepted_without_a_warning(account: Any):
+def test_every_property_of_a_state_machine_is_accepted_without_a_warning(account: Any):
     full = inputs(
         type="EXPRESS",
         loggingConfiguration={
@@ -300,14 +300,12 @@ SYNC = "arn:aws:states:::states:startExecution.sync:2"
         ),
     ],
 )
-def test_what_a_state_machine_may_not_be_is_refused(
-    account: Any, change: dict[str, Any], says: str
-):
+def test_invalid_state_machines_are_refused(account: Any, change: dict[str, Any], says: str):
     reasons = account.reasons(MACHINE, inputs(**change))
     assert [says in reason for reason in reasons] == ([True] if says else [])
 
 
-def test_the_name_of_a_state_machine_has_room_for_80_characters(account: Any):
+def test_the_name_of_a_state_machine_has_at_most_80_characters(account: Any):
     given = {name: value for name, value in inputs().items() if name != "name"}
     assert account.reasons(MACHINE, given, name="m" * 72) == []
     reason = account.reasons(MACHINE, given, name="m" * 73)[0]
@@ -320,7 +318,7 @@ def make_machine(account: Any, **changes: Any) -> Any:
     return account.make(MACHINE, **inputs(**changes))
 
 
-def test_a_state_machine_tells_its_arn_and_no_version(account: Any):
+def test_a_state_machine_outputs_its_arn_and_no_version(account: Any):
     made = make_machine(account)
     assert made.id == made.properties["arn"] == ARN
     assert made.properties["type"] == "STANDARD"
@@ -330,7 +328,7 @@ def test_a_state_machine_tells_its_arn_and_no_version(account: Any):
         make_machine(account)
 
 
-def test_a_published_state_machine_has_a_version_for_every_change_but_that_of_tags(account: Any):
+def test_every_change_except_of_tags_publishes_a_state_machine_version(account: Any):
     made = make_machine(account, publish=True)
     assert made.properties["stateMachineVersionArn"] == f"{ARN}:1"
     tagged = inputs(publish=True, tags={"a": "b"})
@@ -341,7 +339,7 @@ def test_a_published_state_machine_has_a_version_for_every_change_but_that_of_ta
     assert account.update(MACHINE, made, **changed)["stateMachineVersionArn"] == f"{ARN}:2"
 
 
-def test_a_state_machine_logs_to_a_group_that_is_there(account: Any):
+def test_the_log_group_of_a_state_machine_must_exist(account: Any):
     loud = {"loggingConfiguration": {"level": "ALL", "logDestination": f"{LOGGED}:*"}}
     with pytest.raises(RefusedError, match=r"loggingConfiguration\.logDestination .* not exist"):
         make_machine(account, **loud)
@@ -358,7 +356,7 @@ def test_a_state_machine_logs_to_a_group_that_is_there(account: Any):
         ({"name": "other"}, {("name",): Change.UPDATE_REPLACE}),
     ],
 )
-def test_only_another_name_or_type_makes_another_state_machine(
+def test_only_a_new_name_or_type_replaces_a_state_machine(
     account: Any, change: dict[str, Any], changes: dict[Any, Change]
 ):
     made = make_machine(account)

@@ -38,7 +38,7 @@ def test_an_entry_names_only_properties_of_its_type(type_: str):
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_an_entry_points_only_to_what_the_schema_has(type_: str):
+def test_an_entry_points_only_to_paths_in_the_schema(type_: str):
     known = model_of(type_)
     dead = [
         name
@@ -49,7 +49,7 @@ def test_an_entry_points_only_to_what_the_schema_has(type_: str):
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_an_entry_has_an_id_and_names_only_types_that_there_are(type_: str):
+def test_an_entry_has_an_id_and_names_only_existing_types(type_: str):
     table = model_of(type_).table
     assert table.id
     for holder in table.held_by:
@@ -59,7 +59,7 @@ def test_an_entry_has_an_id_and_names_only_types_that_there_are(type_: str):
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_a_precondition_has_one_form_an_error_and_types_that_there_are(type_: str):
+def test_a_precondition_has_one_form_an_error_and_existing_types(type_: str):
     for precondition in model_of(type_).table.preconditions:
         assert len(precondition.keys() & preconditions._FORMS.keys()) == 1
         errors = {"none"} if "every" in precondition and "has" not in precondition else {"error"}
@@ -84,13 +84,13 @@ def test_a_precondition_has_one_form_an_error_and_types_that_there_are(type_: st
 
 
 @pytest.mark.parametrize("type_", TYPES)
-def test_what_publishes_no_version_is_an_input(type_: str):
+def test_unless_only_names_inputs(type_: str):
     known = model_of(type_)
     names = set(known.table.publishes.get("unless_only", ())) - tables().plain
     assert names <= set(known.properties)
 
 
-def test_kinds_are_patterns_of_types_that_there_are():
+def test_kinds_have_patterns_and_existing_types():
     known = tables()
     for kind in known.kinds.values():
         assert re.compile(kind.pattern)
@@ -99,7 +99,7 @@ def test_kinds_are_patterns_of_types_that_there_are():
     assert set(known.formats.values()) | set(known.named.values()) <= set(known.kinds)
 
 
-def test_functions_that_look_something_up_name_types_that_there_are():
+def test_lookup_functions_name_existing_types():
     for rule in invokes().values():
         if "find" in rule:
             outputs = model_of(rule["find"]).resource.outputs

@@ -257,7 +257,7 @@ EDGES = [
 
 
 @pytest.mark.parametrize(("type_", "change"), EDGES)
-def test_a_value_at_the_edge_is_accepted(account: Any, type_: str, change: dict[str, Any]):
+def test_a_value_at_the_limit_is_accepted(account: Any, type_: str, change: dict[str, Any]):
     assert account.reasons(type_, {**GOOD[type_], **change}) == []
 
 
@@ -375,7 +375,7 @@ SIZES = {
 
 
 @pytest.mark.parametrize(("cpu", "edges"), SIZES.items())
-def test_fargate_sizes_are_accepted_at_both_edges_and_refused_beyond(
+def test_fargate_sizes_are_accepted_at_both_limits_and_refused_beyond(
     account: Any, cpu: str, edges: tuple[int, int]
 ):
     smallest, largest = edges
@@ -387,7 +387,7 @@ def test_fargate_sizes_are_accepted_at_both_edges_and_refused_beyond(
         assert f"memory '{memory}' is not supported with cpu {cpu}" in reasons[0]
 
 
-def test_a_cpu_that_fargate_does_not_have_is_refused_with_those_that_it_has(account: Any):
+def test_an_invalid_fargate_cpu_is_refused_with_the_allowed_values(account: Any):
     reasons = account.reasons(TASK, task(cpu="300"))
     assert len(reasons) == 1
     assert "cpu '300' is not a Fargate size; allowed: 256, 512, 1024, 2048, 4096" in reasons[0]
@@ -409,7 +409,7 @@ RULES = [
 
 
 @pytest.mark.parametrize(("type_", "change", "says"), RULES)
-def test_properties_that_do_not_go_together_are_refused(
+def test_properties_that_cannot_be_combined_are_refused(
     account: Any, type_: str, change: dict[str, Any], says: str
 ):
     reasons = account.reasons(type_, {**GOOD[type_], **change})
@@ -417,7 +417,7 @@ def test_properties_that_do_not_go_together_are_refused(
     assert says in reasons[0]
 
 
-def test_all_errors_are_told_at_once(account: Any):
+def test_all_errors_are_reported_together(account: Any):
     wrong = {"vpcId": SUBNET_ID, "cidrBlock": "10.0.0.0/8", "colour": "red"}
     paths = {failure.path for failure in account.check(SUBNET, wrong).failures}
     assert paths == {("vpcId",), ("cidrBlock",), ("colour",)}
@@ -452,7 +452,7 @@ TAGS = [
 
 
 @pytest.mark.parametrize(("tags", "says"), TAGS)
-def test_tags_that_aws_does_not_take_are_refused(account: Any, tags: dict[str, str], says: str):
+def test_invalid_tags_are_refused(account: Any, tags: dict[str, str], says: str):
     reasons = account.reasons(VPC, {**GOOD[VPC], "tags": tags})
     assert len(reasons) == 1
     assert says in reasons[0]
@@ -463,7 +463,7 @@ def test_fifty_tags_of_the_longest_key_and_value_are_accepted(account: Any):
     assert account.reasons(VPC, {**GOOD[VPC], "tags": tags}) == []
 
 
-def test_default_tags_of_the_provider_stand_under_the_resources_own(account: Any):
+def test_tags_of_the_resource_override_the_providers_default_tags(account: Any):
     account.config["defaultTags"] = {"tags": {"project": "fleet", "Name": "default"}}
     checked = account.check(VPC, GOOD[VPC])
     assert checked.inputs["tags"] == {"project": "fleet", "Name": "net"}
@@ -478,25 +478,25 @@ def test_a_nameless_resource_gets_its_logical_name_and_seven_hexadecimal_digits(
     assert account.check(ROLE, GOOD[ROLE], name="app").inputs["name"] == name
 
 
-def test_a_name_made_before_is_kept(account: Any):
+def test_a_generated_name_is_kept(account: Any):
     old = {**GOOD[ROLE], "name": "app-0000000", "__defaults": ["name"]}
     checked = account.check(ROLE, GOOD[ROLE], name="app", old_inputs=old)
     assert checked.inputs["name"] == "app-0000000"
 
 
-def test_a_name_that_the_program_chose_before_is_not_kept(account: Any):
+def test_a_removed_explicit_name_is_not_kept(account: Any):
     old = {**GOOD[ROLE], "name": "mine"}
     checked = account.check(ROLE, GOOD[ROLE], name="app", old_inputs=old)
     assert checked.inputs["name"].startswith("app-")
 
 
-def test_a_given_name_and_a_name_of_the_engines_choice_are_taken_as_they_are(account: Any):
+def test_an_explicit_name_and_the_engines_autoname_are_used_unchanged(account: Any):
     assert account.check(ROLE, {**GOOD[ROLE], "name": "mine"}).inputs["name"] == "mine"
     proposed = account.check(ROLE, GOOD[ROLE], proposed_name="theirs")
     assert proposed.inputs["name"] == "theirs"
 
 
-def test_a_name_prefix_is_honoured(account: Any):
+def test_a_name_prefix_is_used(account: Any):
     name = account.check(TARGETS, {**GOOD[TARGETS], "namePrefix": "app-"}).inputs["name"]
     assert name.startswith("app-")
     assert len(name) == len("app-") + 26
@@ -516,7 +516,7 @@ def test_a_logical_name_that_leaves_no_room_for_the_digits_is_refused(account: A
         ("aws:s3/bucket:Bucket", "app-"),
     ],
 )
-def test_names_follow_the_habits_of_their_type(account: Any, type_: str, start: str):
+def test_names_follow_the_rules_of_their_type(account: Any, type_: str, start: str):
     given = {"targetKeyId": "alias/aws/s3"} if "kms" in type_ else {}
     checked = account.check(type_, given, name="App")
     assert checked.failures == []
@@ -524,7 +524,7 @@ def test_names_follow_the_habits_of_their_type(account: Any, type_: str, start: 
     assert name.startswith(start)
 
 
-def test_a_type_that_only_the_sdk_knows_is_announced(account: Any):
+def test_a_type_that_only_the_sdk_describes_causes_a_warning(account: Any):
     account.check("aws:backup/globalSettings:GlobalSettings", {"globalSettings": {"a": "b"}})
     assert account.warnings == [
         "aws:backup/globalSettings:GlobalSettings:"
@@ -532,7 +532,7 @@ def test_a_type_that_only_the_sdk_knows_is_announced(account: Any):
     ]
 
 
-def test_a_property_that_was_checked_for_its_type_only_is_announced(account: Any):
+def test_a_property_that_was_checked_for_its_type_only_causes_a_warning(account: Any):
     account.check(TARGETS, {**GOOD[TARGETS], "targetGroupHealth": {}})
     assert account.warnings == [
         f"{TARGETS}: property targetGroupHealth was checked for its type only"

@@ -75,7 +75,7 @@ def test_auto_uses_a_zones_part_over_16_like_a_16() -> None:
     }
 
 
-def test_auto_takes_the_specs_in_their_order_and_leaves_gaps_for_alignment() -> None:
+def test_auto_places_the_specs_in_order_with_gaps_for_alignment() -> None:
     made = blocks(layout("Auto", 2, spec("Public", cidr_mask=24), spec("Isolated", cidr_mask=20)))
     assert made == {
         "net-public-1": "10.0.0.0/24",
@@ -101,13 +101,13 @@ def test_a_zone_mask_sets_the_distance_of_the_zones() -> None:
     assert made == {"net-public-1": "10.0.0.0/24", "net-public-2": "10.0.16.0/24"}
 
 
-def test_an_unused_spec_takes_room() -> None:
+def test_an_unused_spec_reserves_addresses() -> None:
     specs = (spec("Public", cidr_mask=20), spec("Unused", cidr_mask=20), spec("Private"))
     made = blocks(layout("Auto", 1, *specs))
     assert made["net-private-1"] == "10.0.64.0/18"
 
 
-def test_legacy_puts_private_first_whatever_the_order_and_drops_unused() -> None:
+def test_legacy_puts_private_first_in_any_order_and_drops_unused() -> None:
     made = blocks(layout("Legacy", 2, ISOLATED, PUBLIC, UNUSED, PRIVATE))
     assert made == {
         "net-private-1": "10.0.0.0/19",
@@ -227,7 +227,7 @@ def test_the_default_subnets_need_a_26_per_zone(vpc: str, fits: bool) -> None:
 
 
 @pytest.mark.parametrize(("second", "fits"), [(18, True), (17, False)])
-def test_specs_may_fill_a_zone_but_not_more(second: int, fits: bool) -> None:
+def test_specs_may_fill_but_not_exceed_a_zone(second: int, fits: bool) -> None:
     made = layout("Auto", 2, spec("Public", cidr_mask=18), spec("Private", cidr_mask=second))
     if fits:
         assert blocks(made)["net-private-2"] == "10.0.192.0/18"
@@ -272,12 +272,14 @@ def test_specs_may_fill_a_zone_but_not_more(second: int, fits: bool) -> None:
         ((spec("Public", cidr_blocks=("10.0.0.0/24", "ten")),), "Invalid net: ten"),
     ],
 )
-def test_specs_at_odds_are_refused(specs: tuple[subnet_layout.Spec, ...], message: str) -> None:
+def test_inconsistent_specs_are_refused(
+    specs: tuple[subnet_layout.Spec, ...], message: str
+) -> None:
     with pytest.raises(subnet_layout.SubnetError, match=re.escape(message)):
         subnet_layout.normalise(specs, 2)
 
 
-def test_every_fault_of_the_specs_is_told_at_once() -> None:
+def test_all_errors_of_the_specs_are_reported_together() -> None:
     with pytest.raises(subnet_layout.SubnetError) as caught:
         subnet_layout.normalise((spec("Public", size=300), PUBLIC), 2)
     assert str(caught.value).count("\n - ") == 2
@@ -399,7 +401,7 @@ def test_auto_with_the_largest_first_never_leaves_its_zone(
 
 
 @given(any_specs(), st.sampled_from((3, 5)))
-def test_a_zone_more_within_the_same_power_of_two_moves_nothing(
+def test_another_zone_within_the_same_power_of_two_moves_no_subnet(
     specs: tuple[subnet_layout.Spec, ...], zones: int
 ) -> None:
     fewer = blocks(layout("Auto", zones, *specs), "10.0.0.0/12")

@@ -143,7 +143,7 @@ def test_isolated_subnets_have_a_table_but_no_route_and_unused_ones_are_not_made
     assert made.inputs(":Subnet")["net-public-1"]["cidrBlock"] == "10.0.32.0/20"
 
 
-def test_exact_takes_a_layout_that_leaves_nothing_over() -> None:
+def test_exact_accepts_a_layout_without_unused_addresses() -> None:
     made = vpc(
         subnetStrategy="Exact",
         natGateways={"strategy": "None"},
@@ -255,7 +255,7 @@ def test_automatic_endpoints_get_subnets_tables_a_security_group_and_dns() -> No
     }
 
 
-def test_what_an_automatic_endpoint_is_given_is_left_alone() -> None:
+def test_explicit_settings_of_an_automatic_endpoint_are_kept() -> None:
     made = vpc(
         vpcEndpointStrategy="Auto",
         vpcEndpointSpecs=[
@@ -303,7 +303,7 @@ def test_specs_without_a_strategy_are_warned_of_with_the_layout_for_auto() -> No
     )
 
 
-def test_properties_that_awsx_does_not_know_are_warned_of() -> None:
+def test_unknown_properties_cause_a_warning() -> None:
     made = vpc(
         cidr="10.0.0.0/16",
         subnetSpecs=[{"type": "Public", "cidr": "10.0.0.0/24"}, {"type": "Private"}],
@@ -368,7 +368,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("inputs", "message"), REFUSED)
-def test_what_the_real_component_refuses_is_refused(inputs: dict[str, Any], message: str) -> None:
+def test_inputs_that_the_real_component_refuses_are_refused(
+    inputs: dict[str, Any], message: str
+) -> None:
     with pytest.raises(pulumi.InputPropertiesError, match=re.escape(message)):
         vpc(**inputs)
 
@@ -393,7 +395,7 @@ NOT_SIMULATED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("inputs", "option"), NOT_SIMULATED)
-def test_what_the_sandbox_does_not_simulate_is_refused(inputs: dict[str, Any], option: str) -> None:
+def test_inputs_that_are_not_simulated_are_refused(inputs: dict[str, Any], option: str) -> None:
     message = f"awsx.ec2.Vpc: `{option}` is not simulated"
     with pytest.raises(pulumi.InputPropertiesError, match=re.escape(message)):
         vpc(**inputs)
@@ -410,6 +412,6 @@ def test_a_plain_property_may_not_be_an_output() -> None:
         )
 
 
-def test_a_component_that_awsx_has_and_the_sandbox_has_not_is_refused() -> None:
+def test_an_unsupported_component_of_awsx_is_refused() -> None:
     with pytest.raises(pulumi.InputPropertiesError, match="no stand-in for awsx:ec2:DefaultVpc"):
         construct(provider(), "awsx:ec2:DefaultVpc", "net", {})

@@ -37,9 +37,7 @@ from sandbox.home import ROOT
         (["up", "-f", "-y"], ["up", "-f", "-y"]),
     ],
 )
-def test_only_what_a_path_flag_names_is_found_from_the_folder_of_the_caller(
-    given: list[str], made: list[str]
-):
+def test_only_path_flags_are_resolved_from_the_callers_folder(given: list[str], made: list[str]):
     before = list(given)
     assert cli.absolute_paths(given, Path("/from")) == made
     assert given == before
@@ -117,7 +115,7 @@ def test_a_flag_is_named_alone_or_with_its_value(args: list[str], named: bool):
     assert cli.names_flag(args, "--out", "-o") == named
 
 
-def test_what_pulumi_says_is_given_without_the_end_of_its_line():
+def test_the_output_of_pulumi_is_returned_without_its_newline():
     says = cli.pulumi_says(["sh", "-c", 'echo "$NAME $0 $1"'], {"NAME": "a"}, "stack", "ls")
     assert says == "a stack ls"
 
@@ -129,7 +127,7 @@ def test_what_pulumi_says_is_given_without_the_end_of_its_line():
         ("echo only out; exit 1", "only out\n"),
     ],
 )
-def test_a_failure_of_pulumi_ends_the_run_with_what_it_said(script: str, shown: str):
+def test_a_failure_of_pulumi_ends_the_run_with_its_output(script: str, shown: str):
     with pytest.raises(SystemExit) as refused:
         cli.pulumi_says(["sh", "-c", script], {})
     assert refused.value.code == shown
@@ -141,9 +139,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "a home"
 
 
-def test_the_project_is_the_roots_with_what_it_finds_by_path_found_from_the_sandbox(
-    home: Path, tmp_path: Path
-):
+def test_the_project_is_the_roots_with_paths_relative_to_the_sandbox(home: Path, tmp_path: Path):
     folder = cli.write_project(home, tmp_path)
     assert folder == home / "project"
     root = cli.load_yaml(ROOT / "Pulumi.yaml")
@@ -161,7 +157,7 @@ def test_the_project_is_the_roots_with_what_it_finds_by_path_found_from_the_sand
     assert written["config"] == root["config"]
 
 
-def test_the_project_binds_every_provider_to_its_offline_stand_in(home: Path, tmp_path: Path):
+def test_the_project_binds_every_provider_to_its_offline_implementation(home: Path, tmp_path: Path):
     folder = cli.write_project(home, tmp_path)
     written = cli.load_yaml(folder / "Pulumi.yaml")
     assert written["plugins"].keys() == {"providers"}
@@ -175,14 +171,14 @@ def test_the_project_binds_every_provider_to_its_offline_stand_in(home: Path, tm
         assert os.access(plugin, os.X_OK)
 
 
-def test_a_project_that_is_written_already_is_left_alone(home: Path, tmp_path: Path):
+def test_an_unchanged_project_is_not_rewritten(home: Path, tmp_path: Path):
     file = cli.write_project(home, tmp_path) / "Pulumi.yaml"
     os.utime(file, (1, 1))
     cli.write_project(home, tmp_path)
     assert file.stat().st_mtime == 1
 
 
-def test_a_project_that_is_not_the_roots_any_more_is_written_anew(home: Path, tmp_path: Path):
+def test_an_outdated_project_is_rewritten(home: Path, tmp_path: Path):
     file = cli.write_project(home, tmp_path) / "Pulumi.yaml"
     text = file.read_text()
     file.write_text("name: old\n")
@@ -210,7 +206,9 @@ def test_no_credential_reaches_the_engine(home: Path, name: str):
     assert name not in cli.engine_environment({name: "hush", "PATH": "/bin"}, home)
 
 
-def test_the_engine_gets_the_rest_of_the_environment_and_all_its_state_at_home(home: Path):
+def test_the_engine_gets_the_rest_of_the_environment_and_keeps_its_state_in_the_sandboxs_home(
+    home: Path,
+):
     outer = {"PATH": "/bin", "LANG": "C.UTF-8", "HTTPS_PROXY": "http://proxy"}
     assert cli.engine_environment(outer, home) == outer | {
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -291,7 +289,7 @@ def test_a_stack_file_without_target_gets_one(home: Path, tmp_path: Path):
     }
 
 
-def test_copies_for_several_targets_are_files_of_their_own(home: Path, tmp_path: Path):
+def test_each_target_has_its_own_copy_of_the_stack_file(home: Path, tmp_path: Path):
     home.mkdir()
     (tmp_path / "Pulumi.dev.yaml").write_text(_STACK_FILE)
     targets = ("ecs", "eks", "lambda")
@@ -311,7 +309,7 @@ def _existing(home: Path, *stacks: str) -> None:
 
 
 @pytest.mark.parametrize(("named", "missing"), [("prod", "prod"), (None, "dev")])
-def test_a_stack_without_stack_file_is_refused_with_those_that_there_are(
+def test_a_stack_without_stack_file_is_refused_with_the_existing_ones(
     home: Path, tmp_path: Path, named: str | None, missing: str
 ):
     for stack in ("test", "blue"):
@@ -324,16 +322,14 @@ def test_a_stack_without_stack_file_is_refused_with_those_that_there_are(
     )
 
 
-def test_a_folder_without_stack_files_says_so(home: Path, tmp_path: Path):
+def test_a_folder_without_stack_files_is_reported(home: Path, tmp_path: Path):
     with pytest.raises(SystemExit) as refused:
         cli.create_stack(_FAILS, {}, home, tmp_path, None)
     assert str(refused.value.code).endswith("the stack files here are for: none")
 
 
 @pytest.mark.parametrize(("named", "created"), [("prod", "prod"), (None, "dev")])
-def test_a_stack_that_is_not_there_yet_is_created(
-    home: Path, tmp_path: Path, named: str | None, created: str
-):
+def test_a_missing_stack_is_created(home: Path, tmp_path: Path, named: str | None, created: str):
     (tmp_path / f"Pulumi.{created}.yaml").write_text("config: {}\n")
     assert cli.create_stack(_WORKS, dict(os.environ), home, tmp_path, named) == created
 
@@ -344,7 +340,7 @@ def test_a_stack_that_pulumi_cannot_create_ends_the_run(home: Path, tmp_path: Pa
         cli.create_stack(_FAILS, dict(os.environ), home, tmp_path, "dev")
 
 
-def test_a_stack_that_is_there_is_not_created_again(home: Path, tmp_path: Path):
+def test_an_existing_stack_is_not_created_again(home: Path, tmp_path: Path):
     _existing(home, "dev")
     assert cli.create_stack(_FAILS, dict(os.environ), home, tmp_path, "dev") == "dev"
 
@@ -370,7 +366,7 @@ def test_the_file_of_a_stack_is_in_the_programs_folder_or_in_that_of_its_example
     assert cli.config_folder(_FAILS, dict(os.environ), home, tmp_path, named) == folders[of]
 
 
-def test_a_file_in_the_programs_folder_is_before_an_example_of_the_same_name(
+def test_a_file_in_the_programs_folder_precedes_an_example_of_the_same_name(
     home: Path, tmp_path: Path
 ):
     _stack_files(tmp_path)
@@ -381,7 +377,7 @@ def test_a_file_in_the_programs_folder_is_before_an_example_of_the_same_name(
 @pytest.mark.parametrize(
     ("script", "of"), [("echo eks", "eks"), ("echo dev", "dev"), ("exit 255", "dev")]
 )
-def test_pulumi_says_which_stack_is_selected_where_their_files_are_in_several_folders(
+def test_pulumi_returns_the_selected_stack_if_stack_files_are_in_several_folders(
     home: Path, tmp_path: Path, script: str, of: str
 ):
     folders = _stack_files(tmp_path)
@@ -407,6 +403,6 @@ def test_examples_are_created_with_another_target_and_listed(home: Path, tmp_pat
     assert str(refused.value.code).endswith("the stack files here are for: dev, eks")
 
 
-def test_which_of_the_existing_stacks_is_meant_is_left_to_pulumi(home: Path, tmp_path: Path):
+def test_pulumi_chooses_among_several_existing_stacks(home: Path, tmp_path: Path):
     _existing(home, "dev", "test")
     assert cli.create_stack(_FAILS, dict(os.environ), home, tmp_path, None) is None

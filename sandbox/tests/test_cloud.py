@@ -21,7 +21,7 @@ def stored(id_: str, **changes: Any) -> StoredResource:
     return StoredResource(**fields)
 
 
-def test_what_is_put_is_read_back_by_another_handle_on_the_file(cloud: Cloud):
+def test_a_stored_object_is_read_by_another_connection(cloud: Cloud):
     cloud.put(stored("one"))
     other = Cloud(cloud.path)
     found = other.get("aws", "t", "one")
@@ -31,7 +31,7 @@ def test_what_is_put_is_read_back_by_another_handle_on_the_file(cloud: Cloud):
     assert found.created > 0
 
 
-def test_objects_are_listed_by_provider_and_type_in_the_order_of_their_making(cloud: Cloud):
+def test_objects_are_listed_by_provider_and_type_in_creation_order(cloud: Cloud):
     cloud.put(stored("one"))
     cloud.put(stored("two", type="u"))
     cloud.put(stored("three", provider="kubernetes"))
@@ -41,7 +41,7 @@ def test_objects_are_listed_by_provider_and_type_in_the_order_of_their_making(cl
     assert [t.id for t in cloud.list("aws", "u")] == ["two"]
 
 
-def test_a_claim_is_held_by_one_object_and_free_after_its_end(cloud: Cloud):
+def test_a_claim_belongs_to_one_object_and_is_free_after_its_deletion(cloud: Cloud):
     cloud.put(stored("one", claims=["name"]))
     with pytest.raises(TakenError, match="name is taken by one") as refusal:
         cloud.put(stored("two", claims=["name"]))
@@ -94,7 +94,7 @@ def test_a_row_deleted_with_any_sqlite_client_frees_its_claims_and_handles(cloud
     cloud.put(stored("two", claims=["name"]))
 
 
-def test_a_transaction_that_fails_leaves_nothing(cloud: Cloud):
+def test_a_failed_transaction_is_rolled_back(cloud: Cloud):
     def fail() -> None:
         with cloud.transaction():
             cloud.put(stored("one"))
@@ -105,7 +105,7 @@ def test_a_transaction_that_fails_leaves_nothing(cloud: Cloud):
     assert cloud.list() == []
 
 
-def test_counters_count_over_threads(cloud: Cloud):
+def test_counters_are_shared_by_threads(cloud: Cloud):
     seen: list[int] = []
     threads = [
         threading.Thread(target=lambda: seen.append(cloud.count("calls"))) for _ in range(20)

@@ -56,7 +56,7 @@ def test_the_same_sources_are_the_same_image_and_others_another(context: Context
     assert changed.properties["digest"] != first.properties["digest"]
 
 
-def test_what_dockerignore_names_is_not_part_of_the_image(folder: Path):
+def test_files_in_dockerignore_are_not_part_of_the_image(folder: Path):
     before = content_hash(image(folder))
     (folder / ".dockerignore").write_text("# comment\n*.log\n**/cache\nsecret\n!secret/keep.txt\n")
     names = ["a.log", "src/cache/x", "cache/y", "secret/no.txt", "secret/keep.txt"]
@@ -71,7 +71,7 @@ def test_what_dockerignore_names_is_not_part_of_the_image(folder: Path):
     assert content_hash(image(folder)) == again
 
 
-def test_what_a_named_context_has_is_part_of_the_image(folder: Path, tmp_path: Path):
+def test_files_of_a_named_context_are_part_of_the_image(folder: Path, tmp_path: Path):
     common = tmp_path / "common"
     common.mkdir()
     built = image(folder)
@@ -103,9 +103,7 @@ def test_wrong_inputs_are_refused(context: Context, folder: Path):
     assert "is not a file" in reasons(context, image(folder))[0]
 
 
-def test_an_unknown_tag_is_no_error_and_leaves_digest_and_ref_unknown(
-    context: Context, folder: Path
-):
+def test_an_unknown_tag_is_valid_and_leaves_digest_and_ref_unknown(context: Context, folder: Path):
     inputs = image(folder, push=True, tags=[UNKNOWN])
     assert reasons(context, inputs) == []
     seen = PROVIDER.create(context, call(inputs, preview=True)).properties
@@ -127,7 +125,7 @@ def test_a_pushed_image_is_in_its_repository_until_it_is_deleted(
     assert context.cloud.list() == []
 
 
-def test_a_repository_that_may_be_forced_is_deleted_with_its_images(
+def test_a_repository_with_force_delete_is_deleted_with_its_images(
     account: Any, context: Context, folder: Path
 ):
     repository = account.make(REPOSITORY, name="app", forceDelete=True)
@@ -139,7 +137,7 @@ def test_a_repository_that_may_be_forced_is_deleted_with_its_images(
     assert context.cloud.list() == []
 
 
-def test_a_push_to_a_repository_that_is_not_there_is_refused(context: Context, folder: Path):
+def test_a_push_to_a_missing_repository_is_refused(context: Context, folder: Path):
     tag = "123456789012.dkr.ecr.us-east-1.amazonaws.com/nowhere:v1"
     with pytest.raises(RefusedError, match=r"the repository .*nowhere does not exist"):
         make(context, image(folder, push=True, tags=[tag]))
@@ -204,9 +202,7 @@ def test_changed_sources_are_an_update_and_unchanged_ones_no_change(context: Con
     assert after["digest"] != made.properties["digest"]
 
 
-def test_a_pushed_image_that_was_deleted_reads_as_gone(
-    account: Any, context: Context, folder: Path
-):
+def test_a_deleted_image_reads_as_missing(account: Any, context: Context, folder: Path):
     repository = account.make(REPOSITORY, name="app")
     inputs = image(folder, push=True, tags=[f"{repository.properties['repositoryUrl']}:v1"])
     made = make(context, inputs)

@@ -88,7 +88,7 @@ def names(resources: Sequence[Mapping[str, Any]]) -> list[str]:
     return [one["name"] for one in resources]
 
 
-def test_auto_mode_makes_what_the_real_component_makes() -> None:
+def test_auto_mode_creates_the_resources_of_the_real_component() -> None:
     made = cluster(RECORDED, autoMode={"enabled": True}, accessEntries={"admins": ADMINS})
     record = RECORDS["eks-auto-mode"]
     assert made.resources == record["resources"]
@@ -96,7 +96,7 @@ def test_auto_mode_makes_what_the_real_component_makes() -> None:
     assert made.invokes == record["invokes"]
 
 
-def test_a_cluster_for_managed_nodes_makes_what_the_real_component_makes() -> None:
+def test_a_cluster_for_managed_nodes_creates_the_resources_of_the_real_component() -> None:
     made = cluster(RECORDED, skipDefaultNodeGroup=True)
     record = RECORDS["eks-managed-nodes"]
     others = {"aws:iam/role:Role nodes", f"{NODES} workers", "aws:eks/nodeGroup:NodeGroup workers"}
@@ -106,7 +106,7 @@ def test_a_cluster_for_managed_nodes_makes_what_the_real_component_makes() -> No
     assert made.invokes == record["invokes"]
 
 
-def test_a_managed_node_group_makes_what_the_real_component_makes() -> None:
+def test_a_managed_node_group_creates_the_resources_of_the_real_component() -> None:
     def before() -> Mapping[str, Any]:
         made = clusters.Cluster("fleet", {**RECORDED, "skipDefaultNodeGroup": True})
         return {"cluster": made.outputs["core"], "nodeRoleArn": a_role()["arn"]}
@@ -198,7 +198,7 @@ def test_the_cluster_waits_for_its_roles_and_their_policies() -> None:
     ]
 
 
-def test_auto_mode_takes_node_pools_and_may_do_without_its_own_node_role() -> None:
+def test_auto_mode_accepts_node_pools_and_needs_no_node_role() -> None:
     pools = {"nodePools": ["system"], "nodeRoleArn": ROLE_ARN}
     made = cluster(
         AUTO, autoMode={"enabled": True, "createNodeRole": False, "computeConfig": pools}
@@ -243,7 +243,7 @@ def test_access_entries_are_named_by_their_keys_and_hold_their_policies() -> Non
     }
 
 
-def test_without_a_mode_the_nodes_enter_by_the_config_map() -> None:
+def test_without_a_mode_the_nodes_join_by_the_config_map() -> None:
     def before() -> Mapping[str, Any]:
         return {"instanceRoles": [a_role()]}
 
@@ -286,7 +286,7 @@ def test_tags_go_to_roles_groups_the_cluster_and_add_ons() -> None:
         ),
     ],
 )
-def test_the_add_ons_follow_from_who_runs_the_nodes(
+def test_the_add_ons_depend_on_the_kind_of_nodes(
     inputs: Mapping[str, Any], addons: list[str]
 ) -> None:
     assert names(cluster(inputs).of_type("/addon:Addon")) == addons
@@ -503,17 +503,19 @@ REFUSED: list[tuple[Mapping[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("inputs", "message"), REFUSED)
-def test_what_the_real_cluster_refuses_is_refused(inputs: Mapping[str, Any], message: str) -> None:
+def test_inputs_that_the_real_cluster_refuses_are_refused(
+    inputs: Mapping[str, Any], message: str
+) -> None:
     with pytest.raises(pulumi.InputPropertiesError, match=re.escape(message)):
         cluster(inputs)
 
 
-def test_empty_mappings_are_no_offence_to_the_api_mode() -> None:
+def test_empty_mappings_are_valid_in_api_mode() -> None:
     made = cluster(MANAGED, roleMappings=[], userMappings=[], instanceRoles=[])
     assert made.outputs["instanceRoles"] == []
 
 
-def test_a_node_group_takes_version_subnets_and_scaling_from_where_it_can() -> None:
+def test_a_node_group_gets_version_subnets_and_scaling_from_its_cluster_or_inputs() -> None:
     inputs = of_group(nodes({"nodeRoleArn": ROLE_ARN}, {**MANAGED, "version": "1.36"}))
     assert inputs == {
         "clusterName": "<fleet-eksCluster>",
@@ -569,7 +571,7 @@ def test_own_user_data_with_an_own_image_replaces_version_and_type() -> None:
     assert "version" not in of_group(made)
 
 
-def test_a_role_that_the_config_map_does_not_know_is_refused() -> None:
+def test_a_role_that_is_not_in_the_config_map_is_refused() -> None:
     with pytest.raises(pulumi.InputPropertyError) as caught:
         nodes({"nodeRoleArn": ROLE_ARN}, OLD)
     assert caught.value.property_path == "nodeRole"
@@ -579,7 +581,7 @@ def test_a_role_that_the_config_map_does_not_know_is_refused() -> None:
     )
 
 
-def test_a_role_that_the_config_map_knows_is_accepted_and_waited_for() -> None:
+def test_a_role_in_the_config_map_is_accepted_and_waited_for() -> None:
     def before() -> Mapping[str, Any]:
         role = a_role()
         made = clusters.Cluster("fleet", {**OLD, "instanceRoles": [role]})
@@ -620,9 +622,7 @@ REFUSED_NODES: list[tuple[Mapping[str, Any], list[str]]] = [
 
 
 @pytest.mark.parametrize(("inputs", "paths"), REFUSED_NODES)
-def test_a_node_group_at_odds_with_itself_is_refused(
-    inputs: Mapping[str, Any], paths: list[str]
-) -> None:
+def test_an_inconsistent_node_group_is_refused(inputs: Mapping[str, Any], paths: list[str]) -> None:
     with pytest.raises(
         pulumi.InputPropertiesError, match="managed node group are invalid"
     ) as caught:
@@ -638,7 +638,7 @@ def test_a_node_group_at_odds_with_itself_is_refused(
         (("AL2", True, ["m7g.large"]), "No AMI type found for OS: AL2, GPU support: true"),
     ],
 )
-def test_there_is_not_an_image_for_everything(
+def test_unsupported_combinations_have_no_image(
     arguments: tuple[str, bool, list[str]], message: str
 ) -> None:
     with pytest.raises(pulumi.InputPropertyError) as caught:
@@ -646,7 +646,7 @@ def test_there_is_not_an_image_for_everything(
     assert message in caught.value.reason
 
 
-def test_an_add_on_of_its_own_is_for_the_cluster() -> None:
+def test_a_separate_add_on_is_for_its_cluster() -> None:
     def before() -> Mapping[str, Any]:
         return {"cluster": clusters.Cluster("fleet", MANAGED).outputs["core"]}
 
@@ -664,7 +664,7 @@ def test_an_add_on_of_its_own_is_for_the_cluster() -> None:
     }
 
 
-def test_a_nodes_security_group_of_its_own_has_the_five_rules() -> None:
+def test_a_separate_node_security_group_has_the_five_rules() -> None:
     def before() -> Mapping[str, Any]:
         data = clusters.Cluster("fleet", MANAGED).outputs["core"]
         return {"eksCluster": data["cluster"], "clusterSecurityGroup": data["clusterSecurityGroup"]}
@@ -683,7 +683,7 @@ def test_a_nodes_security_group_of_its_own_has_the_five_rules() -> None:
     ("inputs", "message"),
     [({}, "Missing required option 'clusterName'"), ({"clusterName": "a"}, "`clusterVersion`")],
 )
-def test_the_cni_alone_must_know_its_cluster_and_a_version(
+def test_a_separate_cni_needs_its_cluster_and_a_version(
     inputs: dict[str, str], message: str
 ) -> None:
     with pytest.raises(pulumi.InputPropertiesError, match=message):

@@ -39,7 +39,7 @@ def test_a_file_that_is_no_list_of_rules_is_refused(tmp_path: Path, text: str, s
         load(file)
 
 
-def test_a_failure_is_counted_over_processes(cloud: Cloud):
+def test_a_failure_is_counted_across_processes(cloud: Cloud):
     rules = [Fault(type="aws:ecs/*", operation="create", fail="no capacity", skip=1, count=2)]
     results: list[str] = []
     for _ in range(5):
@@ -65,7 +65,7 @@ def test_latency_is_slept(cloud: Cloud):
     assert slept == [1.5]
 
 
-def test_throttling_is_borne_with_longer_and_longer_waits_up_to_the_attempts(cloud: Cloud):
+def test_throttling_is_retried_with_backoff_up_to_the_maximum_attempts(cloud: Cloud):
     slept: list[float] = []
     inject([Fault(throttle=3)], cloud, SERVICE, "create", slept.append)
     assert slept == [0.05, 0.1, 0.2]

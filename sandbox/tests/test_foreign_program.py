@@ -62,7 +62,7 @@ def test_a_foreign_program_is_created_kept_and_destroyed(folder: Path):
 
 
 @pytest.mark.engine
-def test_what_aws_refuses_in_a_foreign_program_fails_before_anything_is_created(folder: Path):
+def test_an_invalid_foreign_program_fails_before_anything_is_created(folder: Path):
     program = folder / "program" / "__main__.py"
     program.write_text(program.read_text().replace('memory="512"', 'memory="4096"'))
     done = sandbox(folder, "up", "--skip-preview", "--yes")

@@ -200,7 +200,7 @@ def test_a_error_of_a_deployment_is_refused_where_it_is(
     assert reason in found[where]
 
 
-def test_all_errors_are_told_at_once(api: Api) -> None:
+def test_all_errors_are_reported_together(api: Api) -> None:
     twice = changed(changed(WORKLOAD, "spec.replicas", "two"), f"{CONTAINER}.imago", "x")
     assert list(api.errors(DEPLOYMENT, twice)) == [
         "spec.replicas",
