@@ -1,4 +1,4 @@
-"""An EKS cluster in a cloud, and the kubernetes provider on it without an engine."""
+"""An EKS cluster in a cloud, and the kubernetes provider for it, without an engine."""
 
 import copy
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ KUBECONFIG: Mapping[str, Any] = {
 
 
 def put(cloud: Cloud, type_: str, id_: str, *handles: str, **properties: Any) -> None:
-    """Puts a resource of aws into a cloud."""
+    """Stores a resource of aws in a cloud."""
     cloud.put(
         StoredResource(
             provider="aws",
@@ -71,7 +71,7 @@ class Cluster:
 
 
 def changed(obj: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy of an object with one value put at a path such as `spec.replicas`."""
+    """A copy of an object with one value set at a path such as `spec.replicas`."""
     result = copy.deepcopy(dict(obj))
     *parents, last = path.split(".")
     at: Any = result

@@ -1,7 +1,7 @@
 """Runs a component package's Construct against a monitor that records, without an engine.
 
-What is recorded has the shape of sandbox/tests/data/component_records.json: `<name>` stands for the
-id of the resource of that logical name, {"resource": "type name"} for a reference to it.
+The records have the format of sandbox/tests/data/component_records.json: `<name>` is the id of the
+resource of that logical name, {"resource": "type name"} a reference to it.
 """
 
 import asyncio
@@ -35,20 +35,20 @@ _FUNCTIONS: dict[str, dict[str, Any]] = {
     "aws:index/getAvailabilityZones:getAvailabilityZones": {"names": ZONES},
     "aws:index/getPartition:getPartition": {"partition": "aws", "dnsSuffix": "amazonaws.com"},
     "aws:index/getRegion:getRegion": {"region": "us-east-1", "name": "us-east-1"},
-    # The recorder behind the records knew no versions of add-ons.
+    # The recorder that wrote the records had no versions of add-ons.
     "aws:eks/getAddonVersion:getAddonVersion": {},
 }
 
 
 @dataclass
 class Recording:
-    """What one Construct did.
+    """The record of one Construct.
 
     Attributes:
         resources: type, name, parent and inputs of each, sorted by type and name.
-        outputs: the state that the component gave back.
+        outputs: the outputs of the component.
         invokes: the functions called, sorted, each once.
-        dependencies: "type name" of a resource → "type name" of what it was told to depend on.
+        dependencies: "type name" of a resource → "type name" of its dependencies.
         ignored: "type name" of a resource → its ignoreChanges.
         warnings: messages logged as warnings.
     """
@@ -61,16 +61,16 @@ class Recording:
     warnings: list[str] = field(default_factory=list[str])
 
     def of_type(self, suffix: str) -> list[dict[str, Any]]:
-        """The resources whose type ends so, in order of their names."""
+        """The resources whose type has this suffix, in order of their names."""
         return [one for one in self.resources if one["type"].endswith(suffix)]
 
     def inputs(self, suffix: str) -> dict[str, dict[str, Any]]:
-        """Inputs by name of the resources whose type ends so."""
+        """Inputs by name of the resources whose type has this suffix."""
         return {one["name"]: one["inputs"] for one in self.of_type(suffix)}
 
 
 class _Unasked(mocks.Mocks):
-    """What MockMonitor wants; _Monitor answers before it is asked."""
+    """Required by MockMonitor; not called, since _Monitor answers first."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         raise NotImplementedError(args.typ)
@@ -82,7 +82,7 @@ class _Unasked(mocks.Mocks):
 class _Monitor(mocks.MockMonitor):
     """Answers like an engine whose cloud gives every resource an id, an ARN and a name.
 
-    It does not go through the mocks of the SDK: those leave an open event loop in every thread.
+    It does not use the mocks of the SDK: those leave an open event loop in every thread.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class _Monitor(mocks.MockMonitor):
         key, parent = _short(urn), _short(request.parent)
         inputs = _plain(request.object)
         if request.type.startswith("pulumi:providers:"):
-            # The engine shows the version that was asked for among a provider's inputs.
+            # The engine adds the requested version to a provider's inputs.
             inputs["version"] = request.version
         self.recording.resources.append(
             {
@@ -175,14 +175,14 @@ def construct(
         provider: the component package.
         kind: type token of the component.
         name: its logical name.
-        inputs: its inputs as they travel.
-        functions: answers of functions, over the usual ones.
-        outputs: outputs that the cloud gives to resources of a type, over the usual ones.
-        before: makes resources first and gives inputs made of them.
-        by_reference: whether those inputs travel as the engine sends them, resources as references.
+        inputs: its inputs in wire format.
+        functions: answers of functions, which override the defaults.
+        outputs: outputs of the resources of a type, which override the defaults.
+        before: creates resources first and returns inputs from them.
+        by_reference: whether those inputs have resources as references, as the engine sends them.
 
     Returns:
-        What it did.
+        The record.
     """
     recording = Recording()
     monitor = _Monitor(recording, functions or {}, outputs or {})
@@ -200,7 +200,7 @@ def construct(
         result = provider.construct(name, kind, {**inputs, **made})
         await pulumi.Output.from_input(result.urn).future()
         recording.outputs = _plain(await rpc.serialize_properties(result.state, {}))
-        # As the SDK does after a Construct: what is not an RPC is not waited for.
+        # As the SDK does after a Construct: only RPCs are waited for.
         await wait_for_rpcs(await_all_outstanding_tasks=False)
 
     asyncio.run(run())

@@ -1,4 +1,4 @@
-"""A cloud of its own for every test, and the aws provider on it without an engine."""
+"""A separate cloud for every test, and the aws provider for it, without an engine."""
 
 import signal
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from sandbox.cloud.store import Cloud
 from sandbox.engine.provider import Call, Checked, Context, Difference, Made
 from sandbox.providers.aws.provider import PROVIDER
 
-# A shared machine may be slow; a property is true or not, however long it took to try.
+# A shared machine may be slow; the result of a property does not depend on the time.
 settings.register_profile("no-deadline", deadline=None)
 settings.load_profile("no-deadline")
 
@@ -25,7 +25,7 @@ SEED = b"0123456789abcdef"
 
 @dataclass
 class Account:
-    """The aws provider on one cloud; each method is one of the engine's calls."""
+    """The aws provider of one cloud; each method is one of the engine's calls."""
 
     cloud: Cloud
     config: dict[str, Any] = field(default_factory=lambda: {"region": "us-east-1"})

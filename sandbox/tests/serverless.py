@@ -1,4 +1,4 @@
-"""Functions and APIs of a test's cloud, made step by step as a program makes them."""
+"""Functions and APIs of a test's cloud, created step by step as a program creates them."""
 
 import json
 from typing import Any
@@ -53,7 +53,7 @@ def make_role(account: Any, service: str = "lambda.amazonaws.com", name: str = "
 
 
 def function_inputs(account: Any, **changes: Any) -> dict[str, Any]:
-    """Inputs of a function whose role and repository are there."""
+    """Inputs of a function whose role and repository exist."""
     if account.cloud.get("aws", REPOSITORY, "app") is None:
         account.make(REPOSITORY, "app", name="app")
         make_role(account)
@@ -88,7 +88,7 @@ def make_network(account: Any) -> tuple[Made, Made, Made]:
 
 
 def make_method(account: Any, api: Made, **changes: Any) -> tuple[Made, dict[str, str]]:
-    """A method at the API's root; gives it, and what its parts refer to it by."""
+    """A method at the API's root; returns it and the inputs that refer to it."""
     inputs = {
         "restApi": api.id,
         "resourceId": api.properties["rootResourceId"],

@@ -1,4 +1,4 @@
-"""The second source of constraints: AWS's API models, by the calls that a type makes."""
+"""The second source of constraints: AWS's API models, by the calls of a type."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""REST APIs from their resources to their domain, and WebSocket APIs."""
+"""REST APIs, from resources to custom domains, and WebSocket APIs."""
 
 import json
 from typing import Any
@@ -289,7 +289,7 @@ def test_the_resources_of_an_api_are_accepted_without_a_warning(
 
 
 def fits(account: Any, type_: str, inputs: dict[str, Any], says: str) -> bool:
-    """Whether inputs are refused once, for this; or not at all, where it is nothing."""
+    """Whether inputs have exactly one error with this text, or none if it is empty."""
     reasons = account.reasons(type_, inputs)
     return [says in reason for reason in reasons] == ([True] if says else [])
 

@@ -1,4 +1,4 @@
-"""The sandbox's aws: EKS clusters, their add-ons, and who may do what in them."""
+"""The sandbox's aws: EKS clusters, their add-ons and their access."""
 
 import json
 from collections.abc import Mapping
@@ -169,7 +169,7 @@ def test_a_cluster_lookup_returns_its_endpoint_and_certificate(account: Any):
     assert found["computeConfigs"] == []
 
 
-def test_the_service_block_of_a_cluster_cannot_be_changed(account: Any):
+def test_an_explicit_service_block_of_a_cluster_is_kept(account: Any):
     made = make_cluster(account, kubernetesNetworkConfig={"serviceIpv4Cidr": "10.100.0.0/16"})
     assert made.properties["kubernetesNetworkConfig"]["serviceIpv4Cidr"] == "10.100.0.0/16"
 
@@ -415,6 +415,6 @@ def test_a_cluster_with_a_capability_is_not_deleted(account: Any):
         ({"deletePropagationPolicy": "DELETE"}, "'DELETE' is not allowed; allowed: RETAIN"),
     ],
 )
-def test_a_capability_at_error_is_refused(account: Any, more: Mapping[str, Any], reason: str):
+def test_an_invalid_capability_is_refused(account: Any, more: Mapping[str, Any], reason: str):
     (found,) = account.reasons(CAPABILITY, argocd(f"{ARN}/argocd", **more))
     assert reason in found

@@ -1,4 +1,4 @@
-"""Functions, their versions, aliases and permissions, and what stands around them."""
+"""Functions, their versions, aliases and permissions, and related resources."""
 
 import json
 from typing import Any
@@ -51,7 +51,7 @@ DIMENSION: dict[str, Any] = {
 
 
 def inputs(**changes: Any) -> dict[str, Any]:
-    """What a function may be, as far as Check can tell."""
+    """Inputs of a function that Check accepts."""
     return {
         "role": "arn:aws:iam::123456789012:role/runner",
         "packageType": "Image",
@@ -753,7 +753,7 @@ def test_a_web_acl_for_cloudfront_or_of_a_websocket_api_is_refused(account: Any)
 
 
 @pytest.mark.parametrize("service", ["lambda", "apigateway", "states"])
-def test_a_service_may_take_a_role_on(account: Any, service: str):
+def test_a_service_may_assume_a_role(account: Any, service: str):
     given = {"assumeRolePolicy": trust(f"{service}.amazonaws.com")}
     assert account.reasons("aws:iam/role:Role", given) == []
 

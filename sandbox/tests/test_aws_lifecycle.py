@@ -1,4 +1,4 @@
-"""What only the cloud's state can tell: references, names, networks, who still needs what."""
+"""Checks that need the cloud's state: references, names, networks, resources in use."""
 
 import json
 import re
@@ -167,7 +167,7 @@ def test_the_provider_refuses_an_invalid_region(account: Any, region: str):
     assert failure.path == ("region",)
     assert failure.reason == f"aws: invalid AWS Region: {region}"
     account.config = {"region": region}
-    account.make(VPC, cidrBlock="10.0.0.0/16")  # what stands in for AWS does not fall over it
+    account.make(VPC, cidrBlock="10.0.0.0/16")  # the sandbox accepts it
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_a_security_group_that_anothers_rule_names_cannot_be_deleted(account: An
         referencedSecurityGroupId=gateway.id,
         ipProtocol="-1",
     )
-    account.delete(GROUP, server)  # its own rules go with it
+    account.delete(GROUP, server)  # its own rules are deleted with it
     with pytest.raises(RefusedError, match="DependencyViolation"):
         account.delete(GROUP, gateway)
     account.delete(INGRESS, rule)

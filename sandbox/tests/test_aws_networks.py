@@ -1,4 +1,4 @@
-"""What stands in a network stays in it, in every update too; and zones are those of an account."""
+"""Resources stay in their network, also in an update; zones are those of the account."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""State machines: their definitions, and what the cloud makes of them."""
+"""State machines: their definitions, and their lifecycle in the cloud."""
 
 import json
 from typing import Any

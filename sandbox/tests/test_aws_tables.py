@@ -1,4 +1,4 @@
-"""Our table names only types, properties and kinds that there are."""
+"""Our table names only existing types, properties and kinds."""
 
 import re
 

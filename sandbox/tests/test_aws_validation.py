@@ -1,4 +1,4 @@
-"""What the aws provider refuses in Check: one kind of error after the other, on several types."""
+"""The errors that the aws provider reports in Check, by kind of error, on several types."""
 
 import json
 from typing import Any
@@ -249,7 +249,7 @@ EDGES = [
     (BALANCER, {"name": "b" * 32}),
     (GROUP, {"description": "d" * 255}),
     (VPC, {"cidrBlock": "10.0.0.0/28"}),
-    # pulumi-aws takes what reads as the right type
+    # pulumi-aws converts text that can be parsed as the right type
     (SERVICE, {"desiredCount": "3"}),
     (VPC, {"enableDnsHostnames": "true"}),
     (TASK, {"cpu": 256, "memory": 512}),

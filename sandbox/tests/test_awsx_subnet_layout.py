@@ -1,4 +1,4 @@
-"""The arithmetic of awsx's subnets, by the numbers of its rules and by properties."""
+"""The arithmetic of awsx's subnets, by examples of its rules and by properties."""
 
 import re
 from dataclasses import replace
@@ -359,7 +359,7 @@ def any_specs(draw: st.DrawFn) -> tuple[subnet_layout.Spec, ...]:
 
 
 def asked_prefixes(made: subnet_layout.Layout, vpc: IPv4Network) -> list[int]:
-    """Prefix lengths that a layout of Auto asks for in one zone."""
+    """Prefix lengths that a layout of Auto requests in one zone."""
     specs = made.specs or ()
     default = (
         vpc.prefixlen + subnet_layout.bits_for(len(made.zones)) + subnet_layout.bits_for(len(specs))

@@ -1,4 +1,4 @@
-"""awsx:ec2:Vpc of the sandbox beside the records of the real one, and by its own rules."""
+"""awsx:ec2:Vpc of the sandbox compared with records of the real one, and its own rules."""
 
 import re
 from collections.abc import Mapping

@@ -296,7 +296,7 @@ def test_each_target_has_its_own_copy_of_the_stack_file(home: Path, tmp_path: Pa
     assert len({cli.with_target(home, tmp_path, "dev", target) for target in targets}) == 3
 
 
-# `false` and `true` stand for pulumi: what matters is whether it is called, and how it ends.
+# `false` and `true` replace pulumi: the test needs only the call and its exit code.
 _FAILS, _WORKS = ["false"], ["true"]
 
 

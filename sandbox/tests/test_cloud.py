@@ -1,4 +1,4 @@
-"""The cloud's file: what is written is found, by every process, and nothing else."""
+"""The cloud's file: objects, claims, links and transactions."""
 
 import sqlite3
 import threading

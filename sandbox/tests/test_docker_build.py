@@ -1,4 +1,4 @@
-"""Images: what their digest follows from, where they are pushed, what is refused."""
+"""Images: their digests, their repositories, and refused inputs."""
 
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,7 @@ def test_an_update_pushes_no_immutable_tag_a_second_time(
     inputs = image(folder, push=True, tags=[f"{url}:v1"])
     (folder / "src" / "app.py").chmod(0o644)
     made = make(context, inputs)
-    (folder / "src" / "app.py").chmod(0o664)  # as the umask of another checkout has it
+    (folder / "src" / "app.py").chmod(0o664)  # as with the umask of another checkout
     again = call(inputs, id=made.id, old_inputs=inputs, properties=made.properties)
     assert PROVIDER.diff(context, again).changes == {("contextHash",): Change.UPDATE}
     with pytest.raises(RefusedError, match="ImageTagAlreadyExistsException"):

@@ -1,4 +1,4 @@
-"""The components of eks in the sandbox beside the records of the real ones, and by their rules."""
+"""The sandbox's components of eks compared with records of the real ones, and their rules."""
 
 import base64
 import json
@@ -59,7 +59,7 @@ GROUP_OF_A_RECORD: Mapping[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def no_profile(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The component takes the AWS profile of whoever runs it."""
+    """The component uses the AWS profile of the process that runs it."""
     monkeypatch.delenv("AWS_PROFILE", raising=False)
 
 
@@ -310,7 +310,7 @@ def test_the_version_of_an_add_on_is_asked_for_unless_it_is_given() -> None:
     assert addons["fleet-kube-proxy"]["configurationValues"] == '{"a":2,"b":1}'
 
 
-def test_the_cnis_settings_become_its_environment() -> None:
+def test_the_settings_of_the_cni_become_its_environment() -> None:
     made = cluster(
         MANAGED,
         vpcCniOptions={

@@ -1,4 +1,4 @@
-"""Injected faults: which calls they touch, how often, and what they do."""
+"""Injected faults: the calls that they affect, how often, and their effect."""
 
 from pathlib import Path
 

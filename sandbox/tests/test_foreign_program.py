@@ -1,4 +1,4 @@
-"""A program of somebody else: the sandbox creates it and destroys it, without ours."""
+"""A foreign program: the sandbox creates and destroys it without our program."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The JSON Schema layer: what an error says, and where."""
+"""The JSON Schema layer: the text and the path of an error."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from sandbox.values.wire import UNKNOWN
 
 VALIDATOR = json_schema.validator_of(json_schema.KEYWORDS)
 SCHEMA: dict[str, Any] = {
-    # A known dialect must not bring its own words back.
+    # A known dialect must not replace our wording.
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "type": "object",
     "properties": {

@@ -69,11 +69,11 @@ def says(cluster: Cluster, kind: str, obj: Mapping[str, Any]) -> str:
     return str(refusal.value)
 
 
-def test_a_deployment_that_lacks_nothing_is_ready(cluster: Cluster) -> None:
+def test_a_valid_deployment_is_ready(cluster: Cluster) -> None:
     assert cluster.make(DEPLOYMENT, WORKLOAD).properties["status"]["readyReplicas"] == 2
 
 
-def test_a_deployment_whose_pods_the_namespace_refuses_never_gets_ready(cluster: Cluster) -> None:
+def test_a_deployment_whose_pods_the_namespace_refuses_is_never_ready(cluster: Cluster) -> None:
     root = changed(WORKLOAD, f"{SPEC}.securityContext.runAsNonRoot", None)
     assert says(cluster, DEPLOYMENT, root) == (
         "resource fleet/clock was successfully created, but the Kubernetes API server reported "
@@ -84,7 +84,7 @@ def test_a_deployment_whose_pods_the_namespace_refuses_never_gets_ready(cluster:
     assert [stored.type for stored in cluster.cloud.list() if "Deployment" in stored.type] == []
 
 
-def test_a_pod_itself_is_refused_at_once(cluster: Cluster) -> None:
+def test_a_pod_is_refused_immediately(cluster: Cluster) -> None:
     pod = {"metadata": HERE, "spec": changed(POD_SPEC, "hostNetwork", True)}
     assert says(cluster, POD, pod) == (
         'pods "clock" is forbidden: violates PodSecurity "restricted:latest": '
@@ -106,7 +106,7 @@ def test_a_deployment_without_replicas_has_no_pods_to_refuse(cluster: Cluster) -
     assert cluster.make(DEPLOYMENT, none).id == "fleet/clock"
 
 
-def test_a_deployment_that_nobody_waits_for_is_warned_of(cluster: Cluster) -> None:
+def test_a_deployment_with_skip_await_causes_a_warning(cluster: Cluster) -> None:
     annotated = changed(WORKLOAD, "metadata.annotations", {"pulumi.com/skipAwait": "true"})
     cluster.make(DEPLOYMENT, changed(annotated, f"{SPEC}.hostPID", True))
     assert cluster.warnings == [
@@ -122,7 +122,7 @@ def test_a_namespace_without_a_standard_admits_any_pod(cluster: Cluster) -> None
 
 
 @pytest.mark.parametrize("level", ["restrict", ""])
-def test_a_standard_that_there_is_not_is_refused(cluster: Cluster, level: str) -> None:
+def test_an_unknown_standard_is_refused(cluster: Cluster, level: str) -> None:
     found = cluster.errors(NAMESPACE, namespace(level))
     reason = f"{level!r} is not a Pod Security Standard: privileged, baseline, restricted"
     assert found == {"metadata.labels": reason}
@@ -250,7 +250,7 @@ VIOLATIONS: list[tuple[str, str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("level", "path", "value", "reason"), VIOLATIONS)
-def test_what_a_standard_forbids_is_found(level: str, path: str, value: Any, reason: str) -> None:
+def test_violations_of_a_standard_are_found(level: str, path: str, value: Any, reason: str) -> None:
     pod = changed(POD_SPEC, path, value)
     assert reason in pod_security.violations(level, pod)
     assert pod_security.violations("privileged", pod) == []
@@ -308,7 +308,7 @@ def test_a_quantity_is_a_number(quantity: str | float, number: Fraction) -> None
     assert amount(quantity) == number
 
 
-def test_what_is_no_quantity_is_no_number() -> None:
+def test_an_invalid_quantity_has_no_number() -> None:
     with pytest.raises(ValueError, match="'1MB' is not a quantity"):
         amount("1MB")
 
@@ -341,7 +341,7 @@ def quota(**hard: Any) -> dict[str, Any]:
         ({"cpu": "1"}, None),
     ],
 )
-def test_pods_fit_into_a_quota_to_its_edge(
+def test_pods_may_use_a_quota_up_to_its_limit(
     cluster: Cluster, hard: Mapping[str, str], reason: str | None
 ) -> None:
     cluster.make(QUOTA, quota(**hard))
@@ -359,7 +359,7 @@ def test_a_quota_counts_all_workloads_of_its_namespace(cluster: Cluster) -> None
     assert cluster.make(DEPLOYMENT, changed(other, "spec.replicas", 1)).id == "fleet/notes"
 
 
-def test_a_quota_counts_what_an_autoscaler_asks_for_at_least(cluster: Cluster) -> None:
+def test_a_quota_counts_the_minimum_of_an_autoscaler(cluster: Cluster) -> None:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "clock"}
     scaler = {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 4}
     cluster.make(QUOTA, quota(pods="3"))
@@ -369,7 +369,7 @@ def test_a_quota_counts_what_an_autoscaler_asks_for_at_least(cluster: Cluster) -
     assert "used: pods=3" in says(cluster, DEPLOYMENT, other)
 
 
-def test_a_rolling_update_needs_one_pod_more(cluster: Cluster) -> None:
+def test_a_rolling_update_needs_one_additional_pod(cluster: Cluster) -> None:
     cluster.make(QUOTA, quota(pods="2"))
     made = cluster.make(DEPLOYMENT, WORKLOAD)
     newer = changed(WORKLOAD, f"{CONTAINER}.image", "clock@sha256:01")
@@ -382,7 +382,7 @@ def test_a_rolling_update_needs_one_pod_more(cluster: Cluster) -> None:
     cluster.change(DEPLOYMENT, made, changed(WORKLOAD, "metadata.labels", {"a": "b"}))
 
 
-def test_a_container_says_what_a_quota_bounds(cluster: Cluster) -> None:
+def test_a_container_must_set_the_resources_of_a_quota(cluster: Cluster) -> None:
     cluster.make(QUOTA, quota(**{"limits.cpu": "4"}))
     unset = changed(WORKLOAD, f"{CONTAINER}.resources", {"requests": {"cpu": "1"}})
     assert "failed quota: quota: must specify limits.cpu for: clock" in says(
@@ -390,7 +390,7 @@ def test_a_container_says_what_a_quota_bounds(cluster: Cluster) -> None:
     )
 
 
-def test_the_largest_of_the_containers_that_only_start_counts(cluster: Cluster) -> None:
+def test_the_largest_init_container_counts(cluster: Cluster) -> None:
     large = {**POD_SPEC["containers"][0], "name": "first"}
     large["resources"] = {"limits": {"cpu": "2"}, "requests": {"cpu": "2"}}
     cluster.make(QUOTA, quota(**{"requests.cpu": "3"}))
@@ -424,7 +424,7 @@ def test_a_quota_counts_services(cluster: Cluster, type_: str, key: str, count: 
     )
 
 
-def test_a_service_inside_the_cluster_is_none_of_those_outside(cluster: Cluster) -> None:
+def test_a_cluster_ip_service_does_not_count_as_external(cluster: Cluster) -> None:
     cluster.make(QUOTA, quota(**{"services.loadbalancers": "0", "services.nodeports": "0"}))
     service = {"metadata": HERE, "spec": {"ports": [{"port": 80}]}}
     assert cluster.make(SERVICE, service).id == "fleet/clock"
@@ -447,7 +447,7 @@ def bounds(**bound: Any) -> dict[str, Any]:
         ({"min": {"cpu": "501m"}}, "minimum cpu usage per Container is 501m, but request is 500m"),
     ],
 )
-def test_a_container_is_within_the_bounds_to_their_edge(
+def test_a_container_may_use_a_limit_range_up_to_its_limits(
     cluster: Cluster, bound: Mapping[str, Any], reason: str | None
 ) -> None:
     cluster.make(LIMITS, bounds(**bound))
@@ -457,7 +457,7 @@ def test_a_container_is_within_the_bounds_to_their_edge(
         assert f'pods "clock-" is forbidden: {reason}' in says(cluster, DEPLOYMENT, WORKLOAD)
 
 
-def test_a_container_that_asks_for_nothing_gets_the_defaults(cluster: Cluster) -> None:
+def test_a_container_without_requests_gets_the_defaults(cluster: Cluster) -> None:
     cluster.make(LIMITS, bounds(default={"cpu": "2"}, defaultRequest={"cpu": "1"}))
     cluster.make(QUOTA, quota(**{"requests.cpu": "2", "limits.cpu": "3"}))
     assert "limits.cpu=2 for each of 2 pods" in says(
@@ -522,7 +522,7 @@ MISSING: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("path", "value", "reason"), MISSING)
-def test_pods_that_refer_to_what_is_not_there_never_start(
+def test_pods_with_missing_references_never_start(
     cluster: Cluster, path: str, value: Any, reason: str
 ) -> None:
     found = says(cluster, DEPLOYMENT, changed(WORKLOAD, path, value))
@@ -540,13 +540,13 @@ NOT_MISSING: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("path", "value"), NOT_MISSING)
-def test_what_every_cluster_has_and_what_is_optional_is_not_missed(
+def test_default_objects_and_optional_references_are_not_missing(
     cluster: Cluster, path: str, value: Any
 ) -> None:
     assert cluster.make(DEPLOYMENT, changed(WORKLOAD, path, value)).id == "fleet/clock"
 
 
-def test_pods_that_refer_to_what_is_there_start(cluster: Cluster) -> None:
+def test_pods_with_existing_references_start(cluster: Cluster) -> None:
     cluster.make("core/v1:ServiceAccount", {"metadata": HERE})
     cluster.make("scheduling.k8s.io/v1:PriorityClass", {"metadata": {"name": "high"}, "value": 1})
     cluster.make(CONFIG_MAP, {"metadata": HERE, "data": {"a": "1"}})
@@ -561,7 +561,7 @@ def test_pods_that_refer_to_what_is_there_start(cluster: Cluster) -> None:
     assert cluster.make(DEPLOYMENT, pods).id == "fleet/clock"
 
 
-def test_a_key_that_is_not_there_is_missed(cluster: Cluster) -> None:
+def test_a_missing_key_is_reported(cluster: Cluster) -> None:
     cluster.make(CONFIG_MAP, {"metadata": HERE, "data": {"a": "1"}})
     items = [{"key": "b", "path": "b"}]
     volume = {"name": "v", "configMap": {"name": "clock", "items": items}}
@@ -602,7 +602,7 @@ MOUNTED = changed(
 
 
 def install(cloud: Cloud, configuration: str = SYNCING, account: str = "default") -> None:
-    """Puts into a cloud what secrets need to get into a pod."""
+    """Stores the resources in a cloud that secrets in a pod require."""
     values = {"clusterName": NAME, "addonName": ADDON, "configurationValues": configuration}
     put(cloud, "eks/addon:Addon", ADDON, **values)
     put(cloud, "secretsmanager/secret:Secret", KEY_ARN, arn=KEY_ARN)
@@ -616,13 +616,13 @@ def install(cloud: Cloud, configuration: str = SYNCING, account: str = "default"
     )
 
 
-def test_secrets_are_brought_into_pods_and_copied_for_their_variables(cluster: Cluster) -> None:
+def test_secrets_are_mounted_into_pods_and_synced_for_their_variables(cluster: Cluster) -> None:
     install(cluster.cloud)
     cluster.make(PROVIDER_CLASS, provider_class())
     assert cluster.make(DEPLOYMENT, MOUNTED).id == "fleet/clock"
 
 
-def test_secrets_need_the_permission_of_the_pods_account(cluster: Cluster) -> None:
+def test_secrets_need_the_permission_of_the_pods_service_account(cluster: Cluster) -> None:
     install(cluster.cloud, account="notes")
     cluster.make(PROVIDER_CLASS, provider_class())
     assert (
@@ -631,7 +631,7 @@ def test_secrets_need_the_permission_of_the_pods_account(cluster: Cluster) -> No
 
 
 @pytest.mark.parametrize("configuration", ["", "{}"])
-def test_secrets_are_copied_only_where_the_driver_is_told_to(
+def test_secrets_are_synced_only_if_the_driver_is_configured_to(
     cluster: Cluster, configuration: str
 ) -> None:
     install(cluster.cloud, configuration)
@@ -649,7 +649,7 @@ def test_secrets_are_copied_only_where_the_driver_is_told_to(
         ({"objectAlias": "OTHER"}, "file matching objectName KEY not found in the pod"),
     ],
 )
-def test_a_secret_that_cannot_be_fetched_is_said(
+def test_a_secret_that_cannot_be_fetched_is_reported(
     cluster: Cluster, item: Mapping[str, str], reason: str
 ) -> None:
     install(cluster.cloud)
@@ -658,14 +658,14 @@ def test_a_secret_that_cannot_be_fetched_is_said(
 
 
 @pytest.mark.parametrize("objects", ["a: [", "{}"])
-def test_a_list_of_secrets_that_cannot_be_read_is_said(cluster: Cluster, objects: str) -> None:
+def test_an_unreadable_list_of_secrets_is_reported(cluster: Cluster, objects: str) -> None:
     install(cluster.cloud)
     cluster.make(PROVIDER_CLASS, changed(provider_class(), "spec.parameters.objects", objects))
     found = says(cluster, DEPLOYMENT, MOUNTED)
     assert "SecretProviderClass clock: parameters.objects cannot be read" in found
 
 
-def test_what_another_provider_mounts_is_not_looked_at(cluster: Cluster) -> None:
+def test_volumes_of_another_provider_are_not_checked(cluster: Cluster) -> None:
     install(cluster.cloud)
     cluster.make(
         PROVIDER_CLASS,
@@ -674,7 +674,7 @@ def test_what_another_provider_mounts_is_not_looked_at(cluster: Cluster) -> None
     assert cluster.make(DEPLOYMENT, MOUNTED).id == "fleet/clock"
 
 
-def test_a_variable_of_a_secret_that_nothing_makes_is_missed(cluster: Cluster) -> None:
+def test_a_variable_of_a_missing_secret_is_reported(cluster: Cluster) -> None:
     install(cluster.cloud)
     cluster.make(PROVIDER_CLASS, changed(provider_class(), "spec.secretObjects", []))
     assert 'secret "clock-secrets" not found' in says(cluster, DEPLOYMENT, MOUNTED)
@@ -727,7 +727,7 @@ WITH_FILES = changed(
         ),
     ],
 )
-def test_a_claim_of_a_volume_that_does_not_suit_is_never_bound(
+def test_a_claim_of_an_unsuitable_volume_is_never_bound(
     cluster: Cluster, path: str, value: Any, reason: str
 ) -> None:
     cluster.make(VOLUME, changed(VOLUME_SPEC, path, value))
@@ -743,14 +743,14 @@ def test_a_claim_is_bound_to_the_volume_that_it_names(cluster: Cluster) -> None:
     assert cluster.make(CLAIM, unnamed).id == "fleet/other"
 
 
-def test_a_volume_belongs_to_the_first_claim_for_good(cluster: Cluster) -> None:
+def test_a_volume_belongs_permanently_to_its_first_claim(cluster: Cluster) -> None:
     volume = cluster.make(VOLUME, VOLUME_SPEC)
     claim = cluster.make(CLAIM, CLAIM_SPEC)
     cluster.delete(CLAIM, claim)
     found = says(cluster, CLAIM, CLAIM_SPEC)
     assert 'volume "files" already bound to a different claim: fleet/clock of uid' in found
     assert "spec.claimRef.uid" in found
-    # To apply the volume again takes nothing out that the controller noted.
+    # Applying the volume again removes none of the controller's fields.
     cluster.change(VOLUME, volume, changed(VOLUME_SPEC, "metadata.labels", {"a": "b"}))
     assert "already bound to a different claim" in says(cluster, CLAIM, CLAIM_SPEC)
     cluster.delete(VOLUME, volume)
@@ -758,7 +758,7 @@ def test_a_volume_belongs_to_the_first_claim_for_good(cluster: Cluster) -> None:
     assert cluster.make(CLAIM, CLAIM_SPEC).id == "fleet/clock"
 
 
-def test_a_namespace_that_goes_leaves_the_volume_of_its_claim_behind(cluster: Cluster) -> None:
+def test_a_deleted_namespace_retains_the_volume_of_its_claim(cluster: Cluster) -> None:
     cluster.make(VOLUME, VOLUME_SPEC)
     cluster.make(CLAIM, CLAIM_SPEC)
     (namespace,) = (one for one in cluster.cloud.list() if one.type == f"kubernetes:{NAMESPACE}")
@@ -784,7 +784,7 @@ def test_a_bound_volume_and_a_claim_in_use_are_not_deleted(cluster: Cluster) -> 
     cluster.delete(VOLUME, volume)
 
 
-def test_a_path_of_a_container_is_mounted_once(cluster: Cluster) -> None:
+def test_a_mount_path_of_a_container_is_unique(cluster: Cluster) -> None:
     twice = [{"name": "a", "mountPath": "/tmp"}, {"name": "b", "mountPath": "/tmp/"}]  # noqa: S108
     mounted = changed(WORKLOAD, f"{SPEC}.containers.0.volumeMounts", twice)
     assert cluster.errors(DEPLOYMENT, mounted) == {
@@ -792,7 +792,7 @@ def test_a_path_of_a_container_is_mounted_once(cluster: Cluster) -> None:
     }
 
 
-def test_secrets_that_outlive_their_pods_are_told(cluster: Cluster) -> None:
+def test_secrets_that_outlive_their_pods_are_reported(cluster: Cluster) -> None:
     install(cluster.cloud)
     cluster.make(PROVIDER_CLASS, provider_class())
     cluster.make(DEPLOYMENT, changed(MOUNTED, "spec.revisionHistoryLimit", 0))
@@ -817,7 +817,7 @@ def test_files_need_their_driver_and_their_file_system(cluster: Cluster) -> None
     assert cluster.make(DEPLOYMENT, WITH_FILES).id == "fleet/clock"
 
 
-def test_a_volume_that_no_driver_serves_needs_none(cluster: Cluster) -> None:
+def test_a_volume_without_a_driver_needs_none(cluster: Cluster) -> None:
     plain = changed(
         changed(VOLUME_SPEC, "spec.csi", None), "spec.nfs", {"server": "a", "path": "/"}
     )
@@ -826,7 +826,7 @@ def test_a_volume_that_no_driver_serves_needs_none(cluster: Cluster) -> None:
     assert cluster.make(DEPLOYMENT, WITH_FILES).id == "fleet/clock"
 
 
-def test_a_namespace_takes_a_release_in_it_along(cluster: Cluster) -> None:
+def test_deleting_a_namespace_deletes_its_releases(cluster: Cluster) -> None:
     made = cluster.make(NAMESPACE, {"metadata": {"name": "mesh"}})
     cluster.make("helm.sh/v3:Release", {"chart": "base", "name": "base", "namespace": "mesh"})
     cluster.delete(NAMESPACE, made)

@@ -54,7 +54,7 @@ def test_a_service_is_bound_by_the_number_or_the_name_of_its_port(
 
 
 @pytest.mark.parametrize("kind", [AUTO, INSTALLED])
-def test_a_target_group_must_be_there_and_of_the_type(cloud: Cloud, kind: str) -> None:
+def test_a_target_group_must_exist_and_have_the_type(cloud: Cloud, kind: str) -> None:
     cluster = make_cluster(cloud, targetType="instance")
     group = kind.partition("/")[0]
     denied = f'admission webhook "vtargetgroupbinding.{group}" denied the request:'
@@ -65,7 +65,7 @@ def test_a_target_group_must_be_there_and_of_the_type(cloud: Cloud, kind: str) -
     assert says(cluster, kind, absent) == f"{denied} target group {ARN}2 does not exist"
 
 
-def test_auto_mode_registers_only_in_what_has_the_clusters_name(cloud: Cloud) -> None:
+def test_auto_mode_registers_only_in_target_groups_tagged_with_the_cluster(cloud: Cloud) -> None:
     cluster = make_cluster(cloud, tagsAll={"eks:eks-cluster-name": "other"})
     assert (
         f"EKS Auto Mode may not register targets in {ARN}: its tag eks:eks-cluster-name is "
@@ -74,7 +74,7 @@ def test_auto_mode_registers_only_in_what_has_the_clusters_name(cloud: Cloud) ->
     assert cluster.make(INSTALLED, BINDING).id == "default/clock"
 
 
-def test_a_service_must_be_there_with_the_port(cloud: Cloud) -> None:
+def test_a_service_must_exist_and_have_the_port(cloud: Cloud) -> None:
     cluster = make_cluster(cloud)
     other = changed(BINDING, "spec.serviceRef.name", "notes")
     assert says(cluster, AUTO, other) == (
@@ -108,7 +108,7 @@ def test_bindings_in_multi_cluster_mode_share_a_target_group(cloud: Cloud) -> No
     assert "Please enable MultiCluster mode" in says(cluster, AUTO, third)
 
 
-def test_a_bound_target_group_cannot_be_changed_for_another(cloud: Cloud) -> None:
+def test_the_target_group_of_a_binding_is_immutable(cloud: Cloud) -> None:
     cluster = make_cluster(cloud)
     made = cluster.make(AUTO, BINDING)
     with pytest.raises(
@@ -119,6 +119,6 @@ def test_a_bound_target_group_cannot_be_changed_for_another(cloud: Cloud) -> Non
     cluster.change(AUTO, made, changed(BINDING, "spec.serviceRef.port", "http"))
 
 
-def test_a_target_group_that_is_named_is_not_looked_up(cloud: Cloud) -> None:
+def test_a_target_group_by_name_is_not_looked_up(cloud: Cloud) -> None:
     named = changed(changed(BINDING, "spec.targetGroupARN", None), "spec.targetGroupName", "clock")
     assert make_cluster(cloud).make(INSTALLED, named).id == "default/clock"

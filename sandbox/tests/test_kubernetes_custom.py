@@ -1,4 +1,4 @@
-"""The sandbox's kubernetes: kinds that controllers bring, their schemas, and who brings them."""
+"""The sandbox's kubernetes: kinds that controllers install, and their schemas."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -119,7 +119,7 @@ SECRET_PROVIDER_CLASS = "secrets-store.csi.x-k8s.io/v1:SecretProviderClass"
 
 
 def brings(cluster: Cluster, kind: str) -> None:
-    """Puts what brings a kind into a cluster that is not in Auto Mode."""
+    """Stores the provider of a kind in a cluster that is not in Auto Mode."""
     match kind.partition("/")[0]:
         case "secrets-store.csi.x-k8s.io":
             addon = "aws-secrets-store-csi-driver-provider"
@@ -135,14 +135,14 @@ def brings(cluster: Cluster, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", OBJECTS)
-def test_an_object_of_a_kind_that_nothing_brought_is_refused(cloud: Cloud, kind: str) -> None:
+def test_an_object_of_a_missing_kind_is_refused(cloud: Cloud, kind: str) -> None:
     version, _, name = kind.partition(":")
     with pytest.raises(RefusedError, match=f'no matches for kind "{name}" in version "{version}"'):
         Cluster(cloud).make(kind, OBJECTS[kind])
 
 
 @pytest.mark.parametrize("kind", ["eks.amazonaws.com/v1:NodeClass", "karpenter.sh/v1:NodePool"])
-def test_auto_mode_brings_its_own_kinds_which_are_in_no_namespace(cloud: Cloud, kind: str) -> None:
+def test_auto_mode_provides_its_cluster_scoped_kinds(cloud: Cloud, kind: str) -> None:
     assert Cluster(cloud, **AUTO).make(kind, OBJECTS[kind]).id == "clock"
 
 
@@ -154,21 +154,21 @@ def test_auto_mode_brings_its_own_kinds_which_are_in_no_namespace(cloud: Cloud, 
         if made is not BINDING and not kind.startswith(("eks.", "karpenter."))
     ],
 )
-def test_an_object_of_a_kind_that_was_brought_is_in_a_namespace(cloud: Cloud, kind: str) -> None:
+def test_an_object_of_an_installed_kind_is_in_a_namespace(cloud: Cloud, kind: str) -> None:
     cluster = Cluster(cloud)
     brings(cluster, kind)
     assert cluster.make(kind, OBJECTS[kind]).id == "default/clock"
     assert [text for text in cluster.warnings if "is not checked" in text] == []
 
 
-def test_what_another_cluster_has_brings_nothing_to_this_one(cloud: Cloud) -> None:
+def test_a_controller_of_another_cluster_does_not_count(cloud: Cloud) -> None:
     addon = "aws-secrets-store-csi-driver-provider"
     put(cloud, "eks/addon:Addon", addon, clusterName="other", addonName=addon)
     with pytest.raises(RefusedError, match=f"the EKS add-on {addon} or a release of the Helm"):
         Cluster(cloud).make(SECRET_PROVIDER_CLASS, PROVIDER_CLASS)
 
 
-def test_a_definition_in_the_cluster_is_all_that_it_takes(cloud: Cloud) -> None:
+def test_a_definition_in_the_cluster_is_sufficient(cloud: Cloud) -> None:
     cluster = Cluster(cloud)
     version = {"name": "v1", "served": True, "storage": True}
     anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -313,7 +313,7 @@ REFUSED: list[tuple[str, str, Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "path", "value", "where", "reason"), REFUSED)
-def test_a_error_of_a_custom_object_is_refused_where_it_is(
+def test_an_error_in_a_custom_object_is_reported_at_its_path(
     cloud: Cloud, kind: str, path: str, value: Any, where: str, reason: str
 ) -> None:
     found = Cluster(cloud).errors(kind, changed(OBJECTS[kind], path, value))
@@ -354,19 +354,19 @@ RULES: list[tuple[str, Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("path", "value", "where", "reason"), RULES)
-def test_a_node_pool_is_held_to_the_rules_beside_its_schema(
+def test_a_node_pool_is_validated_by_the_rules_outside_its_schema(
     cloud: Cloud, path: str, value: Any, where: str, reason: str
 ) -> None:
     pool = changed(NODE_POOL, path, value)
     assert Cluster(cloud).errors("karpenter.sh/v1:NodePool", pool) == {where: reason}
 
 
-def test_what_is_not_known_yet_breaks_no_rule(cloud: Cloud) -> None:
+def test_unknown_values_violate_no_rule(cloud: Cloud) -> None:
     pool = changed(NODE_POOL, f"{REQUIREMENTS}.0.values", UNKNOWN)
     assert Cluster(cloud).errors("karpenter.sh/v1:NodePool", pool) == {}
 
 
-def test_the_edges_of_a_custom_objects_limits_are_allowed(cloud: Cloud) -> None:
+def test_values_at_the_limits_of_a_custom_object_are_allowed(cloud: Cloud) -> None:
     pool = changed(NODE_POOL, "spec.weight", 100)
     pool = changed(pool, "spec.disruption.budgets", [{"nodes": "100%"}] * 50)
     pool = changed(pool, "spec.template.spec.requirements.0.values", ["a" * 63])

@@ -1,4 +1,4 @@
-"""The sandbox's kubernetes: what an API server refuses, names, keeps, replaces and adds."""
+"""The sandbox's kubernetes: validation, names, updates, replacements and added fields."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -79,7 +79,7 @@ WIDGETS: Mapping[str, Any] = {
 
 
 class Api:
-    """A cluster that is spoken to as the engine would."""
+    """A cluster that gets the engine's calls."""
 
     def __init__(self, folder: Path, **config: Any) -> None:
         self.warnings: list[str] = []
@@ -89,7 +89,7 @@ class Api:
         )
 
     def with_config(self, **config: Any) -> "Api":
-        """The same cloud seen through another provider."""
+        """The same cloud with another provider."""
         return Api(self.cloud.path.parent, **config)
 
     def check(
@@ -113,7 +113,7 @@ class Api:
     def changes(
         self, kind: str, old: Mapping[str, Any], new: Mapping[str, Any]
     ) -> tuple[dict[str, bool], bool]:
-        """Which paths change, each with whether it replaces; and whether the old goes first."""
+        """The changed paths, each with whether it replaces; and whether deletion comes first."""
         before = self.check(kind, old)
         after = self.check(kind, new, old_inputs=before)
         call = Call(type=kind, urn="", name="clock", inputs=after, old_inputs=before)
@@ -192,7 +192,7 @@ REFUSED: list[tuple[str, Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("path", "value", "where", "reason"), REFUSED)
-def test_a_error_of_a_deployment_is_refused_where_it_is(
+def test_an_error_in_a_deployment_is_reported_at_its_path(
     api: Api, path: str, value: Any, where: str, reason: str
 ) -> None:
     found = api.errors(DEPLOYMENT, changed(WORKLOAD, path, value))
@@ -208,7 +208,7 @@ def test_all_errors_are_reported_together(api: Api) -> None:
     ]
 
 
-def test_what_a_preview_does_not_know_yet_is_accepted(api: Api) -> None:
+def test_unknown_values_of_a_preview_are_accepted(api: Api) -> None:
     unknown = changed(changed(WORKLOAD, f"{CONTAINER}.image", UNKNOWN), "spec.replicas", UNKNOWN)
     assert api.errors(DEPLOYMENT, unknown) == {}
     assert api.errors(SERVICE, {"metadata": UNKNOWN, "spec": UNKNOWN}) == {}
@@ -281,14 +281,14 @@ def test_a_key_of_a_config_map_names_a_file(api: Api) -> None:
     assert list(api.errors(CONFIG_MAP, {"data": {"a b": "x", "a.b": "y"}})) == ['data["a b"]']
 
 
-def test_an_autoscaler_may_not_have_more_at_least_than_at_most(api: Api) -> None:
+def test_the_minimum_of_an_autoscaler_is_at_most_its_maximum(api: Api) -> None:
     target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "clock"}
     spec = {"scaleTargetRef": target, "minReplicas": 3, "maxReplicas": 2}
     found = api.errors("kubernetes:autoscaling/v2:HorizontalPodAutoscaler", {"spec": spec})
     assert found == {"spec.maxReplicas": "maxReplicas 2 is less than minReplicas 3"}
 
 
-def test_a_kind_is_known_from_its_version_of_kubernetes_on() -> None:
+def test_a_kind_exists_from_its_first_version_of_kubernetes() -> None:
     kind = kinds.parse("kubernetes:resource.k8s.io/v1:DeviceClass")
     assert kinds.schema(kind, "1.36") is not None
     assert kinds.schema(kind, "1.33") is None
@@ -296,16 +296,16 @@ def test_a_kind_is_known_from_its_version_of_kubernetes_on() -> None:
         kinds.schema(kind, "1.2")
 
 
-def test_a_group_that_begins_like_a_built_in_one_is_not_taken_for_it() -> None:
+def test_a_group_with_the_prefix_of_a_built_in_one_is_custom() -> None:
     assert kinds.schema(kinds.parse("kubernetes:apps.example.com/v1:Deployment"), "1.36") is None
 
 
-def test_the_type_fills_in_what_a_manifest_begins_with(api: Api) -> None:
+def test_the_type_sets_api_version_and_kind(api: Api) -> None:
     checked = api.check(SERVICE, {"spec": {}})
     assert (checked["apiVersion"], checked["kind"]) == ("v1", "Service")
 
 
-def test_an_object_without_name_is_named_after_its_logical_name_and_stays_so(api: Api) -> None:
+def test_an_object_without_name_gets_and_keeps_a_name_from_its_logical_name(api: Api) -> None:
     first = api.check(DEPLOYMENT, WORKLOAD)
     assert first["metadata"] == {
         "name": "clock-4dff4ea3",
@@ -319,12 +319,12 @@ def test_an_object_without_name_is_named_after_its_logical_name_and_stays_so(api
     assert again.inputs["metadata"]["name"] == "clock-4dff4ea3"
 
 
-def test_the_engines_own_naming_wins(api: Api) -> None:
+def test_the_engines_autoname_takes_precedence(api: Api) -> None:
     checked = api.check(DEPLOYMENT, WORKLOAD, proposed_name="clock-dev")
     assert checked["metadata"]["name"] == "clock-dev"
 
 
-def test_a_generated_name_is_given_by_the_server(api: Api) -> None:
+def test_the_server_generates_a_name_from_generate_name(api: Api) -> None:
     made = api.create(CONFIG_MAP, {"metadata": {"generateName": "run-"}})
     assert made.id.startswith("default/run-")
     assert len(made.id) == len("default/run-") + 5
@@ -363,7 +363,7 @@ def test_another_version_of_a_kind_is_the_same_object(api: Api) -> None:
         api.create("kubernetes:autoscaling/v1:HorizontalPodAutoscaler", scaler)
 
 
-def test_a_deployment_ends_up_with_all_its_replicas_ready(api: Api) -> None:
+def test_all_replicas_of_a_deployment_become_ready(api: Api) -> None:
     status = api.create(DEPLOYMENT, WORKLOAD).properties["status"]
     assert status["readyReplicas"] == status["availableReplicas"] == 2
     assert status["conditions"][0] == {
@@ -373,7 +373,7 @@ def test_a_deployment_ends_up_with_all_its_replicas_ready(api: Api) -> None:
     }
 
 
-def test_services_get_addresses_of_their_own_and_node_ports_if_they_need_them(api: Api) -> None:
+def test_services_get_unique_addresses_and_node_ports_if_required(api: Api) -> None:
     spec = {"selector": LABELS, "ports": [{"port": 80, "targetPort": "http"}]}
     first = api.create(SERVICE, {"spec": spec}, name="a").properties["spec"]
     second = api.create(SERVICE, {"spec": {**spec, "type": "LoadBalancer"}}, name="b").properties
@@ -384,13 +384,13 @@ def test_services_get_addresses_of_their_own_and_node_ports_if_they_need_them(ap
     assert second["status"]["loadBalancer"]["ingress"][0]["hostname"].endswith(".amazonaws.com")
 
 
-def test_a_secrets_text_is_kept_encoded_and_secret(api: Api) -> None:
+def test_the_string_data_of_a_secret_is_encoded_and_stays_secret(api: Api) -> None:
     made = api.create(SECRET, {"stringData": {"key": "hush"}})
     assert made.properties["data"] == {"key": "aHVzaA=="}
     assert PROVIDER.secret_outputs(SECRET) == {"data", "stringData"}
 
 
-def test_a_preview_of_a_create_makes_nothing_and_knows_no_status(api: Api) -> None:
+def test_a_preview_of_a_create_creates_nothing_and_has_no_status(api: Api) -> None:
     inputs = api.check(DEPLOYMENT, WORKLOAD)
     call = Call(type=DEPLOYMENT, urn="", name="clock", inputs=inputs, preview=True)
     made = PROVIDER.create(api.context, call)
@@ -427,7 +427,7 @@ REPLACED: list[tuple[str, Mapping[str, Any], str, Any, dict[str, bool]]] = [
 
 
 @pytest.mark.parametrize(("kind", "old", "path", "value", "expected"), REPLACED)
-def test_what_cannot_be_changed_replaces(
+def test_a_change_of_an_immutable_field_replaces(
     api: Api, kind: str, old: Mapping[str, Any], path: str, value: Any, expected: dict[str, bool]
 ) -> None:
     assert api.changes(kind, old, changed(old, path, value))[0] == expected
@@ -445,13 +445,13 @@ def test_a_changed_selector_replaces_a_deployment(api: Api) -> None:
     assert not delete_first
 
 
-def test_the_old_object_goes_first_where_the_new_one_has_its_name(api: Api) -> None:
+def test_a_replacement_with_the_same_name_deletes_first(api: Api) -> None:
     old = {"metadata": {"name": "a"}, "data": {"k": "1"}}
     assert api.changes(CONFIG_MAP, old, changed(old, "data.k", "2")) == ({"data.k": True}, True)
     assert api.changes(CONFIG_MAP, old, changed(old, "metadata.name", "b"))[1] is False
 
 
-def test_config_maps_may_be_made_mutable(tmp_path: Path) -> None:
+def test_config_maps_can_be_configured_as_mutable(tmp_path: Path) -> None:
     api = Api(tmp_path, enableConfigMapMutable="true")
     old = {"data": {"k": "1"}}
     assert api.changes(CONFIG_MAP, old, {"data": {"k": "2"}})[0] == {"data.k": False}
@@ -470,7 +470,7 @@ def test_an_update_keeps_identity_and_address_and_counts_generations(api: Api) -
     assert after["spec"]["ports"][0]["port"] == 81
 
 
-def test_an_update_of_what_is_gone_is_refused(api: Api) -> None:
+def test_an_update_of_a_deleted_object_is_refused(api: Api) -> None:
     wanted = api.check(SERVICE, {"metadata": {"name": "a"}})
     with pytest.raises(RefusedError, match='Service "default/a" not found'):
         PROVIDER.update(
@@ -478,7 +478,7 @@ def test_an_update_of_what_is_gone_is_refused(api: Api) -> None:
         )
 
 
-def test_a_refresh_shows_drift_in_what_was_asked_for_and_an_import_all(api: Api) -> None:
+def test_a_refresh_shows_drift_in_the_inputs_and_an_import_shows_all_properties(api: Api) -> None:
     made = api.create(DEPLOYMENT, WORKLOAD)
     inputs = api.check(DEPLOYMENT, WORKLOAD)
     spec = {**made.properties["spec"], "replicas": 7, "paused": True}
@@ -494,7 +494,7 @@ def test_a_refresh_shows_drift_in_what_was_asked_for_and_an_import_all(api: Api)
     assert set(imported.inputs["metadata"]) == {"name", "namespace", "annotations"}
 
 
-def test_what_is_gone_is_gone_in_a_refresh(api: Api) -> None:
+def test_a_deleted_object_is_missing_in_a_refresh(api: Api) -> None:
     made = api.create(CONFIG_MAP, {})
     gone = Call(type=CONFIG_MAP, urn="", name="clock", id=made.id)
     PROVIDER.delete(api.context, gone)
@@ -503,7 +503,7 @@ def test_what_is_gone_is_gone_in_a_refresh(api: Api) -> None:
     assert api.cloud.list() == []
 
 
-def test_a_namespace_takes_everything_in_it_along(api: Api) -> None:
+def test_deleting_a_namespace_deletes_everything_in_it(api: Api) -> None:
     api.create(NAMESPACE, {"metadata": {"name": "fleet"}})
     api.create(CONFIG_MAP, {"metadata": {"name": "a", "namespace": "fleet"}})
     kept = api.create(CONFIG_MAP, {"metadata": {"name": "a"}})
@@ -511,7 +511,7 @@ def test_a_namespace_takes_everything_in_it_along(api: Api) -> None:
     assert [stored.id for stored in api.cloud.list()] == [kept.id]
 
 
-def test_a_custom_kind_that_nobody_defined_is_passed_on_with_a_warning(api: Api) -> None:
+def test_a_custom_kind_without_definition_is_accepted_with_a_warning(api: Api) -> None:
     made = api.create(WIDGET, {"metadata": {"name": "w"}, "anything": 1})
     assert made.id == "w"
     assert made.properties["anything"] == 1
@@ -543,7 +543,7 @@ def test_a_custom_kind_is_checked_by_its_definition(
     assert api.errors(WIDGET, {"spec": spec}) == {where: reason}
 
 
-def test_a_custom_object_that_fits_its_definition_is_in_a_namespace(api: Api) -> None:
+def test_a_valid_custom_object_is_in_a_namespace(api: Api) -> None:
     api.create(CRD, WIDGETS)
     made = api.create(WIDGET, {"metadata": {"name": "w"}, "spec": {"size": 3, "free": {"x": 1}}})
     assert made.id == "default/w"
@@ -553,7 +553,7 @@ def test_a_custom_object_that_fits_its_definition_is_in_a_namespace(api: Api) ->
     assert found == {"apiVersion": "example.com serves v1 of Widget, not v2"}
 
 
-def test_a_patch_changes_what_it_names_and_needs_a_name(api: Api) -> None:
+def test_a_patch_changes_only_its_fields_and_needs_a_name(api: Api) -> None:
     patch = "kubernetes:apps/v1:DaemonSetPatch"
     named = {"metadata": {"name": "aws-node", "namespace": "kube-system"}}
     container = {"name": "aws-node", "securityContext": {"privileged": True}}
@@ -571,7 +571,7 @@ def test_a_patch_changes_what_it_names_and_needs_a_name(api: Api) -> None:
         (NAMESPACE, "kube-system", None),
     ],
 )
-def test_what_a_cluster_has_of_itself_is_not_made_again(
+def test_default_objects_of_a_cluster_cannot_be_created(
     api: Api, kind: str, name: str, namespace: str | None
 ) -> None:
     metadata = {"name": name} | ({"namespace": namespace} if namespace else {})
@@ -579,12 +579,12 @@ def test_what_a_cluster_has_of_itself_is_not_made_again(
         api.create(kind, {"metadata": metadata})
 
 
-def test_a_patch_may_be_of_what_is_there(api: Api) -> None:
+def test_a_patch_may_change_an_existing_object(api: Api) -> None:
     named = {"metadata": {"name": "amazon-vpc-cni", "namespace": "kube-system"}}
     assert api.create(f"{CONFIG_MAP}Patch", {**named, "data": {"a": "b"}}).id
 
 
-def test_a_patch_may_take_the_place_of_the_object_that_it_was_before(api: Api) -> None:
+def test_a_patch_may_replace_the_object_that_it_was_before(api: Api) -> None:
     named = {"metadata": {"name": "a", "namespace": "default"}}
     made = api.create(CONFIG_MAP, {**named, "data": {"a": "b"}})
     patch = f"{CONFIG_MAP}Patch"
@@ -595,7 +595,7 @@ def test_a_patch_may_take_the_place_of_the_object_that_it_was_before(api: Api) -
     assert [stored.type for stored in api.cloud.list()] == [patch]
 
 
-def test_a_provider_that_is_told_to_adopts_what_is_somebody_elses_and_deletes_it(api: Api) -> None:
+def test_a_provider_with_upsert_adopts_and_deletes_existing_objects(api: Api) -> None:
     made = api.create(NAMESPACE, {"metadata": {"name": "theirs"}})
     told = api.with_config(upsertExistingObjects="true")
     adopted = told.create(NAMESPACE, {"metadata": {"name": "theirs", "labels": {"a": "b"}}})
@@ -673,9 +673,7 @@ def test_an_object_is_checked_for_the_version_of_its_cluster(tmp_path: Path) -> 
         ({"cubeconfig": "x"}, "cubeconfig"),
     ],
 )
-def test_a_configuration_that_leads_nowhere_is_refused(
-    api: Api, config: dict[str, str], where: str
-) -> None:
+def test_an_invalid_configuration_is_refused(api: Api, config: dict[str, str], where: str) -> None:
     failures = PROVIDER.check_config(api.context, config).failures
     assert [failure.path for failure in failures] == [(where,)]
 
@@ -688,7 +686,7 @@ def test_a_kubeconfig_may_be_yaml_or_a_file(api: Api, tmp_path: Path) -> None:
     assert PROVIDER.check_config(api.context, {"kubeconfig": str(path)}).failures == []
 
 
-def test_a_release_is_remembered_and_said_not_to_be_rendered(api: Api) -> None:
+def test_a_release_is_stored_with_a_warning_that_it_is_not_rendered(api: Api) -> None:
     made = api.create(RELEASE, {"chart": "metrics", "version": "1.2.3"})
     assert made.id == "default/clock-4dff4ea3"
     assert made.properties["status"] == {
@@ -716,7 +714,7 @@ def test_a_release_is_remembered_and_said_not_to_be_rendered(api: Api) -> None:
         ({"chart": "a", "name": "x" * 54}, "name", "54 characters long; at most 53"),
     ],
 )
-def test_a_release_at_error_is_refused(
+def test_an_invalid_release_is_refused(
     api: Api, inputs: dict[str, Any], where: str, reason: str
 ) -> None:
     found = api.errors(RELEASE, inputs)
@@ -724,7 +722,7 @@ def test_a_release_at_error_is_refused(
     assert reason in found[where]
 
 
-def test_a_release_needs_its_namespace_or_makes_it_and_a_free_name(api: Api) -> None:
+def test_a_release_needs_or_creates_its_namespace_and_needs_a_free_name(api: Api) -> None:
     release = {"chart": "a", "name": "x", "namespace": "fleet"}
     with pytest.raises(RefusedError, match='namespaces "fleet" not found'):
         api.create(RELEASE, release)
@@ -746,7 +744,7 @@ def test_a_release_of_another_name_replaces_the_old_one(api: Api) -> None:
     assert api.changes(RELEASE, old, {**old, "chart": "b"})[0] == {"chart": False}
 
 
-def test_a_preview_of_a_release_makes_nothing(api: Api) -> None:
+def test_a_preview_of_a_release_creates_nothing(api: Api) -> None:
     call = Call(type=RELEASE, urn="", name="x", inputs={"chart": "a"}, preview=True)
     assert PROVIDER.create(api.context, call).properties["status"] is UNKNOWN
     assert PROVIDER.update(api.context, call)["status"] is UNKNOWN

@@ -51,7 +51,7 @@ class Folder:
         return {dotted(failure.path): failure.reason for failure in failures}
 
     def make(self, kind: str, inputs: Mapping[str, Any], *, preview: bool = False) -> Call:
-        """Makes an object, and gives the call that refers to it."""
+        """Creates an object and returns the call that refers to it."""
         checked = self.checked(kind, inputs)
         call = Call(type=kind, urn="it", name="it", inputs=checked, preview=preview)
         made = PROVIDER.create(self.context, call)
@@ -115,7 +115,7 @@ def test_a_file_is_named_after_version_kind_namespace_and_name(
     assert folder.files() == [file]
 
 
-def test_definitions_of_custom_kinds_stand_before_all_else(folder: Folder) -> None:
+def test_definitions_of_custom_kinds_come_first(folder: Folder) -> None:
     spec = {
         "group": "example.com",
         "names": {"kind": "Widget", "plural": "widgets"},
@@ -127,7 +127,7 @@ def test_definitions_of_custom_kinds_stand_before_all_else(folder: Folder) -> No
     assert folder.files() == [f"0-crd/{name}"]
 
 
-def test_files_are_the_owners_alone(folder: Folder) -> None:
+def test_files_are_readable_by_the_owner_only(folder: Folder) -> None:
     folder.make(CONFIG_MAP, DISCOVERY)
     (file,) = (folder.path / "1-manifest").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
@@ -144,7 +144,7 @@ def test_no_controller_adds_a_status(folder: Folder) -> None:
     assert "status" not in folder.make(NAMESPACE, {"metadata": {"name": "fleet"}}).properties
 
 
-def test_an_update_writes_the_file_anew(folder: Folder) -> None:
+def test_an_update_rewrites_the_file(folder: Folder) -> None:
     made = folder.make(CONFIG_MAP, DISCOVERY)
     wanted = folder.checked(CONFIG_MAP, {**DISCOVERY, "data": {"0": "[]"}})
     call = Call(
@@ -159,7 +159,7 @@ def test_an_update_writes_the_file_anew(folder: Folder) -> None:
     assert folder.read("1-manifest/v1-configmap-fleet-discovery.yaml")["data"] == {"0": "[]"}
 
 
-def test_a_deletion_removes_the_file_and_is_content_where_there_is_none(folder: Folder) -> None:
+def test_a_deletion_removes_the_file_and_accepts_a_missing_one(folder: Folder) -> None:
     made = folder.make(CONFIG_MAP, DISCOVERY)
     PROVIDER.delete(folder.context, made)
     assert folder.files() == []
@@ -177,7 +177,7 @@ def test_another_name_is_another_file(folder: Folder) -> None:
     assert not difference.delete_first
 
 
-def test_a_refresh_looks_at_no_file(folder: Folder) -> None:
+def test_a_refresh_reads_no_file(folder: Folder) -> None:
     made = folder.make(CONFIG_MAP, DISCOVERY)
     (folder.path / "1-manifest/v1-configmap-fleet-discovery.yaml").unlink()
     found = PROVIDER.read(folder.context, made)
@@ -190,7 +190,7 @@ def test_nothing_can_be_imported_from_files(folder: Folder) -> None:
     assert PROVIDER.read(folder.context, call) is None
 
 
-def test_objects_are_checked_as_ever(folder: Folder) -> None:
+def test_objects_are_still_validated(folder: Folder) -> None:
     assert list(folder.errors(CONFIG_MAP, {**DISCOVERY, "date": {}})) == ["date"]
     assert list(folder.errors(DEPLOYMENT, {"metadata": {"name": "a"}, "spec": {}})) == [
         "spec.selector",
@@ -198,7 +198,7 @@ def test_objects_are_checked_as_ever(folder: Folder) -> None:
     ]
 
 
-def test_a_generated_name_is_refused_since_nobody_generates_it(folder: Folder) -> None:
+def test_a_generated_name_is_refused_without_a_server(folder: Folder) -> None:
     assert folder.errors(CONFIG_MAP, {"metadata": {"generateName": "run-"}}) == {
         "metadata.generateName": "only a server generates names; a rendered object needs "
         "metadata.name"
@@ -209,7 +209,7 @@ def test_the_namespace_of_a_custom_object_is_not_guessed(folder: Folder) -> None
     assert folder.make(SECRET_PROVIDER_CLASS, {"metadata": {"name": "clock"}}).id == "clock"
 
 
-def test_a_secret_in_a_file_is_warned_of(folder: Folder) -> None:
+def test_a_secret_in_a_file_causes_a_warning(folder: Folder) -> None:
     warning = "it: rendered YAML will contain a secret value in plaintext"
     folder.checked(CONFIG_MAP, DISCOVERY)
     assert folder.warnings == []
@@ -225,14 +225,14 @@ def test_charts_are_not_rendered(folder: Folder) -> None:
         PROVIDER.create(folder.context, Call(type=RELEASE, urn="", name="it", inputs=checked))
 
 
-def test_a_folder_that_cannot_be_made_is_said(folder: Folder) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(folder: Folder) -> None:
     folder.path.write_text("in the way", encoding="utf-8")
     with pytest.raises(RefusedError, match="failed to write YAML file"):
         folder.make(CONFIG_MAP, DISCOVERY)
 
 
 @pytest.mark.parametrize("key", ["cluster", "context", "kubeconfig"])
-def test_a_folder_does_not_go_with_a_cluster(folder: Folder, key: str) -> None:
+def test_a_folder_cannot_be_combined_with_a_cluster(folder: Folder, key: str) -> None:
     text = "clusters: [{cluster: {server: 'https://a'}}]"
     config = {"renderYamlToDirectory": "manifests", key: text}
     failures = PROVIDER.check_config(folder.context, config).failures
@@ -242,7 +242,7 @@ def test_a_folder_does_not_go_with_a_cluster(folder: Folder, key: str) -> None:
 
 
 @pytest.mark.parametrize("always", [True, False])
-def test_what_did_not_change_is_rendered_again_where_that_is_asked_for(
+def test_unchanged_objects_are_rendered_again_with_always_render(
     folder: Folder, always: bool
 ) -> None:
     folder.context = Context(
@@ -260,7 +260,7 @@ def test_another_folder_or_cluster_replaces_the_provider() -> None:
     assert PROVIDER.replacing_config == {"clusterIdentifier", "renderYamlToDirectory"}
 
 
-def test_a_relative_folder_is_the_programs(
+def test_a_relative_folder_is_resolved_from_the_programs(
     folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -273,7 +273,7 @@ def test_a_relative_folder_is_the_programs(
     assert (tmp_path / "deploy/fleet/1-manifest/v1-configmap-fleet-discovery.yaml").is_file()
 
 
-def test_a_folder_that_is_not_known_yet_renders_nothing(folder: Folder) -> None:
+def test_an_unknown_folder_renders_nothing(folder: Folder) -> None:
     folder.context = Context(
         cloud=folder.cloud,
         config={"renderYamlToDirectory": UNKNOWN},

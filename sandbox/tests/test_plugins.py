@@ -33,9 +33,7 @@ def port_of(process: "subprocess.Popen[str]") -> int:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_plugin_tells_its_port_and_ends_without_a_word_when_the_engine_says_so(
-    name: str, tmp_path: Path
-):
+def test_a_plugin_prints_its_port_and_exits_silently_on_request(name: str, tmp_path: Path):
     plugin = PLUGINS / name / f"pulumi-resource-{name}"
     with start(tmp_path, str(plugin), "127.0.0.1:1") as process:
         assert 1024 <= port_of(process) <= 65535
@@ -45,10 +43,10 @@ def test_a_plugin_tells_its_port_and_ends_without_a_word_when_the_engine_says_so
 
 
 @pytest.mark.parametrize("name", ["awsx", "random"])
-def test_a_plugin_ends_when_its_engine_was_killed(name: str, tmp_path: Path):
+def test_a_plugin_exits_when_its_engine_is_killed(name: str, tmp_path: Path):
     plugin = PLUGINS / name / f"pulumi-resource-{name}"
     with start(tmp_path, "sh", "-c", f'"{plugin}" 127.0.0.1:1; true') as engine:
         port_of(engine)
         engine.kill()
-        # The plugin holds the other end of both pipes until it ends.
+        # The plugin holds the other end of both pipes until it exits.
         assert engine.communicate(timeout=60) == ("", "")

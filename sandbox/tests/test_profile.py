@@ -15,7 +15,7 @@ def test_the_sandboxs_own_profile_has_every_fact():
     assert re.search(own.discovery_parameter, "/fleet/dev/discovery-2")
 
 
-def test_what_another_profile_leaves_out_is_as_in_the_sandboxs_own(tmp_path: Path):
+def test_facts_missing_in_another_profile_have_the_sandboxs_defaults(tmp_path: Path):
     file = tmp_path / "profile.yaml"
     file.write_text("port: 3000\n")
     other = profile.load(file)

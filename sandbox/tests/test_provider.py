@@ -1,4 +1,4 @@
-"""The service that the engine speaks with: the wire, secrets, previews, faults, warnings."""
+"""The provider service: serialization, secrets, previews, faults, warnings."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +54,7 @@ def create(service: Service, type_: str, inputs: Any, **more: Any) -> provider_p
     )
 
 
-def test_values_survive_the_wire_as_they_are():
+def test_values_are_unchanged_after_serialization():
     asset = {"4dabf18193072939515e22adb298388d": "c44067f5952c0a294b673a41bacd8c17", "text": "t"}
     values = {"a": 1, "b": 1.5, "c": [True, None, {"d": "e"}], "u": UNKNOWN, "asset": asset}
     secrets = {("a",), ("c", 2, "d")}
@@ -67,7 +67,7 @@ def test_values_survive_the_wire_as_they_are():
     assert not has_unknown({"a": [{"b": 1}]})
 
 
-def test_an_output_is_read_as_its_value_its_secrecy_and_its_being_known():
+def test_an_output_has_a_value_a_secret_flag_and_a_known_flag():
     signature = {"4dabf18193072939515e22adb298388d": "d0e6a833031e9bbcd3f4e8bde6ca49a4"}
     decoded, secrets = decode(
         encode({"known": {**signature, "value": 1, "secret": True}, "unknown": signature})
@@ -84,7 +84,7 @@ def test_paths_are_written_as_the_engine_writes_them(path: Any, text: str):
     assert dotted(path) == text
 
 
-def test_a_comparison_names_every_changed_path_and_what_it_does():
+def test_a_comparison_names_every_changed_path_and_its_effect():
     olds = {"name": "a", "same": [1], "tags": {"x": "1", "y": "2"}, "list": [1, 2], "gone": 1}
     news = {"name": "b", "same": [1], "tags": {"x": "1", "y": "3"}, "list": [1], "new": 1}
     assert compare(olds, news, lambda path: path[0] in REPLACES) == {
@@ -122,7 +122,7 @@ def test_a_secret_within_an_object_stays_secret_in_its_place(cloud: Cloud):
     assert ("tags", "open") not in decode(made.properties)[1]
 
 
-def test_a_refusal_does_not_tell_a_secret(cloud: Cloud):
+def test_a_refusal_does_not_reveal_a_secret(cloud: Cloud):
     service = configured(Service(PROVIDER, cloud))
     news = encode({"name": "not allowed!", "retentionInDays": 31}, [("name",)])
     checked = service.check(provider_pb2.CheckRequest(urn=urn(LOG_GROUP), news=news))
@@ -133,7 +133,7 @@ def test_a_refusal_does_not_tell_a_secret(cloud: Cloud):
     assert "31" in reasons["retentionInDays"]
 
 
-def test_what_a_provider_draws_in_secret_is_secret(cloud: Cloud):
+def test_secret_outputs_of_a_provider_are_secret(cloud: Cloud):
     service = Service(randomness.PROVIDER, cloud)
     made = create(service, PASSWORD, encode({"length": 20}))
     properties, secrets = decode(made.properties)
@@ -153,7 +153,7 @@ def test_a_preview_creates_nothing_and_gives_no_id(cloud: Cloud):
 
 
 @pytest.mark.parametrize("after", ["kept", "undone"])
-def test_a_call_that_fails_after_it_was_carried_out_leaves_its_new_state(cloud: Cloud, after: str):
+def test_a_call_that_fails_after_its_effect_returns_the_new_state(cloud: Cloud, after: str):
     service = configured(Service(PROVIDER, cloud))
     inputs = encode({"name": "/logs", "retentionInDays": 1})
     made = create(service, LOG_GROUP, inputs)
@@ -172,7 +172,7 @@ def test_a_call_that_fails_after_it_was_carried_out_leaves_its_new_state(cloud: 
     assert now is not None
     assert now.properties["retentionInDays"] == {"kept": 3, "undone": 1}[after]
     assert (FAILED in now.properties) is (after == "kept")
-    # The engine tries again with the state that was left, in which nothing is to change.
+    # The engine retries with the returned state, in which nothing changes.
     request.olds.CopyFrom(left.properties)
     request.old_inputs.CopyFrom(news)
     service.update(request)
@@ -181,7 +181,7 @@ def test_a_call_that_fails_after_it_was_carried_out_leaves_its_new_state(cloud: 
     assert now.properties["retentionInDays"] == {"kept": 3, "undone": 1}[after]
 
 
-def test_a_diff_tells_the_engine_paths_kinds_and_replacements(cloud: Cloud):
+def test_a_diff_reports_paths_kinds_and_replacements(cloud: Cloud):
     service = configured(Service(PROVIDER, cloud))
     request = provider_pb2.DiffRequest(
         urn=urn(LOG_GROUP),
@@ -195,14 +195,14 @@ def test_a_diff_tells_the_engine_paths_kinds_and_replacements(cloud: Cloud):
     assert list(response.replaces) == ["name"]
     assert sorted(response.detailedDiff) == ["name", "retentionInDays"]
     assert response.detailedDiff["retentionInDays"].kind == provider_pb2.PropertyDiff.UPDATE
-    # A property that only begins like an ignored one is another.
+    # A property that only shares a prefix with an ignored one is different.
     request.ignoreChanges.extend(["name", "retention"])
     assert sorted(service.diff(request).detailedDiff) == ["retentionInDays"]
     request.ignoreChanges.extend(["retentionInDays"])
     assert service.diff(request).changes == provider_pb2.DiffResponse.DIFF_NONE
 
 
-def test_a_provider_may_want_an_update_although_nothing_changes(cloud: Cloud):
+def test_a_provider_may_require_an_update_without_changes(cloud: Cloud):
     def diff(_context: Context, _call: Call) -> Difference:
         return Difference(changes={}, anyway=True)
 
@@ -212,7 +212,7 @@ def test_a_provider_may_want_an_update_although_nothing_changes(cloud: Cloud):
     assert list(response.diffs) == list(response.replaces) == []
 
 
-def test_a_check_is_told_where_the_secrets_are(cloud: Cloud):
+def test_a_check_gets_the_paths_of_secrets(cloud: Cloud):
     seen: list[Call] = []
 
     def check(_context: Context, call: Call) -> Checked:
@@ -248,7 +248,7 @@ def test_a_changed_region_replaces_the_provider_and_changed_tags_do_not(cloud: C
 
 
 class _Engine(engine_pb2_grpc.EngineServicer):
-    """An engine that keeps the log lines it is sent."""
+    """An engine that stores the log lines it receives."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[int, str]] = []
@@ -279,7 +279,7 @@ def stub(cloud: Cloud) -> Iterator[Any]:
 
 
 @pytest.mark.enable_socket
-def test_a_resource_lives_its_life_over_a_real_channel(
+def test_a_resource_has_its_lifecycle_over_a_real_channel(
     stub: Any, engine: tuple[_Engine, str], cloud: Cloud
 ):
     log, address = engine
@@ -312,7 +312,7 @@ def test_a_resource_lives_its_life_over_a_real_channel(
 
 
 @pytest.mark.enable_socket
-def test_what_is_left_of_a_failure_comes_with_the_error_over_a_real_channel(cloud: Cloud):
+def test_an_error_carries_the_partial_state_over_a_real_channel(cloud: Cloud):
     fault = Fault(type=LOG_GROUP, operation="create", fail="it does not settle", after="kept")
     server, port = start(configured(Service(PROVIDER, cloud, [fault])))
     try:
@@ -349,7 +349,7 @@ def test_a_warning_reaches_the_engine_once(stub: Any, engine: tuple[_Engine, str
 
 
 @pytest.mark.enable_socket
-def test_a_function_answers_and_an_unknown_one_is_an_error_that_names_it(stub: Any):
+def test_a_function_is_answered_and_an_unknown_one_is_named_in_the_error(stub: Any):
     answer = stub.Invoke(
         provider_pb2.InvokeRequest(tok="aws:index/getPartition:getPartition", args=encode({}))
     )

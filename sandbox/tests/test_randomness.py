@@ -1,4 +1,4 @@
-"""What the random provider draws, refuses and replaces."""
+"""The random provider: drawn values, refused inputs and replacements."""
 
 import base64
 import string
@@ -45,7 +45,7 @@ def test_a_password_has_its_length_and_the_classes_that_were_asked_for(context: 
     assert sum(letter in string.digits for letter in result) >= 5
 
 
-def test_special_characters_are_those_of_the_programs_choice(context: Context):
+def test_special_characters_can_be_overridden(context: Context):
     result = draw(
         context, STRING, length=50, lower=False, upper=False, numeric=False, overrideSpecial="_~"
     )["result"]
@@ -104,7 +104,7 @@ def test_a_preview_draws_nothing(context: Context):
     assert made.properties["result"] is UNKNOWN
 
 
-def test_what_was_drawn_stays_until_an_input_changes(context: Context):
+def test_a_drawn_value_stays_until_an_input_changes(context: Context):
     same = call(PASSWORD, {"length": 9}, old_inputs={"length": 9}, properties={"result": "r"})
     assert PROVIDER.diff(context, same).changes == {}
     found = PROVIDER.read(context, same)
