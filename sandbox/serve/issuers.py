@@ -1,4 +1,4 @@
-"""Plays the issuers of tokens that the deployed fleet trusts: their metadata, keys and tokens.
+"""Simulates the token issuers that the deployed fleet trusts: their metadata, keys and tokens.
 
 Facts from OpenID Connect Discovery 1.0, section 4, RFC 8414, section 3.1, and RFC 7517. The
 metadata must name the endpoints for sign-in, but they are not implemented.
@@ -41,13 +41,13 @@ class Issuers:
     """
 
     def __init__(self, home: Path, cloud: Cloud, deployed: Fleet) -> None:
-        """Reads who is trusted; the key is made once for a sandbox.
+        """Reads the trusted issuers; a sandbox has one key.
 
         Args:
-            home: The sandbox's home; the key is in `issuer.pem` there, for its owner alone.
-            cloud: The cloud, whose load balancers may check tokens.
-            deployed: What is deployed; the variables of its processes, which the profile
-                names, say whom they trust.
+            home: The sandbox's home; the key is in `issuer.pem`, which only its owner can read.
+            cloud: The cloud, whose load balancers may validate tokens.
+            deployed: The deployed workloads. The profile names the variables of their processes
+                with the trusted issuers.
         """
         self._key = _key(home / "issuer.pem")
         self.trusted: dict[str, tuple[str, str]] = {}
@@ -94,21 +94,21 @@ class Issuers:
         """Makes a token.
 
         Args:
-            issuer: Who issues it, or None for the fleet's issuer. It may be an untrusted one.
-            audience: Whom it is for, or None for whom the fleet's tokens are.
-            seconds: How long it is good for; 0 or less for one that is so no longer.
-            scope: What it grants, separated by spaces.
-            claims: Claims besides, or in the place of those that it has; None takes one away.
+            issuer: The issuer, or None for the fleet's issuer. It may be an untrusted one.
+            audience: The audience, or None for the fleet's audience.
+            seconds: The validity period; 0 or less for an expired token.
+            scope: The scopes, separated by spaces.
+            claims: Claims to add or replace; None removes a claim.
 
         Returns:
             The token, signed with RS256.
 
         Raises:
-            DeployedError: the fleet asks for no tokens.
+            DeployedError: the fleet does not use tokens.
         """
         if not self.trusted:
             raise DeployedError(
-                "the fleet asks for no tokens: gateway.auth is not set (docs/configuration.md)"
+                "the fleet does not use tokens: gateway.auth is not set (docs/configuration.md)"
             )
         first = next(iter(self.trusted))
         now = int(time.time())
@@ -117,7 +117,7 @@ class Issuers:
             "aud": audience or self.trusted.get(issuer or first, self.trusted[first])[0],
             "sub": "operator",
             "client_id": "sandbox",
-            # A token that is good no longer was issued before it ended.
+            # An expired token was issued before its expiry.
             "iat": now + min(seconds, 0) - 1,
             "exp": now + seconds,
             "scope": scope or None,
@@ -144,17 +144,19 @@ class Issuers:
                 await answer(send, _OK, self._keys())
                 return
         name, port, path = asked
-        await answer(send, _NOT_FOUND, {"error": f"no issuer has anything at {name}:{port}{path}"})
+        await answer(
+            send, _NOT_FOUND, {"error": f"no issuer has a document at {name}:{port}{path}"}
+        )
 
 
 def _place(url: str) -> tuple[str, int, str]:
-    """Host, port and path of a URL; a host is the same in capitals."""
+    """Host, port and path of a URL; the host in lowercase."""
     read = urlsplit(url)
     return read.hostname or "", read.port or _HTTPS_PORT, read.path
 
 
 def _metadata_urls(issuer: str) -> tuple[str, str]:
-    """Where an issuer's metadata are: below its path, and between its host and its path."""
+    """The paths of an issuer's metadata: below its path, and between its host and its path."""
     url = urlsplit(issuer)
     return (
         f"{issuer.rstrip('/')}/.well-known/openid-configuration",
@@ -176,7 +178,7 @@ def _metadata(issuer: str, keys_url: str) -> dict[str, Any]:
 
 
 def _checked(cloud: Cloud) -> Iterable[tuple[str, str, str]]:
-    """Issuer, audience and URL of the keys of the load balancers' token checks."""
+    """Issuer, audience and key URL of the token validations of load balancers."""
     for type_, key in ((_LISTENER, "defaultActions"), (_RULE, "actions")):
         for stored in cloud.list("aws", type_):
             for action in parts(stored.properties, key):
@@ -191,7 +193,7 @@ def _checked(cloud: Cloud) -> Iterable[tuple[str, str, str]]:
 
 
 def _key(path: Path) -> rsa.RSAPrivateKey:
-    """The key in a file, which is made if it is not there."""
+    """The key in a file, which is created if it does not exist."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         key = rsa.generate_private_key(public_exponent=65537, key_size=_KEY_BITS)
@@ -200,7 +202,7 @@ def _key(path: Path) -> rsa.RSAPrivateKey:
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        # `serve` and `token` may come here at once: the file is there whole, or not at all.
+        # `serve` and `token` may run at the same time, so the file is created atomically.
         with tempfile.NamedTemporaryFile(dir=path.parent) as whole:
             whole.write(text)
             whole.flush()

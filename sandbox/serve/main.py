@@ -46,34 +46,34 @@ _READERS = {
 
 
 def serve(args: Sequence[str]) -> int:
-    """Brings what is deployed to life, until Ctrl-C or SIGTERM.
+    """Runs the deployed workloads until Ctrl-C or SIGTERM.
 
     Args:
         args: The command's arguments.
 
     Returns:
-        The exit status: 0 after such an end, 1 if something cannot be run.
+        The exit status: 0 after a signal, 1 if the fleet cannot run.
     """
     parser = argparse.ArgumentParser(
         prog="bin/sandbox serve",
-        description="Runs what is deployed on the loopback interface. Ctrl-C ends it.",
+        description="Runs the deployed fleet on the loopback interface. Press Ctrl-C to stop.",
     )
     parser.add_argument(
         "--port",
         type=_port,
         default=PORT,
-        help="the gateway's port here, 0 for a free one (%(default)s)",
+        help="local port of the gateway, 0 for a free port (default: %(default)s)",
     )
     parser.add_argument(
         "--unsigned",
         action="store_true",
-        help="callers have no credentials of AWS; else they have the operator's",
+        help="treat callers as without AWS credentials (default: those of the operator)",
     )
     parser.add_argument(
         "--follow",
         nargs="*",
         metavar="WORKLOAD",
-        help="print the logs of these workloads, or of all, in the place of the table",
+        help="print the logs of these workloads, or of all, instead of the table",
     )
     given = parser.parse_args(args)
     home = sandbox_home()
@@ -85,7 +85,7 @@ def serve(args: Sequence[str]) -> int:
                 _serve(cloud, home, given.port, signed=not given.unsigned, follow=given.follow)
             )
     except KeyboardInterrupt:
-        # Before there was anything to end; later, `_stopped` sees it.
+        # Ctrl-C before the start; `_stopped` handles later signals.
         return 0
     except DeployedError as error:
         sys.stderr.write(f"sandbox: {error}\n")
@@ -94,22 +94,22 @@ def serve(args: Sequence[str]) -> int:
 
 
 def token(args: Sequence[str]) -> int:
-    """Prints a token that the deployed fleet trusts, or another one for a try.
+    """Prints a token that the deployed fleet trusts, or another one for tests.
 
     Args:
         args: The command's arguments.
 
     Returns:
-        The exit status: 1 if the fleet asks for no tokens.
+        The exit status: 1 if the fleet does not use tokens.
     """
     parser = argparse.ArgumentParser(
         prog="bin/sandbox token", description="Prints a token for the deployed fleet."
     )
-    parser.add_argument("--issuer", help="who issues it (the fleet's issuer)")
-    parser.add_argument("--audience", help="whom it is for (the fleet's audience)")
-    parser.add_argument("--scope", default="", help="what it grants, separated by spaces")
+    parser.add_argument("--issuer", help="issuer (default: the fleet's)")
+    parser.add_argument("--audience", help="audience (default: the fleet's)")
+    parser.add_argument("--scope", default="", help="scopes, separated by spaces")
     parser.add_argument(
-        "--seconds", type=int, default=3600, help="how long it is good for (%(default)s)"
+        "--seconds", type=int, default=3600, help="validity in seconds (default: %(default)s)"
     )
     given = parser.parse_args(args)
     home = sandbox_home()
@@ -125,14 +125,13 @@ def token(args: Sequence[str]) -> int:
 
 
 def _log_to(folder: Path) -> None:
-    """Logs warnings and errors to a file, so that they do not break the table."""
+    """Logs warnings and errors to a file instead of the terminal with the table."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         logging.basicConfig(filename=folder / "serve.log", level=logging.WARNING)
     except OSError as error:
         raise DeployedError(
-            f"nothing can be written to {folder} ({error.strerror}); SANDBOX_HOME may name "
-            "another folder"
+            f"cannot write to {folder} ({error.strerror}); set SANDBOX_HOME to another folder"
         ) from error
 
 
@@ -143,20 +142,20 @@ def _say(*lines: str) -> None:
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > _LARGEST_PORT:
-        raise argparse.ArgumentTypeError(f"{text} is no port; ports are 0 to {_LARGEST_PORT}")
+        raise argparse.ArgumentTypeError(f"{text} is not a port; allowed: 0 to {_LARGEST_PORT}")
     return int(text)
 
 
 @contextmanager
 def _alone(home: Path) -> Generator[None]:
-    """Keeps a second command from the images and files under the processes of the first."""
+    """Locks a home, so that a second command does not change the files of running processes."""
     with (home / "serve" / "lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DeployedError(
-                f"bin/sandbox serve runs already for {home}; end that one first, or give the other "
-                "one a fleet and a folder of its own with SANDBOX_HOME"
+                f"bin/sandbox serve is already running for {home}; stop it first, or deploy and "
+                "serve another fleet in another folder with SANDBOX_HOME"
             ) from error
         yield
 
@@ -170,7 +169,7 @@ def _cloud(home: Path) -> Cloud:
     try:
         return Cloud(path)
     except sqlite3.Error as error:
-        raise DeployedError(f"{path} is no cloud of a sandbox: {error}") from error
+        raise DeployedError(f"{path} is not the cloud file of a sandbox: {error}") from error
 
 
 def _deployed(cloud: Cloud) -> Fleet:
@@ -195,7 +194,7 @@ async def _serve(
     unknown = sorted({*(follow or ())} - {*names})
     if unknown:
         raise DeployedError(
-            f"--follow: {', '.join(unknown)} is not deployed; what is: {', '.join(names)}"
+            f"--follow: {', '.join(unknown)} is not deployed. Deployed: {', '.join(names)}"
         )
     images = {process.name: lay_out(cloud, process, home) for process in deployed.processes}
     trusted = authority(home)
@@ -209,7 +208,7 @@ async def _serve(
 
     supervisor = Supervisor(deployed.processes, images, home, besides, table.line)
     stopped = _stopped(supervisor)
-    # The processes end first, so that clients still get their last responses.
+    # The processes stop first, so that clients still get their last responses.
     async with AsyncExitStack() as stack:
         runtime = await stack.enter_async_context(
             runtime_api.listening(
@@ -219,7 +218,7 @@ async def _serve(
         runtime.on_timeout = supervisor.kill
         hosts = _hosts(cloud, home, deployed, supervisor, runtime)
         inside = router(hosts, workload_names(deployed, supervisor))
-        # A load balancer answers for whatever leads to it; API Gateway tells its APIs by host.
+        # A load balancer accepts any host that points to it; API Gateway selects the API by host.
         gateway = hosts.get(urlsplit(deployed.entry).netloc, unknown_host)
         stranger = _forbid if deployed.target == "lambda" else gateway
         outside = router(hosts, workload_names(deployed, supervisor, stranger))
@@ -233,8 +232,8 @@ async def _serve(
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise DeployedError(
-                f"nothing can listen on port {port} ({reason}); choose another one with --port, or "
-                "--port 0 for a free one"
+                f"cannot listen on port {port} ({reason}); choose another port with --port, or "
+                "--port 0 for a free port"
             ) from error
         url = f"http://127.0.0.1:{opened}"
         _say(f"starting {', '.join(names)}")
@@ -260,7 +259,7 @@ def _stopped(supervisor: Supervisor) -> "asyncio.Task[bool]":
         stop.set()
 
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup wants it
+        if signal.getsignal(each) is not signal.SIG_IGN:  # as nohup expects
             asyncio.get_running_loop().add_signal_handler(each, asked)
     return asyncio.create_task(stop.wait())
 
@@ -272,7 +271,7 @@ def _hosts(
     supervisor: Supervisor,
     runtime: runtime_api.Runtime,
 ) -> dict[str, Application]:
-    """Who answers for which host, but for the names of workloads."""
+    """The applications by host, without those for the names of workloads."""
     issuers = Issuers(home, cloud, deployed)
     gateway = (
         rest_api.application(cloud, deployed, supervisor, runtime)
@@ -283,12 +282,12 @@ def _hosts(
 
 
 async def _forbid(_scope: Scope, _receive: Receive, send: Send) -> None:
-    """The response of API Gateway for a host that is not an API's."""
+    """The response of API Gateway for an unknown host."""
     await answer(send, _FORBIDDEN, {"message": "Forbidden"})
 
 
 def _addresses(cloud: Cloud, url: str) -> list[str]:
-    """Where the fleet's servers and agents are, by its discovery document."""
+    """The URLs of servers and agents in the discovery document of the fleet."""
     facts, lines = profile(), list[str]()
     for stored in cloud.list("aws", _PARAMETER):
         if re.search(facts.discovery_parameter, str(stored.properties.get("name"))):
@@ -307,13 +306,13 @@ def _addresses(cloud: Cloud, url: str) -> list[str]:
 def platform(
     deployed: Fleet, process: Process, through: proxy.Proxy, trusted: Authority
 ) -> Mapping[str, str]:
-    """What a platform gives a process besides what is deployed.
+    """The variables that the platform adds to those that are deployed.
 
     Args:
-        deployed: What is deployed.
+        deployed: The deployed workloads.
         process: The process.
-        through: The proxy, through which all its requests go.
-        trusted: Whose certificates it trusts; it trusts no others.
+        through: The proxy for all its requests.
+        trusted: The only certificate authority that it trusts.
 
     Returns:
         The variables. The AWS key's id is the process's name.

@@ -113,7 +113,7 @@ def test_a_fleet_without_trusted_issuers_has_no_issuers_and_no_tokens(
     with pytest.raises(DeployedError) as error:
         issuers.token()
     assert str(error.value) == (
-        "the fleet asks for no tokens: gateway.auth is not set (docs/configuration.md)"
+        "the fleet does not use tokens: gateway.auth is not set (docs/configuration.md)"
     )
 
 
@@ -193,7 +193,7 @@ def test_there_is_nothing_else_at_an_issuer(home: Path, cloud: Cloud, url: str) 
     issuers = trusting(home, cloud, told(keys="https://keys.example.com/all"))
     answered = publishes(issuers, url)
     assert answered.status == 404
-    assert answered.json["error"].startswith("no issuer has anything at ")
+    assert answered.json["error"].startswith("no issuer has a document at ")
 
 
 def test_an_untrusted_issuer_is_not_served(home: Path, cloud: Cloud) -> None:

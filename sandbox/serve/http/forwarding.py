@@ -158,7 +158,7 @@ async def _body(receive: Receive, read: asyncio.Event) -> AsyncGenerator[bytes]:
 
 
 async def _gone(receive: Receive, read: asyncio.Event) -> None:
-    """Returns when the client disconnects."""
+    """Waits until the client disconnects."""
     await read.wait()
     if (await receive())["type"] != "http.disconnect":
         await asyncio.Event().wait()

@@ -22,10 +22,10 @@ class Entry:
     """The load balancer.
 
     Attributes:
-        url: What clients ask, such as `https://mcp.example.com`.
+        url: The URL for clients, such as `https://mcp.example.com`.
         end: Its end of a connection to a workload.
         target_groups: The ARNs of the target groups that its rules forward to.
-        network: The VPC's block, in which everybody has an address who is no workload.
+        network: The VPC's CIDR block; callers that are not workloads have an address in it.
     """
 
     url: str
@@ -41,10 +41,10 @@ def find(cloud: Cloud) -> Entry:
         cloud: The cloud.
 
     Returns:
-        The one that is there.
+        The load balancer.
 
     Raises:
-        DeployedError: there is none, or more than one.
+        DeployedError: there is none or more than one.
     """
     found = [
         stored.properties
@@ -54,8 +54,8 @@ def find(cloud: Cloud) -> Entry:
     if len(found) != 1:
         names = ", ".join(str(one.get("name")) for one in found) or "none"
         raise DeployedError(
-            f"the cloud has {len(found)} application load balancers ({names}), and one is the way "
-            "in: bring one stack up, and destroy the others of this sandbox"
+            f"the cloud has {len(found)} application load balancers ({names}); exactly one is "
+            "supported: deploy one stack, and destroy the others of this sandbox"
         )
     (balancer,) = found
     vpc = cloud.get("aws", "aws:ec2/vpc:Vpc", str(balancer.get("vpcId")))
@@ -79,7 +79,7 @@ def find(cloud: Cloud) -> Entry:
 
 
 def health_path(cloud: Cloud, target_group_arns: frozenset[str]) -> str | None:
-    """What target groups ask a workload to learn whether it is well, or None.
+    """The path of the health check of target groups, or None.
 
     Args:
         cloud: The cloud.
@@ -98,7 +98,7 @@ def health_path(cloud: Cloud, target_group_arns: frozenset[str]) -> str | None:
 
 
 def _domain(cloud: Cloud, dns_name: str) -> str | None:
-    """The name of the record that leads to a load balancer."""
+    """The DNS name of the record that points to a load balancer."""
     for stored in cloud.list("aws", _RECORD):
         if any(alias.get("name") == dns_name for alias in parts(stored.properties, "aliases")):
             return str(stored.properties.get("name")).removesuffix(".")
@@ -106,7 +106,7 @@ def _domain(cloud: Cloud, dns_name: str) -> str | None:
 
 
 def _target_groups(cloud: Cloud, listeners: set[str]) -> list[str]:
-    """What the actions of listeners and of their rules forward to."""
+    """The target groups that listeners and their rules forward to."""
     actions: list[Mapping[str, Any]] = []
     for stored in cloud.list("aws", _RULE):
         if stored.properties.get("listenerArn") in listeners:

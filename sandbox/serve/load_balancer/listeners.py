@@ -1,13 +1,14 @@
-"""Plays the Application Load Balancer: its listeners and their rules, as deployed.
+"""Simulates the Application Load Balancer: the deployed listeners and their rules.
 
 Facts from the Elastic Load Balancing User Guide for Application Load Balancers ("Listener rules",
 "Verify JWTs using an Application Load Balancer", "HTTP headers and Application Load Balancers",
 "Edit attributes for your Application Load Balancer", "Troubleshoot your Application Load
-Balancers"). What its own errors look like is not in there: those here say in JSON what is wrong.
+Balancers"). It does not document the body of the load balancer's errors; here it is JSON with the
+reason.
 
-Not played: a web ACL, weights, sessions, mutual TLS, signing in (`authenticate-…` is answered 501),
-trace ids, and whether the load balancer's security group lets a caller from outside of the fleet in
-or the load balancer out to the issuer.
+Not simulated: a web ACL, weights, sticky sessions, mutual TLS, sign-in (`authenticate-…` returns
+501), trace ids, and the rules of the load balancer's security group for external callers and for
+the issuer.
 """
 
 import re
@@ -59,12 +60,12 @@ _FORWARDED_FOR = b"x-forwarded-for"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Balancer:
-    """A load balancer as its listeners need it.
+    """A load balancer with its listeners.
 
     Attributes:
         attributes: Its properties.
-        listeners: Its listeners by port, each with its rules in their order.
-        targets: Target group to process and the port that is registered.
+        listeners: Its listeners by port, each with its rules by priority.
+        targets: Target group to the process and the registered port.
     """
 
     attributes: Mapping[str, Any]
@@ -78,16 +79,16 @@ class _Balancer:
 def application(
     cloud: Cloud, deployed: Fleet, workloads: Workloads, issuers: Issuers
 ) -> Mapping[str, Application]:
-    """Makes the applications that play the load balancers.
+    """Makes the applications that simulate the load balancers.
 
     Args:
-        cloud: The cloud, of which rules, targets and names are read once.
-        deployed: What is deployed.
-        workloads: What runs.
-        issuers: Whose keys tokens are verified with.
+        cloud: The cloud; rules, targets and names are read once.
+        deployed: The deployed workloads.
+        workloads: The processes that run.
+        issuers: The issuers whose keys verify tokens.
 
     Returns:
-        The application of each host: a load balancer's own name, and those that records lead from.
+        The application of each host: the DNS name of a load balancer and the records for it.
     """
     hosts: dict[str, Application] = {}
     targets = _targets(cloud, deployed)
@@ -136,7 +137,7 @@ def _listeners(
 
 
 def _targets(cloud: Cloud, deployed: Fleet) -> dict[str, tuple[str, int]]:
-    """What is registered in each target group: by ECS its containers, by bindings pods."""
+    """The targets of each target group: containers of ECS, and pods by TargetGroupBindings."""
     found = {
         str(one["targetGroupArn"]): (str(one["containerName"]), int(one["containerPort"]))
         for stored in cloud.list("aws", _SERVICE)
@@ -168,7 +169,7 @@ def _name(stored: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _number(service: Mapping[str, Any], port: int | str) -> int:
-    """The number of a Service's port, which may be told by its name; 0 for one that it has not."""
+    """The number of a Service's port, by number or name; 0 if the Service does not have it."""
     if isinstance(port, str) and not port.isdecimal():
         ports = parts(part(service, "spec"), "ports")
         return next((int(one["port"]) for one in ports if one.get("name") == port), 0)
@@ -230,7 +231,7 @@ async def _act(
         headers = [(b"location", _location(redirect, scope)), (b"content-length", b"0")]
         await _send(send, _REDIRECTS[str(redirect["statusCode"])], headers, b"")
     else:
-        await answer(send, _NOT_IMPLEMENTED, {"error": f"the sandbox does not play {kind}"})
+        await answer(send, _NOT_IMPLEMENTED, {"error": f"the sandbox does not support {kind}"})
 
 
 async def _send(send: Send, status: int, headers: Headers, body: bytes) -> None:
@@ -239,7 +240,7 @@ async def _send(send: Send, status: int, headers: Headers, body: bytes) -> None:
 
 
 def _group(action: Mapping[str, Any]) -> str:
-    """The ARN of the target group that an action forwards to: of several, the first."""
+    """The ARN of the first target group that an action forwards to."""
     weighted = parts(part(action, "forward"), "targetGroups")
     return str(action.get("targetGroupArn") or next((one["arn"] for one in weighted), ""))
 
@@ -253,7 +254,7 @@ async def _forward(
     send: Send,
 ) -> None:
     if group not in balancer.targets:
-        told = f"nothing is registered in the target group {group}"
+        told = f"the target group {group} has no registered target"
         await answer(send, _UNAVAILABLE, {"error": told})
         return
     process, port = balancer.targets[group]
@@ -279,7 +280,7 @@ async def _forward(
 
 
 def _sent(attributes: Mapping[str, Any], scope: Scope, headers: Headers) -> Headers:
-    """The headers that a target gets."""
+    """The headers of the forwarded request."""
     secure = scope["scheme"] in _SECURE
     made = {
         b"x-forwarded-proto": b"https" if secure else b"http",
@@ -302,7 +303,7 @@ def _sent(attributes: Mapping[str, Any], scope: Scope, headers: Headers) -> Head
 
 
 def _is_good(check: Mapping[str, Any], scope: Scope, issuers: Issuers) -> bool:
-    """Whether a request shows a token that a `jwt-validation` lets pass."""
+    """Whether a request has a token that a `jwt-validation` accepts."""
     headers: Headers = scope["headers"]
     shown = next((value for name, value in headers if name == b"authorization"), b"")
     found = _BEARER.fullmatch(shown.decode("latin-1"))
@@ -316,7 +317,7 @@ def _is_good(check: Mapping[str, Any], scope: Scope, issuers: Issuers) -> bool:
             next(key for key in keys if key.key_id == key_id),
             algorithms=["RS256"],
             issuer=str(check["issuer"]),
-            # `nbf` and `iat` are verified where they are there.
+            # `nbf` and `iat` are optional.
             options={"require": ["exp", "iss"], "verify_aud": False},
         )
     except (jwt.PyJWTError, StopIteration):
@@ -325,7 +326,7 @@ def _is_good(check: Mapping[str, Any], scope: Scope, issuers: Issuers) -> bool:
 
 
 def _has(one: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
-    """Whether a claim has one of the values asked for, in the format asked for."""
+    """Whether a claim has one of the configured values, in the configured format."""
     value: object = claims.get(str(one["name"]))
     given: list[object] = []
     if one["format"] == "string-array":
@@ -336,7 +337,7 @@ def _has(one: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
 
 
 def _location(redirect: Mapping[str, Any], scope: Scope) -> bytes:
-    """Where a redirect leads; what it leaves out stays as in the request."""
+    """The location of a redirect; omitted parts are those of the request."""
     secure = scope["scheme"] in _SECURE
     have = {
         "protocol": "https" if secure else "http",

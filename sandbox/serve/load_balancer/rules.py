@@ -1,9 +1,9 @@
-"""What the rules of an Application Load Balancer's listener match, and how they rewrite requests.
+"""Conditions and transforms of the rules of an Application Load Balancer.
 
 Facts from the Elastic Load Balancing User Guide for Application Load Balancers ("Condition types
-for listener rules", "Transforms for listener rules"). Neither says whether a regular expression has
-to match all of a value: here it need not, as it can say so itself. That `url-rewrite` looks at the
-query, too, is read from "You can modify the path or query string of a URL".
+for listener rules", "Transforms for listener rules"). AWS does not document whether a regular
+expression must match the complete value; here a partial match is enough. `url-rewrite` applies to
+the query as well ("You can modify the path or query string of a URL").
 """
 
 import re
@@ -28,14 +28,14 @@ def matches(rule: Mapping[str, Any], scope: Scope) -> bool:
         scope: The request's.
 
     Returns:
-        Whether they do. A condition on the caller's address always does: every client of the
+        Whether they do. A condition on the caller's address always holds: every client of the
         sandbox has an allowed address.
     """
     return all(_holds(condition, scope) for condition in parts(rule, "conditions"))
 
 
 def raw_path(scope: Scope) -> str:
-    """The path of a request as the client wrote it.
+    """The path of a request, not decoded.
 
     Args:
         scope: The request's.
@@ -55,7 +55,7 @@ def transformed(rule: Mapping[str, Any], scope: Scope) -> tuple[str, bytes, Head
         scope: The request's.
 
     Returns:
-        Path, query and headers of the request that is sent on.
+        Path, query and headers of the forwarded request.
     """
     path, query = raw_path(scope), _query(scope)
     headers: list[tuple[bytes, bytes]] = list(scope["headers"])
@@ -117,7 +117,7 @@ def _query(scope: Scope) -> str:
 
 
 def _rewritten(rewrite: Mapping[str, Any], text: str) -> str:
-    """The text with what matches replaced; $1 to $9 stand for the groups, $0 for all of it."""
+    """Replaces the matches in a text; $1 to $9 are the groups and $0 is the match."""
     found = re.search(str(rewrite["regex"]), text)
     if found is None:
         return text

@@ -1,8 +1,8 @@
-"""Images as the laptop has them: the files that the stack's builds copy, and what they start.
+"""Local images: the files that the builds of the stack copy, and the command that they start.
 
-Nothing is built: RUN is left out, and so is what comes from images of others. The checkout's own
-environment has every package that the images have, at the same versions (tests/requirements.txt),
-and takes the place of their Python.
+Images are not built: RUN and files of other images are ignored. The Python environment of the
+checkout, which has the packages of the images at the same versions (tests/requirements.txt), is
+used instead of theirs.
 """
 
 import copy
@@ -28,28 +28,28 @@ from sandbox.providers.docker_build.provider import IMAGE, content_hash, files
 from sandbox.serve.fleet import DeployedError, Process
 from sandbox.values.tree import part
 
-# What Lambda's base images of Python bring: their entry point is a script around this module.
+# The entry point of Lambda's base images for Python is a script that runs this module.
 _LAMBDA_BASE = "public.ecr.aws/lambda/python:"
 _LAMBDA_ENTRY_POINT = ("python", "-m", "awslambdaric")
 _LAMBDA_FOLDER = "/var/task"
 _PYTHON = re.compile(r"python[0-9.]*")
-# How COPY's flags change what is copied; owners and modes do not matter here.
+# Supported flags of COPY; owners and modes are ignored.
 _COPY_FLAGS = {"--from", "--chown", "--chmod", "--link"}
 
 _Tree = dict[str, Path]
-"""Files: where they lie in an image, from its root, to where they lie on the laptop."""
+"""Files: path in an image, relative to its root, to local path."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image:
-    """An image that a process can be started from.
+    """An image that processes are started from.
 
     Attributes:
-        root: Its root folder on the laptop.
+        root: Its local root folder.
         entry_point: Its ENTRYPOINT.
         command: Its CMD.
         environment: Its ENV, without PATH.
-        working_folder: Its WORKDIR, as the image names it.
+        working_folder: Its WORKDIR, a path in the image.
         stop_signal: Its STOPSIGNAL.
     """
 
@@ -62,14 +62,14 @@ class Image:
 
     @property
     def folder(self) -> Path:
-        """The working folder on the laptop."""
+        """The local working folder."""
         return self.root / self.working_folder.lstrip("/")
 
     def start_words(self, process: Process) -> list[str]:
-        """What starts a process, with the overrides that are deployed.
+        """The command line of a process, with the deployed overrides.
 
-        As the Dockerfile reference says, another entry point takes the image's command away, too.
-        Files of the image are where they lie on the laptop, and its Python is the checkout's.
+        An override of the entry point also discards the image's command (Dockerfile reference).
+        Paths in the image become local paths, and its Python is that of the checkout.
         """
         entry_point = process.entry_point or self.entry_point
         command = process.arguments or (() if process.entry_point else self.command)
@@ -85,7 +85,7 @@ class Image:
 
 @dataclass(kw_only=True, slots=True)
 class _Stage:
-    """A stage of a Dockerfile, as far as it has been played."""
+    """The state of a stage of a Dockerfile."""
 
     files: _Tree = field(default_factory=dict[str, Path])
     entry_point: tuple[str, ...] = ()
@@ -97,20 +97,20 @@ class _Stage:
     stop_signal: int = signal.SIGTERM
 
     def words(self, value: str) -> list[str]:
-        """The words of a value, with its variables and without its quotes."""
+        """The words of a value, with variables expanded and quotes removed."""
         words = WordSplitter(_plain(value), self.arguments, self.environment).split()
         return [str(word) for word in words]
 
     def text(self, value: str) -> str:
-        """A value with its variables and without its quotes."""
+        """A value with variables expanded and quotes removed."""
         return WordSplitter(_plain(value), self.arguments, self.environment).dequote()
 
 
 def lay_out(cloud: Cloud, process: Process, home: Path) -> Image:
-    """Lays the files of a process's image out.
+    """Copies the files of a process's image.
 
     Args:
-        cloud: The cloud, which knows what the stack builds.
+        cloud: The cloud, with the builds of the stack.
         process: The process.
         home: The sandbox's home; the files go to `images/<process>`.
 
@@ -118,8 +118,8 @@ def lay_out(cloud: Cloud, process: Process, home: Path) -> Image:
         The image.
 
     Raises:
-        DeployedError: the stack does not build the image, what it is built from is not what it was,
-            or its Dockerfile cannot be played.
+        DeployedError: the stack does not build the image, its build context has changed, or its
+            Dockerfile is not supported.
     """
     built = _built(cloud, process)
     context = Path(str(part(built, "context")["location"]))
@@ -132,13 +132,13 @@ def lay_out(cloud: Cloud, process: Process, home: Path) -> Image:
     if built["digest"] != f"sha256:{now}":
         raise DeployedError(
             f"{process.name}: the files in {context}, from which its image is built, have changed "
-            "since it was deployed; run bin/sandbox up, or bring them back"
+            "since it was deployed; run bin/sandbox up, or restore them"
         )
     text = str(dockerfile.get("inline") or file.read_text())
     try:
         stage = _last_stage(text, built, context)
     except ValueError as error:
-        raise DeployedError(f"{process.name}: {file} cannot be played here: {error}") from error
+        raise DeployedError(f"{process.name}: the sandbox cannot use {file}: {error}") from error
     if not (process.entry_point or stage.entry_point or process.arguments or stage.command):
         raise DeployedError(
             f"{process.name}: {file} has neither an ENTRYPOINT nor a CMD, and those of its base "
@@ -162,7 +162,7 @@ def lay_out(cloud: Cloud, process: Process, home: Path) -> Image:
 
 
 def _built(cloud: Cloud, process: Process) -> Mapping[str, Any]:
-    """The build of a process's image; its folders start at the root of the laptop's files."""
+    """The build of a process's image, with absolute local folders."""
     digest = process.image.partition("@")[2]
     found = (
         stored.properties
@@ -195,10 +195,10 @@ def _at_root(place: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _last_stage(text: str, built: Mapping[str, Any], context: Path) -> _Stage:
-    """Plays a Dockerfile to its last stage, or to the one that the build is for.
+    """Evaluates a Dockerfile up to its last stage or the target of the build.
 
     Raises:
-        ValueError: it has what cannot be played here; the text says what, and where.
+        ValueError: it has an unsupported instruction; the message names it and its line.
     """
     named = part(built, "context", "named").items()
     contexts = {"": _tree(context)} | {name: _tree(Path(one["location"])) for name, one in named}
@@ -229,7 +229,7 @@ def _tree(context: Path) -> _Tree:
 
 
 def _from(words: Sequence[str], stages: dict[str, _Stage]) -> _Stage:
-    """Begins a stage, and puts it among the others by its name and its number."""
+    """Begins a stage, and registers it by name and number."""
     base, *alias = (word for word in words if not word.startswith("--"))
     stage = _Stage()
     if base.lower() in stages:
@@ -246,7 +246,7 @@ def _from(words: Sequence[str], stages: dict[str, _Stage]) -> _Stage:
 def _arguments(
     words: Sequence[str], outer: Mapping[str, str], given: Mapping[str, str]
 ) -> dict[str, str]:
-    """What an ARG sets: what the build gives, or its default, or what stands before all stages."""
+    """The value of an ARG: that of the build, or its default, or that before the first stage."""
     told = (word.partition("=") for word in words)
     return {
         name: given.get(name, default if equals else outer.get(name, ""))
@@ -271,32 +271,32 @@ def _play(stage: _Stage, instruction: str, value: str) -> None:
         case "STOPSIGNAL":
             stage.stop_signal = _signal(stage.text(value))
         case _:
-            pass  # says nothing about files, or nothing that a process on the laptop heeds
+            pass  # no effect on files or local processes
 
 
 def _signal(name: str) -> int:
-    """The signal of a STOPSIGNAL: a number, or a name in letters of any size."""
+    """The signal of a STOPSIGNAL: a number or a case-insensitive name."""
     if name.isdecimal():
         return int(name)
     try:
         return signal.Signals[f"SIG{name.upper().removeprefix('SIG')}"]
     except KeyError as error:
-        raise ValueError(f"{name} is no signal that is known here") from error
+        raise ValueError(f"{name} is not a known signal") from error
 
 
 def _plain(value: str) -> str:
     if re.search(r"\$\{\w+:", value):
-        raise ValueError("variables with a modifier, such as ${NAME:-default}, are not known here")
+        raise ValueError("variables with a modifier, such as ${NAME:-default}, are not supported")
     return value
 
 
 def _joined(folder: str, path: str) -> str:
-    """A path in an image, from its root; none leads out of it."""
+    """A path in an image, relative to its root and always below it."""
     return posixpath.normpath(posixpath.join("/", folder, path))
 
 
 def _started(value: str) -> tuple[str, ...]:
-    """The words of an ENTRYPOINT or a CMD in its exec form, or the shell's in its other form."""
+    """The words of an ENTRYPOINT or a CMD: exec form, or shell form with the shell's words."""
     try:
         words: object = json.loads(value)
     except ValueError:
@@ -314,7 +314,7 @@ def _copy(
     *sources, destination = cast("list[str]", words)
     origin = stage.text(flags.get("--from", ""))
     if origin not in contexts and origin.lower() not in stages:
-        return  # another image's, such as Lambda Web Adapter
+        return  # files of another image, such as Lambda Web Adapter
     tree = contexts[origin] if origin in contexts else stages[origin.lower()].files
     found = {source: list(_matching(tree, source)) for source in sources}
     missing = [source for source in sources if not found[source]]
@@ -333,7 +333,7 @@ def _copy(
 
 
 def _flags(value: str) -> tuple[dict[str, str], str]:
-    """The flags that a COPY begins with, and the rest of it."""
+    """The flags of a COPY, and its arguments."""
     start = re.match(r"(?:--\S+\s+)*", value)
     end = start.end() if start else 0
     told = (word.partition("=") for word in value[:end].split())
@@ -341,15 +341,15 @@ def _flags(value: str) -> tuple[dict[str, str], str]:
     unknown = sorted(flags.keys() - _COPY_FLAGS)
     if unknown:
         known = ", ".join(sorted(_COPY_FLAGS))
-        raise ValueError(f"{unknown[0]} is not known here; known: {known}")
+        raise ValueError(f"{unknown[0]} is not supported; supported: {known}")
     return flags, value[end:]
 
 
 def _matching(tree: _Tree, source: str) -> Iterator[tuple[str, str, Path]]:
-    """What a source of a COPY names.
+    """The files of a source of a COPY.
 
     Yields:
-        What matches, a file or a folder; the place of a file in that folder, or nothing; the file.
+        The matching file or folder; the path of the file in that folder, or nothing; the file.
     """
     wanted = [each for each in _joined("/", source).split("/") if each]
     for place, path in tree.items():

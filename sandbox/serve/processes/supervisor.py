@@ -1,4 +1,4 @@
-"""Starts the processes of a fleet, keeps them alive, and ends them."""
+"""Starts, restarts and stops the processes of a fleet."""
 
 import asyncio
 import os
@@ -24,20 +24,20 @@ HOPELESS_RESTARTS = 5
 """Restarts after which a replica that has never been healthy counts as failed. A Lambda function
 may take many minutes to start."""
 STEADY_SECONDS = 30.0
-"""How long a process runs until its earlier ends count no more."""
+"""The uptime after which earlier restarts of a process no longer count."""
 LAST_LINES = 10
-"""How many lines of its log a process is known by."""
+"""The number of log lines in an error message."""
 LONGEST_LINE_BYTES = 64 * 1024
-"""Where a line of a log is broken."""
+"""The maximum length of a log line; longer lines are split."""
 
 _PROBE_SECONDS, _PROBE_AGAIN_SECONDS = 0.1, 2.0
 _PROBE_TIMEOUT_SECONDS = 3.0
 _PROBE_FAILURES = 3
-# What a process may know of the laptop: no configuration and no credentials of who runs it.
+# The local variables that processes get; none has configuration or credentials of the user.
 _OUTER = ("LANG", "LC_ALL", "TMPDIR")
 _DRAIN_SECONDS = 1.0
-# Starts a process so that, on Linux, it is killed when the supervisor ends, however it does: 1 is
-# PR_SET_PDEATHSIG of prctl(2). A program of its own, as one may not do much between fork and exec.
+# Starts a process that Linux kills when the supervisor ends for any reason: 1 is PR_SET_PDEATHSIG
+# of prctl(2). It is a separate program because little is safe between fork and exec.
 _START = """
 import ctypes, os, sys
 if sys.platform == "linux":
@@ -56,13 +56,12 @@ class Replica:
     """One running replica of a process.
 
     Attributes:
-        process: What it is a replica of.
-        number: Which one, from 0.
-        port: Its port on the laptop, or None.
-        pid: The operating system's number, also that of its process group, or None while there is
-            none.
-        healthy: Whether it answered its last probe.
-        restarts: How often it was started again.
+        process: The process that it is a replica of.
+        number: Its index, from 0.
+        port: Its local port, or None.
+        pid: The id of its operating system process and process group, or None if it is not running.
+        healthy: Whether its last probe succeeded.
+        restarts: The number of restarts.
         lines: The last lines of its log.
     """
 
@@ -76,19 +75,19 @@ class Replica:
 
 
 def back_off_seconds(failures: int) -> float:
-    """How long a process that has ended is left alone.
+    """The delay before a restart, in seconds.
 
     Args:
-        failures: How often it ended before that without having been steady.
+        failures: The number of earlier restarts that count.
     """
     return min(FIRST_PAUSE_SECONDS * 2 ** min(failures, 32), LONGEST_PAUSE_SECONDS)
 
 
 class Supervisor:
-    """The processes of a fleet while they run; an asynchronous context manager.
+    """The running processes of a fleet; an asynchronous context manager.
 
-    A process gets a port of its own in every run; one that is taken meanwhile costs a restart.
-    Its process group ends with it. On Linux a process ends with the supervisor, even if that is
+    A process gets a free port for each start; if another program takes it first, the process is
+    restarted. Its process group ends with it. On Linux a process also ends if the supervisor is
     killed.
 
     Attributes:
@@ -103,14 +102,14 @@ class Supervisor:
         platform: Callable[[Process], Mapping[str, str]],
         on_line: Callable[[Replica, str], None] = lambda _replica, _line: None,
     ) -> None:
-        """Prepares them; nothing is started yet.
+        """Prepares the processes without starting them.
 
         Args:
-            processes: What runs.
+            processes: The processes.
             images: Their images, by the process's name.
             home: The sandbox's home: files are in `files`, logs in `serve/logs`.
-            platform: What the platform puts into an environment besides what is deployed.
-            on_line: Told every line that a process writes.
+            platform: The variables that the platform adds to the deployed ones.
+            on_line: Called with each line that a process writes.
         """
         self._images, self._home, self._platform, self._on_line = images, home, platform, on_line
         self.replicas = [
@@ -123,7 +122,7 @@ class Supervisor:
         self._running: dict[Replica, asyncio.subprocess.Process] = {}
         self._ending = False
         self._logs = home / "serve" / "logs"
-        # Every probe has a connection of its own, as those of the platforms have.
+        # Each probe opens a new connection, as on the platforms.
         self._client = httpx2.AsyncClient(
             trust_env=False,
             timeout=_PROBE_TIMEOUT_SECONDS,
@@ -158,13 +157,13 @@ class Supervisor:
             await self._client.aclose()
 
     def url(self, name: str) -> str | None:
-        """The base URL of a healthy replica of a process, each in turn, or None."""
+        """The base URL of a healthy replica of a process (round robin), or None."""
         return self._next(name, [one for one in self._listening(name) if one.healthy])
 
     def named(self, name: str) -> str | None:
-        """The base URL of a replica behind the process's private name, each in turn, or None.
+        """The base URL of a replica behind the process's private name (round robin), or None.
 
-        Where DNS does not follow health, the name leads to every running replica.
+        If DNS does not depend on health, the name resolves to every running replica.
         """
         found = [
             one
@@ -181,11 +180,11 @@ class Supervisor:
         return _url(well[turn % len(well)]) if well else None
 
     def pids(self, name: str) -> list[int]:
-        """The operating system's numbers of a process's replicas that run."""
+        """The process ids of the running replicas of a process."""
         return [one.pid for one in self.replicas if one.process.name == name and one.pid]
 
     def kill(self, name: str) -> None:
-        """Kills a process's replicas and their child processes; they are started again."""
+        """Kills the replicas of a process and their child processes; they are restarted."""
         for pid in self.pids(name):
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
@@ -194,15 +193,15 @@ class Supervisor:
         """Waits until every replica is healthy.
 
         Raises:
-            DeployedError: a replica is not, after the time that its process gives it, or after
-                `HOPELESS_RESTARTS`; the text has the last lines of its log. The others run on.
+            DeployedError: a replica is not healthy within the timeout of its process or after
+                `HOPELESS_RESTARTS`. The message has the last lines of its log. The others continue.
         """
         told = await asyncio.gather(*map(self._sickness, self.replicas))
         if any(told):
             raise DeployedError("\n".join(each for each in told if each))
 
     async def _sickness(self, replica: Replica) -> str | None:
-        """Waits until a replica is healthy, or says what is known of one that is not in time."""
+        """Waits until a replica is healthy; after a timeout, returns the error message."""
         process = replica.process
         with suppress(TimeoutError):
             async with asyncio.timeout(process.health_seconds):
@@ -218,12 +217,12 @@ class Supervisor:
         asked = f"asked at {_url(replica)}{process.health_path or ''}, " if replica.port else ""
         lines = "".join(f"\n    {line}" for line in replica.lines) or "\n    (nothing)"
         return (
-            f"{process.name}{which} did not get healthy {when} "
-            f"({asked}restarts: {replica.restarts}); it said last:{lines}"
+            f"{process.name}{which} did not become healthy {when} "
+            f"({asked}restarts: {replica.restarts}); its last log lines:{lines}"
         )
 
     async def _keep(self, replica: Replica) -> None:
-        """Starts a replica, and again whenever it ends."""
+        """Starts a replica, and restarts it when it ends."""
         failures = 0
         while not self._ending:
             started = time.monotonic()
@@ -242,7 +241,7 @@ class Supervisor:
             replica.restarts += 1
 
     async def _run(self, replica: Replica) -> str:
-        """Runs a replica once, until it ends, and says how it did."""
+        """Runs a replica until it ends; returns a description of its end."""
         image, process = self._images[replica.process.name], replica.process
         replica.port = self._free_port() if process.port else None
         async with _pipe() as (reader, writer):
@@ -268,11 +267,11 @@ class Supervisor:
                 replica.healthy, replica.pid = False, None
                 del self._running[replica]
                 probing.cancel()
-                # As with a container, what the process has started goes with it.
+                # As in a container, child processes end with the process.
                 with suppress(ProcessLookupError):
                     os.killpg(running.pid, signal.SIGKILL)
                 status = await running.wait()
-                # What has left the group may hold the pipe.
+                # A process that has left the group may keep the pipe open.
                 await asyncio.wait({following}, timeout=_DRAIN_SECONDS)
                 following.cancel()
         if status < 0:
@@ -288,7 +287,7 @@ class Supervisor:
                 return port
 
     def _environment(self, replica: Replica, image: Image) -> dict[str, str]:
-        """What is deployed, but for what a laptop has elsewhere."""
+        """The deployed variables, with local paths in place of mount paths."""
         process = replica.process
         outer = {name: os.environ[name] for name in _OUTER if name in os.environ}
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
@@ -310,7 +309,7 @@ class Supervisor:
         return self._logs / f"{replica.process.name.replace('/', '.')}.log"
 
     async def _follow(self, replica: Replica, reader: asyncio.StreamReader) -> None:
-        """Tells a process's lines, and the last one even if it has no end."""
+        """Reports the lines of a process, including a last one without a line break."""
         rest = b""
         while chunk := await reader.read(LONGEST_LINE_BYTES):
             *lines, rest = (rest + chunk).split(b"\n")
@@ -328,7 +327,7 @@ class Supervisor:
             self._on_line(replica, line)
 
     async def _probe(self, replica: Replica) -> None:
-        """Asks a replica for its health, often until it is well, then now and again."""
+        """Probes a replica: frequently until it is healthy, then at intervals."""
         failures = 0
         while not self._ending:
             well = await _is_well(self._client, replica)
@@ -338,7 +337,7 @@ class Supervisor:
             await asyncio.sleep(_PROBE_AGAIN_SECONDS if replica.healthy else _PROBE_SECONDS)
 
     async def _end(self, replica: Replica, running: asyncio.subprocess.Process) -> None:
-        """Ends a replica as its platform would; it may have ended by itself just now."""
+        """Stops a replica as its platform does; it may already have ended."""
         replica.healthy = False
         try:
             with suppress(ProcessLookupError):
@@ -354,13 +353,13 @@ class Supervisor:
 
 @asynccontextmanager
 async def _pipe() -> AsyncGenerator[tuple[asyncio.StreamReader, int]]:
-    """A pipe for what a process writes.
+    """A pipe for the output of a process.
 
-    Before it says that a process has ended, asyncio waits for the pipes that it made itself, and
-    whatever the process has started may hold those.
+    asyncio reports the end of a process only after the pipes that asyncio created are closed, and
+    child processes can keep those open.
 
     Yields:
-        The end to read from, and the descriptor of the other, which is the caller's to close.
+        The read end, and the descriptor of the write end, which the caller closes.
     """
     ours, theirs = os.pipe()
     reader = asyncio.StreamReader()
@@ -379,7 +378,7 @@ def _parts(line: bytes) -> Iterator[str]:
 
 
 def _url(replica: Replica) -> str:
-    """Where a replica answers; it is told the port by `PORT`."""
+    """The base URL of a replica, which gets its port in `PORT`."""
     return f"http://127.0.0.1:{replica.port}"
 
 
@@ -389,7 +388,7 @@ async def _is_well(client: httpx2.AsyncClient, replica: Replica) -> bool:
     if replica.process.health_path is None:
         return await _listens(replica.port)
     try:
-        # The body is left unread, as the platforms leave it: it may be of any kind and length.
+        # The body is not read, as on the platforms.
         async with client.stream("GET", f"{_url(replica)}{replica.process.health_path}") as answer:
             return answer.is_success
     except httpx2.TransportError:
@@ -406,7 +405,7 @@ async def _listens(port: int) -> bool:
 
 
 def _moved(value: str, folders: Mapping[str, str]) -> str:
-    """A value that lies below a mount, at its place on the laptop."""
+    """A value; a path below a mount becomes the local path."""
     for mount in sorted(folders, key=len, reverse=True):
         start = mount.rstrip("/")
         if value == start or value.startswith(f"{start}/"):

@@ -1,4 +1,4 @@
-"""What `bin/sandbox serve` shows: a live table of the workloads, or their logs."""
+"""The output of `bin/sandbox serve`: a live table of the workloads, or their logs."""
 
 import asyncio
 import json
@@ -24,21 +24,21 @@ _NAME_WIDTH = 20
 class View:
     """A table, or the logs of some workloads, or of all.
 
-    In a file, every change of health is a line instead of an updated table.
+    Without a terminal, each change of health is a line instead of an updated table.
     """
 
     def __init__(self, console: Console, follow: Sequence[str] | None) -> None:
-        """Prepares it.
+        """Prepares the view.
 
         Args:
-            console: Where it is shown.
-            follow: Whose logs, none for all; or None for the table.
+            console: The console.
+            follow: The workloads whose logs are shown (empty for all), or None for the table.
         """
         self._console, self._follow = console, follow
         self._colours: dict[str, str] = {}
 
     def line(self, replica: Replica, line: str) -> None:
-        """Shows a line of a log, if it is followed."""
+        """Shows a line of a followed log."""
         name = replica.process.name
         if self._follow is None or (self._follow and name not in self._follow):
             return
@@ -47,11 +47,11 @@ class View:
         self._console.print(Text.assemble(start, Text.from_ansi(line)), soft_wrap=True)
 
     async def show(self, supervisor: Supervisor, entry: str, until: "asyncio.Task[bool]") -> None:
-        """Shows how the workloads are, until a task is done.
+        """Shows the health of the workloads until a task is done.
 
         Args:
             supervisor: The processes.
-            entry: The gateway's address here.
+            entry: The local address of the gateway.
             until: The task.
         """
         if self._follow is not None:
@@ -80,7 +80,7 @@ def live(follow: Sequence[str] | None) -> View:
 
 
 def states(supervisor: Supervisor) -> Mapping[str, str]:
-    """How each workload is, by its name: `1 of 2 healthy, restarts: 3`."""
+    """The health of each workload by name: `1 of 2 healthy, restarts: 3`."""
     return {
         name: f"{_health(replicas)} healthy, restarts: {sum(one.restarts for one in replicas)}"
         for name, replicas in _workloads(supervisor)
@@ -88,11 +88,11 @@ def states(supervisor: Supervisor) -> Mapping[str, str]:
 
 
 def table(supervisor: Supervisor, entry: str) -> Table:
-    """How each workload is, as a table with a row for each.
+    """The health of the workloads as a table.
 
     Args:
         supervisor: The processes.
-        entry: The gateway's address here.
+        entry: The local address of the gateway.
     """
     shown = Table(title=f"{entry} · Ctrl-C ends it", title_justify="left", expand=True)
     for heading in ("workload", "runs as", "healthy", "restarts", "pid", "MiB"):
@@ -126,7 +126,7 @@ def _health(replicas: Sequence[Replica]) -> str:
 
 
 def _short(line: str) -> str:
-    """What a line of a log says, without its time and the like if it is JSON, or its colours."""
+    """The message of a log line, without JSON fields such as the time and without colors."""
     try:
         told: object = json.loads(line)
     except ValueError:
@@ -136,7 +136,7 @@ def _short(line: str) -> str:
 
 
 def _resident_bytes(groups: Collection[int | None]) -> dict[int, int]:
-    """The memory of process groups, by their numbers: of all that a process has started, too."""
+    """The memory of process groups by id, including child processes."""
     found: dict[int, int] = {}
     for pid in psutil.pids():
         with suppress(psutil.Error, OSError):

@@ -201,7 +201,7 @@ def test_a_workload_that_never_gets_healthy_is_told_with_its_last_words(tmp_path
     with started(tmp_path, "--port", "0") as process:
         said = process.communicate(timeout=60)[0]
     assert process.returncode == 1
-    assert "sandbox: sick did not get healthy" in said
+    assert "sandbox: sick did not become healthy" in said
     assert "the disk is full" in said
     assert "serving" not in said
     assert "Traceback" not in said
@@ -215,8 +215,8 @@ def test_a_port_that_is_taken_is_told_before_anything_is_started(tmp_path: Path)
             said = process.communicate(timeout=60)[0]
     assert (process.returncode, said) == (
         1,
-        f"sandbox: nothing can listen on port {port} (Address already in use); choose another one "
-        "with --port, or --port 0 for a free one\n",
+        f"sandbox: cannot listen on port {port} (Address already in use); choose another port "
+        "with --port, or --port 0 for a free port\n",
     )
 
 
@@ -227,8 +227,8 @@ def test_a_second_command_does_not_touch_what_the_first_one_runs(tmp_path: Path)
             said = process.communicate(timeout=60)[0]
         assert (process.returncode, said) == (
             1,
-            f"sandbox: bin/sandbox serve runs already for {tmp_path / 'home'}; end that one first, "
-            "or give the other one a fleet and a folder of its own with SANDBOX_HOME\n",
+            f"sandbox: bin/sandbox serve is already running for {tmp_path / 'home'}; stop it "
+            "first, or deploy and serve another fleet in another folder with SANDBOX_HOME\n",
         )
     with serving(tmp_path) as command:
         assert command.said[0] == "starting clock"
@@ -248,7 +248,7 @@ def test_a_port_that_is_none_is_refused(port: str, capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit) as ended:
         main.serve([f"--port={port}"])
     assert ended.value.code == 2
-    assert f"{port} is no port; ports are 0 to 65535" in capsys.readouterr().err
+    assert f"{port} is not a port; allowed: 0 to 65535" in capsys.readouterr().err
 
 
 def put(cloud: Cloud, type_: str) -> None:
@@ -279,7 +279,9 @@ def test_a_file_that_is_no_cloud_is_told(
 ) -> None:
     (home / "cloud.sqlite").write_text("no database at all, and long enough to be seen as none")
     assert command([]) == 1
-    assert capsys.readouterr().err.endswith("is no cloud of a sandbox: file is not a database\n")
+    assert capsys.readouterr().err.endswith(
+        "is not the cloud file of a sandbox: file is not a database\n"
+    )
 
 
 def test_a_home_that_cannot_be_written_to_is_told(
@@ -289,7 +291,7 @@ def test_a_home_that_cannot_be_written_to_is_told(
     (home / "serve").write_text("")
     assert main.serve([]) == 1
     assert capsys.readouterr().err == (
-        f"sandbox: nothing can be written to {home / 'serve'} (File exists); SANDBOX_HOME may name "
+        f"sandbox: cannot write to {home / 'serve'} (File exists); set SANDBOX_HOME to "
         "another folder\n"
     )
 
@@ -352,7 +354,7 @@ def test_logs_of_what_is_not_deployed_cannot_be_followed(
     deploy(monkeypatch, home)
     assert main.serve(["--port=0", "--follow", "notes", "clock", "clok"]) == 1
     assert capsys.readouterr().err == (
-        "sandbox: --follow: clok, notes is not deployed; what is: clock\n"
+        "sandbox: --follow: clok, notes is not deployed. Deployed: clock\n"
     )
 
 

@@ -493,7 +493,7 @@ def test_files_that_are_not_those_that_were_deployed_are_refused(
         lay_out(cloud, process(reference), tmp_path / "home")
     assert str(refused.value) == (
         f"clock: the files in {context}, from which its image is built, have changed since it was "
-        "deployed; run bin/sandbox up, or bring them back"
+        "deployed; run bin/sandbox up, or restore them"
     )
 
 
@@ -512,13 +512,14 @@ def test_files_that_are_not_those_that_were_deployed_are_refused(
         ),
         (
             "COPY --parents a.py /",
-            "line 2, COPY --parents a.py /: --parents is not known here; known: --chmod, --chown, "
+            "line 2, COPY --parents a.py /: --parents is not supported; supported: --chmod, "
+            "--chown, "
             "--from, --link",
         ),
         (
             "WORKDIR ${HOME:-/app}",
             "line 2, WORKDIR ${HOME:-/app}: variables with a modifier, such as ${NAME:-default}, "
-            "are not known here",
+            "are not supported",
         ),
         ("ENV A=1 B", "line 2, ENV A=1 B: "),
     ],
@@ -531,7 +532,7 @@ def test_a_dockerfile_that_cannot_be_played_is_refused_with_its_line(
     (context / ".dockerignore").write_text("*.log\n")
     dockerfile = f'FROM scratch\n{lines}\nCMD ["x"]\n'
     said = refusal(cloud, context, dockerfile, named={"common": tmp_path / "common"})
-    assert said.startswith(f"clock: {context / 'Dockerfile'} cannot be played here: line 2, ")
+    assert said.startswith(f"clock: the sandbox cannot use {context / 'Dockerfile'}: line 2, ")
     assert reason in said
 
 
@@ -557,5 +558,5 @@ def test_a_stop_signal_is_a_name_in_letters_of_any_size_or_a_number(
 
 
 def test_a_stop_signal_that_is_none_is_told(cloud: Cloud, context: Path) -> None:
-    with pytest.raises(DeployedError, match="STOPSIGNAL SIGNONE: SIGNONE is no signal"):
+    with pytest.raises(DeployedError, match="STOPSIGNAL SIGNONE: SIGNONE is not a known signal"):
         laid_out(cloud, context, 'FROM scratch\nSTOPSIGNAL SIGNONE\nCMD ["x"]\n')

@@ -364,7 +364,7 @@ def test_signing_in_is_not_played(cloud: Cloud, kind: str) -> None:
     answered = get(cloud)
     assert (answered.status, answered.json) == (
         501,
-        {"error": f"the sandbox does not play {kind}"},
+        {"error": f"the sandbox does not support {kind}"},
     )
 
 
@@ -482,7 +482,7 @@ def test_a_target_group_without_targets_is_503(cloud: Cloud) -> None:
     answered = get(cloud)
     assert answered.status == 503
     assert answered.json == {
-        "error": f"nothing is registered in the target group {target_group('clock')}"
+        "error": f"the target group {target_group('clock')} has no registered target"
     }
 
 

@@ -342,14 +342,14 @@ def test_one_that_never_gets_healthy_is_told_with_its_last_lines_and_the_others_
             _, sick, *silent = (replica.port for replica in fleet.supervisor.replicas)
             lines = [f"    line {number}" for number in range(2, 12)]
             assert str(told.value).splitlines() == [
-                f"sick did not get healthy within 0.5 s (asked at http://127.0.0.1:{sick}/health, "
-                "restarts: 0); it said last:",
+                f"sick did not become healthy within 0.5 s (asked at "
+                f"http://127.0.0.1:{sick}/health, restarts: 0); its last log lines:",
                 *lines,
-                "silent (replica 1 of 2) did not get healthy within 0.5 s (asked at "
-                f"http://127.0.0.1:{silent[0]}, restarts: 0); it said last:",
+                "silent (replica 1 of 2) did not become healthy within 0.5 s (asked at "
+                f"http://127.0.0.1:{silent[0]}, restarts: 0); its last log lines:",
                 "    (nothing)",
-                "silent (replica 2 of 2) did not get healthy within 0.5 s (asked at "
-                f"http://127.0.0.1:{silent[1]}, restarts: 0); it said last:",
+                "silent (replica 2 of 2) did not become healthy within 0.5 s (asked at "
+                f"http://127.0.0.1:{silent[1]}, restarts: 0); its last log lines:",
                 "    (nothing)",
             ]
             await until(lambda: fleet.supervisor.replicas[0].healthy)
@@ -370,7 +370,7 @@ def test_one_that_ends_again_and_again_is_told_before_its_time_is_up(
             with pytest.raises(DeployedError) as told:
                 await fleet.supervisor.wait_healthy()
         first, *lines = str(told.value).splitlines()
-        assert first.startswith("broken did not get healthy at all (asked at ")
+        assert first.startswith("broken did not become healthy at all (asked at ")
         assert "    ModuleNotFoundError: No module named 'nothing'" in lines
 
     asyncio.run(scenario())
