@@ -229,7 +229,7 @@ def create_stack(
     """Creates the stack that a run needs: the named one, or the profile's first.
 
     Returns:
-        The stack's name, or None where pulumi knows it better: one was selected earlier.
+        The stack's name, or None if a stack was selected earlier.
     """
     existing = existing_stacks(home)
     if named is None and existing:

@@ -207,7 +207,7 @@ class ComponentProvider(pulumi.provider.Provider):
         if build is None:
             refuse(
                 f"the sandbox has no stand-in for {resource_type}; "
-                f"it knows {', '.join(sorted(self._builders))}"
+                f"it has {', '.join(sorted(self._builders))}"
             )
         component = build(name, inputs, options)
         return ConstructResult(component.urn, component.outputs)

@@ -160,7 +160,7 @@ class Call:
 
 
 def accept_config(_context: Context, config: Mapping[str, Any]) -> Checked:
-    """The check of a provider's configuration that accepts whatever there is."""
+    """The check of a provider's configuration that accepts any configuration."""
     return Checked(inputs=config)
 
 
@@ -621,7 +621,7 @@ def _diff_response(
 
 
 def computed(inputs: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """What a preview knows of a resource: its inputs, and UNKNOWN for the names beside them."""
+    """The state of a resource in a preview: its inputs, and UNKNOWN for the other names."""
     return {**dict.fromkeys(names, UNKNOWN), **inputs}
 
 

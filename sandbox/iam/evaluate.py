@@ -1,4 +1,4 @@
-"""How IAM evaluates the statements of policies, whatever the policies are attached to.
+"""How IAM evaluates the statements of policies of every kind.
 
 Facts from the IAM User Guide ("Policy evaluation logic", "IAM JSON policy elements: Principal",
 "… NotPrincipal", "… Resource", "… Condition operators").
@@ -124,7 +124,7 @@ def covers(
         matches: How a pattern of the statement is compared with the ARN.
 
     Returns:
-        Whether it is about them, whatever its conditions say.
+        Whether it is about them, without regard to its conditions.
     """
     return _element(statement, "Action", lambda one: like(one.lower(), action.lower())) and (
         _element(statement, "Resource", lambda one: matches(_filled(one, context), resource))

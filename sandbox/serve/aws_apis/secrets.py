@@ -112,6 +112,6 @@ def _text(version: Mapping[str, Any], arn: str) -> str:
     if not isinstance(value, str):
         raise DeployedError(
             f"the secret {arn} has no text in version {version.get('versionId')}; the sandbox "
-            "knows secretString only"
+            "supports secretString only"
         )
     return value

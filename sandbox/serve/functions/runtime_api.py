@@ -104,7 +104,7 @@ class Runtime:
         self.on_timeout: Callable[[str], None] = lambda _name: None
         self._queues = {one.process: _Queue(arn=one.alias_arn) for one in functions}
 
-    async def invoke(self, name: str, event: Mapping[str, Any], timeout_seconds: float) -> Any:  # noqa: ANN401 - whatever the function returns
+    async def invoke(self, name: str, event: Mapping[str, Any], timeout_seconds: float) -> Any:  # noqa: ANN401 - any result of the function
         """Invokes a function and waits for its result.
 
         Args:

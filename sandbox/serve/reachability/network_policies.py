@@ -66,7 +66,7 @@ def refusal(
     Returns:
         The reason, which names the policies and the port, or None if they let it through.
     """
-    for direction, own, other, way in (
+    for direction, own, other, preposition in (
         (EGRESS, source, destination, "to"),
         (INGRESS, destination, source, "from"),
     ):
@@ -82,7 +82,7 @@ def refusal(
             names = ", ".join(sorted(str(one["metadata"]["name"]) for one in isolating))
             return (
                 f"the network policies of {own.name} in the namespace {own.namespace} ({names}) "
-                f"have no {direction.lower()} rule for TCP port {port} {way} {other.name}"
+                f"have no {direction.lower()} rule for TCP port {port} {preposition} {other.name}"
             )
     return None
 

@@ -82,7 +82,7 @@ def _may_mount(
 ) -> bool:
     if role_arn:
         return roles.allows(cloud, role_arn, _MOUNT, arn, context)
-    # Without a policy of its own, a file system is open to whatever reaches it.
+    # Without a policy of its own, a file system allows all clients in its network.
     policy = "aws:efs/fileSystemPolicy:FileSystemPolicy"
     return cloud.get("aws", policy, file_system_id) is None
 

@@ -165,7 +165,7 @@ def _claimed(place: Place, claim: str, end: End) -> str:
     if source.get("driver") != _EFS:
         raise DeployedError(
             f"{end.name}: the claim {place.namespace}/{claim} is bound to {name or 'no volume'}, "
-            f"which is not there or not of {_EFS}: the sandbox knows volumes of EFS only"
+            f"which is not there or not of {_EFS}: the sandbox supports volumes of EFS only"
         )
     # file-system-id:folder:access-point-id, of which the last two may be left out.
     file_system_id, folder, access_point_id, *_ = (*str(source["volumeHandle"]).split(":"), "", "")
@@ -279,7 +279,7 @@ def _value(
     elif reference := part(source, "configMapKeyRef"):
         kind, found = "ConfigMap", _config_map(place, reference["name"])
     else:
-        raise DeployedError(f"the sandbox knows no valueFrom {', '.join(source)}")
+        raise DeployedError(f"the sandbox has no valueFrom {', '.join(source)}")
     if found is not None and reference["key"] in found:
         return found[reference["key"]]
     if reference.get("optional"):
@@ -301,6 +301,6 @@ def _field(place: Place, pod: Mapping[str, Any], path: str, container: str) -> s
     }
     if path not in known:
         raise DeployedError(
-            f"the sandbox knows no field {path}; it knows {', '.join(sorted(known))}"
+            f"the sandbox does not support field {path}, only {', '.join(sorted(known))}"
         )
     return known[path]

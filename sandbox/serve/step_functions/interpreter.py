@@ -109,7 +109,7 @@ async def run(
         definition: The state machine; its query language is JSONata.
         given: The input.
         tasks: By resource, what does it.
-        execution: What is told how it goes; a new one by default.
+        execution: Records the events; a new one by default.
         wait: Waits before a task is tried again, for the longest time that Step Functions would.
 
     Returns:

@@ -295,13 +295,13 @@ def test_variables_come_from_secrets_config_maps_and_fields(cloud: Cloud) -> Non
         ),
         (
             {"fieldRef": {"fieldPath": "metadata.uid"}},
-            "clock: the variable V of clock: the sandbox knows no field metadata.uid; it knows "
+            "clock: the variable V of clock: the sandbox does not support field metadata.uid, only "
             "metadata.name, metadata.namespace, spec.serviceAccountName, status.hostIP, "
             "status.podIP",
         ),
         (
             {"resourceFieldRef": {"resource": "limits.cpu"}},
-            "clock: the variable V of clock: the sandbox knows no valueFrom resourceFieldRef",
+            "clock: the variable V of clock: the sandbox has no valueFrom resourceFieldRef",
         ),
     ],
 )

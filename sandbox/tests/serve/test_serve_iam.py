@@ -349,5 +349,5 @@ def test_a_secret_of_bytes_is_said_to_be_none_of_text(cloud: Cloud) -> None:
     secret(cloud, "value")
     kind = "aws:secretsmanager/secretVersion:SecretVersion"
     cloud.edit("aws", kind, f"{SECRET}|v1", {"secretString": None, "secretBinary": "AA=="})
-    with pytest.raises(DeployedError, match="has no text in version v1; the sandbox knows"):
+    with pytest.raises(DeployedError, match="has no text in version v1; the sandbox supports"):
         secrets.read(cloud, SECRET, role_arn=role(cloud, "r", READ, DECRYPT))
