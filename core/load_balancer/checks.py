@@ -39,7 +39,7 @@ def check(
     yield from _gateway_callers(fleet)
     yield from _gateway_reachable_by_workloads(fleet, egress, opens_network=opens_network)
     yield from _metadata_fits(fleet)
-    if not fleet.network.vpc and egress.nat is Nat.NONE:
+    if egress.inside and not fleet.network.vpc and egress.nat is Nat.NONE:
         yield from _reach_without_nat(fleet, region)
 
 

@@ -76,7 +76,7 @@ def test_the_hash_of_a_name_never_changes():
 
 
 @pytest.mark.parametrize("name", ["a--b", "-a", "a-", "--a--b--"])
-def test_a_name_with_hyphens_out_of_place_is_mended_and_differs_from_the_tidy_one(name: str):
+def test_a_name_with_misplaced_hyphens_is_corrected_and_differs_from_the_correct_one(name: str):
     fixed = fit(name, 32)
     assert re.fullmatch(r"a(-b)?-[0-9a-f]{7}", fixed)
     assert fixed != fit(re.sub("-{2,}", "-", name).strip("-"), 32)

@@ -320,7 +320,7 @@ def test_all_faults_are_reported_at_once_each_once_and_always_in_this_order(root
     assert backwards.faults(root) == before.faults(root)
 
 
-def test_the_mends_one_after_the_other_make_a_broken_configuration_whole(root: Path):
+def test_the_fixes_one_after_the_other_make_a_broken_configuration_valid(root: Path):
     before = configuration(_BROKEN, region=None, encrypted={"secret-key": "x", "secret-zzz": "y"})
     for _ in range(100):
         faults = before.faults(root)

@@ -200,7 +200,7 @@ def test_an_image_is_built_from_no_other_folder(root: Path, folder: str):
     assert not fixed(configuration(SMALLEST), fault.fix).faults(root)
 
 
-def test_a_folder_that_is_misspelt_is_mended_by_the_nearest_that_has_a_dockerfile(root: Path):
+def test_the_fix_for_a_misspelled_folder_is_the_nearest_with_a_dockerfile(root: Path):
     fault = only_fault(clock("image", "context", value="workloads/ntoes"), root)
     assert (fault.got, fault.fix) == (
         "workloads/ntoes",
@@ -208,7 +208,7 @@ def test_a_folder_that_is_misspelt_is_mended_by_the_nearest_that_has_a_dockerfil
     )
 
 
-def test_a_folder_of_a_project_that_builds_nothing_has_no_mend(tmp_path: Path):
+def test_a_missing_folder_in_a_project_without_dockerfiles_has_no_fix(tmp_path: Path):
     fault = only_fault(SMALLEST, tmp_path)
     assert (fault.got, fault.fix) == ("workloads/clock", None)
 

@@ -47,7 +47,7 @@ class _Held:
         (fault,) = self.before(own).faults(self.root)
         return fault
 
-    def fits_mended(self, own: dict[str, Any], fix: str | None) -> bool:
+    def fits_fixed(self, own: dict[str, Any], fix: str | None) -> bool:
         assert fix
         return not fixed(self.before(own), fix).faults(self.root)
 
@@ -70,7 +70,7 @@ def test_a_request_of_3971_seconds_is_longer_than_a_load_balancer_waits(held: _H
         ),
         fix=f"{_CLOCK}.max_request_seconds' 3970",
     )
-    assert held.fits_mended(own, fault.fix)
+    assert held.fits_fixed(own, fault.fix)
 
 
 def test_sessions_in_memory_are_kept_by_one_copy(held: _Held):
@@ -85,7 +85,7 @@ def test_sessions_in_memory_are_kept_by_one_copy(held: _Held):
         ),
         fix=f"{_CLOCK}.replicas.max' 1",
     )
-    assert held.fits_mended(own, fault.fix)
+    assert held.fits_fixed(own, fault.fix)
     own["servers"]["clock"]["replicas"] = {"max": 2}
     assert held.only_fault(own).got == "2"
 
@@ -108,7 +108,7 @@ def test_a_gateway_routes_to_100_workloads_less_one_for_the_metadata_of_its_auth
         ),
         fix="pulumi config set --path 'mcp-platform:agents.helper.expose' false",
     )
-    assert held.fits_mended(own, fault.fix)
+    assert held.fits_fixed(own, fault.fix)
 
 
 def test_a_workload_that_is_not_exposed_needs_no_route(held: _Held):
@@ -166,7 +166,7 @@ def test_a_network_without_nat_brings_no_other_images(held: _Held, uri: str):
         allowed="an image in a private ECR repository in us-east-1, because network.nat is none",
         fix=_NAT,
     )
-    assert held.fits_mended(own, fault.fix)
+    assert held.fits_fixed(own, fault.fix)
 
 
 def test_an_existing_network_has_its_own_way_to_images_and_keys(held: _Held):
@@ -188,7 +188,12 @@ def test_a_private_gateway_in_a_network_without_nat_reaches_no_issuers_keys(held
         ),
         fix=_NAT,
     )
-    assert held.fits_mended(own, fault.fix)
+    assert held.fits_fixed(own, fault.fix)
+
+
+def test_the_gateway_of_an_empty_fleet_needs_no_issuers_keys(held: _Held):
+    assert held.fits({"gateway": _AUTH})
+    assert held.fits({"gateway": _AUTH} | _WITHOUT_NAT)
 
 
 def test_a_public_gateway_reaches_the_issuers_keys_without_nat(held: _Held):
@@ -201,14 +206,14 @@ def test_a_public_gateway_without_authentication_is_refused(held: _Held):
     fault = held.only_fault(own)
     assert (fault.path, fault.got) == (("gateway", "auth"), "no value")
     assert fault.allowed == "a value: a public gateway must authenticate its clients"
-    assert held.fits_mended(own, fault.fix)
+    assert held.fits_fixed(own, fault.fix)
 
 
 def test_a_gateway_for_all_addresses_without_authentication_is_refused(held: _Held):
     own = SMALLEST | {"gateway": {"allow_cidrs": ["0.0.0.0/0"]}}
     fault = held.only_fault(own)
     assert (fault.path, fault.got) == (("gateway", "allow_cidrs", 0), "0.0.0.0/0")
-    assert held.fits_mended(own, fault.fix)
+    assert held.fits_fixed(own, fault.fix)
 
 
 @pytest.mark.parametrize("agent", [{"chat": "websocket"}, {"max_request_mib": 100}])
@@ -239,7 +244,7 @@ def test_a_gateway_that_workloads_of_an_existing_network_could_call_requires_tok
         "have egress on port 443, so they could call every workload through a gateway "
         "without auth"
     )
-    assert held.fits_mended(own, fault.fix)
+    assert held.fits_fixed(own, fault.fix)
 
 
 @pytest.mark.parametrize(
