@@ -1,1 +1,1 @@
-"""Which workload reaches which: security groups, network policies and meshes."""
+"""Network rules between workloads: security groups, network policies and meshes."""

@@ -1,8 +1,8 @@
-"""What Istio's ambient mesh lets through: who has no certificate, and who may not call.
+"""Evaluates the policies of Istio's ambient mesh: mutual TLS and authorization.
 
 Facts from the Istio documentation ("Authorization Policy", "PeerAuthentication", "Ambient and
-Kubernetes NetworkPolicy", "Use Layer 4 security policy"): pods of the mesh reach one another in a
-tunnel, and callers are known by their service accounts. Rules of layer 7 are not for its proxies.
+Kubernetes NetworkPolicy", "Use Layer 4 security policy"): pods of the mesh connect through a
+tunnel, and service accounts identify callers. Its node proxies do not evaluate layer 7 rules.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _OF_REQUESTS = frozenset({"requestPrincipals", "notRequestPrincipals"})
 
 
 def is_in_mesh(pod: Peer) -> bool:
-    """Whether an end is a pod of an ambient mesh: its own label wins over its namespace's."""
+    """Whether an end is a pod of an ambient mesh; its label overrides that of its namespace."""
     return pod.labels.get(_MODE, pod.namespace_labels.get(_MODE)) == "ambient"
 
 
@@ -31,18 +31,18 @@ def refusal(
     destination: Peer,
     port: int,
 ) -> str | None:
-    """Why a pod of the mesh does not take a connection.
+    """The reason why a pod of the mesh refuses a connection.
 
     Args:
         authentications: The PeerAuthentications of the cluster.
         authorizations: The AuthorizationPolicies of the cluster.
-        source: Who connects.
-        principal: The identity of its certificate, or nothing for what is not in the mesh.
+        source: The source of the connection.
+        principal: The identity of its certificate, or nothing outside of the mesh.
         destination: The pod.
         port: The pod's TCP port.
 
     Returns:
-        The reason, or None if it takes it.
+        The reason, or None if the pod accepts it.
     """
     if not principal and _mode(authentications, destination, port) == "STRICT":
         return (
@@ -75,7 +75,7 @@ def _is_of(policy: Mapping[str, Any], pod: Peer) -> bool:
 
 
 def _mode(authentications: Sequence[Mapping[str, Any]], pod: Peer, port: int) -> str:
-    """The mode of a pod's port; what is for the pod wins over what is for its namespace."""
+    """The mode of a pod's port; a policy for the pod overrides one for its namespace."""
     mode = "PERMISSIVE"
     of_pod = [one for one in authentications if _is_of(one, pod)]
     for one in sorted(of_pod, key=lambda each: bool(part(each, "spec", "selector"))):
@@ -89,10 +89,9 @@ def _mode(authentications: Sequence[Mapping[str, Any]], pod: Peer, port: int) ->
 def _matches(
     spec: Mapping[str, Any], source: Peer, principal: str, port: int, *, deny: bool
 ) -> bool:
-    """Whether a rule of a policy is for a connection.
+    """Whether a rule of a policy matches a connection.
 
-    What only a request of layer 7 could say is left out of a rule that denies, and keeps one that
-    lets in from doing so.
+    Layer 7 attributes are ignored in a DENY rule, and an ALLOW rule with them never matches.
     """
     for rule in parts(spec, "rules"):
         if rule.get("when") and not deny:
@@ -142,7 +141,7 @@ def _is_in(blocks: Sequence[str], address: IPv4Network | None) -> bool:
 
 
 def _like(pattern: str, value: str) -> bool:
-    """Whether a value matches: exactly, by its beginning, by its end, or by being there."""
+    """Whether a value matches exactly, by prefix, by suffix, or by presence."""
     if pattern == "*":
         return bool(value)
     if pattern.endswith("*"):

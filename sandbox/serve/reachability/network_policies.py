@@ -1,9 +1,9 @@
-"""What network policies let through, as Kubernetes defines them and the VPC CNI holds them.
+"""Evaluates network policies as Kubernetes defines and the VPC CNI enforces them.
 
 Facts from the Kubernetes documentation ("Network Policies"), its API reference (NetworkPolicySpec,
 LabelSelector) and the Amazon EKS User Guide ("Limit pod traffic with Kubernetes network policies":
-pods have addresses of the VPC, and blocks of addresses match them too). Policies are stateful:
-answers need none. Only TCP is asked here.
+pods have addresses of the VPC, so ipBlock matches them too). Policies are stateful: responses need
+no rule. Only TCP is evaluated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from sandbox.values.tree import part, parts
 
 INGRESS, EGRESS = "Ingress", "Egress"
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
-"""The label that the API server gives every namespace: its own name."""
+"""The label with the name of a namespace, which the API server adds to each."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,9 +23,9 @@ class Peer:
     """One end of a connection.
 
     Attributes:
-        name: What it is called in a reason.
-        subnets: The blocks that hold its address.
-        namespace: The namespace of a pod; empty for what is no pod.
+        name: Its name in messages.
+        subnets: The CIDR blocks that contain its address.
+        namespace: The namespace of a pod; empty if it is not a pod.
         labels: The pod's labels.
         namespace_labels: Those of its namespace.
         ports: The pod's ports by name.
@@ -40,11 +40,11 @@ class Peer:
 
 
 def outside(name: str, subnets: Sequence[IPv4Network]) -> Peer:
-    """Something that is no pod.
+    """An end that is not a pod.
 
     Args:
-        name: What it is called in a reason.
-        subnets: The blocks that hold its address.
+        name: Its name in messages.
+        subnets: The CIDR blocks that contain its address.
 
     Returns:
         The end.
@@ -55,23 +55,23 @@ def outside(name: str, subnets: Sequence[IPv4Network]) -> Peer:
 def refusal(
     policies: Sequence[Mapping[str, Any]], source: Peer, destination: Peer, port: int
 ) -> str | None:
-    """Why a connection is not let through.
+    """The reason why network policies do not allow a connection.
 
     Args:
         policies: The NetworkPolicies of the cluster.
-        source: Who connects.
-        destination: Who is connected to.
+        source: The source.
+        destination: The destination.
         port: The TCP port of the destination.
 
     Returns:
-        The reason, which names the policies and the port, or None if they let it through.
+        The reason with the policies and the port, or None if they allow it.
     """
     for direction, own, other, preposition in (
         (EGRESS, source, destination, "to"),
         (INGRESS, destination, source, "from"),
     ):
         isolating = [one for one in policies if _isolates(one, direction, own)]
-        # It may have any of its addresses, and is to be reached at, or from, all of them.
+        # The end can have any address of its subnets, so the rules must allow all of them.
         if isolating and not all(
             any(
                 _lets(policy, direction, other, address, port, destination.ports)
@@ -88,7 +88,7 @@ def refusal(
 
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """Whether a label selector selects something.
+    """Whether a label selector matches an object.
 
     Args:
         selector: The selector; an empty one selects everything.
@@ -115,7 +115,7 @@ def _meets(requirement: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
 
 def _isolates(policy: Mapping[str, Any], direction: str, pod: Peer) -> bool:
     spec = part(policy, "spec")
-    # Without types, a policy is one of ingress, and of egress too if it has rules for it.
+    # Without policyTypes, a policy applies to ingress, and to egress if it has egress rules.
     types = spec.get("policyTypes") or [INGRESS, *([EGRESS] if spec.get("egress") else [])]
     return (
         direction in types
@@ -145,7 +145,7 @@ def _lets(
 
 
 def _port_matches(rule: Mapping[str, Any], port: int, names: Mapping[str, int]) -> bool:
-    """Whether a rule is for a port; a name of a port is one of the destination's."""
+    """Whether a rule applies to a port; named ports are those of the destination."""
 
     def matches(one: Mapping[str, Any]) -> bool:
         first = one.get("port")

@@ -1,7 +1,7 @@
-"""What security groups let through, from the three ways in which their rules are written.
+"""Evaluates security groups, whose rules come from three kinds of resources.
 
 Facts from the Amazon VPC User Guide ("Security group rules") and the Amazon EKS User Guide ("View
-Amazon EKS security group requirements for clusters"). Groups are stateful: answers need no rule.
+Amazon EKS security group requirements for clusters"). Groups are stateful: responses need no rule.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,9 +28,9 @@ class End:
     """One end of a connection.
 
     Attributes:
-        name: What it is called in a reason.
-        groups: The ids of the security groups that its network interface carries.
-        subnets: The blocks of the subnets that it may stand in, any of them.
+        name: Its name in messages.
+        groups: The ids of the security groups of its network interface.
+        subnets: The CIDR blocks of its subnets; it can be in any of them.
     """
 
     name: str
@@ -40,7 +40,7 @@ class End:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Rule:
-    """TCP ports that a group lets through, to or from groups and blocks; `ports` None for all."""
+    """TCP ports that a group allows to or from groups and CIDR blocks; `ports` None for all."""
 
     group: str
     direction: str
@@ -54,7 +54,7 @@ class Groups:
     """All security groups of a cloud.
 
     Attributes:
-        rules: What they let through; all else is refused.
+        rules: The connections that they allow.
         names: The groups' names, by id.
     """
 
@@ -63,13 +63,13 @@ class Groups:
 
 
 def read(cloud: Cloud) -> Groups:
-    """The security groups as they stand.
+    """Reads the security groups of a cloud.
 
     Args:
         cloud: The cloud.
 
     Returns:
-        All of them.
+        The security groups.
     """
     names = {
         stored.id: str(stored.properties.get("name"))
@@ -79,16 +79,16 @@ def read(cloud: Cloud) -> Groups:
 
 
 def refusal(groups: Groups, source: End, destination: End, port: int) -> str | None:
-    """Why a connection is not let through.
+    """The reason why security groups do not allow a connection.
 
     Args:
         groups: The security groups.
-        source: Who connects; a source without a group may connect to anything.
-        destination: Who is connected to.
+        source: The source; without a group, its egress is not restricted.
+        destination: The destination.
         port: The TCP port.
 
     Returns:
-        The reason, which names the groups and the port, or None if the groups let it through.
+        The reason with the groups and the port, or None if the groups allow it.
     """
     ways = [(INGRESS, "from", destination, source)]
     if source.groups:
@@ -103,7 +103,7 @@ def refusal(groups: Groups, source: End, destination: End, port: int) -> str | N
 
 
 def subnets(cloud: Cloud, ids: Sequence[str]) -> tuple[IPv4Network, ...]:
-    """The blocks of subnets; those that are not in the cloud have none.
+    """The CIDR blocks of subnets; subnets that are not in the cloud have none.
 
     Args:
         cloud: The cloud.
@@ -117,14 +117,14 @@ def subnets(cloud: Cloud, ids: Sequence[str]) -> tuple[IPv4Network, ...]:
 
 
 def inside(addresses: Sequence[IPv4Network], blocks: Sequence[IPv4Network]) -> bool:
-    """Whether every one of some addresses is in one of the blocks.
+    """Whether CIDR blocks contain all addresses.
 
     Args:
-        addresses: The blocks that hold the addresses.
-        blocks: The blocks that are let through.
+        addresses: The CIDR blocks of the addresses.
+        blocks: The allowed CIDR blocks.
 
     Returns:
-        Whether they are; without an address it is not known, and they are not.
+        Whether they do; False without an address.
     """
     return bool(addresses) and all(
         any(address.subnet_of(block) for block in blocks) for address in addresses
@@ -167,7 +167,7 @@ def _rules(cloud: Cloud) -> Iterator[_Rule]:
         group, direction = str(rule.get("securityGroupId")), str(rule.get("type"))
         yield from _older_rule(group, direction, rule, [rule.get("sourceSecurityGroupId")], lists)
     for stored in cloud.list("aws", EKS_CLUSTER):
-        # EKS makes this group, with these rules.
+        # EKS creates this group with these rules.
         group = part(stored.properties, "vpcConfig").get("clusterSecurityGroupId")
         if group:
             everything = {"protocol": _ALL}
@@ -182,7 +182,7 @@ def _older_rule(
     groups: Sequence[Any] | None,
     lists: Mapping[str, Sequence[str]],
 ) -> Iterator[_Rule]:
-    """A rule as it is written in a group itself, or in aws.ec2.SecurityGroupRule."""
+    """A rule of an inline block of a group or of aws.ec2.SecurityGroupRule."""
     of_lists = [block for id_ in rule.get("prefixListIds") or () for block in lists.get(id_, ())]
     yield from _rule(
         group,
@@ -216,7 +216,7 @@ def _rule(
 
 
 def _prefix_lists(cloud: Cloud) -> dict[str, list[str]]:
-    """The blocks of the account's own prefix lists, by id; those of AWS hold no workload."""
+    """The CIDR blocks of customer-managed prefix lists by id; those of AWS contain no workload."""
     return {
         stored.id: [str(entry.get("cidr")) for entry in parts(stored.properties, "entries")]
         for stored in cloud.list("aws", "aws:ec2/managedPrefixList:ManagedPrefixList")

@@ -1,4 +1,4 @@
-"""What Lambda runs: functions of images, as their alias `live` has them, and who may invoke them.
+"""Reads Lambda functions of container images by their alias `live`, and their permissions.
 
 Facts from the AWS Lambda Developer Guide ("Lambda runtime environment lifecycle", "Defined runtime
 environment variables", "Permissions", "Configuring file system access") and the API Gateway
@@ -21,11 +21,11 @@ from sandbox.serve.reachability.security_groups import End
 from sandbox.serve.readers import mounts
 from sandbox.values.tree import part
 
-"""The alias by which everybody invokes a function."""
+"""The alias through which functions are invoked."""
 
 FUNCTION = "aws:lambda/function:Function"
 INIT_SECONDS = 10.0
-"""How long Lambda gives a new environment to start."""
+"""The timeout for the start of a new environment."""
 
 _ALIAS = "aws:lambda/alias:Alias"
 _PERMISSION = "aws:lambda/permission:Permission"
@@ -44,17 +44,17 @@ _DEFAULT_MIB = 128  # the same, MemorySize
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Function:
-    """A function, as those see it who invoke it.
+    """A function and its alias `live`.
 
     Attributes:
-        process: The name of the process that plays it.
-        name: Its own name.
+        process: The name of its process.
+        name: Its name.
         alias_arn: The ARN of its alias `live`.
-        version: The version that the alias stands for.
-        role_arn: What it may do in AWS.
-        timeout_seconds: When an invocation of it is ended.
+        version: The version that the alias points to.
+        role_arn: Its execution role.
+        timeout_seconds: The timeout of an invocation.
         memory_mib: Its memory.
-        log_group: Where it logs.
+        log_group: Its log group.
         environment: Its variables.
     """
 
@@ -70,10 +70,10 @@ class Function:
 
 
 def read(cloud: Cloud) -> Fleet:
-    """What Lambda runs.
+    """The fleet on Lambda.
 
-    Workloads reach one another through the APIs alone: no name leads to a function. To the gateway
-    a function is open if any API may invoke it; for which route, `admits` says.
+    Workloads connect to each other only through the APIs; functions have no private names. The
+    gateway can connect to a function that any API may invoke; `admits` decides for each route.
 
     Args:
         cloud: The cloud.
@@ -83,7 +83,7 @@ def read(cloud: Cloud) -> Fleet:
         there is a domain.
 
     Raises:
-        DeployedError: there is no function, or one that Lambda could not run.
+        DeployedError: there is no function, or Lambda could not run one.
     """
     made = functions(cloud)
     if not made:
@@ -95,17 +95,17 @@ def read(cloud: Cloud) -> Fleet:
     if len(by_process) < len(made):
         names = ", ".join(one.name for one in made.values())
         raise DeployedError(
-            f"two Lambda functions run the same workload ({names}): bring one stack up, and "
+            f"two Lambda functions run the same workload ({names}): deploy one stack, and "
             "destroy the others of this sandbox"
         )
 
     def refusal(source: str, process: str, port: int) -> str | None:
         function = by_process[process]
         if source != GATEWAY:
-            return f"a function has no address: nothing but Lambda reaches {process}:{port}"
+            return f"a function has no address: only Lambda can connect to {process}:{port}"
         if any(True for _ in _admissions(cloud, function)):
             return None
-        return f"no permission lets API Gateway invoke {function.alias_arn}"
+        return f"no permission allows API Gateway to invoke {function.alias_arn}"
 
     def allows(source: str, action: str, resource: str, context: Context | None = None, /) -> bool:
         function = by_process.get(source)
@@ -139,7 +139,7 @@ def functions(cloud: Cloud) -> Mapping[str, Function]:
         The functions by the ARN of that alias.
 
     Raises:
-        DeployedError: an alias stands for a version that the cloud does not have anymore.
+        DeployedError: an alias points to a version that no longer exists.
     """
     found: dict[str, Function] = {}
     aliases = {
@@ -155,9 +155,9 @@ def functions(cloud: Cloud) -> Mapping[str, Function]:
             continue
         if alias.get("functionVersion") != made.get("version"):
             raise DeployedError(
-                f"the alias {profile().function_alias} of the function {name} stands for version "
-                f"{alias.get('functionVersion')}, and the cloud has version {made.get('version')} "
-                "alone: bring the stack up again"
+                f"the alias {profile().function_alias} of the function {name} points to version "
+                f"{alias.get('functionVersion')}, but the cloud has only version "
+                f"{made.get('version')}: deploy the stack again"
             )
         function = _function(made, str(alias["arn"]))
         found[function.alias_arn] = function
@@ -165,15 +165,15 @@ def functions(cloud: Cloud) -> Mapping[str, Function]:
 
 
 def admits(cloud: Cloud, function: Function, source_arn: str) -> bool:
-    """Whether API Gateway may invoke a function for one place of an API.
+    """Whether API Gateway may invoke a function for a method or an authorizer of an API.
 
     Args:
         cloud: The cloud.
         function: The function.
-        source_arn: The place: `…:api-id/stage/METHOD/path` or `…:api-id/authorizers/id`.
+        source_arn: `…:api-id/stage/METHOD/path` or `…:api-id/authorizers/id`.
 
     Returns:
-        Whether a permission of its alias says so.
+        Whether a permission of its alias allows it.
     """
     return any(arn is None or arn_like(arn, source_arn) for arn in _admissions(cloud, function))
 
@@ -187,7 +187,7 @@ def invoked(uri: str, made: Mapping[str, Function]) -> Function | None:
         made: The functions by the ARN of their alias.
 
     Returns:
-        The function, or None for another address, or a function or alias that is not there.
+        The function, or None for another URI or a missing function or alias.
     """
     found = _URI.fullmatch(uri)
     return made.get(found[1]) if found else None
@@ -200,10 +200,10 @@ def entry(cloud: Cloud) -> str:
         cloud: The cloud.
 
     Returns:
-        That of its domain, or AWS's own with the stage.
+        The URL of its custom domain, or the default URL with the stage.
 
     Raises:
-        DeployedError: there is no such API, or more than one.
+        DeployedError: there is none or more than one.
     """
     apis = cloud.list("aws", _REST_API)
     named = [
@@ -216,7 +216,7 @@ def entry(cloud: Cloud) -> str:
         names = ", ".join(str(one.properties.get("name")) for one in found) or "none"
         raise DeployedError(
             f"the cloud has {len(found)} REST APIs that are a gateway ({names}); there must be "
-            "exactly one: bring one stack up, and destroy the others of this sandbox"
+            "exactly one: deploy one stack, and destroy the others of this sandbox"
         )
     (api,) = found
     for mapping in (one.properties for one in cloud.list("aws", _MAPPING)):
@@ -228,7 +228,7 @@ def entry(cloud: Cloud) -> str:
             region = str(api.properties["executionArn"]).split(":")[3]
             host = f"{api.id}.execute-api.{region}.amazonaws.com"
             return f"https://{host}/{stage['stageName']}"
-    raise DeployedError(f"the REST API {api.id} has no stage: bring the stack up again")
+    raise DeployedError(f"the REST API {api.id} has no stage: deploy the stack again")
 
 
 def _function(made: Mapping[str, Any], alias_arn: str) -> Function:
@@ -251,7 +251,7 @@ def _log_group(made: Mapping[str, Any]) -> str:
 
 
 def _process_name(made: Mapping[str, Any]) -> str:
-    """A workload's name, which its logs have; of the platform's own, the handler's module too."""
+    """The workload's name from its log group; platform functions add the handler's module."""
     logs = _WORKLOAD_LOGS.fullmatch(_log_group(made))
     command = _command(made)
     module = command[0].rpartition(".")[0] if command else ""
@@ -283,9 +283,9 @@ def _process(cloud: Cloud, function: Function, made: Mapping[str, Any]) -> Proce
         files=_files(cloud, function, made),
         port=int(port) if port else None,
         health_path=variables.get("AWS_LWA_READINESS_CHECK_PATH", "/") if port else None,
-        # A start that fails in its first ten seconds is tried again within the first invocation.
+        # A start that fails in its first ten seconds is retried within the first invocation.
         health_seconds=INIT_SECONDS + function.timeout_seconds,
-        # Lambda ends no environment in which an invocation is under way.
+        # Lambda does not stop an environment during an invocation.
         stop_seconds=function.timeout_seconds,
         replicas=1,
         kind="function",
@@ -297,7 +297,7 @@ def _words(value: Iterable[object] | None) -> tuple[str, ...] | None:
 
 
 def _environment(function: Function, made: Mapping[str, Any]) -> dict[str, str]:
-    """What is deployed, and what Lambda sets itself, but for addresses that a laptop gives."""
+    """The deployed variables and those of Lambda, without addresses."""
     log_format = str(part(made, "loggingConfig").get("logFormat") or "Text")
     return {
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
@@ -319,7 +319,7 @@ def log_stream(function: Function) -> str:
         function: The function.
 
     Returns:
-        The name, without the date that AWS puts before it.
+        The name, without AWS's date prefix.
     """
     return f"{function.name}[{function.version}]"
 
@@ -341,7 +341,7 @@ def _must_start(cloud: Cloud, function: Function, made: Mapping[str, Any]) -> No
 
 
 def _taken(cloud: Cloud, role_arn: str) -> bool:
-    """Whether Lambda may take a role for a function."""
+    """Whether Lambda may assume a role for a function."""
     account = role_arn.split(":")[4:5]
     context = {"aws:SourceAccount": account[0]} if account else {}
     return roles.trusts(cloud, role_arn, _LAMBDA, "sts:AssumeRole", context)
@@ -376,7 +376,7 @@ def _files(cloud: Cloud, function: Function, made: Mapping[str, Any]) -> dict[st
 
 
 def _admissions(cloud: Cloud, function: Function) -> Iterable[str | None]:
-    """The places from which API Gateway may invoke the alias; None for all."""
+    """The source ARNs from which API Gateway may invoke the alias; None for all."""
     for stored in cloud.list("aws", _PERMISSION):
         made = stored.properties
         if (

@@ -1,4 +1,4 @@
-"""What runs on ECS: services, their task definitions, and who may reach whom.
+"""Reads ECS services, their task definitions and their network rules.
 
 Facts from the Amazon ECS API reference (ContainerDefinition, Secret, Service) and the Developer
 Guide ("Fargate task networking": the containers of a task share one network interface).
@@ -32,7 +32,7 @@ _NAMESPACES = (
 _SCALED = "aws:appautoscaling/target:Target"
 _TASKS = "ecs-tasks.amazonaws.com"
 # Amazon ECS API reference, ContainerDefinition, stopTimeout: 30 seconds on Fargate; HealthCheck,
-# startPeriod: none. Then a container has as long as Process gives it.
+# startPeriod: none. Then the default of Process applies.
 _STOP_SECONDS = 30.0
 _START_SECONDS = 60.0
 
@@ -43,9 +43,9 @@ class _Task:
 
     Attributes:
         end: Their end of a connection.
-        processes: What runs in each, the workload itself first.
-        role_arn: What they may do in AWS, or None for nothing.
-        target_groups: Where they are registered: container and port to target groups.
+        processes: The processes of each task, the workload first.
+        role_arn: The task role, or None.
+        target_groups: Container and port to the target groups with the tasks.
         host: Their name in the private DNS, or None.
     """
 
@@ -57,7 +57,7 @@ class _Task:
 
 
 def read(cloud: Cloud) -> Fleet:
-    """What ECS runs.
+    """The fleet on ECS.
 
     Args:
         cloud: The cloud.
@@ -66,7 +66,7 @@ def read(cloud: Cloud) -> Fleet:
         The processes and their rules.
 
     Raises:
-        DeployedError: there is no service, or one whose tasks could not start.
+        DeployedError: there is no service, or the tasks of one could not start.
     """
     services = [one.properties for one in cloud.list("aws", SERVICE)]
     if not services:
@@ -77,7 +77,7 @@ def read(cloud: Cloud) -> Fleet:
     if len(by_process) < sum(len(task.processes) for task in tasks):
         names = ", ".join(str(one.get("name")) for one in services)
         raise DeployedError(
-            f"two ECS services run the same workload ({names}): bring one stack up, and destroy "
+            f"two ECS services run the same workload ({names}): deploy one stack, and destroy "
             "the others of this sandbox"
         )
 
@@ -162,8 +162,8 @@ def _definition(cloud: Cloud, service: Mapping[str, Any]) -> Mapping[str, Any]:
         if wanted in (known.get("arn"), revision, known.get("family")):
             return known
     raise DeployedError(
-        f"the ECS service {service.get('name')} wants the task definition {wanted}, which is not "
-        "there: bring the stack up again"
+        f"the ECS service {service.get('name')} uses the task definition {wanted}, which does "
+        "not exist: deploy the stack again"
     )
 
 
@@ -216,14 +216,14 @@ def _words(value: Any) -> tuple[str, ...] | None:  # noqa: ANN401 - JSON
 
 
 def _port(container: Mapping[str, Any], environment: Mapping[str, str]) -> int | None:
-    """The first port that is mapped; a container that only its task calls says it in PORT."""
+    """The first mapped port; a container that only its task calls has its port in PORT."""
     mapped = [one.get("containerPort") for one in parts(container, "portMappings")]
     told = environment.get("PORT", "")
     return int(mapped[0] or 0) if mapped else int(told) if told.isdecimal() else None
 
 
 def _replicas(cloud: Cloud, service: Mapping[str, Any]) -> int:
-    """The desired count, which autoscaling brings between its bounds; none after a failure."""
+    """The desired count within the bounds of auto scaling; 0 after a failure."""
     if FAILED in service:
         return 0
     cluster = str(service.get("cluster")).rpartition("/")[2]
@@ -258,8 +258,8 @@ def _secret(cloud: Cloud, role_arn: str, value_from: str) -> str:
     pieces = value_from.split(":")
     if pieces[2:3] != ["secretsmanager"] or len(pieces) not in (7, 10):
         raise DeployedError(
-            f"{value_from} is not known here; what is: the ARN of a secret of Secrets Manager, "
-            "alone or with :json-key:stage:version-id"
+            f"the sandbox does not support valueFrom {value_from}. Supported: the ARN of a secret "
+            "of Secrets Manager, alone or with :json-key:stage:version-id"
         )
     arn = ":".join(pieces[:7])
     key, stage, version_id = pieces[7:] or ("", "", "")
@@ -270,7 +270,7 @@ def _secret(cloud: Cloud, role_arn: str, value_from: str) -> str:
 
 
 def _taken(cloud: Cloud, role_arn: str) -> bool:
-    """Whether ECS may take a role for a task."""
+    """Whether ECS may assume a role for a task."""
     context = {"aws:SourceAccount": role_arn.split(":")[4]}
     return roles.trusts(cloud, role_arn, _TASKS, "sts:AssumeRole", context)
 
@@ -302,7 +302,7 @@ def _files(
 
 
 def _host(cloud: Cloud, service: Mapping[str, Any]) -> str | None:
-    """The name of a service in the private DNS, by the registry that its tasks are put in."""
+    """The name of a service in the private DNS, from the registry of its tasks."""
     registry = _registry(cloud, service)
     for type_ in _NAMESPACES:
         namespace_id = part(registry, "dnsConfig").get("namespaceId")
@@ -314,7 +314,7 @@ def _host(cloud: Cloud, service: Mapping[str, Any]) -> str | None:
 
 
 def _named_by_health(registry: Mapping[str, Any], check: Mapping[str, Any]) -> bool:
-    """Whether ECS reports the health of a container to where its name is looked up.
+    """Whether ECS reports the health of a container to Cloud Map.
 
     Amazon ECS Developer Guide, "Service discovery": the health of the container's own check, in a
     Cloud Map service with a custom health check.
@@ -323,7 +323,7 @@ def _named_by_health(registry: Mapping[str, Any], check: Mapping[str, Any]) -> b
 
 
 def _registry(cloud: Cloud, service: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The Cloud Map service that the tasks are put in; empty without one."""
+    """The Cloud Map service of the tasks; empty without one."""
     arn = part(service, "serviceRegistries").get("registryArn")
     for one in cloud.list("aws", _REGISTRY):
         if arn and one.properties.get("arn") == arn:

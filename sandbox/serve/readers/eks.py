@@ -1,4 +1,4 @@
-"""What runs on EKS: Deployments, the Services before them, and who may reach whom.
+"""Reads Deployments and Services on EKS, and their network rules.
 
 Facts from the Kubernetes documentation ("DNS for Services and Pods", "Horizontal Pod
 Autoscaling", "Pod Lifecycle") and the Amazon EKS User Guide ("Limit pod traffic with Kubernetes
@@ -38,7 +38,7 @@ _AUTHENTICATION = "kubernetes:security.istio.io/v1:PeerAuthentication"
 _AUTHORIZATION = "kubernetes:security.istio.io/v1:AuthorizationPolicy"
 _ADDON = "aws:eks/addon:Addon"
 _DOMAIN = "cluster.local"
-# Kubernetes API reference, PodSpec and Probe: what holds where nothing is said.
+# Kubernetes API reference, PodSpec and Probe: defaults.
 _GRACE_SECONDS, _PERIOD_SECONDS, _FAILURES = 30, 10, 3
 _START_SECONDS = 60.0
 _REFUSALS = 4096
@@ -50,8 +50,8 @@ class _Workload:
 
     Attributes:
         peer: Their end of a connection.
-        processes: What runs in each, the first container first.
-        identity: Who they are in AWS, or None.
+        processes: The processes of each pod, the first container first.
+        identity: Their AWS identity, or None.
         principal: Their identity in the mesh, or nothing outside of it.
     """
 
@@ -62,7 +62,7 @@ class _Workload:
 
 
 def read(cloud: Cloud) -> Fleet:
-    """What EKS runs.
+    """The fleet on EKS.
 
     Args:
         cloud: The cloud.
@@ -71,7 +71,7 @@ def read(cloud: Cloud) -> Fleet:
         The processes and their rules.
 
     Raises:
-        DeployedError: there is no Deployment, or one whose pods could not start.
+        DeployedError: there is no Deployment, or the pods of one could not start.
     """
     cluster, eks = _cluster(cloud)
     network = part(eks, "vpcConfig")
@@ -138,7 +138,7 @@ def read(cloud: Cloud) -> Fleet:
         entry=entry.url,
         processes=tuple(process for one in workloads for process in one.processes),
         resolve=resolve,
-        # Policies are many, and asked at every request; what is deployed stays as it was read.
+        # There are many policies and each request evaluates them; they do not change after start.
         refusal=lru_cache(maxsize=_REFUSALS)(refusal),
         allows=allows,
         to_gateway=lambda source, port: _to_gateway(
@@ -154,7 +154,7 @@ def _to_gateway(
     gateway: End,
     port: int,
 ) -> str | None:
-    """Why a pod is not let through to the load balancer: by its node's groups, or its policies."""
+    """The reason why security groups or network policies keep a pod from the load balancer."""
     node, pod = caller
     peer = network_policies.outside(gateway.name, gateway.subnets)
     return security_groups.refusal(groups, node, gateway, port) or network_policies.refusal(
@@ -163,7 +163,7 @@ def _to_gateway(
 
 
 def _cluster(cloud: Cloud) -> tuple[Cluster, Mapping[str, Any]]:
-    """The cluster that has Deployments, and what EKS says of it."""
+    """The cluster with Deployments, and its EKS resource."""
     owners = sorted({one.provider for one in cloud.list(type_=DEPLOYMENT)})
     clusters = {
         f"{PACKAGE}@{one.properties.get('endpoint')}": one.properties
@@ -171,9 +171,9 @@ def _cluster(cloud: Cloud) -> tuple[Cluster, Mapping[str, Any]]:
     }
     if len(owners) != 1 or owners[0] not in clusters:
         raise DeployedError(
-            f"Deployments are in {len(owners)} clusters ({', '.join(owners) or 'none'}), and one "
-            f"EKS cluster is wanted of {', '.join(clusters) or 'none'}: bring one stack with "
-            "target eks up. What is rendered to files, for a repository, runs nowhere yet"
+            f"Deployments are in {len(owners)} clusters ({', '.join(owners) or 'none'}); exactly "
+            f"one EKS cluster is supported, of {', '.join(clusters) or 'none'}: deploy one stack "
+            "with target eks. Manifests that are rendered to files do not run"
         )
     eks = clusters[owners[0]]
     return Cluster(owner=owners[0], eks_name=str(eks["name"]), namespace="default"), eks
@@ -248,7 +248,7 @@ def _process(
         port=listens[0] if listens else None,
         health_path=next((str(path) for path in paths if path), None) if listens else None,
         health_seconds=_start_seconds(startup),
-        # What is slept before SIGTERM is part of the grace period.
+        # The preStop sleep before SIGTERM is part of the grace period.
         stop_seconds=float(max(int(grace) - int(waits), 0)),
         replicas=replicas,
         kind="pod",
@@ -260,7 +260,7 @@ def _words(words: Sequence[str] | None, values: Mapping[str, str]) -> tuple[str,
 
 
 def _start_seconds(probe: Mapping[str, Any]) -> float:
-    """How long a startup probe waits for a container before it is ended."""
+    """The time after which a failed startup probe stops a container."""
     if not probe:
         return _START_SECONDS
     period, failures = probe.get("periodSeconds"), probe.get("failureThreshold")
@@ -271,7 +271,7 @@ def _start_seconds(probe: Mapping[str, Any]) -> float:
 
 
 def _replicas(cloud: Cloud, cluster: Cluster, deployment: Mapping[str, Any]) -> int:
-    """The replicas, which an autoscaler brings between its bounds unless they are none."""
+    """The replicas within the bounds of an autoscaler, or 0 if scaled to zero."""
     replicas = int(part(deployment, "spec").get("replicas", 1))
     for stored in cloud.list(cluster.owner, _SCALER):
         spec = part(stored.properties, "spec")
@@ -293,8 +293,8 @@ def _refusal(
     callee: _Workload,
     port: int,
 ) -> str | None:
-    """Why the policies of the cluster do not let a connection to a pod through."""
-    # Between two pods of the mesh there is but the tunnel on the way.
+    """The reason why the policies of the cluster do not allow a connection to a pod."""
+    # Two pods of the mesh connect only through the tunnel.
     on_the_way = meshes.TUNNEL_PORT if principal and callee.principal else port
     reason = network_policies.refusal(policies, source, callee.peer, on_the_way)
     if reason or not callee.principal:
@@ -303,7 +303,7 @@ def _refusal(
 
 
 def _has_policies(cloud: Cloud, cluster: Cluster) -> bool:
-    """Whether something in the cluster holds network policies: Auto Mode's CNI, or the add-on's."""
+    """Whether the cluster enforces network policies, with the CNI of Auto Mode or the add-on."""
     for kind in ("ConfigMap", "ConfigMapPatch"):
         config = cloud.get(
             cluster.owner, f"kubernetes:core/v1:{kind}", "kube-system/amazon-vpc-cni"
@@ -334,7 +334,7 @@ def _namespace(obj: Mapping[str, Any]) -> str:
 def _service(
     services: Sequence[Mapping[str, Any]], host: str, namespace: str
 ) -> Mapping[str, Any] | None:
-    """The Service of a name of the cluster's DNS, or of an address."""
+    """The Service for a name of the cluster's DNS or an address."""
     wanted = host.lower().removesuffix(".")
     for one in services:
         full = f"{_name(one)}.{_namespace(one)}"
@@ -357,7 +357,7 @@ def _is_behind(service: Mapping[str, Any], pod: Peer) -> bool:
 
 
 def _target_port(service: Mapping[str, Any], port: int, pod: Peer) -> int | None:
-    """The pod's port behind a port of a Service; a headless one has none of its own."""
+    """The pod's port for a port of a Service; a headless Service has the pod's ports."""
     spec = part(service, "spec")
     for one in parts(spec, "ports"):
         if one.get("port") == port and spec.get("clusterIP") != "None":
@@ -372,7 +372,7 @@ def _listening(workload: _Workload, port: int | None) -> str | None:
 
 
 def _pod_port(services: Sequence[Mapping[str, Any]], callee: _Workload, port: int) -> int:
-    """The pod's port that is meant by a port, which may be one of a Service before it."""
+    """The pod's port for a port of the pod or of its Service."""
     if any(one.port == port for one in callee.processes):
         return port
     before = (one for one in services if _is_behind(one, callee.peer))
@@ -388,7 +388,7 @@ def _bound(
     process: str,
     target_groups: frozenset[str],
 ) -> list[int]:
-    """The ports of a process that are registered in some of these target groups."""
+    """The ports of a process that are registered in these target groups."""
     ports: list[int] = []
     for binding in (one for type_ in _BINDINGS for one in _objects(cloud, cluster, type_)):
         spec = part(binding, "spec")

@@ -1,4 +1,4 @@
-"""File systems of EFS, for what may mount them.
+"""EFS file systems, and the permissions to mount them.
 
 Facts from the Amazon EFS User Guide ("Using IAM to control access to file systems", "Working with
 access points") and the Amazon ECS Developer Guide ("Amazon EFS volumes").
@@ -29,22 +29,22 @@ def root(
     role_arn: str | None,
     end: End,
 ) -> str:
-    """What a mount shows, for a client that may mount it.
+    """The folder of a mount, if the client may mount it.
 
     Args:
         cloud: The cloud.
         file_system_id: The file system.
         access_point_id: The access point, or nothing.
-        folder: The folder of the file system that is asked for without an access point.
-        role_arn: The role that mounts, or None for a client that shows none.
-        end: Where it is mounted.
+        folder: The folder of the file system, without an access point.
+        role_arn: The client's role, or None.
+        end: The client's end of a connection.
 
     Returns:
         The file system's id and the path of the folder in it, `fs-…/path`.
 
     Raises:
-        DeployedError: there is no such file system or access point, the role may not mount it, or
-            a security group does not let the client reach it.
+        DeployedError: the file system or access point does not exist, the role may not mount it, or
+            security groups do not allow the connection.
     """
     files = cloud.get("aws", "aws:efs/fileSystem:FileSystem", file_system_id)
     point = cloud.get("aws", _ACCESS_POINT, access_point_id) if access_point_id else None
@@ -53,7 +53,7 @@ def root(
     ):
         raise DeployedError(
             f"{end.name} cannot mount {file_system_id} {access_point_id}: there is no such file "
-            "system with this access point; bring the stack up again"
+            "system with this access point; deploy the stack again"
         )
     arn = str(files.properties["arn"])
     context = {"aws:SecureTransport": "true", "elasticfilesystem:AccessedViaMountTarget": "true"}
@@ -82,7 +82,7 @@ def _may_mount(
 ) -> bool:
     if role_arn:
         return roles.allows(cloud, role_arn, _MOUNT, arn, context)
-    # Without a policy of its own, a file system allows all clients in its network.
+    # Without a file system policy, every client that can connect may mount it.
     policy = "aws:efs/fileSystemPolicy:FileSystemPolicy"
     return cloud.get("aws", policy, file_system_id) is None
 

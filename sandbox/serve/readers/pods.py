@@ -1,4 +1,4 @@
-"""What the containers of a pod get: variables, secrets and files, as the kubelet puts them in.
+"""The variables, secrets and files that the kubelet gives the containers of a pod.
 
 Facts from the Kubernetes API reference (Container, EnvVarSource, Probe), the documentation of the
 Secrets Store CSI driver ("Sync as Kubernetes Secret") and that of aws-efs-csi-driver.
@@ -28,13 +28,13 @@ _EFS = "efs.csi.aws.com"
 _PODS = "pods.eks.amazonaws.com"
 _ASSOCIATION = "aws:eks/podIdentityAssociation:PodIdentityAssociation"
 _CLASS = "secrets-store.csi.x-k8s.io/v1:SecretProviderClass"
-# Who mounts on every node, of the add-on aws-efs-csi-driver.
+# The service account that mounts on each node, from the add-on aws-efs-csi-driver.
 _MOUNTER = ("kube-system", "efs-csi-node-sa")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """Who a pod is in AWS.
+    """The AWS identity of a pod.
 
     Attributes:
         role_arn: The role of its Pod Identity association.
@@ -46,7 +46,7 @@ class Identity:
 
 
 def identity(cloud: Cloud, cluster: str, namespace: str, account: str) -> Identity | None:
-    """The role of a service account, where EKS Pod Identity gives it one.
+    """The role of a service account from EKS Pod Identity.
 
     Args:
         cloud: The cloud.
@@ -114,11 +114,11 @@ def environment(
 
 
 def expanded(text: str, values: Mapping[str, str]) -> str:
-    """A text with the values of `$(VARIABLE)`; `$$` is a dollar, and what is not known stays.
+    """Expands `$(VARIABLE)` in a text; `$$` is a dollar, and unknown variables are unchanged.
 
     Args:
         text: The text.
-        values: The variables that come before.
+        values: The variables that are already defined.
 
     Returns:
         The text.
@@ -133,7 +133,7 @@ def expanded(text: str, values: Mapping[str, str]) -> str:
 def files(
     place: Place, pod: Mapping[str, Any], container: Mapping[str, Any], end: End
 ) -> dict[str, str]:
-    """The folders of a container that are on file systems of EFS.
+    """The folders of a container on EFS file systems.
 
     Args:
         place: The pod's namespace.
@@ -145,7 +145,7 @@ def files(
         Folder of the container to file system and path in it.
 
     Raises:
-        DeployedError: the volume is not there, or the node may not mount it.
+        DeployedError: the volume does not exist, or the node may not mount it.
     """
     volumes = {str(one["name"]): one for one in parts(pod, "volumes")}
     found: dict[str, str] = {}
@@ -165,9 +165,9 @@ def _claimed(place: Place, claim: str, end: End) -> str:
     if source.get("driver") != _EFS:
         raise DeployedError(
             f"{end.name}: the claim {place.namespace}/{claim} is bound to {name or 'no volume'}, "
-            f"which is not there or not of {_EFS}: the sandbox supports volumes of EFS only"
+            f"which does not exist or is not of {_EFS}: the sandbox supports EFS volumes only"
         )
-    # file-system-id:folder:access-point-id, of which the last two may be left out.
+    # file-system-id:folder:access-point-id; the last two are optional.
     file_system_id, folder, access_point_id, *_ = (*str(source["volumeHandle"]).split(":"), "", "")
     with_role = "iam" in (part(volume or {}, "spec").get("mountOptions") or ())
     node = identity(place.cloud, place.cluster.eks_name, *_MOUNTER) if with_role else None
@@ -182,7 +182,7 @@ def _claimed(place: Place, claim: str, end: End) -> str:
 
 
 def _secrets(place: Place, pod: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Keys and values of the Secrets of a namespace, and of those that a pod's volumes bring."""
+    """Keys and values of the Secrets of a namespace and of a pod's volumes."""
     found: dict[str, dict[str, str]] = {}
     for stored in place.objects("core/v1:Secret"):
         data = {
@@ -200,7 +200,7 @@ def _secrets(place: Place, pod: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 
 
 def _synced(place: Place, name: str, account: str) -> dict[str, dict[str, str]]:
-    """The Secrets that a SecretProviderClass makes, with values that the pod's role may read."""
+    """The Secrets of a SecretProviderClass, with values that the pod's role may read."""
     provider = place.get(_CLASS, name) or {}
     mounted: dict[str, str] = {}
     where = f"SecretProviderClass {place.namespace}/{name}"
@@ -235,13 +235,13 @@ def _synced(place: Place, name: str, account: str) -> dict[str, dict[str, str]]:
     for secret in parts(part(provider, "spec"), "secretObjects"):
         items = {str(one["key"]): _file_name(one["objectName"]) for one in parts(secret, "data")}
         if missing := sorted(set(items.values()) - mounted.keys()):
-            raise DeployedError(f"{where}: secretObjects want {missing[0]}, which is not mounted")
+            raise DeployedError(f"{where}: secretObjects use {missing[0]}, which is not mounted")
         made[str(secret["secretName"])] = {key: mounted[file] for key, file in items.items()}
     return made
 
 
 def _file_name(name: object) -> str:
-    """What a file of the driver is called, which writes no path."""
+    """The file name of a secret; the driver replaces path separators."""
     return str(name).replace("/", "_")
 
 
@@ -271,7 +271,7 @@ def _value(
     source: Mapping[str, Any],
     container: str,
 ) -> str | None:
-    """The value of a variable that is not written; None for one that may be left out."""
+    """The value of `valueFrom`; None for an optional one without a value."""
     if reference := part(source, "fieldRef"):
         return _field(place, pod, str(reference["fieldPath"]), container)
     if reference := part(source, "secretKeyRef"):
@@ -279,7 +279,7 @@ def _value(
     elif reference := part(source, "configMapKeyRef"):
         kind, found = "ConfigMap", _config_map(place, reference["name"])
     else:
-        raise DeployedError(f"the sandbox has no valueFrom {', '.join(source)}")
+        raise DeployedError(f"the sandbox does not support valueFrom {', '.join(source)}")
     if found is not None and reference["key"] in found:
         return found[reference["key"]]
     if reference.get("optional"):
@@ -301,6 +301,6 @@ def _field(place: Place, pod: Mapping[str, Any], path: str, container: str) -> s
     }
     if path not in known:
         raise DeployedError(
-            f"the sandbox does not support field {path}, only {', '.join(sorted(known))}"
+            f"the sandbox does not support the field {path}. Supported: {', '.join(sorted(known))}"
         )
     return known[path]

@@ -1,9 +1,9 @@
-"""Plays Step Functions: starts the state machines that are deployed, and tells of their executions.
+"""Simulates Step Functions: starts executions of deployed state machines and describes them.
 
 Facts from the AWS Step Functions API reference (StartExecution, StartSyncExecution,
 DescribeExecution) and Developer Guide ("Learning to use AWS service SDK integrations", "Invoke an
-AWS Lambda function with Step Functions"). An execution lives as long as the command. Not played:
-names for executions, histories, quotas but for payloads, and versions.
+AWS Lambda function with Step Functions"). Executions end with the command. Not simulated: names of
+executions, histories, quotas except that of payloads, and versions.
 """
 
 import asyncio
@@ -35,15 +35,15 @@ _CONVERSE = "arn:aws:states:::aws-sdk:bedrockruntime:converse"
 _log = logging.getLogger(__name__)
 
 Answer = tuple[int, Mapping[str, Any]]
-"""Status and body of an answer."""
+"""Status and body of a response."""
 
 
 class RoleError(Exception):
-    """A role that API Gateway may not take."""
+    """A role that API Gateway may not assume."""
 
 
 class _ApiError(Exception):
-    """An error as Step Functions answers it."""
+    """An error response of Step Functions."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -63,7 +63,7 @@ class _Started:
     task: "asyncio.Task[Execution]"
 
     def description(self) -> dict[str, Any]:
-        """What DescribeExecution tells."""
+        """The response of DescribeExecution."""
         execution = self.execution
         ended = {
             "output": None if execution.status != "SUCCEEDED" else json.dumps(execution.output),
@@ -82,15 +82,15 @@ class _Started:
 
 
 class StateMachines:
-    """The state machines of the cloud, with what they have run."""
+    """The state machines of the cloud and their executions."""
 
     def __init__(self, cloud: Cloud, functions: Mapping[str, Function], runtime: Runtime) -> None:
-        """Makes them.
+        """Prepares the state machines.
 
         Args:
-            cloud: The cloud, of which machines and roles are read at each request.
+            cloud: The cloud; state machines and roles are read on each request.
             functions: The functions by the ARN of their alias.
-            runtime: What invokes them.
+            runtime: Invokes them.
         """
         self._cloud = cloud
         self._functions = functions
@@ -98,18 +98,18 @@ class StateMachines:
         self._started: dict[str, _Started] = {}
 
     async def call(self, action: str, role_arn: str, body: str) -> Answer:
-        """Does what API Gateway asks of Step Functions.
+        """Runs an action of Step Functions for API Gateway.
 
         Args:
             action: `StartExecution`, `StartSyncExecution` or `DescribeExecution`.
-            role_arn: The role that API Gateway takes for it.
+            role_arn: The role that API Gateway assumes.
             body: The request.
 
         Returns:
-            The status and the body of the answer.
+            The status and the body of the response.
 
         Raises:
-            RoleError: API Gateway may not take the role.
+            RoleError: API Gateway may not assume the role.
         """
         if not self._taken(role_arn, _API_GATEWAY):
             raise RoleError(role_arn)
@@ -137,7 +137,7 @@ class StateMachines:
                 return self._started[arn].description()
             case _:
                 raise _ApiError(
-                    "UnknownOperationException", f"the sandbox does not know the action {action}"
+                    "UnknownOperationException", f"the sandbox does not support the action {action}"
                 )
 
     def _start(self, action: str, role_arn: str, request: Mapping[str, Any]) -> _Started:
@@ -188,10 +188,10 @@ class StateMachines:
         try:
             await interpreter.run(definition, given, tasks, execution=execution)
         except Exception as error:
-            # An error of the sandbox must not look like an execution that goes on for ever.
-            _log.exception("an execution of %s cannot be played", made.get("name"))
+            # An error of the sandbox must fail the execution, or it would never end.
+            _log.exception("the sandbox cannot run an execution of %s", made.get("name"))
             execution.status, execution.error = "FAILED", "States.Runtime"
-            execution.cause = f"the sandbox cannot play it: {error!r}"
+            execution.cause = f"the sandbox cannot run it: {error!r}"
         if execution.error:
             told = (made.get("name"), execution.status, execution.error, execution.cause)
             _log.warning("an execution of %s: %s, %s: %s", *told)
@@ -255,7 +255,7 @@ class StateMachines:
 def _json(body: str, code: str) -> dict[str, Any]:
     read = _any_json(body, code)
     if not isinstance(read, dict):
-        raise _ApiError(code, "the request is no JSON object")
+        raise _ApiError(code, "the request is not a JSON object")
     return cast("dict[str, Any]", read)
 
 
@@ -263,4 +263,4 @@ def _any_json(text: str, code: str) -> object:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise _ApiError(code, f"it is no JSON: {error}") from error
+        raise _ApiError(code, f"the request is not JSON: {error}") from error

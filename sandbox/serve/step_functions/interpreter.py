@@ -1,10 +1,10 @@
-"""Runs a state machine's definition: what the fleet's agents use of the Amazon States Language.
+"""Runs state machines: the subset of the Amazon States Language that the fleet's agents use.
 
-The query language is JSONata. A field or a kind of state that is not known here fails the execution
-with `States.Runtime` rather than being ignored, and so do payloads over Step Functions' quota, with
-`States.DataLimitExceeded`. Sources: Amazon States Language specification; AWS Step Functions
-Developer Guide ("Handling errors in Step Functions workflows", "Transforming data with JSONata",
-"Passing data between states with variables", "Step Functions service quotas").
+The query language is JSONata. An unsupported field or type of state fails the execution with
+`States.Runtime`, and a payload over the quota of Step Functions with `States.DataLimitExceeded`.
+Sources: Amazon States Language specification; AWS Step Functions Developer Guide ("Handling errors
+in Step Functions workflows", "Transforming data with JSONata", "Passing data between states with
+variables", "Step Functions service quotas").
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from typing import Any
 from jsonata import Jsonata
 
 MAX_PAYLOAD_BYTES = 262_144
-"""Step Functions quotas: input or output of a state or task, and what one state assigns."""
+"""Step Functions quotas: input or output of a state or task, and the variables of one state."""
 
 TIMEOUT = "States.Timeout"
-"""The error of a task or an execution that took too long."""
+"""The error of a task or an execution that timed out."""
 
 _RUNTIME, _QUERY, _LIMIT = (
     "States.Runtime",
@@ -50,17 +50,17 @@ _RETRY_FIELDS = {
 _NOT_IN_ALL = {_LIMIT, _RUNTIME}
 
 Task = Callable[[Any], Awaitable[Any]]
-"""Does what a state's resource stands for: takes the arguments, gives the result, or raises."""
+"""Runs the resource of a state: takes the arguments and returns the result, or raises."""
 
 _Scope = ChainMap[str, Any]
 
 
 class StateError(Exception):
-    """An error with a name and a cause; what a task raises to fail.
+    """An error with a name and a cause, which a task raises to fail.
 
     Attributes:
-        name: Its name, which `Retry` and `Catch` go by.
-        cause: What it says.
+        name: Its name, which `Retry` and `Catch` match.
+        cause: Its message.
     """
 
     def __init__(self, name: str, cause: str = "") -> None:
@@ -71,7 +71,7 @@ class StateError(Exception):
 
 @dataclass
 class Execution:
-    """How an execution goes: in the end it has an output or an error.
+    """The state of an execution; at its end it has an output or an error.
 
     Attributes:
         status: `RUNNING`, `SUCCEEDED`, `FAILED` or `TIMED_OUT`.
@@ -108,9 +108,9 @@ async def run(
     Args:
         definition: The state machine; its query language is JSONata.
         given: The input.
-        tasks: By resource, what does it.
-        execution: Records the events; a new one by default.
-        wait: Waits before a task is tried again, for the longest time that Step Functions would.
+        tasks: The tasks by resource.
+        execution: The execution to update; a new one by default.
+        wait: Waits before a retry, for the maximum delay of Step Functions.
 
     Returns:
         The execution.
@@ -136,7 +136,7 @@ def expressions(value: object) -> list[str]:
         value: The definition, or a part of it.
 
     Returns:
-        The expressions without what marks them as such.
+        The expressions without their delimiters.
     """
     if isinstance(value, Mapping):
         return [found for inner in value.values() for found in expressions(inner)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
@@ -148,7 +148,7 @@ def expressions(value: object) -> list[str]:
 
 
 def size_bytes(value: object) -> int:
-    """How much of the quota a payload takes.
+    """The size of a payload, for the quota.
 
     Args:
         value: The payload.
@@ -170,10 +170,10 @@ def parsed(expression: str) -> Jsonata:
         The expression.
 
     Raises:
-        JException: it cannot be read.
+        JException: it cannot be parsed.
     """
     made: Any = Jsonata(expression)
-    # jsonata-python's own writes \u escapes for all that is not ASCII, the specification does not.
+    # jsonata-python escapes characters outside of ASCII with \u; the specification does not.
     made.register_lambda("string", _json)
     return made
 
@@ -207,7 +207,7 @@ async def _states(machine: _Machine, states: Mapping[str, Any], given: Any, scop
             case "Pass":
                 given = _left(state, {"input": given}, given, scope)
             case other:
-                raise StateError(_RUNTIME, f"the sandbox does not run states of type {other}")
+                raise StateError(_RUNTIME, f"the sandbox does not support states of type {other}")
         if state.get("End"):
             return given
         name = state["Next"]
@@ -240,7 +240,7 @@ async def _map(machine: _Machine, state: Mapping[str, Any], given: Any, scope: _
     try:
         results = await asyncio.gather(*running)
     finally:
-        # The first that fails ends the others.
+        # The first failure cancels the others.
         for task in running:
             task.cancel()
     return _left(state, {"input": given, "result": results}, results, scope)
@@ -274,7 +274,7 @@ async def _task(
 async def _done(machine: _Machine, state: Mapping[str, Any], arguments: object) -> object:
     task = machine.tasks.get(state["Resource"])
     if task is None:
-        raise StateError(_RUNTIME, f"the sandbox does not know the resource {state['Resource']}")
+        raise StateError(_RUNTIME, f"the sandbox does not support the resource {state['Resource']}")
     try:
         async with asyncio.timeout(state["TimeoutSeconds"]):
             return await task(arguments)
@@ -301,7 +301,7 @@ def _wait_seconds(retrier: Mapping[str, Any], attempt: int) -> float:
 def _left(
     state: Mapping[str, Any], known: Mapping[str, Any], default: object, scope: _Scope
 ) -> object:
-    """Leaves a state: its output, and its variables into the scope, all of the values before."""
+    """Ends a state: evaluates its output and variables, all with the variables before it."""
     assigned = {
         name: _evaluated(value, known, scope) for name, value in state.get("Assign", {}).items()
     }
@@ -336,7 +336,7 @@ def _evaluated(template: Any, known: Mapping[str, Any], scope: _Scope) -> Any:  
 
 
 def _within(payload: object) -> Any:  # noqa: ANN401 - JSON
-    """Gives a payload back, as a copy that is JSON, or says that it is over the quota."""
+    """A JSON copy of a payload; raises if it exceeds the quota."""
     size = size_bytes(payload)
     if size > MAX_PAYLOAD_BYTES:
         raise StateError(_LIMIT, f"{size} bytes")
@@ -346,4 +346,4 @@ def _within(payload: object) -> Any:  # noqa: ANN401 - JSON
 def _must_know(fields: Mapping[str, Any], known: set[str]) -> None:
     unknown = sorted(set(fields) - known)
     if unknown:
-        raise StateError(_RUNTIME, f"the sandbox does not know {', '.join(unknown)}")
+        raise StateError(_RUNTIME, f"the sandbox does not support {', '.join(unknown)}")

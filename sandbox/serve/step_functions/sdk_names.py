@@ -1,8 +1,8 @@
-"""Names of fields as the SDK integrations of Step Functions write them, and as the APIs do.
+"""Converts field names between the SDK integrations of Step Functions and the APIs.
 
 The integrations write every name with a capital letter ("Learning to use AWS service SDK
-integrations in Step Functions"); botocore's models know the APIs' own names. Documents, which
-belong to the caller, stay as they are.
+integrations in Step Functions"); botocore's models have the names of the APIs. Documents, which
+belong to the caller, are unchanged.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,14 +12,14 @@ from botocore.model import ListShape, Shape, StructureShape
 
 
 def api_names(value: Any, shape: Shape) -> Any:  # noqa: ANN401 - plain JSON
-    """A request of an integration as the API takes it.
+    """Converts a request of an integration to the names of the API.
 
     Args:
         value: The request.
         shape: The API's shape of it.
 
     Returns:
-        The request with the API's names; a name that the API does not have stays.
+        The request with the API's names; unknown names are unchanged.
     """
 
     def own(members: Mapping[str, Shape], name: str) -> str:
@@ -29,14 +29,14 @@ def api_names(value: Any, shape: Shape) -> Any:  # noqa: ANN401 - plain JSON
 
 
 def sdk_names(value: Any, shape: Shape) -> Any:  # noqa: ANN401 - plain JSON
-    """An answer of an API as an integration gives it.
+    """Converts a response of an API to the names of the integration.
 
     Args:
-        value: The answer.
+        value: The response.
         shape: The API's shape of it.
 
     Returns:
-        The answer with the integration's names.
+        The response with the integration's names.
     """
     return _renamed(value, shape, lambda _, name: _capital(name))
 

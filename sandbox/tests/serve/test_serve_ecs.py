@@ -141,7 +141,7 @@ def test_a_service_whose_deployment_failed_runs_nothing(cloud: Cloud) -> None:
 
 def test_a_definition_that_is_gone_is_said(cloud: Cloud) -> None:
     _service(cloud, "clock", "clock:7")
-    with pytest.raises(DeployedError, match=r"clock-service wants the task definition clock:7, wh"):
+    with pytest.raises(DeployedError, match=r"clock-service uses the task definition clock:7, wh"):
         ecs.read(cloud)
 
 
@@ -218,10 +218,10 @@ def test_a_secret_is_put_into_its_variable(cloud: Cloud, suffix: str, value: str
 @pytest.mark.parametrize(
     ("suffix", "reason"),
     [
-        (":password::", "no JSON object with the key password"),
+        (":password::", "not a JSON object with the key password"),
         (":::v9", "secret value for VersionId: v9"),
         ("::AWSPENDING:", "secret value for staging label: AWSPENDING"),
-        (":a", "what is: the ARN of a secret of Secrets Manager, alone or with :json-key:"),
+        (":a", "Supported: the ARN of a secret of Secrets Manager, alone or with :json-key:"),
     ],
 )
 def test_a_secret_that_is_not_as_asked_keeps_the_task_from_starting(
@@ -235,7 +235,7 @@ def test_a_secret_that_is_not_as_asked_keeps_the_task_from_starting(
 
 
 def test_a_parameter_is_not_known_as_a_secret(cloud: Cloud) -> None:
-    with pytest.raises(DeployedError, match="parameter/p is not known here"):
+    with pytest.raises(DeployedError, match=r"does not support valueFrom .*parameter/p"):
         _reading(cloud, f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter/p", allow("*", "*"))
 
 

@@ -220,14 +220,14 @@ def test_an_autoscaler_brings_the_replicas_between_its_bounds(
 
 
 def test_a_cloud_without_deployments_is_said(cloud: Cloud) -> None:
-    with pytest.raises(DeployedError, match=r"in 0 clusters \(none\), and one EKS cluster is want"):
+    with pytest.raises(DeployedError, match=r"in 0 clusters \(none\); exactly one EKS cluster is"):
         eks.read(cloud)
 
 
 def test_deployments_of_a_cluster_that_is_none_of_eks_are_said(cloud: Cloud) -> None:
     _deployment(cloud, "clock", _container("clock"))
     cloud.delete("aws", "aws:eks/cluster:Cluster", "fleet")
-    with pytest.raises(DeployedError, match=rf"1 clusters \({OWNER}\), and one EKS .* of none"):
+    with pytest.raises(DeployedError, match=rf"1 clusters \({OWNER}\); exactly one .* of none"):
         eks.read(cloud)
 
 
@@ -295,13 +295,15 @@ def test_variables_come_from_secrets_config_maps_and_fields(cloud: Cloud) -> Non
         ),
         (
             {"fieldRef": {"fieldPath": "metadata.uid"}},
-            "clock: the variable V of clock: the sandbox does not support field metadata.uid, only "
+            "clock: the variable V of clock: the sandbox does not support the field metadata.uid. "
+            "Supported: "
             "metadata.name, metadata.namespace, spec.serviceAccountName, status.hostIP, "
             "status.podIP",
         ),
         (
             {"resourceFieldRef": {"resource": "limits.cpu"}},
-            "clock: the variable V of clock: the sandbox has no valueFrom resourceFieldRef",
+            "clock: the variable V of clock: the sandbox does not support valueFrom "
+            "resourceFieldRef",
         ),
     ],
 )
@@ -391,7 +393,7 @@ def test_a_pod_has_no_role_that_pod_identity_may_not_take(cloud: Cloud) -> None:
 
 def test_a_secret_of_what_is_not_mounted_is_said(cloud: Cloud) -> None:
     secret(cloud, "value")
-    with pytest.raises(DeployedError, match="secretObjects want KEY, which is not mounted"):
+    with pytest.raises(DeployedError, match="secretObjects use KEY, which is not mounted"):
         _synced(cloud, READ, DECRYPT, objectAlias="OTHER")
 
 
@@ -455,7 +457,9 @@ def test_a_claim_of_another_kind_of_volume_is_said(cloud: Cloud) -> None:
     _object(cloud, "core/v1:PersistentVolume", "ebs", {"csi": {"driver": "x"}}, namespace="")
     volumes = [{"name": "files", "persistentVolumeClaim": {"claimName": "notes"}}]
     mounts = [{"name": "files", "mountPath": "/data"}]
-    with pytest.raises(DeployedError, match="clock: the claim mcp/notes is bound to ebs, which is"):
+    with pytest.raises(
+        DeployedError, match="clock: the claim mcp/notes is bound to ebs, which does"
+    ):
         _only(cloud, {"volumes": volumes}, volumeMounts=mounts)
 
 

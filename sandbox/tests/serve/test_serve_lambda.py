@@ -113,7 +113,7 @@ def test_without_an_alias_live_a_function_does_not_run(cloud: Cloud) -> None:
 
 def test_an_alias_of_another_version_is_refused(cloud: Cloud) -> None:
     add_function(cloud, "clock", version="2")
-    with pytest.raises(DeployedError, match=r"fleet-clock stands for version 1, .* version 2"):
+    with pytest.raises(DeployedError, match=r"fleet-clock points to version 1, .* version 2"):
         aws_lambda.read(cloud)
 
 
@@ -193,7 +193,7 @@ def test_no_name_leads_to_a_function_and_nothing_but_lambda_reaches_it(cloud: Cl
     deployed = aws_lambda.read(cloud)
     assert deployed.resolve("clock", "notes", 8080) is None
     assert deployed.refusal("clock", "notes", 8080) == (
-        "a function has no address: nothing but Lambda reaches notes:8080"
+        "a function has no address: only Lambda can connect to notes:8080"
     )
 
 
@@ -204,7 +204,7 @@ def test_the_gateway_reaches_a_function_that_some_permission_lets_it_invoke(clou
     deployed = aws_lambda.read(cloud)
     assert deployed.refusal(GATEWAY, "clock", 8080) is None
     assert deployed.refusal(GATEWAY, "notes", 8080) == (
-        f"no permission lets API Gateway invoke {function_arn('notes')}:live"
+        f"no permission allows API Gateway to invoke {function_arn('notes')}:live"
     )
 
 

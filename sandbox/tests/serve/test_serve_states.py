@@ -204,13 +204,13 @@ def test_an_item_reads_variables_from_outside_and_cannot_set_them() -> None:
 @pytest.mark.parametrize(
     ("definition", "told"),
     [
-        (machine(One={"Type": "Wait", "Seconds": 1}), "does not know Seconds"),
-        (machine(One={"Type": "Parallel"}), "does not run states of type Parallel"),
-        (machine(One=task(ResultPath="$.a")), "does not know ResultPath"),
-        (machine(One=task(Retry=[{"ErrorEquals": ["A"], "Every": 1}])), "does not know Every"),
+        (machine(One={"Type": "Wait", "Seconds": 1}), "does not support Seconds"),
+        (machine(One={"Type": "Parallel"}), "does not support states of type Parallel"),
+        (machine(One=task(ResultPath="$.a")), "does not support ResultPath"),
+        (machine(One=task(Retry=[{"ErrorEquals": ["A"], "Every": 1}])), "does not support Every"),
         (machine(One=task(Resource="arn:aws:states:::sns:publish")), "sns:publish"),
-        (machine(All=mapped(task()) | {"ItemBatcher": {}}), "does not know ItemBatcher"),
-        (machine(Done=DONE) | {"Comment": "x"}, "does not know Comment"),
+        (machine(All=mapped(task()) | {"ItemBatcher": {}}), "does not support ItemBatcher"),
+        (machine(Done=DONE) | {"Comment": "x"}, "does not support Comment"),
     ],
 )
 def test_what_is_not_known_fails_and_is_not_skipped(
