@@ -1,4 +1,4 @@
-"""`python -m sandbox ARGS`: the sandbox's own commands, and pulumi's (`sandbox.cli`)."""
+"""`python -m sandbox ARGS`: the commands of the sandbox, and of pulumi (`sandbox.cli`)."""
 
 import sys
 
@@ -6,10 +6,10 @@ from sandbox import cli
 
 
 def main() -> None:
-    """Runs one of the sandbox's commands, or hands over to pulumi."""
+    """Runs a command of the sandbox, or else `pulumi`."""
     if sys.argv[1:2] not in (["serve"], ["token"]):
         cli.main()
-    from sandbox.serve import main as own  # noqa: PLC0415 - pulumi's commands need none of it
+    from sandbox.serve import main as own  # noqa: PLC0415 - pulumi's commands do not need it
 
     sys.exit({"serve": own.serve, "token": own.token}[sys.argv[1]](sys.argv[2:]))
 

@@ -1,14 +1,14 @@
 """`pulumi ARGS` on the sandbox: the real engine, local state, offline providers.
 
-What it does before it hands over to `pulumi`, whose exit status is then its own:
+The command prepares the run, and then replaces itself with `pulumi`:
 
-- writes the sandbox's project file: the Pulumi.yaml of the program (`$SANDBOX_PROGRAM`, the
-  checkout by default) plus the offline providers, so that the configuration keys are declared once,
-  and the folder of the stack's file;
-- points the engine at state, plugins and a cloud under `$SANDBOX_HOME` (`.sandbox` by default), and
-  takes every AWS and Pulumi credential out of the environment;
-- creates the stack that `up` or `preview` names, where it is not there yet;
-- with `$SANDBOX_TARGET` set, runs on a copy of the stack file with that target.
+- It writes the sandbox's project file: the Pulumi.yaml of the program (`$SANDBOX_PROGRAM`, the
+  checkout by default) with the offline providers and the folder of the stack's file. The
+  configuration keys are therefore declared only in the program's Pulumi.yaml.
+- It sets the engine's state, plugins and cloud to folders in `$SANDBOX_HOME` (`.sandbox` by
+  default), and removes all AWS and Pulumi credentials from the environment.
+- It creates the stack that `up` or `preview` names, if the stack does not exist.
+- If `$SANDBOX_TARGET` is set, it uses a copy of the stack file with that target.
 """
 
 import os
@@ -26,19 +26,19 @@ from sandbox.profile import profile
 
 PLUGINS = ROOT / "sandbox" / "plugins"
 
-# The commands that run the program, and all those that read a stack's configuration.
+# The commands that run the program, and the commands that read a stack's configuration.
 CREATES_STACK = frozenset({"up", "update", "preview", "pre"})
 READS_CONFIG = CREATES_STACK | {"destroy", "refresh", "import"}
 
-# Flags of pulumi that take a path: they mean the caller's folder, not the project's.
+# Flags of pulumi that take a path, relative to the caller's folder and not to the project's.
 PATH_FLAGS = frozenset(
     {"--config-file", "--event-log", "--file", "--import-file", "--out", "--plan", "--policy-pack",
      "--policy-pack-config", "--save-plan"}
 )  # fmt: skip
-# The short ones by command: to other commands the same letters say something else.
+# Short flags by command: other commands use the same letters for other flags.
 SHORT_PATH_FLAGS = {"import": frozenset({"-f", "-o"})}
 
-# Flags that may stand before the command and have a value, and those that only ask for help.
+# Flags before the command that have a value, and flags that only print help.
 VALUE_FLAGS = frozenset({"--color", "--cwd", "--stack", "--tracing", "--verbose", "-C", "-s", "-v"})
 HELP_FLAGS = frozenset({"--help", "-h"})
 
@@ -52,7 +52,7 @@ All other commands are those of pulumi:
 
 
 def main() -> NoReturn:
-    """Runs `pulumi` with this process's arguments and ends with its exit status."""
+    """Replaces this process with `pulumi`, with the same arguments."""
     if sys.argv[1:] in ([], ["help"], *([flag] for flag in HELP_FLAGS)):
         sys.stdout.write(OWN_COMMANDS)
         sys.stdout.flush()
@@ -69,17 +69,17 @@ def main() -> NoReturn:
     if command in CREATES_STACK:
         stack = create_stack(pulumi, environment, home, stack_files, stack)
     if command == "import" and not names_flag(args, "--generate-code", "--out", "-o"):
-        # Code is written from a package's whole schema, which the stand-ins do not have.
+        # `pulumi import` generates code from a package's schema, which the offline providers lack.
         args = [*args, "--generate-code=false"]
     target = os.environ.get("SANDBOX_TARGET")
     if target and command in READS_CONFIG and not names_flag(args, "--config-file"):
         stack = stack or pulumi_says(pulumi, environment, "stack", "--show-name")
         args = [*args, "--config-file", str(with_target(home, stack_files, stack, target))]
-    os.execve(pulumi[0], [*pulumi, *args], environment)  # noqa: S606 - no shell is wanted
+    os.execve(pulumi[0], [*pulumi, *args], environment)  # noqa: S606 - no shell is needed
 
 
 def command_word(args: Sequence[str]) -> str:
-    """The command among the arguments: the first word that is no flag and no flag's value."""
+    """The command: the first argument that is neither a flag nor the value of a flag."""
     if HELP_FLAGS.intersection(args):
         return ""
     words = (
@@ -96,7 +96,7 @@ def names_flag(args: Sequence[str], *flags: str) -> bool:
 
 
 def absolute_paths(args: Sequence[str], folder: Path) -> list[str]:
-    """Makes the values of pulumi's path flags absolute, from the folder of the caller."""
+    """Makes the values of pulumi's path flags absolute, relative to the caller's folder."""
     short = SHORT_PATH_FLAGS.get(command_word(args), frozenset[str]())
     flags = PATH_FLAGS | short
     result: list[str] = []
@@ -116,7 +116,7 @@ def absolute_paths(args: Sequence[str], folder: Path) -> list[str]:
 def stack_argument(args: Sequence[str]) -> str | None:
     """The stack that `--stack NAME`, `--stack=NAME`, `-s NAME`, `-s=NAME` or `-sNAME` names.
 
-    Of `stack init NAME` and `stack rm NAME`, it is the word after the command.
+    For `stack init NAME` and `stack rm NAME`, it is the word after the command.
     """
     for position, arg in enumerate(args):
         if arg.startswith("--stack="):
@@ -138,7 +138,7 @@ def project_folder(home: Path) -> Path:
 
 
 def stack_file(stack_files: Path, stack: str) -> Path:
-    """The file of a stack: the first of the profile's paths that exists, or else the first path."""
+    """The file of a stack: the first path of the profile that exists, or else the first path."""
     paths = [stack_files / path.format(stack=stack) for path in profile().stack_paths]
     return next((path for path in paths if path.exists()), paths[0])
 
@@ -156,14 +156,14 @@ def config_folder(
     stack_files: Path,
     named: str | None,
 ) -> Path:
-    """The folder of the file of the stack that a run is about: the named or the selected one."""
-    # `organization/project/stack` is a name, too.
+    """The folder of the stack's file. The stack is the named one, or else the selected one."""
+    # `organization/project/stack` is also a name.
     stacks = {named.rpartition("/")[2]} if named else existing_stacks(home)
     folders = {stack_file(stack_files, stack).parent for stack in stacks or {profile().first_stack}}
     if len(folders) == 1:
         return folders.pop()
     selected = run_pulumi(pulumi, environment, "stack", "--show-name")
-    # If none is selected, pulumi asks for one or refuses the command.
+    # If no stack is selected, pulumi prompts for one or fails.
     stack = profile().first_stack if selected.returncode else selected.stdout.strip()
     return stack_file(stack_files, stack).parent
 
@@ -171,8 +171,8 @@ def config_folder(
 def write_project(home: Path, stack_files: Path) -> Path:
     """Writes the sandbox's Pulumi.yaml and returns its folder.
 
-    It is the program's, with the program and the stack files found from there and every provider
-    bound to its offline stand-in, at the version that the SDK asks for.
+    The file is the program's Pulumi.yaml, with the paths of the program and of the stack files
+    relative to that folder. Each provider is the offline one, at the version that the SDK requires.
     """
     folder = project_folder(home)
     folder.mkdir(parents=True, exist_ok=True)
@@ -199,7 +199,7 @@ def write_project(home: Path, stack_files: Path) -> Path:
 
 
 def engine_environment(outer: Mapping[str, str], home: Path) -> dict[str, str]:
-    """The environment for the engine: the caller's without credentials, and all state at home."""
+    """The engine's environment: the caller's without credentials, with all state in `home`."""
     kept = {
         key: value
         for key, value in outer.items()
@@ -226,10 +226,10 @@ def create_stack(
     stack_files: Path,
     named: str | None,
 ) -> str | None:
-    """Creates the stack that a run needs: the named one, or the profile's first.
+    """Creates the stack of a run: the named one, or the first stack of the profile.
 
     Returns:
-        The stack's name, or None if a stack was selected earlier.
+        The stack's name, or None if a stack is already selected.
     """
     existing = existing_stacks(home)
     if named is None and existing:
@@ -254,14 +254,14 @@ def create_stack(
 def run_pulumi(
     pulumi: Sequence[str], environment: Mapping[str, str], *args: str
 ) -> subprocess.CompletedProcess[str]:
-    """Runs a command of ours."""
-    return subprocess.run(  # noqa: S603 - the arguments are our own
+    """Runs a pulumi command of the sandbox."""
+    return subprocess.run(  # noqa: S603 - the arguments are the sandbox's
         [*pulumi, *args], env=dict(environment), capture_output=True, check=False, text=True
     )
 
 
 def pulumi_says(pulumi: Sequence[str], environment: Mapping[str, str], *args: str) -> str:
-    """What pulumi prints on a command of ours; its failure is ours."""
+    """The output of a pulumi command of the sandbox, which ends this process if it fails."""
     done = run_pulumi(pulumi, environment, *args)
     if done.returncode:
         sys.exit(done.stderr or done.stdout)
@@ -279,5 +279,5 @@ def with_target(home: Path, stack_files: Path, stack: str, target: str) -> Path:
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """Reads one YAML mapping from a file."""
+    """Reads a YAML file that contains a mapping."""
     return yaml.safe_load(path.read_text())

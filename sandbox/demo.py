@@ -1,4 +1,4 @@
-"""`make demo`: brings the deployed fleet to life, asks its agent a question, and ends it again."""
+"""`make demo`: runs the deployed fleet, asks its agent a question, and stops the fleet."""
 
 import argparse
 import json
@@ -27,7 +27,7 @@ def main() -> int:
     """Runs the demonstration.
 
     Returns:
-        0 if the agent answered the whole question, else 1.
+        0 if the answer of the agent is complete, else 1.
     """
     facts = profile()
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
@@ -39,7 +39,7 @@ def main() -> int:
     )
     given = parser.parse_args()
     console = Console(highlight=False, soft_wrap=True)
-    # As Ctrl-C does, so that what is served ends too.
+    # The same as Ctrl-C, so that `bin/sandbox serve` also ends.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _demonstrate(console, given.agent, given.question)
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _demonstrate(console: Console, agent: str, question: str) -> int:
-    # The entry is on this machine, so no proxy applies. The agent has its own time limit.
+    # The endpoint is local, so no proxy is used. The agent has its own timeout.
     with _served() as entry, httpx2.Client(trust_env=False, timeout=None) as client:
         if entry is None:
             return 1
@@ -62,13 +62,13 @@ def _demonstrate(console: Console, agent: str, question: str) -> int:
 
 @contextmanager
 def _served() -> Generator[str | None]:
-    """The entry's address while `bin/sandbox serve` runs, or None if it ended with an error."""
+    """The endpoint while `bin/sandbox serve` runs, or None if it ended with an error."""
     with subprocess.Popen(
         [sys.executable, "-m", "sandbox", "serve", "--port", "0"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
-        # A second signal would end what is served at once, and Ctrl-C is for a whole group.
+        # Ctrl-C signals the whole process group, and a second signal would stop the fleet at once.
         start_new_session=True,
     ) as process:
         try:
@@ -85,7 +85,7 @@ def _entry(lines: Iterable[str]) -> str | None:
 
 
 def _ask(console: Console, client: httpx2.Client, entry: str, path: str, question: str) -> bool:
-    """Prints the answer as it comes, and says whether it is complete."""
+    """Prints the answer as it arrives, and returns whether it is complete."""
     with client.stream(
         "POST",
         entry + path,
@@ -112,7 +112,7 @@ def _ask(console: Console, client: httpx2.Client, entry: str, path: str, questio
 
 
 def _asked_again(console: Console, client: httpx2.Client, url: str) -> bool:
-    """Asks a state machine's execution for its answer until there is one."""
+    """Polls the execution of a state machine until it has an answer."""
     console.print(f"[bold]GET {url}[/bold]")
     execution: dict[str, Any] = {"status": "RUNNING"}
     while execution["status"] == "RUNNING":
@@ -131,7 +131,7 @@ def _complete(console: Console, result: Mapping[str, Any]) -> bool:
 
 
 def _events(lines: Iterable[str]) -> Generator[tuple[str, dict[str, Any]]]:
-    """The server-sent events of a response: name and JSON data."""
+    """The names and the JSON data of a response's server-sent events."""
     event = ""
     for line in lines:
         name, _, value = line.partition(":")

@@ -1,4 +1,4 @@
-"""Where the sandbox finds its program and keeps its state."""
+"""The folders of the program and of the sandbox's state."""
 
 import os
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def program() -> Path:
     """The folder of the program's Pulumi.yaml: `$SANDBOX_PROGRAM`, or the checkout.
 
-    Relative paths of the deployed builds start here.
+    Relative paths of the deployed builds are relative to it.
     """
     return Path(os.environ.get("SANDBOX_PROGRAM") or ROOT).resolve()
 

@@ -1,4 +1,4 @@
-"""The facts about the program that the sandbox runs; profile.yaml explains each."""
+"""The sandbox's settings for the program that it runs; profile.yaml describes each setting."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import yaml
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Profile:
-    """The facts about a program; the comments of profile.yaml explain each field."""
+    """The settings for a program; the comments of profile.yaml describe each field."""
 
     target_key: str
     first_stack: str
@@ -35,13 +35,13 @@ def load(path: Path) -> Profile:
     """Reads a profile.
 
     Args:
-        path: The file. A key that it leaves out has the value of the sandbox's own profile.
+        path: The file. A key that it omits has the value of the sandbox's own profile.
 
     Returns:
         The profile.
 
     Raises:
-        ValueError: the file has an unknown key.
+        ValueError: The file has an unknown key.
     """
     own = Path(__file__).with_name("profile.yaml")
     facts: dict[str, Any] = yaml.safe_load(own.read_text())
@@ -54,6 +54,6 @@ def load(path: Path) -> Profile:
 
 @cache
 def profile() -> Profile:
-    """The profile of `$SANDBOX_PROFILE`, or the sandbox's own, read once."""
+    """The profile in `$SANDBOX_PROFILE`, or the sandbox's own. The file is read once."""
     named = os.environ.get("SANDBOX_PROFILE")
     return load(Path(named) if named else Path(__file__).with_name("profile.yaml"))

@@ -1,1 +1,1 @@
-"""The state of the sandbox's cloud, and the faults that a test injects into its calls."""
+"""The state of the sandbox's cloud, and fault injection."""

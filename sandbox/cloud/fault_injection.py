@@ -1,20 +1,19 @@
-"""Latency, failures and throttling that a test or a user asks of the sandbox.
+"""Injects latency, failures and throttling into the calls of the providers.
 
-The file that SANDBOX_FAULTS names is a YAML list; each entry is one rule:
+SANDBOX_FAULTS names a YAML file with a list of rules:
 
-    - type: aws:ecs/service:*     # glob over type tokens (or function tokens for invoke)
+    - type: aws:ecs/service:*     # glob pattern of type tokens (for invoke, of function tokens)
       operation: create           # check, diff, create, read, update, delete, invoke or *
-      latency: 1.5                # seconds that the call takes longer
-      fail: "no capacity"         # message that the call fails with
-      after: kept                 # create, update: the call is carried out before it fails, and the
-                                  # provider leaves the new state behind, as it does when what it
-                                  # waits for does not come; the cloud has what was made (kept), or
-                                  # after an update what was there before it (undone)
-      throttle: 3                 # throttled replies before the call goes through
-      count: 1                    # how many calls the rule touches; absent: all
-      skip: 0                     # how many calls it lets pass first
+      latency: 1.5                # seconds to add to the call
+      fail: "no capacity"         # error message of the call
+      after: kept                 # create, update: the call takes effect and then fails, as when
+                                  # a wait times out. The engine records the new state. The cloud
+                                  # keeps the new object (kept), or reverts an update (undone)
+      throttle: 3                 # throttled responses before the call succeeds
+      count: 1                    # number of calls that the rule applies to; default: all
+      skip: 0                     # number of calls before the rule applies
 
-The counts are kept in the cloud's file, so they hold over processes.
+The counts are stored in the cloud's file, so all processes share them.
 """
 
 import time
@@ -28,24 +27,24 @@ import yaml
 
 from sandbox.cloud.store import Cloud
 
-# The AWS provider gives a throttled call up after 25 attempts (its `maxRetries` default).
+# The AWS provider stops after 25 throttled attempts (the default of its `maxRetries`).
 MAX_ATTEMPTS = 25
 FAILED = "sandboxFailed"
-"""The property of what the cloud has made and a fault then made fail: it does not work."""
+"""The property that marks an object as broken: a fault failed the call that created it."""
 _AFTER = ("kept", "undone")
 _FIRST_BACKOFF_SECONDS = 0.05
 _LONGEST_BACKOFF_SECONDS = 2.0
 
 
 class FaultError(Exception):
-    """A failure that was asked for."""
+    """An injected failure."""
 
 
 class AfterwardsError(FaultError):
-    """A failure that comes after the call is carried out.
+    """An injected failure after the call has taken effect.
 
     Attributes:
-        undone: whether the cloud then has what was there before.
+        undone: Whether the cloud reverts the change.
     """
 
     def __init__(self, message: str, *, undone: bool) -> None:
@@ -55,7 +54,7 @@ class AfterwardsError(FaultError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fault:
-    """One rule of the faults file; the module's docstring says what each field means."""
+    """A rule of the faults file; the docstring of the module describes the fields."""
 
     type: str = "*"
     operation: str = "*"
@@ -68,10 +67,10 @@ class Fault:
 
 
 def load(path: str | Path | None) -> tuple[Fault, ...]:
-    """Read the faults file; no path means no faults.
+    """Reads the faults file; without a path, there are no faults.
 
     Raises:
-        ValueError: the file is not a list of rules, or a rule has an unknown key.
+        ValueError: The file is not a list of rules, or a rule has an unknown key.
     """
     if not path:
         return ()
@@ -99,18 +98,18 @@ def inject(
     operation: str,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Do to one call what the rules ask: wait, throttle, fail.
+    """Applies the rules to a call: adds latency, throttles it or fails it.
 
     Args:
-        rules: the rules, as loaded.
-        cloud: where the counts are kept.
-        type_: type or function token of the call.
-        operation: check, diff, create, read, update, delete or invoke.
-        sleep: waits the given seconds.
+        rules: The rules.
+        cloud: The cloud, which stores the counts.
+        type_: The type token or the function token of the call.
+        operation: The operation: check, diff, create, read, update, delete or invoke.
+        sleep: Waits for a number of seconds.
 
     Raises:
-        FaultError: a rule asks for a failure, or for more throttling than the provider bears.
-        AfterwardsError: a rule asks for a failure after the call.
+        FaultError: A rule fails the call, or throttles it more often than the provider retries.
+        AfterwardsError: A rule fails the call after it takes effect.
     """
     for number, rule in enumerate(rules):
         if not fnmatchcase(type_, rule.type) or not fnmatchcase(operation, rule.operation):

@@ -1,10 +1,9 @@
-"""The cloud of the sandbox: one SQLite file that several provider processes share.
+"""The cloud of the sandbox: a SQLite file that the processes of the providers share.
 
-Every object that a provider has made is one row, found by (provider, type, id). Three small tables
-beside it answer what a real cloud answers from its state: which names are taken (claims), by which
-strings an object can be found (handles: its id, its ARN, its name …) and what an object refers to
-(links). Triggers keep them in step, so that a row may be edited or deleted with any SQLite client:
-that is how drift is made.
+Each object is a row with the key (provider, type, id). Three more tables contain the names that are
+in use (claims), the strings that identify an object (handles: its id, its ARN, its name …) and what
+an object refers to (links). Triggers update them, so a row can be edited or deleted with any SQLite
+client to cause drift.
 """
 
 import json
@@ -48,11 +47,11 @@ _BUSY_SECONDS = 60.0
 
 
 class TakenError(Exception):
-    """A claim or an id that another object holds already.
+    """A claim or an id of another object.
 
     Attributes:
-        claim: the claim, or the id, that was refused.
-        owner: id of the object that holds it.
+        claim: The claim or the id.
+        owner: The id of the object that has it.
     """
 
     def __init__(self, claim: str, owner: str) -> None:
@@ -66,15 +65,15 @@ class StoredResource:
     """One object of the cloud.
 
     Attributes:
-        provider: package name, such as ``aws``.
-        type: Pulumi type token.
-        id: the provider's id.
-        inputs: checked inputs that it was made from (plain JSON values).
-        properties: its present properties (plain JSON values); what refresh reads.
-        created: seconds since the epoch; 0 means now.
-        claims: strings that no other object may claim while this one is there.
-        handles: strings by which others may refer to it, beside its id.
-        links: (property path, string) pairs of what it refers to.
+        provider: The name of the package, such as ``aws``.
+        type: The type token.
+        id: The id.
+        inputs: The checked inputs (plain JSON values).
+        properties: The current properties (plain JSON values), which a refresh reads.
+        created: Seconds since the epoch; 0 is the current time.
+        claims: Strings that no other object can claim while this object exists.
+        handles: Strings, in addition to the id, by which other objects can refer to it.
+        links: Pairs of a property path and the string with which it refers to another object.
     """
 
     provider: str
@@ -89,10 +88,10 @@ class StoredResource:
 
 
 class Cloud:
-    """A handle on the cloud's file; safe to use from many threads and many processes.
+    """Access to the cloud's file, for any number of threads and processes.
 
     Args:
-        path: the SQLite file; it and its folder are made when absent.
+        path: The SQLite file. It is created if it does not exist, and so is its folder.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -111,7 +110,7 @@ class Cloud:
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         connection.execute("PRAGMA journal_mode = WAL")
-        # A sandbox that loses its last write in a power cut loses nothing of worth.
+        # The last writes of a sandbox may be lost in a power failure.
         connection.execute("PRAGMA synchronous = OFF")
         connection.executescript(_SCHEMA)
         self._local.connection = connection
@@ -120,14 +119,14 @@ class Cloud:
         return connection
 
     def close(self) -> None:
-        """Close the connections of every thread; the handle is of no use afterwards."""
+        """Closes the connections of all threads. The object cannot be used afterwards."""
         with self._lock:
             while self._all:
                 self._all.pop().close()
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """Hold the file for one short read-check-write; nothing of it stays when it raises."""
+        """Locks the file for a transaction, which is rolled back on an exception."""
         connection = self._connection()
         if connection.in_transaction:
             yield
@@ -141,14 +140,14 @@ class Cloud:
         connection.execute("COMMIT")
 
     def put(self, stored: StoredResource, *, new: bool = False) -> None:
-        """Write an object with its claims, handles and links, in place of any earlier version.
+        """Writes an object with its claims, handles and links, and replaces an earlier version.
 
         Args:
-            stored: the object.
-            new: whether an earlier version of it counts as another object, whose claims hold.
+            stored: The object.
+            new: Whether an earlier version is another object, which keeps its claims.
 
         Raises:
-            TakenError: another object holds one of its claims.
+            TakenError: Another object has one of its claims.
         """
         key = (stored.provider, stored.type, stored.id)
         with self.transaction():
@@ -188,12 +187,12 @@ class Cloud:
             )
 
     def get(self, provider: str, type_: str, id_: str) -> StoredResource | None:
-        """The object with this id, or None."""
+        """The object with an id, or None."""
         found = self._select("WHERE (provider, type, id) = (?, ?, ?)", (provider, type_, id_))
         return found[0] if found else None
 
     def list(self, provider: str | None = None, type_: str | None = None) -> "list[StoredResource]":
-        """All objects in the order of their making, or those of one provider or one type."""
+        """The objects, or those of a provider or a type, in the order of creation."""
         return self._select(
             "WHERE provider = coalesce(?, provider) AND type = coalesce(?, type)"
             " ORDER BY created, rowid",
@@ -201,10 +200,10 @@ class Cloud:
         )
 
     def edit(self, provider: str, type_: str, id_: str, changes: Mapping[str, Any]) -> None:
-        """Change properties of an object behind the engine's back (None takes one away).
+        """Changes properties of an object without the engine (None removes a property).
 
         Raises:
-            KeyError: there is no such object.
+            KeyError: The object does not exist.
         """
         with self.transaction():
             stored = self.get(provider, type_, id_)
@@ -217,18 +216,18 @@ class Cloud:
             )
 
     def delete(self, provider: str, type_: str, id_: str) -> bool:
-        """Take an object away; False when it was not there."""
+        """Deletes an object, and returns whether it existed."""
         cursor = self._connection().execute(
             "DELETE FROM objects WHERE (provider, type, id) = (?, ?, ?)", (provider, type_, id_)
         )
         return cursor.rowcount > 0
 
     def find(self, handle: str) -> "list[StoredResource]":
-        """The objects that answer to a string: an id, an ARN, a name."""
+        """The objects with a handle: an id, an ARN or a name."""
         return self._select("JOIN handles USING (provider, type, id) WHERE handle = ?", (handle,))
 
     def users(self, provider: str, type_: str, id_: str) -> "list[tuple[str, StoredResource]]":
-        """(property path, object) of all others that refer to an object by any of its handles."""
+        """The objects that refer to an object by any handle, each with the property path."""
         rows = self._connection().execute(
             "SELECT DISTINCT links.path, links.provider, links.type, links.id FROM handles"
             " JOIN links ON links.target = handles.handle"
@@ -240,7 +239,7 @@ class Cloud:
         return [(path, stored) for path, stored in found if stored is not None]
 
     def links(self, provider: str, type_: str, id_: str) -> "list[tuple[str, str]]":
-        """(property path, string) of what an object refers to."""
+        """The links of an object: pairs of a property path and a string."""
         rows = self._connection().execute(
             "SELECT path, target FROM links WHERE (provider, type, id) = (?, ?, ?)",
             (provider, type_, id_),
@@ -248,7 +247,7 @@ class Cloud:
         return [(row[0], row[1]) for row in rows.fetchall()]
 
     def count(self, name: str) -> int:
-        """Add one to a counter that all processes share, and give its new value (first: 1)."""
+        """Increments a counter that all processes share, and returns its new value (first: 1)."""
         row = self._connection().execute(
             "INSERT INTO counters VALUES (?, 1)"
             " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",

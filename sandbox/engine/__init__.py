@@ -1,1 +1,1 @@
-"""What connects providers to the Pulumi engine: the protocol, and the types of an SDK."""
+"""The protocol between the Pulumi engine and the providers, and the types of an SDK."""

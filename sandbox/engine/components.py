@@ -1,8 +1,8 @@
-"""What the stand-ins for component packages (awsx, eks) share.
+"""Shared code of the component packages of the sandbox (awsx, eks).
 
-A component package answers one call, Construct: it makes a component and its children in the engine
-that called, and returns the component's outputs. Children are made by their type token with the
-inputs as they travel (camelCase), not through the typed SDKs: those would rename every key twice.
+A component package has one method, Construct. It creates a component and its children in the engine
+that calls it, and returns the outputs of the component. Children are created by type token, with
+inputs in wire format (camelCase). The typed SDKs would convert each key twice.
 """
 
 import sys
@@ -18,21 +18,21 @@ from pulumi.provider.provider import ConstructResult
 from sandbox.engine.process import tie_to_engine
 
 Value = Any
-"""Anything that travels: a plain value, an output, a resource, or a list or map of such."""
+"""A plain value, an output, a resource, or a list or a map of these."""
 Inputs = Mapping[str, Value]
-"""Inputs of a resource as they travel: camelCase keys, plain values, outputs or resources."""
+"""Inputs of a resource in wire format: camelCase keys; plain values, outputs or resources."""
 
 _SDK_DEFAULTS: Mapping[str, Inputs] = {
     "aws:ec2/securityGroup:SecurityGroup": {"description": "Managed by Pulumi"}
 }
-"""Inputs that the typed SDKs fill in by themselves (source: pulumi_aws, `_internal_init`)."""
+"""Inputs that the typed SDKs add (source: pulumi_aws, `_internal_init`)."""
 
 
 class Component(pulumi.ComponentResource):
-    """A component that remembers the outputs that its package gives back.
+    """A component with the outputs that its package returns.
 
     Attributes:
-        outputs: the state of the component, camelCase, as the program gets it.
+        outputs: The outputs that the program gets, with camelCase keys.
     """
 
     outputs: dict[str, Any]
@@ -43,14 +43,14 @@ class Component(pulumi.ComponentResource):
 
 
 class Child(pulumi.CustomResource):
-    """A resource made by its type token, its outputs found by index: `vpc["cidrBlock"]`.
+    """A resource that is created by type token. An output is read by key: `vpc["cidrBlock"]`.
 
     Args:
-        kind: type token, for example `aws:ec2/vpc:Vpc`.
-        name: logical name.
-        inputs: inputs as they travel; those that are None are left out.
-        opts: options; the version of the package that owns the type is added.
-        outputs: names of the outputs that will be read by index.
+        kind: The type token, for example `aws:ec2/vpc:Vpc`.
+        name: The logical name.
+        inputs: The inputs in wire format. Inputs that are None are omitted.
+        opts: The options, to which the version of the type's package is added.
+        outputs: The names of the outputs that are read by key.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Child(pulumi.CustomResource):
         opts: pulumi.ResourceOptions,
         outputs: Iterable[str] = (),
     ) -> None:
-        # The SDK resolves an output only if its name is among the properties, given or not.
+        # The SDK resolves an output only if the properties have its name, even with None.
         given = {**_SDK_DEFAULTS.get(kind, {}), **present(inputs)}
         properties = {**dict.fromkeys(outputs), **given}
         owner = pulumi.ResourceOptions(version=package_version(kind.split(":", 1)[0]))
@@ -73,10 +73,10 @@ class Child(pulumi.CustomResource):
 
 @cache
 def package_version(package: str) -> str:
-    """Version of a Pulumi package's SDK: its children must name it to share its provider.
+    """The version of a Pulumi package's SDK. Resources must name it to share the provider.
 
     Args:
-        package: name of the package, for example `aws`.
+        package: The name of the package, for example `aws`.
 
     Returns:
         The version of the installed `pulumi-<package>`.
@@ -85,10 +85,10 @@ def package_version(package: str) -> str:
 
 
 def present(inputs: Inputs) -> dict[str, Any]:
-    """The inputs that are given, that is, are not None.
+    """The inputs that are not None.
 
     Args:
-        inputs: any inputs.
+        inputs: The inputs.
 
     Returns:
         A new dictionary in the same order.
@@ -103,14 +103,14 @@ def combine(merge: Callable[[Any, Any], Value], one: Value, two: Value, /) -> Va
 @overload
 def combine(merge: Callable[..., Value], /, *values: Value) -> Value: ...
 def combine(merge: Callable[..., Value], /, *values: Value) -> Value:
-    """Applies a function now if it can, else as soon as the values are known.
+    """Applies a function to values, immediately or when the outputs among them are known.
 
     Args:
-        merge: a function of the plain values.
-        values: plain values or outputs.
+        merge: The function, which gets plain values.
+        values: Plain values or outputs.
 
     Returns:
-        The result, or an output of it if one of the values is, or holds, an output.
+        The result. It is an output if a value is an output or contains one.
     """
     if any(holds_output(value) for value in values):
         return pulumi.Output.all(*values).apply(lambda plain: merge(*plain))
@@ -118,13 +118,13 @@ def combine(merge: Callable[..., Value], /, *values: Value) -> Value:
 
 
 def holds_output(value: Value) -> bool:
-    """Whether a value is an output or has one inside.
+    """Whether a value is an output or contains one.
 
     Args:
-        value: any input.
+        value: An input.
 
     Returns:
-        True for an output, or a list or a mapping with one at any depth.
+        True for an output, and for a list or a mapping with an output at any depth.
     """
     match value:
         case pulumi.Output():
@@ -138,10 +138,10 @@ def holds_output(value: Value) -> bool:
 
 
 def merged_tags(*tags: Value) -> Value:
-    """One map of tags from several, the later ones winning.
+    """Merges maps of tags. Later maps take precedence.
 
     Args:
-        tags: maps of tags, outputs of such, or None.
+        tags: Maps of tags, outputs of maps, or None.
 
     Returns:
         The merged map, or an output of it.
@@ -154,28 +154,28 @@ def merged_tags(*tags: Value) -> Value:
 
 
 def refuse(message: str) -> NoReturn:
-    """Refuses a component as the real package does.
+    """Rejects a component as the real package does.
 
     Args:
-        message: what is wrong, in the words of the real package.
+        message: The error message of the real package.
 
     Raises:
-        InputPropertiesError: always; the engine shows it without a traceback.
+        InputPropertiesError: Always. The engine shows it without a traceback.
     """
-    # Without a list, even an empty one, the SDK's server fails on the error itself.
+    # Without a list, even an empty one, the SDK's server cannot return the error.
     raise pulumi.InputPropertiesError(message, [])
 
 
 Build = Callable[[str, Inputs, pulumi.ResourceOptions | None], Component]
-"""Makes one component from its name, inputs and options."""
+"""Creates a component from a name, inputs and options."""
 
 
 class ComponentProvider(pulumi.provider.Provider):
-    """A component package: a table from type token to the function that makes the component.
+    """A component package.
 
     Args:
-        package: name of the package; its SDK's version is the provider's.
-        builders: type token → function.
+        package: The name of the package. The version of its SDK is the provider's version.
+        builders: The functions that create the components, by type token.
     """
 
     def __init__(self, package: str, builders: Mapping[str, Build]) -> None:
@@ -189,19 +189,19 @@ class ComponentProvider(pulumi.provider.Provider):
         inputs: Inputs,
         options: pulumi.ResourceOptions | None = None,
     ) -> ConstructResult:
-        """Makes a component with its children.
+        """Creates a component with its children.
 
         Args:
-            name: logical name of the component.
-            resource_type: its type token.
-            inputs: its inputs as they travel.
-            options: its options.
+            name: The logical name of the component.
+            resource_type: The type token.
+            inputs: The inputs in wire format.
+            options: The options.
 
         Returns:
-            Its URN and outputs.
+            The URN and the outputs.
 
         Raises:
-            InputPropertiesError: the type is unknown here, or the component refuses its inputs.
+            InputPropertiesError: The type is unknown, or the inputs are invalid.
         """
         build = self._builders.get(resource_type)
         if build is None:
@@ -217,7 +217,7 @@ def serve(provider: ComponentProvider) -> None:
     """Serves a component package to the engine that started this process.
 
     Args:
-        provider: the package.
+        provider: The package.
     """
     tie_to_engine()
     pulumi.provider.main(provider, sys.argv[1:])

@@ -1,8 +1,8 @@
-"""What all providers of the sandbox share: the gRPC service that the Pulumi engine speaks with.
+"""The gRPC service of the sandbox's providers, which the Pulumi engine calls.
 
-A provider is a Provider record: its name and a handful of plain functions over plain values.
-This module does the rest: the wire, secrets (a secret input stays secret in what comes back),
-previews, injected faults, warnings, and start and end of the process.
+A provider is a Provider record: a name and functions of plain values. This module implements the
+wire format, secrets (a secret input is also secret in the outputs), previews, fault injection,
+warnings, and the start and end of the process.
 """
 
 import json
@@ -32,21 +32,20 @@ from sandbox.cloud.store import Cloud
 from sandbox.engine.process import tie_to_engine
 from sandbox.values.wire import UNKNOWN, Json, Path, decode, dotted, encode
 
-# The engine runs as many steps at once as its --parallel says; a call that waits for an injected
-# latency holds a thread, so there are plenty.
+# The engine runs up to --parallel steps at once, and a call with injected latency blocks a thread.
 _THREADS = 128
 _GRPC_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 
 
 class RefusedError(Exception):
-    """What the cloud answers to a request that it does not accept; the message is the answer."""
+    """A request that the cloud rejects, with its error message."""
 
 
 class UnsettledError(Exception):
-    """A call that was carried out and failed: the engine keeps the state that comes with it.
+    """A call that took effect and then failed. The engine records its state.
 
     Attributes:
-        left: the state.
+        left: The state.
     """
 
     def __init__(self, message: str, left: provider_pb2.ErrorResourceInitFailed) -> None:
@@ -56,11 +55,11 @@ class UnsettledError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Failure:
-    """One error in a resource's inputs.
+    """An error in the inputs of a resource.
 
     Attributes:
-        path: where it is, as keys and indices from the root.
-        reason: what was got and what is allowed.
+        path: The path of the input: keys and indices from the root.
+        reason: The value, and the values that are valid.
     """
 
     path: Path
@@ -69,14 +68,14 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Checked:
-    """Result of a check: inputs with defaults filled in, and the errors found in them."""
+    """The result of a check: the inputs with defaults, and the errors in them."""
 
     inputs: Mapping[str, Any]
     failures: Sequence[Failure] = ()
 
 
 class Change(IntEnum):
-    """What happens to one property; the values are those of PropertyDiff.Kind."""
+    """The change of a property; the values are those of PropertyDiff.Kind."""
 
     ADD = provider_pb2.PropertyDiff.ADD
     ADD_REPLACE = provider_pb2.PropertyDiff.ADD_REPLACE
@@ -91,12 +90,12 @@ REPLACING = frozenset({Change.ADD_REPLACE, Change.DELETE_REPLACE, Change.UPDATE_
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """Result of a diff.
+    """The result of a diff.
 
     Attributes:
-        changes: what changes, by path; empty when the resource is as wanted.
-        delete_first: whether a replacement must wait for the old one's end.
-        anyway: whether the resource is to be updated even if nothing changes.
+        changes: The changes by path.
+        delete_first: Whether a replacement deletes the old resource before it creates the new one.
+        anyway: Whether to update the resource even if nothing changes.
     """
 
     changes: Mapping[Path, Change]
@@ -106,7 +105,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Made:
-    """Result of a create or a read: the id, the properties, and (read) the inputs."""
+    """The result of a create or a read: the id, the properties and, for a read, the inputs."""
 
     id: str
     properties: Mapping[str, Any]
@@ -115,12 +114,12 @@ class Made:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Context:
-    """What a provider's functions get beside the call itself.
+    """What a provider's functions get in addition to the call.
 
     Attributes:
-        cloud: the sandbox's cloud.
-        config: the provider's own configuration, JSON already read.
-        warn: tells the user something, once per text; takes the resource's URN and the text.
+        cloud: The sandbox's cloud.
+        config: The configuration of the provider, with its JSON parsed.
+        warn: Shows a warning once; takes the URN of the resource and the text.
     """
 
     cloud: Cloud
@@ -130,20 +129,20 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One request about one resource; the fields that an operation does not have are empty.
+    """A request for a resource. Fields that do not apply to the operation are empty.
 
     Attributes:
-        type: type token.
-        urn: the resource's URN.
-        name: its logical name.
-        id: its provider id (diff, read, update, delete).
-        inputs: wanted inputs (check: as written; later: as checked). May hold UNKNOWN in previews.
-        old_inputs: inputs of the last update.
-        properties: properties as of the last update (diff, read, update, delete).
-        preview: whether nothing may be changed.
-        seed: random bytes that are the same in preview and update (check).
-        proposed_name: name that the engine's autonaming configuration wants, if any (check).
-        secrets: where in the wanted inputs the secrets are (check).
+        type: The type token.
+        urn: The URN of the resource.
+        name: The logical name.
+        id: The id (diff, read, update, delete).
+        inputs: The new inputs, before (check) or after the check. Previews can have UNKNOWN.
+        old_inputs: The inputs of the last update.
+        properties: The properties after the last update (diff, read, update, delete).
+        preview: Whether the call must not change anything.
+        seed: Random bytes that are equal in preview and update (check).
+        proposed_name: The name from the engine's autonaming configuration, if any (check).
+        secrets: The paths of the secrets in the new inputs (check).
     """
 
     type: str
@@ -160,17 +159,17 @@ class Call:
 
 
 def accept_config(_context: Context, config: Mapping[str, Any]) -> Checked:
-    """The check of a provider's configuration that accepts any configuration."""
+    """Accepts any configuration of a provider."""
     return Checked(inputs=config)
 
 
 def no_secrets(_type: str) -> frozenset[str]:
-    """The secret outputs of a provider that has none of its own."""
+    """The secret outputs of a type, for a provider without secret outputs."""
     return frozenset()
 
 
 def nothing_to_invoke(_context: Context, token: str, _arguments: Mapping[str, Any]) -> Json:
-    """The invoke of a provider without functions."""
+    """Rejects a function call, for a provider without functions."""
     raise RefusedError(f"{token}: the sandbox does not know this function")
 
 
@@ -178,22 +177,22 @@ def nothing_to_invoke(_context: Context, token: str, _arguments: Mapping[str, An
 class Provider:
     """A provider: its name, its version and its functions.
 
-    Each function raises RefusedError to refuse. In a preview, create and update return what is
-    known and UNKNOWN for what only the real provider can tell; they change nothing.
+    A function raises RefusedError to reject a request. In a preview, create and update change
+    nothing, and return UNKNOWN for properties that are known only after the deployment.
 
     Attributes:
-        name: package name.
-        version: version that the plug-in reports.
-        check: fills defaults in and finds the errors in the inputs.
-        diff: compares checked inputs with what is there.
-        create: makes the resource.
-        read: looks the resource up for a refresh or an import; None when it is gone.
-        update: changes the resource in place and gives its properties.
-        delete: takes the resource away; it is no error that it is gone already.
-        invoke: answers a function call with an object.
-        check_config: check for the provider's configuration.
-        replacing_config: keys of the configuration whose change replaces the provider.
-        secret_outputs: names of a type's properties that are always secret.
+        name: The name of the package.
+        version: The version that the plugin reports.
+        check: Adds defaults to the inputs and validates them.
+        diff: Compares checked inputs with the existing resource.
+        create: Creates the resource.
+        read: Reads the resource for a refresh or an import; None if it does not exist.
+        update: Updates the resource in place and returns its properties.
+        delete: Deletes the resource. A resource that does not exist is not an error.
+        invoke: Returns the result of a function call.
+        check_config: Validates the configuration of the provider.
+        replacing_config: The keys of the configuration whose change replaces the provider.
+        secret_outputs: The names of a type's properties that are always secret.
     """
 
     name: str
@@ -211,7 +210,7 @@ class Provider:
 
 
 def _read_json(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A provider's configuration has its nested values as JSON text."""
+    """Parses the nested values of a provider's configuration, which are JSON text."""
     read: dict[str, Any] = {}
     for key, value in config.items():
         read[key] = value
@@ -229,21 +228,21 @@ def _name_and_type(urn: str) -> tuple[str, str]:
 
 
 def _is_at_or_below(path: str, other: str) -> bool:
-    """Whether one path is another, or leads into it: `a.b` and `a.b.c` do for `a.b`, not `a.bc`."""
+    """Whether a path is equal to or below another: `a.b` and `a.b.c` for `a.b`, but not `a.bc`."""
     return path == other or path.startswith((f"{other}.", f"{other}["))
 
 
 def compare(
     olds: Mapping[str, Any], news: Mapping[str, Any], replacing: Callable[[Path], bool]
 ) -> dict[Path, Change]:
-    """What changes between two sets of inputs, by path.
+    """The changes between two sets of inputs, by path.
 
-    Objects are compared key by key, lists item by item; a changed length is a change of the list.
+    Objects are compared by key, and lists by item. If the length differs, the whole list changes.
 
     Args:
-        olds: inputs of the last update.
-        news: wanted inputs; an UNKNOWN counts as a change.
-        replacing: whether a change at a path replaces the resource.
+        olds: The inputs of the last update.
+        news: The new inputs. UNKNOWN is a change.
+        replacing: Whether a change at a path replaces the resource.
     """
     changes: dict[Path, Change] = {}
     _compare(olds, news, (), changes, replacing)
@@ -274,7 +273,7 @@ def _compare(
 
 
 def _pairs(old: Json, new: Json) -> list[tuple[str | int, Json, Json]] | None:
-    """Old and new item by item, when both are objects or lists of one length."""
+    """The pairs of old and new items, if both are objects or lists of equal length."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         olds, news = cast("Mapping[str, Json]", old), cast("Mapping[str, Json]", new)
         return [(key, olds.get(key), news.get(key)) for key in dict.fromkeys([*olds, *news])]
@@ -286,13 +285,13 @@ def _pairs(old: Json, new: Json) -> list[tuple[str | int, Json, Json]] | None:
 
 
 class Service:
-    """The engine's view of a provider: one method per gRPC method, message in, message out.
+    """The gRPC service of a provider. Each method implements one gRPC method.
 
     Args:
-        provider: the functions behind it.
-        cloud: the sandbox's cloud.
-        rules: faults to inject.
-        engine_address: The address of the engine's log service; empty without one.
+        provider: The provider.
+        cloud: The sandbox's cloud.
+        rules: The faults to inject.
+        engine_address: The address of the engine's log service, or empty.
     """
 
     def __init__(
@@ -335,7 +334,7 @@ class Service:
 
     @contextmanager
     def _afterwards(self, type_: str, id_: str, operation: str) -> Generator["_Outcome"]:
-        """Inject the faults of a call; one that comes afterwards leaves the new state behind."""
+        """Injects the faults of a call. A failure after the call returns the new state."""
         outcome, late = _Outcome(id=id_), None
         before = self._cloud.get(self._provider.name, type_, id_)
         try:
@@ -362,33 +361,33 @@ class Service:
     def handshake(
         self, request: provider_pb2.ProviderHandshakeRequest
     ) -> provider_pb2.ProviderHandshakeResponse:
-        """First call: where the engine is, and what this provider can take."""
+        """Gets the address of the engine, and returns the features that the provider supports."""
         self._connect(request.engine_address)
         return provider_pb2.ProviderHandshakeResponse(
             accept_secrets=True, supports_autonaming_configuration=True
         )
 
     def attach(self, request: plugin_pb2.PluginAttach) -> empty_pb2.Empty:
-        """The engine attaches to a provider that was started by hand."""
+        """Attaches the engine to a provider that was started manually."""
         self._connect(request.address)
         return empty_pb2.Empty()
 
     def plugin_info(self, _request: empty_pb2.Empty) -> plugin_pb2.PluginInfo:
-        """The plug-in's version."""
+        """Returns the version of the plugin."""
         return plugin_pb2.PluginInfo(version=self._provider.version)
 
     def schema(self, _request: provider_pb2.GetSchemaRequest) -> provider_pb2.GetSchemaResponse:
-        """No Pulumi schema: the SDKs are there already."""
+        """Returns an empty schema; the SDKs are already installed."""
         return provider_pb2.GetSchemaResponse(
             schema=json.dumps({"name": self._provider.name, "version": self._provider.version})
         )
 
     def cancel(self, _request: empty_pb2.Empty) -> empty_pb2.Empty:
-        """All calls are short; there is nothing to cancel."""
+        """Does nothing; all calls are short."""
         return empty_pb2.Empty()
 
     def check_config(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
-        """Check the provider's own configuration."""
+        """Validates the configuration of the provider."""
         news, secrets = decode(request.news)
         checked = self._provider.check_config(self._context(), _read_json(news))
         return provider_pb2.CheckResponse(
@@ -396,14 +395,14 @@ class Service:
         )
 
     def diff_config(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
-        """Compare the provider's own configuration."""
+        """Compares the configuration of the provider with its previous configuration."""
         olds, _ = decode(request.old_inputs)
         news, _ = decode(request.news)
         wanted = self._provider.replacing_config
         return _diff_response(compare(olds, news, lambda path: path[0] in wanted), False)
 
     def configure(self, request: provider_pb2.ConfigureRequest) -> provider_pb2.ConfigureResponse:
-        """Take the provider's configuration."""
+        """Sets the configuration of the provider."""
         config, _ = decode(request.args)
         self._config = _read_json(config)
         return provider_pb2.ConfigureResponse(
@@ -411,7 +410,7 @@ class Service:
         )
 
     def check(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
-        """Fill a resource's inputs in and check them."""
+        """Adds defaults to the inputs of a resource and validates them."""
         news, secrets = decode(request.news)
         name, type_ = _name_and_type(request.urn)
         self._inject(type_, "check")
@@ -432,7 +431,7 @@ class Service:
         )
 
     def diff(self, request: provider_pb2.DiffRequest) -> provider_pb2.DiffResponse:
-        """Compare a resource with its new inputs."""
+        """Compares a resource with its new inputs."""
         name, type_ = _name_and_type(request.urn)
         self._inject(type_, "diff")
         call = Call(
@@ -453,7 +452,7 @@ class Service:
         return _diff_response(kept, difference.delete_first, anyway=difference.anyway)
 
     def create(self, request: provider_pb2.CreateRequest) -> provider_pb2.CreateResponse:
-        """Make a resource, or in a preview tell what is known of it."""
+        """Creates a resource. In a preview, returns only its known properties."""
         inputs, secrets = decode(request.properties)
         name, type_ = _name_and_type(request.urn)
         call = Call(type=type_, urn=request.urn, name=name, inputs=inputs, preview=request.preview)
@@ -473,7 +472,7 @@ class Service:
             return self._provider.create(self._context(), call)
 
     def read(self, request: provider_pb2.ReadRequest) -> provider_pb2.ReadResponse:
-        """Look a resource up; an empty id says that it is gone."""
+        """Reads a resource. An empty id means that it does not exist."""
         properties, known = decode(request.properties)
         inputs, secrets = decode(request.inputs)
         name, type_ = _name_and_type(request.urn)
@@ -496,7 +495,7 @@ class Service:
         )
 
     def update(self, request: provider_pb2.UpdateRequest) -> provider_pb2.UpdateResponse:
-        """Change a resource in place."""
+        """Updates a resource in place."""
         news, secrets = decode(request.news)
         name, type_ = _name_and_type(request.urn)
         call = Call(
@@ -525,7 +524,7 @@ class Service:
             return self._provider.update(self._context(), call)
 
     def delete(self, request: provider_pb2.DeleteRequest) -> empty_pb2.Empty:
-        """Take a resource away."""
+        """Deletes a resource."""
         name, type_ = _name_and_type(request.urn)
         self._inject(type_, "delete")
         call = Call(
@@ -540,12 +539,12 @@ class Service:
         return empty_pb2.Empty()
 
     def invoke(self, request: provider_pb2.InvokeRequest) -> provider_pb2.InvokeResponse:
-        """Answer a function call."""
+        """Returns the result of a function call."""
         self._inject(request.tok, "invoke")
         arguments, _ = decode(request.args)
         result = encode(self._provider.invoke(self._context(), request.tok, arguments))
         response = provider_pb2.InvokeResponse()
-        # `return` is a keyword of Python, so the field can only be reached by its name.
+        # `return` is a keyword of Python, so the field must be accessed by name.
         getattr(response, "return").CopyFrom(result)
         return response
 
@@ -558,7 +557,7 @@ class Service:
 
 @dataclass(kw_only=True)
 class _Outcome:
-    """What a create or an update has made, for the failure that may come after it."""
+    """The result of a create or an update, for a fault that fails the call afterwards."""
 
     id: str
     properties: struct_pb2.Struct = field(default_factory=struct_pb2.Struct)
@@ -566,7 +565,7 @@ class _Outcome:
 
 
 def hide(values: Mapping[str, Any], secrets: Iterable[Path]) -> Callable[[str], str]:
-    """What takes the texts at the secret paths out of a message."""
+    """A function that replaces the secret values in a message."""
     texts: set[str] = set()
     for path in secrets:
         value: Json = values
@@ -621,7 +620,7 @@ def _diff_response(
 
 
 def computed(inputs: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """The state of a resource in a preview: its inputs, and UNKNOWN for the other names."""
+    """The properties of a resource in a preview: its inputs, and UNKNOWN for the other names."""
     return {**dict.fromkeys(names, UNKNOWN), **inputs}
 
 
@@ -637,7 +636,7 @@ def _handler(
             status = status_pb2.Status(
                 code=grpc.StatusCode.UNKNOWN.value[0], message=str(error), details=[details]
             )
-            # Where gRPC puts what comes with an error (grpc-status, rpc_status.py).
+            # The metadata in which gRPC sends the details of an error (grpc-status, rpc_status.py).
             metadata = ("grpc-status-details-bin", status.SerializeToString())
             context.set_trailing_metadata((metadata,))
             return context.abort(grpc.StatusCode.UNKNOWN, str(error))
@@ -652,7 +651,7 @@ def _handler(
 
 
 def start(service: Service) -> tuple[grpc.Server, int]:
-    """Serve on a free loopback port; gives the server and the port."""
+    """Starts a server on a free loopback port, and returns the server and the port."""
     p, e = provider_pb2, empty_pb2.Empty
     methods = {
         "Handshake": (
@@ -686,10 +685,10 @@ def start(service: Service) -> tuple[grpc.Server, int]:
 
 
 def main(provider: Provider) -> None:
-    """Be the provider's process: serve until the engine ends it, or the engine is gone.
+    """Serves a provider until the engine ends it or the engine itself ends.
 
-    The engine gives its own address as the first argument and reads the port from the first line
-    of the output. SANDBOX_CLOUD names the cloud's file, SANDBOX_FAULTS the faults to inject.
+    The first argument is the address of the engine, which reads the port from the first line of the
+    output. SANDBOX_CLOUD is the file of the cloud; SANDBOX_FAULTS is the file of the faults.
     """
     path = os.environ.get("SANDBOX_CLOUD")
     if not path:

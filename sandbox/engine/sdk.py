@@ -1,7 +1,7 @@
-"""What a Pulumi SDK for Python says about its own resource types, read from its source text.
+"""The resource types of a Pulumi SDK for Python, read from its source text.
 
-Importing a whole SDK package, or only its larger modules, costs seconds; a class's text is found
-and read in a millisecond. Nothing here is copied: the installed package is asked each time.
+To import an SDK package, or only its larger modules, takes seconds. To find and parse the text of a
+class takes a millisecond. The types are always those of the installed package.
 """
 
 import ast
@@ -32,7 +32,7 @@ _NEXT_TOP_LEVEL = re.compile(r"\n(?=class |@|def )")
 
 
 class UnknownTypeError(Exception):
-    """A type token that the SDK does not have."""
+    """A type token that does not exist in the SDK."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Shape:
     """The type of one property.
 
     Attributes:
-        kind: what it is; ``any`` when the SDK leaves it open.
-        item: type of the items of a list or a map.
-        folder: folder of the SDK's source, for an object.
-        name: name of the object's class, for an object.
+        kind: The kind; ``any`` if the SDK does not restrict it.
+        item: The type of the items of a list or a map.
+        folder: The folder of the SDK's source, for an object.
+        name: The name of the class, for an object.
     """
 
     kind: Kind
@@ -53,7 +53,7 @@ class Shape:
 
     @cached_property
     def fields(self) -> "Mapping[str, Field]":
-        """Properties of an object by their name on the wire; empty for anything else."""
+        """The properties of an object by name in wire format; empty for other kinds."""
         if self.kind != "object" or self.folder is None:
             return {}
         return _arguments(self.folder, _text(self.folder / "_inputs.py"), self.name)
@@ -61,7 +61,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Field:
-    """One property: its type and whether it must be there."""
+    """A property: its type, and whether it is required."""
 
     shape: Shape
     required: bool
@@ -69,7 +69,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource type: its inputs, and which outputs are always there."""
+    """A resource type: its inputs, and the outputs that always exist."""
 
     inputs: Mapping[str, Field]
     outputs: Mapping[str, Field]
@@ -80,14 +80,14 @@ _NO_FIELDS: Mapping[str, Field] = {}
 
 @cache
 def resource(package: str, token: str) -> Resource:
-    """Inputs and outputs of a resource type, by their names on the wire.
+    """The inputs and outputs of a resource type, by name in wire format.
 
     Args:
-        package: the SDK's Python package, such as ``pulumi_aws``.
-        token: the type token, such as ``aws:ecs/service:Service``.
+        package: The Python package of the SDK, such as ``pulumi_aws``.
+        token: The type token, such as ``aws:ecs/service:Service``.
 
     Raises:
-        UnknownTypeError: the SDK has no such type.
+        UnknownTypeError: The type does not exist in the SDK.
     """
     folder, text, name = _source(package, token)
     outputs = {
@@ -97,14 +97,14 @@ def resource(package: str, token: str) -> Resource:
         )
         for match in _GETTER.finditer(_class_text(text, name))
     }
-    # A resource with an input type of its own name has its arguments under another one.
+    # If an input type has the name of the resource, the class of the arguments has another name.
     own = (_arguments(folder, text, f"{name}{suffix}") for suffix in ("Args", "InitArgs"))
     return Resource(inputs=next((found for found in own if found), _NO_FIELDS), outputs=outputs)
 
 
 @cache
 def arguments(package: str, path: str, name: str) -> Mapping[str, Field]:
-    """Inputs that a class of an SDK's module takes, such as ``provider`` and ``ProviderArgs``."""
+    """The inputs of a class in an SDK's module, such as ``provider`` and ``ProviderArgs``."""
     folder = _root(package)
     return _arguments(folder, _text(folder / f"{path}.py"), name)
 
@@ -193,7 +193,7 @@ def _generic(folder: Path, outer: str, inner: ast.expr) -> Shape:
     if outer == "Mapping" and isinstance(inner, ast.Tuple):
         return Shape("map", item=_shape(folder, inner.elts[1]))
     if outer == "Union" and isinstance(inner, ast.Tuple):
-        # A string or one of an enumeration's names is a string; a string or an object is open.
+        # A union of string and enumeration is a string; a union of string and object is `any`.
         kinds = [_shape(folder, item) for item in inner.elts]
         documents = any(
             isinstance(item, ast.Subscript)
@@ -212,6 +212,6 @@ def _last(node: ast.expr | None) -> str:
 
 @cache
 def enumeration(package: str, name: str) -> tuple[str, ...]:
-    """The values of one of an SDK's string enumerations, in the SDK's order."""
+    """The values of a string enumeration of an SDK, in the order of the SDK."""
     text = _class_text(_text(_root(package) / "_enums.py"), name)
     return tuple(re.findall(r'^    \w+ = "([^"]*)"', text, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""The check of inputs against an SDK's own types, for providers that need no more."""
+"""Validates inputs against the types of an SDK."""
 
 from collections.abc import Iterator, Mapping
 from typing import cast
@@ -23,12 +23,12 @@ _OF_EVERY_PROVIDER = ("version", "pluginDownloadURL")
 def configuration_errors(
     package: str, module: str, config: Mapping[str, Json]
 ) -> Iterator[Failure]:
-    """Settings that a provider does not have.
+    """The unknown settings in the configuration of a provider.
 
     Args:
-        package: name of the package, for the messages.
-        module: the module of its SDK, such as ``pulumi_aws``.
-        config: the provider's configuration.
+        package: The name of the package, for the messages.
+        module: The module of its SDK, such as ``pulumi_aws``.
+        config: The configuration of the provider.
     """
     known = {*arguments(module, "provider", "ProviderArgs"), *_OF_EVERY_PROVIDER}
     for name in config:
@@ -40,13 +40,13 @@ def configuration_errors(
 def errors(
     type_: str, known: Mapping[str, Field], values: Mapping[str, Json], path: Path = ()
 ) -> Iterator[Failure]:
-    """Unknown and missing properties, and values of the wrong type, at any depth.
+    """The unknown and missing properties, and the values of the wrong type, at any depth.
 
     Args:
-        type_: the resource type, for the messages.
-        known: properties by name.
-        values: the inputs; UNKNOWN is of every type.
-        path: where the values are, from the root.
+        type_: The resource type, for the messages.
+        known: The properties by name.
+        values: The inputs. UNKNOWN is valid for every type.
+        path: The path of the values from the root.
     """
     for name, value in values.items():
         if name not in known:

@@ -1,4 +1,4 @@
-"""How IAM evaluates the statements of policies of every kind.
+"""Evaluates the statements of policies as IAM does.
 
 Facts from the IAM User Guide ("Policy evaluation logic", "IAM JSON policy elements: Principal",
 "… NotPrincipal", "… Resource", "… Condition operators").
@@ -13,11 +13,11 @@ from typing import Any, cast
 from sandbox.iam.policies import Statement, arn_like, like, listed, statements
 
 Context = Mapping[str, str | Sequence[str]]
-"""Condition keys, such as `aws:SecureTransport`, to their value or values."""
+"""The values of condition keys, such as `aws:SecureTransport`."""
 
 
 class Effect(Enum):
-    """What statements say of a request."""
+    """The effect of statements on a request."""
 
     ALLOW = auto()
     DENY = auto()
@@ -27,16 +27,16 @@ class Effect(Enum):
 def effect(
     found: Iterable[Statement], action: str, resource: str, context: Context | None = None
 ) -> Effect:
-    """What statements say of a request: a denial outweighs what allows it.
+    """The effect of statements on a request. A denial takes precedence.
 
     Args:
         found: The statements, of one policy or several.
         action: The action, such as `secretsmanager:GetSecretValue`.
-        resource: The ARN of what it is done to.
+        resource: The ARN of the resource.
         context: The condition keys of the request.
 
     Returns:
-        What they say.
+        The effect.
     """
     known = context or {}
     return outcome(
@@ -51,7 +51,7 @@ def outcome(found: Iterable[Statement]) -> Effect:
         found: The statements.
 
     Returns:
-        Their effect together.
+        Their combined effect.
     """
     effects = {str(each.get("Effect")) for each in found}
     if "Deny" in effects:
@@ -62,19 +62,19 @@ def outcome(found: Iterable[Statement]) -> Effect:
 def trusted(
     document: object, service: str, action: str, context: Context, *, assume_absent: bool = False
 ) -> bool:
-    """Whether a trust policy lets a service take its role.
+    """Whether a trust policy allows a service to assume the role.
 
     Args:
         document: The policy, or its JSON.
         service: The service's principal, such as `ecs-tasks.amazonaws.com`.
-        action: `sts:AssumeRole`, or what else the service does with the role.
+        action: `sts:AssumeRole`, or another action of the service on the role.
         context: The condition keys of the request.
-        assume_absent: Whether conditions on keys that are not in the context hold.
+        assume_absent: Whether conditions on keys that are not in the context are met.
 
     Returns:
-        Whether it allows it and does not deny it.
+        Whether the policy allows the action and does not deny it.
     """
-    # A trust policy is of one role, and names no resource.
+    # A trust policy belongs to one role, and its statements name no resource.
     return (
         outcome(
             each
@@ -88,12 +88,12 @@ def trusted(
 
 
 def is_for(statement: Statement, kind: str, names: Collection[str]) -> bool:
-    """Whether a statement is for a principal.
+    """Whether a statement applies to a principal.
 
     Args:
-        statement: The statement, of a policy with principals.
-        kind: `AWS` for a role, a user or an account; `Service`.
-        names: What a policy may call the principal.
+        statement: The statement of a policy with principals.
+        kind: `AWS` for a role, a user or an account, or `Service`.
+        names: The names of the principal in a policy.
 
     Returns:
         Whether one of the names is among its principals.
@@ -114,17 +114,17 @@ def covers(
     context: Context,
     matches: Callable[[str, str], bool] = arn_like,
 ) -> bool:
-    """Whether a statement is about an action on a resource.
+    """Whether a statement applies to an action on a resource.
 
     Args:
         statement: The statement.
         action: The action.
         resource: The ARN.
         context: The condition keys of the request, for the policy variables in the statement.
-        matches: How a pattern of the statement is compared with the ARN.
+        matches: Compares a pattern of the statement with the ARN.
 
     Returns:
-        Whether it is about them, without regard to its conditions.
+        Whether it applies. Its conditions are not evaluated.
     """
     return _element(statement, "Action", lambda one: like(one.lower(), action.lower())) and (
         _element(statement, "Resource", lambda one: matches(_filled(one, context), resource))
@@ -132,17 +132,17 @@ def covers(
 
 
 def holds(statement: Statement, context: Context, *, assume_absent: bool = False) -> bool:
-    """Whether the conditions of a statement hold.
+    """Whether the conditions of a statement are met.
 
     Args:
-        statement: The statement. A condition with an operator that is not known here holds for a
-            denial, and does not for a permission.
-        context: The condition keys of the request. A condition on a key that is not here does not
-            hold, but for operators that end in `IfExists` or say `Not`.
-        assume_absent: Whether conditions on keys that are not in the context hold instead.
+        statement: The statement. A condition with an unknown operator is met for a denial, and not
+            met for a permission.
+        context: The condition keys of the request. A condition on another key is not met, unless
+            the operator ends in `IfExists` or contains `Not`.
+        assume_absent: Whether conditions on keys that are not in the context are met.
 
     Returns:
-        Whether all of them hold.
+        Whether all conditions are met.
     """
     known = {key.lower() for key in context}
     return all(
@@ -162,7 +162,7 @@ def _element(statement: Statement, name: str, matches: Callable[[str], bool]) ->
 def _holds(
     operator: str, key: str, wanted: Sequence[str], context: Context, *, unknown: bool
 ) -> bool:
-    """Whether one key of a condition holds; `unknown` for an operator that is not known here."""
+    """Whether the condition on a key is met; `unknown` for an unknown operator."""
     quantifier, _, name = operator.rpartition(":")
     given = next((v for k, v in context.items() if k.lower() == key.lower()), None)
     values = listed(given)
@@ -179,8 +179,8 @@ def _holds(
     ]
     if not met:
         return quantifier == "ForAllValues" or (negated and not quantifier)
-    # Several values without a quantifier are one for which the positive operators want any and the
-    # negative ones all.
+    # Without a quantifier, one match is sufficient for a positive operator, and a negative operator
+    # applies to all values.
     return all(met) if quantifier == "ForAllValues" or (negated and not quantifier) else any(met)
 
 
@@ -196,8 +196,7 @@ def _equal_ignoring_case(wanted: str, value: str) -> bool:
     return wanted.lower() == value.lower()
 
 
-# Name of an operator without `Not`: is it negated, and how one value of the policy is compared
-# with one of the request.
+# The comparison of a value of the policy with a value of the request, by operator without `Not`.
 _POSITIVE = {
     "StringEquals": _equal,
     "StringEqualsIgnoreCase": _equal_ignoring_case,
@@ -218,6 +217,6 @@ _OPERATORS = {name: (False, compare) for name, compare in _POSITIVE.items()} | {
 
 
 def _filled(text: str, context: Context) -> str:
-    """A text with the policy variables that are known, such as `${aws:PrincipalTag/team}`."""
+    """A text with the known policy variables replaced, such as `${aws:PrincipalTag/team}`."""
     values = {key.lower(): value for key, value in context.items() if isinstance(value, str)}
     return re.sub(r"\$\{([^}]+)\}", lambda found: values.get(found[1].lower(), found[0]), text)

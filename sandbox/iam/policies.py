@@ -1,4 +1,4 @@
-"""What all policies of AWS are made of: statements, and patterns of names and ARNs.
+"""The statements of AWS policies, and the patterns of names and ARNs in them.
 
 Facts from the IAM User Guide ("IAM JSON policy elements: Statement", "… Resource", "… Condition
 operators").
@@ -18,19 +18,19 @@ def statements(document: object) -> Iterator[Statement]:
     """The statements of a policy.
 
     Args:
-        document: The policy, its JSON, or nothing.
+        document: The policy, its JSON, or None.
 
     Yields:
         Its statements, in their order.
 
     Raises:
-        ValueError: it is no policy.
+        ValueError: The document is not a policy.
     """
     if not document:
         return
     read: object = json.loads(document) if isinstance(document, str) else document
     if not isinstance(read, Mapping):
-        raise ValueError(  # noqa: TRY004 - the text of a policy may be of any type
+        raise ValueError(  # noqa: TRY004 - the document may be of any type
             f"a policy is an object with statements, not {read!r}"
         )
     found: object = cast("Mapping[str, object]", read).get("Statement") or []
@@ -38,13 +38,13 @@ def statements(document: object) -> Iterator[Statement]:
 
 
 def listed(value: object) -> list[str]:
-    """The values of an element that may have one or several, or not be there.
+    """The values of an element, which can have one, several or no values.
 
     Args:
         value: The element.
 
     Returns:
-        Its values as texts.
+        The values as strings.
     """
     if value is None:
         return []
@@ -54,14 +54,14 @@ def listed(value: object) -> list[str]:
 
 
 def like(pattern: str, text: str) -> bool:
-    """Whether a text matches a pattern, in which `*` is any text and `?` any letter.
+    """Whether a text matches a pattern: `*` is any text, and `?` is any character.
 
     Args:
         pattern: The pattern.
         text: The text.
 
     Returns:
-        Whether all of the text matches.
+        Whether the whole text matches.
     """
     wild = {"*": ".*", "?": "."}
     expression = "".join(wild.get(one) or re.escape(one) for one in pattern)
@@ -69,10 +69,10 @@ def like(pattern: str, text: str) -> bool:
 
 
 def arn_like(pattern: str, arn: str) -> bool:
-    """Whether an ARN matches a pattern; no wildcard reaches over the first five colons.
+    """Whether an ARN matches a pattern. A wildcard does not match the first five colons.
 
     Args:
-        pattern: A pattern of an ARN, or `*` for all.
+        pattern: A pattern of ARNs, or `*` for all.
         arn: An ARN.
 
     Returns:

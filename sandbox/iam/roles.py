@@ -1,8 +1,8 @@
-"""What a role may do, as IAM decides it from the deployed policies.
+"""The permissions of a role, as IAM evaluates the deployed policies.
 
 Facts from the IAM User Guide ("Policy evaluation logic"). All roles and resources are in one
-account. Not evaluated: AWS managed policies, which are not in the cloud and so allow nothing,
-service control policies, and session policies.
+account. Service control policies and session policies are not evaluated. AWS managed policies are
+not evaluated either; they are not in the cloud, and so allow nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from sandbox.iam.policies import Statement, statements
 from sandbox.values.tree import parts
 
 _ROLE = "aws:iam/role:Role"
-# Where AWS keeps the policy of a resource: type of the object, what names the resource, the policy.
+# The types that contain a resource's policy, and their property that identifies the resource.
 _RESOURCE_POLICIES = (
     ("aws:secretsmanager/secret:Secret", "arn"),
     ("aws:secretsmanager/secretPolicy:SecretPolicy", "secretArn"),
@@ -25,18 +25,18 @@ _RESOURCE_POLICIES = (
 def allows(
     cloud: Cloud, role_arn: str, action: str, resource: str, context: Context | None = None
 ) -> bool:
-    """Whether a role may do something.
+    """Whether a role is allowed an action on a resource.
 
     Args:
         cloud: The cloud.
         role_arn: The role's ARN.
         action: The action, such as `secretsmanager:GetSecretValue`.
-        resource: The ARN of what it is done to.
-        context: What else is known of the request.
+        resource: The ARN of the resource.
+        context: The condition keys of the request.
 
     Returns:
-        Whether a policy of the role, or of the resource for this very role, allows it and none
-        denies it, and the role's permissions boundary, if it has one, allows it too.
+        Whether a policy of the role, or a policy of the resource that names the role, allows the
+        action, the permissions boundary of the role (if any) allows it, and no policy denies it.
     """
     asked = {"aws:PrincipalArn": role_arn, **(context or {})}
     own = list(_role_policies(cloud, role_arn))
@@ -51,7 +51,7 @@ def allows(
     bounds = _boundary(cloud, role_arn)
     if bounds is not None and effect(bounds, action, resource, asked) is not Effect.ALLOW:
         return False
-    # A resource's policy that names the whole account leaves it to the policies of its roles.
+    # A resource's policy that names the account delegates the decision to the roles' policies.
     to_role = [each for each in of_resource if is_for(each, "AWS", {role_arn, "*"})]
     return effect([*own, *to_role], action, resource, asked) is Effect.ALLOW
 
@@ -62,7 +62,7 @@ def denied(who: str, action: str, resource: str) -> str:
     Args:
         who: The caller.
         action: The action.
-        resource: The ARN of what it would be done to.
+        resource: The ARN of the resource.
 
     Returns:
         The message.
@@ -76,17 +76,17 @@ def denied(who: str, action: str, resource: str) -> str:
 def trusts(
     cloud: Cloud, role_arn: str, service: str, action: str, context: Context | None = None
 ) -> bool:
-    """Whether a service may take a role.
+    """Whether a service may assume a role.
 
     Args:
         cloud: The cloud.
         role_arn: The role's ARN.
         service: The service's principal, such as `ecs-tasks.amazonaws.com`.
-        action: `sts:AssumeRole`, or what else the service does with the role.
-        context: What else is known of the request.
+        action: `sts:AssumeRole`, or another action of the service on the role.
+        context: The condition keys of the request.
 
     Returns:
-        Whether the role's trust policy allows it and does not deny it.
+        Whether the role's trust policy allows the action and does not deny it.
     """
     policy = (_role(cloud, role_arn) or {}).get("assumeRolePolicy")
     return trusted(policy, service, action, context or {})
@@ -144,6 +144,6 @@ def _resource_policies(cloud: Cloud, resource: str) -> Iterator[object]:
 
 
 def _names(role_arn: str) -> set[str]:
-    """What a policy may call a role: itself, its account, everybody."""
+    """The names of a role in a policy: its ARN, its account and the wildcard."""
     account = role_arn.split(":")[4]
     return {role_arn, account, f"{':'.join(role_arn.split(':')[:5])}:root", "*"}

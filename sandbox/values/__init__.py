@@ -1,1 +1,1 @@
-"""Values: the engine's wire format, access by path, and JSON Schema."""
+"""The engine's wire format, access to values by path, and JSON Schema."""

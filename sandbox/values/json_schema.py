@@ -1,6 +1,6 @@
-"""Validates values against JSON Schema: `jsonschema` finds the errors, this module words them.
+"""Validates values against JSON Schema with `jsonschema`, with error messages of the sandbox.
 
-UNKNOWN is valid everywhere. A kind of schema with keywords of its own adds them.
+UNKNOWN is valid everywhere. A schema dialect can add keywords.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,9 +15,9 @@ from sandbox.values.wire import Json, Path, Unknown, has_unknown
 
 Schema: TypeAlias = Mapping[str, Json]
 Finding = tuple[Path, str]
-"""Where a value is wrong, and why."""
+"""The path of an invalid value, and the reason."""
 Validator: TypeAlias = Any
-"""A validator of `jsonschema`; its class is made at run time."""
+"""A validator of `jsonschema`, whose class is created at run time."""
 Keyword: TypeAlias = Callable[[Any, Json, Json, Schema], Iterator[ValidationError]]
 """Validates one keyword: the validator, the keyword's value, the value, the schema."""
 
@@ -33,7 +33,7 @@ def shown(value: Json) -> str:
 
 @cache
 def pattern(text: str) -> "regex.Pattern[str] | None":
-    """A compiled pattern; None if Python cannot compile it, as with some of AWS's."""
+    """The compiled pattern, or None if Python cannot compile it, as with some patterns of AWS."""
     try:
         return regex.compile(text)
     except regex.error:
@@ -41,17 +41,17 @@ def pattern(text: str) -> "regex.Pattern[str] | None":
 
 
 def errors(validator: Validator, schema: Schema, value: Json) -> Iterator[Finding]:
-    """Validates a value and all its parts.
+    """Validates a value at all depths.
 
     Args:
-        validator: What `validator_of` made.
+        validator: A validator from `validator_of`.
         schema: The schema.
         value: The value.
 
     Yields:
-        The errors, the first at each path.
+        The first error at each path.
     """
-    # A schema that names its dialect would be read with the keywords of that dialect only.
+    # With `$schema`, only the keywords of that dialect would apply.
     own = {name: wanted for name, wanted in schema.items() if name != "$schema"}
     seen: set[Path] = set()
     for found in type(validator)(own).iter_errors(value):
@@ -64,8 +64,8 @@ def errors(validator: Validator, schema: Schema, value: Json) -> Iterator[Findin
 def error(validator: Validator, schema: Schema, value: Json) -> str:
     """The reason of the first error, or an empty string if the value is valid.
 
-    References in the schema are not resolved, so this makes no validator for the schema. That would
-    take two thirds of the time of a single value.
+    References in the schema are not resolved, so no validator is created for the schema. To create
+    one would take two thirds of the time.
     """
     for name, wanted in schema.items():
         if name in validator.VALIDATORS:
@@ -77,7 +77,7 @@ def error(validator: Validator, schema: Schema, value: Json) -> str:
 
 
 def validator_of(keywords: Mapping[str, Keyword]) -> Validator:
-    """A validator with these keywords; `KEYWORDS` has those of JSON Schema."""
+    """A validator with the keywords. `KEYWORDS` has the keywords of JSON Schema."""
     known = {name: _worded(name, keyword) for name, keyword in keywords.items()}
     made = cast("Any", create)(
         meta_schema={}, validators=known, type_checker=Draft202012Validator.TYPE_CHECKER
@@ -171,7 +171,7 @@ def _types(names: str | Sequence[str]) -> str:
 
 
 def _of_options(found: ValidationError, _value: Json, _wanted: Json) -> str:
-    """The first option's reason; of options that differ in type, all types."""
+    """The reason of the first option, or all types if the types of the options differ."""
     options = found.context
     if not options or not all(option.validator == "type" for option in options):
         return options[0].message if options else found.message
@@ -179,7 +179,7 @@ def _of_options(found: ValidationError, _value: Json, _wanted: Json) -> str:
     return f"{shown(options[0].instance)} is not of type {_types(list(dict.fromkeys(names)))}"
 
 
-# The reason by keyword: what is wrong with a value, and what is allowed.
+# The reasons by keyword: why a value is invalid, and which values are valid.
 _REASONS: Mapping[str, Callable[[ValidationError, Json, Json], str]] = {
     "type": lambda _, value, names: f"{shown(value)} is not of type {_types(names)}",
     "enum": lambda _, value, allowed: f"{shown(value)} is not allowed; {_choices(allowed)}",

@@ -1,4 +1,4 @@
-"""Access to nested values by path, where any part of the path may be absent."""
+"""Access to nested values by path. Any part of the path can be absent."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -10,11 +10,12 @@ def at(values: Json, path: str) -> Json:
     """The value at a dotted path, such as `vpcConfig.subnetIds.0`.
 
     Args:
-        values: an object or a list.
-        path: the path. A number is an index into a list; a name on a list means its first item.
+        values: An object or a list.
+        path: The path. A number is the index of an item; a name after a list is a key of its first
+            item.
 
     Returns:
-        The value, or None when it is absent. UNKNOWN if the path leads into an unknown value.
+        The value, None if it is absent, or UNKNOWN if the path goes through an unknown value.
     """
     return _follow(values, path.split("."))
 
@@ -23,8 +24,8 @@ def part(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     """The map at a path.
 
     Args:
-        values: an object.
-        keys: the path.
+        values: An object.
+        keys: The path.
 
     Returns:
         The map, or an empty one.
@@ -34,11 +35,11 @@ def part(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
 
 
 def parts(values: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
-    """The list of maps under a key.
+    """The list of maps at a key.
 
     Args:
-        values: an object.
-        key: the key.
+        values: An object.
+        key: The key.
 
     Returns:
         The list, or an empty one.
@@ -47,14 +48,14 @@ def parts(values: Mapping[str, Any], key: str) -> Sequence[Mapping[str, Any]]:
 
 
 def items(values: Mapping[str, Any], key: str) -> list[Json]:
-    """The list under a key.
+    """The list at a key.
 
     Args:
-        values: an object.
-        key: the key.
+        values: An object.
+        key: The key.
 
     Returns:
-        The list, or an empty one where it is absent or unknown.
+        The list, or an empty one if it is absent or unknown.
     """
     found: Json = values.get(key)
     return cast("list[Json]", found) if isinstance(found, list) else []

@@ -1,9 +1,9 @@
-"""Values as the engine sends them, and as the providers see them.
+"""Converts between the wire format of the engine and the values of the providers.
 
-The engine marks what plain JSON cannot say with a signature: secrets, unknowns, outputs, assets.
-The providers see plain Python values: an unknown is UNKNOWN, a secret is its plain value and its
-path is kept apart, an asset stays the dictionary that it is. Source of the signatures:
-pulumi/runtime/rpc.py of the Python SDK.
+The engine marks secrets, unknown values, outputs and assets with a signature. Providers use plain
+Python values: an unknown value is UNKNOWN, a secret is its plain value with the path in a separate
+set, and an asset is a dictionary. Source of the signatures: pulumi/runtime/rpc.py of the Python
+SDK.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"
 OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 UNKNOWN_STRING: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 
-# A JSON value, or UNKNOWN in its place.
+# A JSON value, or UNKNOWN.
 Json: TypeAlias = Any
-# A path is the keys and indices from the root, such as ("tags", "Name") or ("ports", 0).
+# A path: the keys and indices from the root, such as ("tags", "Name") or ("ports", 0).
 Path = tuple[str | int, ...]
 
 
 class Unknown:
-    """A value that is only known after the update; there is one of it, UNKNOWN."""
+    """A value that is known only after the update. UNKNOWN is the only instance."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -34,7 +34,7 @@ UNKNOWN: Final = Unknown()
 
 
 def decode(struct: struct_pb2.Struct) -> tuple[dict[str, Any], frozenset[Path]]:
-    """Plain values of a message, and the paths of the secrets in it."""
+    """The plain values of a message, and the paths of its secrets."""
     secrets: set[Path] = set()
     fields = {key: _decode(value, (key,), secrets) for key, value in struct.fields.items()}
     return fields, frozenset(secrets)
@@ -62,7 +62,7 @@ def _decode(value: struct_pb2.Value, path: Path, secrets: set[Path]) -> Json:
 
 def _decode_struct(struct: struct_pb2.Struct, path: Path, secrets: set[Path]) -> Json:
     fields = struct.fields
-    # `in` first: looking a missing key up in a protobuf map would add it.
+    # Test with `in` first: reading a missing key of a protobuf map adds the key.
     signature = fields[SIGNATURE].string_value if SIGNATURE in fields else ""
     if signature == SECRET:
         secrets.add(path)
@@ -75,7 +75,7 @@ def _decode_struct(struct: struct_pb2.Struct, path: Path, secrets: set[Path]) ->
 
 
 def encode(values: Mapping[str, Any], secrets: Iterable[Path] = ()) -> struct_pb2.Struct:
-    """The message for plain values; what stands at one of the secret paths is marked secret."""
+    """The message for plain values. Values at the secret paths are marked as secret."""
     struct = struct_pb2.Struct()
     struct.update(_plain(values, (), frozenset(secrets)))
     return struct
@@ -96,7 +96,7 @@ def _plain(value: Json, path: Path, secrets: frozenset[Path]) -> Json:
 
 
 def has_unknown(value: Json) -> bool:
-    """Whether anything in a value is unknown."""
+    """Whether a value is unknown or contains an unknown value."""
     if isinstance(value, Mapping):
         return any(has_unknown(item) for item in cast("Mapping[str, Any]", value).values())
     if isinstance(value, list):
@@ -105,7 +105,7 @@ def has_unknown(value: Json) -> bool:
 
 
 def hexes(length: int, *seeds: str | bytes) -> str:
-    """Hexadecimal digits that follow from the seeds alone; at most 128."""
+    """Hexadecimal digits derived from the seeds; at most 128."""
     joined = b"\0".join(s.encode() if isinstance(s, str) else s for s in seeds)
     return hashlib.sha512(joined).hexdigest()[:length]
 
