@@ -1,4 +1,4 @@
-"""Small clouds with functions and APIs, a workload that tells what reached it, and ASGI clients."""
+"""Test clouds with functions and APIs, a workload that records its requests, and ASGI clients."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ ALLOW_ALL = {
 
 
 def signature(key: str, region: str = REGION, service: str = "execute-api") -> str:
-    """An Authorization header as SigV4 writes it."""
+    """An Authorization header in the format of SigV4."""
     return (
         f"AWS4-HMAC-SHA256 Credential={key}/20261123/{region}/{service}/aws4_request, "
         "SignedHeaders=host;x-amz-date, Signature=00"
@@ -67,7 +67,7 @@ def add_function(
     logs: str | None = None,
     **properties: Any,
 ) -> None:
-    """A function with its role and its alias; by default a workload behind the web adapter."""
+    """Adds a function with a role and an alias; by default a workload with the web adapter."""
     if variables is None:
         variables = {
             "PORT": "8080",
@@ -99,7 +99,7 @@ def add_function(
 
 
 def add_authorizer(cloud: Cloud, **properties: Any) -> None:
-    """The function that checks tokens, and the authorizer that asks it."""
+    """Adds an authorizer and its function."""
     add_function(
         cloud,
         "tokens",
@@ -164,7 +164,7 @@ def add_method(
 
 
 def deploy(cloud: Cloud, **properties: Any) -> None:
-    """The deployment of what there is, and the stage `live`."""
+    """Adds a deployment of the existing APIs, and the stage `live`."""
     cloud.delete("aws", "aws:apigateway/deployment:Deployment", "dep")
     put(cloud, "apigateway/deployment:Deployment", "dep", restApi=API)
     made = {"restApi": API, "stageName": "live", "deployment": "dep"}
@@ -185,7 +185,7 @@ def mocked(status: int) -> dict[str, Any]:
 
 
 def put_at(cloud: Cloud, type_: str, id_: str, created: float, **properties: Any) -> None:
-    """Puts a resource that was made at a time."""
+    """Puts a resource with a creation time."""
     stored = StoredResource(
         provider="aws",
         type=f"aws:{type_}",
@@ -198,7 +198,7 @@ def put_at(cloud: Cloud, type_: str, id_: str, created: float, **properties: Any
 
 
 def add_server(cloud: Cloud, name: str = "clock", **method: Any) -> None:
-    """A server with its function and its two methods, as the program makes them."""
+    """Adds a server with its function and its two methods, as the program does."""
     path = f"/servers/{name}/mcp"
     add_function(cloud, name)
     permit(cloud, name, f"{EXECUTION}/live/POST{path}")
@@ -222,7 +222,7 @@ def invoke_right(*paths: str) -> Any:
 
 
 class Functions(Runtime):
-    """Functions without a web server, each as a plain function from event to result."""
+    """Functions without a web server; each maps an event to a result."""
 
     def __init__(self, **handlers: Callable[[Any], Any]) -> None:
         super().__init__([])
@@ -238,7 +238,7 @@ class Functions(Runtime):
 
 @dataclass
 class Running:
-    """Workloads that all are at one address."""
+    """Workloads that share an address."""
 
     address: str | None
 
@@ -251,7 +251,7 @@ class Running:
 
 @dataclass
 class Seen:
-    """Requests that reached the workload."""
+    """The requests to the workload."""
 
     requests: list[tuple[str, str, dict[str, str], bytes]] = field(
         default_factory=list[tuple[str, str, dict[str, str], bytes]]
@@ -272,14 +272,14 @@ Behaviour = Callable[[Any, Any], Coroutine[Any, Any, None]]
 
 
 async def fine(_receive: Any, send: Any) -> None:
-    """Answers 200 and a line."""
+    """Responds with status 200 and a line."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"x-own", b"1")]})
     await send({"type": "http.response.body", "body": b"fine"})
 
 
 @asynccontextmanager
 async def workload(behaviour: Behaviour = fine) -> AsyncGenerator[tuple[Running, Seen]]:
-    """A workload on a port that notes what it is asked."""
+    """A workload on a port, and the requests that it gets."""
     seen = Seen()
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -314,10 +314,10 @@ def applications(
 
 @dataclass
 class Answer:
-    """What an application sent.
+    """The response of an application.
 
     Attributes:
-        ended: Whether the answer has an end, or was cut.
+        ended: Whether the response is complete.
     """
 
     status: int = 0
@@ -342,7 +342,7 @@ async def ask(
     source: str = OPERATOR,
     query: str = "",
 ) -> Answer:
-    """Asks an application over ASGI."""
+    """Sends a request to an application over ASGI."""
     given = [*{"host": host, **(headers or {})}.items(), *repeated]
     pieces = [body] if isinstance(body, bytes) else list(body)
     answer = Answer()

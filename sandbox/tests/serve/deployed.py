@@ -1,4 +1,4 @@
-"""Small clouds for the readers: a network, a load balancer, roles, secrets and files."""
+"""Test clouds for the readers: a network, a load balancer, roles, secrets and files."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ def allow(actions: Sequence[str] | str, resources: Sequence[str] | str, **more: 
 def role(
     cloud: Cloud, name: str, *statements: Mapping[str, Any], service: str = "", **properties: Any
 ) -> str:
-    """A role with an inline policy; `service` may take it."""
+    """Adds a role with an inline policy, which `service` can assume."""
     trust = {
         "Effect": "Allow",
         "Principal": {"Service": service},
@@ -55,7 +55,7 @@ def role(
 
 
 def network(cloud: Cloud) -> None:
-    """A VPC with two subnets, and a load balancer in them."""
+    """Adds a VPC with two subnets, and a load balancer in them."""
     put(cloud, "ec2/vpc:Vpc", "vpc-1", cidrBlock="10.0.0.0/16")
     for id_, block in SUBNETS.items():
         put(cloud, "ec2/subnet:Subnet", id_, cidrBlock=block)
@@ -85,7 +85,7 @@ def network(cloud: Cloud) -> None:
 
 
 def routed(cloud: Cloud, name: str, *, path: str = "/health") -> None:
-    """A target group behind a rule of the load balancer."""
+    """Adds a target group and a rule of the load balancer that forwards to it."""
     arn = target_group(name)
     put(cloud, "lb/targetGroup:TargetGroup", arn, arn=arn, healthCheck={"path": path})
     put(
@@ -102,7 +102,7 @@ def group(cloud: Cloud, id_: str, **properties: Any) -> None:
 
 
 def opened(cloud: Cloud, source: str, destination: str, port: int) -> None:
-    """A rule at either end, as the program makes them."""
+    """Adds an egress rule and an ingress rule, as the program does."""
     for direction, own, other in (
         ("Egress", source, destination),
         ("Ingress", destination, source),
@@ -150,7 +150,7 @@ MOUNT = allow(
 
 
 def files(cloud: Cloud) -> None:
-    """A file system with an access point and a mount target in one subnet."""
+    """Adds a file system with an access point and a mount target in one subnet."""
     put(cloud, "efs/fileSystem:FileSystem", "fs-1", arn=FILES)
     put(
         cloud,

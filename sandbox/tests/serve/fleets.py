@@ -1,4 +1,4 @@
-"""Fleets of nobody, and requests, for what stands between clients and processes."""
+"""Empty fleets and requests, to test the applications between clients and processes."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ def allow_all(source: str, action: str, resource: str, context: object = None, /
 
 
 def fleet(**changes: Any) -> Fleet:
-    """What is deployed, if nothing is."""
+    """A fleet without workloads."""
     values: dict[str, Any] = {
         "target": "ecs",
         "region": "us-east-1",
@@ -37,7 +37,7 @@ def fleet(**changes: Any) -> Fleet:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What an application answered."""
+    """The response of an application."""
 
     status: int
     headers: dict[str, str]
@@ -64,7 +64,7 @@ def request(host: str, path: str = "/", **changes: Any) -> MutableMapping[str, A
 
 
 def asked(application: Application, scope: MutableMapping[str, Any]) -> Answer:
-    """What an application answers to a request."""
+    """The response of an application to a request."""
     return asyncio.run(ask(application, scope))
 
 

@@ -1,6 +1,6 @@
 """`bin/sandbox serve` on a small fleet: `python -m sandbox.tests.serve.small_fleet FOLDER …`.
 
-Each program of the folder, `NAME.py`, is a workload; the gateway passes everything on to `clock`.
+Each program `NAME.py` of the folder is a workload. The gateway forwards all requests to `clock`.
 """
 
 import json
@@ -31,7 +31,7 @@ STOP_SECONDS = 600.0
 
 
 def made_cloud(folder: Path) -> Cloud:
-    """A cloud with what the command itself looks for."""
+    """A cloud with the resources that the command requires."""
     cloud = Cloud(folder / "home" / "cloud.sqlite")
     discovery = {
         "servers": {"clock": "http://clock.fleet.internal:8080/mcp"},
@@ -57,7 +57,7 @@ def run(folder: Path, args: list[str]) -> int:
         args: The command's arguments.
 
     Returns:
-        Its status.
+        Its exit status.
     """
     os.environ["SANDBOX_HOME"] = str(folder / "home")
     processes = tuple(

@@ -1,4 +1,4 @@
-"""AWS's APIs, asked by AWS's own SDK: secrets and models, for whom the roles let have them."""
+"""The AWS APIs, called with the AWS SDK: secrets and models, as the callers' roles allow."""
 
 import asyncio
 import json
@@ -56,7 +56,7 @@ TOOLS: Mapping[str, Any] = {
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Cloud:
-    """A secret with a value now and one before."""
+    """A secret with a current and a previous value."""
     cloud = Cloud(tmp_path / "cloud.sqlite")
     role(cloud, "clock")
     secret(cloud, "old", version=OLD, stages=("AWSPREVIOUS",))
@@ -66,7 +66,7 @@ def cloud(tmp_path: Path) -> Cloud:
 
 
 def allowing(*granted: tuple[str, str, str]) -> Fleet:
-    """A fleet whose roles allow this alone: who, action, ARN."""
+    """A fleet whose roles allow only these: workload, action, ARN."""
 
     def allows(source: str, action: str, resource: str, context: object = None, /) -> bool:
         return (source, action, resource) in granted
@@ -80,7 +80,7 @@ FOR_CLOCK = allowing(
 
 
 def asked_by(who: str, host: str, application: Application) -> Application:
-    """The application as the proxy has it asked: by somebody, on a host."""
+    """The application with the caller and the host that the proxy sets."""
 
     async def known(scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(key, value) for key, value in scope["headers"] if key != b"host"]
@@ -92,7 +92,7 @@ def asked_by(who: str, host: str, application: Application) -> Application:
 
 @contextmanager
 def served(application: Application) -> Generator[str]:
-    """Serves an application in a thread of its own, as the SDK blocks."""
+    """Serves an application in a separate thread, because the SDK blocks."""
     opened, closing = Event(), Event()
     port = 0
 
@@ -116,7 +116,7 @@ def served(application: Application) -> Generator[str]:
 def client(
     cloud: Cloud, service: str, deployed: Fleet = FOR_CLOCK, who: str = "clock"
 ) -> Generator[Any]:
-    """A client of the AWS SDK for one of the APIs."""
+    """A client of the AWS SDK for an API."""
     host = {"secretsmanager": SECRETS, "bedrock-runtime": BEDROCK}[service]
     application = asked_by(who, host, applications.applications(cloud, deployed)[host])
     keys = {f"aws_{name}": "sandbox" for name in ("access_key_id", "secret_access_key")}
@@ -133,19 +133,19 @@ def client(
 
 @pytest.fixture(scope="module")
 def bedrock(tmp_path_factory: pytest.TempPathFactory) -> Generator[Any]:
-    """A client of Bedrock for those tests that leave nothing behind."""
+    """A client of Bedrock for tests that keep no state."""
     cloud = Cloud(tmp_path_factory.mktemp("bedrock") / "cloud.sqlite")
     with client(cloud, "bedrock-runtime") as made:
         yield made
 
 
 def refused(call: Callable[[], object]) -> tuple[int, str, str]:
-    """Status, code and message of the error that the SDK reads."""
+    """The status, code and message of an error, as the SDK parses it."""
     with pytest.raises(ClientError) as error:
         call()
     response: Any = error.value.response
     told = response["Error"]
-    # It is the exception that callers of this API catch, if the API has it.
+    # If the API declares the error, the SDK raises its exception class.
     assert type(error.value).__name__ in {told["Code"], "ClientError"}
     return response["ResponseMetadata"]["HTTPStatusCode"], told["Code"], told["Message"]
 
@@ -266,7 +266,7 @@ def test_other_operations_of_secrets_manager_are_refused(cloud: Cloud) -> None:
 
 
 def sent(cloud: Cloud, host: str, path: str = "/", **changes: Any) -> tuple[int, str]:
-    """Status and error code for a request that no SDK makes."""
+    """The status and error code of a request that no SDK sends."""
     application = applications.applications(cloud, fleet(region=REGION))[host]
     method = changes.pop("method", "POST")
     answered = asyncio.run(ask(application, method, path, host=host, **changes))

@@ -1,4 +1,4 @@
-"""`bin/sandbox serve` and `bin/sandbox token`, from the command line to the end."""
+"""`bin/sandbox serve` and `bin/sandbox token`, from start to exit."""
 
 import os
 import signal
@@ -65,12 +65,12 @@ sys.exit(3)
 
 
 class Command:
-    """The command while it runs.
+    """A running command.
 
     Attributes:
-        process: Its process.
-        said: What it has said.
-        url: The entry.
+        process: The process.
+        said: The lines that it has printed.
+        url: The endpoint.
     """
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
@@ -79,7 +79,7 @@ class Command:
         self.url = self.until("serving ").removeprefix("serving ")
 
     def until(self, start: str) -> str:
-        """Reads to the line that begins so, and gives it."""
+        """Reads until a line with this start, and returns the line."""
         for line in self.process.stdout or ():
             self.said.append(line.rstrip("\n"))
             if start in line:
@@ -87,7 +87,7 @@ class Command:
         raise AssertionError("\n".join(self.said))
 
     def ended(self) -> int:
-        """Its status."""
+        """Its exit status."""
         self.said += self.process.communicate(timeout=60)[0].splitlines()
         return self.process.returncode
 
@@ -328,7 +328,7 @@ def test_the_cloud_may_be_elsewhere(
 
 
 def deploy(monkeypatch: pytest.MonkeyPatch, home: Path, **environment: str) -> None:
-    """Puts a fleet into the place of what a reader finds."""
+    """Replaces the result of the readers with a fleet."""
     Cloud(home / "cloud.sqlite").close()
     clock = Process(name="clock", image="x", environment=environment, kind="task")
 
@@ -469,7 +469,7 @@ class _EndedError(Exception):
 
 
 def handed_over(monkeypatch: pytest.MonkeyPatch, args: list[str]) -> list[str]:
-    """What the engine is started with."""
+    """The arguments of the engine."""
     ran: list[str] = []
 
     def execve(program: str, words: list[str], environment: Any) -> None:

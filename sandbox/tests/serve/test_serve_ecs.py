@@ -1,4 +1,4 @@
-"""What the reader of ECS makes of services and task definitions; edges, in small clouds."""
+"""The ECS reader: processes and edges of services and task definitions in test clouds."""
 
 import json
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ def _container(name: str, **fields: Any) -> dict[str, Any]:
 
 
 def _only(cloud: Cloud, definition: Mapping[str, Any] | None = None, **container: Any) -> Process:
-    """The one process of a service with one container."""
+    """The process of a service with one container."""
     _definition(cloud, "clock", _container("clock", **container), **(definition or {}))
     _service(cloud, "clock")
     (process,) = ecs.read(cloud).processes
@@ -373,13 +373,13 @@ def test_without_an_access_point_the_whole_file_system_is_mounted(cloud: Cloud) 
 
 @pytest.fixture
 def fleet(cloud: Cloud) -> Cloud:
-    """An agent with a sidecar, a server behind the gateway, and the way between them."""
+    """An agent with a sidecar, a server behind the gateway, and the rules between them."""
     beside = {
         "name": "notes",
         "image": IMAGE,
         "environment": [{"name": "PORT", "value": "8081"}],
     }
-    # The order of the containers does not say which is the agent's own.
+    # The agent's container is not identified by the order of the containers.
     _definition(
         cloud,
         "agent",

@@ -1,4 +1,4 @@
-"""What the reader of EKS makes of Deployments; edges, in small clouds."""
+"""The EKS reader: processes and edges of Deployments in test clouds."""
 
 import base64
 import json
@@ -94,7 +94,7 @@ def _container(name: str, **fields: Any) -> dict[str, Any]:
 
 
 def _only(cloud: Cloud, pod: Mapping[str, Any] | None = None, **container: Any) -> Process:
-    """The one process of a Deployment with one container."""
+    """The process of a Deployment with one container."""
     _deployment(cloud, "clock", _container("clock", **container), pod=pod)
     (process,) = eks.read(cloud).processes
     return process
@@ -242,7 +242,7 @@ def test_variables_come_from_secrets_config_maps_and_fields(cloud: Cloud) -> Non
     encoded = base64.b64encode(b"s").decode()
     _object(cloud, "core/v1:Secret", "keys", data={"K": encoded}, stringData={"L": "t"})
     _object(cloud, "core/v1:ConfigMap", "all", data={"X": "x", "Y": "y"})
-    # Those of another namespace are not meant.
+    # Objects in another namespace do not apply.
     _object(cloud, "core/v1:Secret", "far", namespace="other", data={"K": encoded})
 
     def reference(name: str, **source: Any) -> Mapping[str, Any]:
@@ -327,7 +327,7 @@ def test_all_variables_of_what_is_not_there_keep_the_pod_from_starting(
 def _synced(
     cloud: Cloud, *statements: Mapping[str, Any], by: str = PODS, **asked: Any
 ) -> Mapping[str, str]:
-    """The variables of a pod whose Secret the CSI driver makes."""
+    """The variables of a pod whose Secret the CSI driver creates."""
     _associate(cloud, "clock", role(cloud, "pod", *statements, service=by))
     objects = [
         {"objectName": SECRET, "objectType": "secretsmanager", "objectAlias": "KEY", **asked}
@@ -477,7 +477,7 @@ def _let(cloud: Cloud, name: str, spec: Mapping[str, Any], namespace: str = "mcp
 
 @pytest.fixture
 def fleet(cloud: Cloud) -> Cloud:
-    """An agent, a server behind the gateway and one of another team, and the way to the first."""
+    """An agent, a server behind the gateway, another team's server; the agent reaches the first."""
     namespaces = {"agent": "mcp", "clock": "mcp", "notes": "records"}
     for name, namespace in namespaces.items():
         _deployment(cloud, name, _container(name), namespace=namespace)
@@ -541,14 +541,14 @@ def test_the_entry_and_the_region_are_those_of_the_deployed_fleet(fleet: Cloud) 
         ("agent", "Clock.MCP.svc", 80, "clock"),
         ("agent", "clock.mcp", 80, "clock"),
         ("agent", "clock", 80, "clock"),
-        # The short name is one of the caller's own namespace.
+        # The short name resolves in the caller's namespace.
         ("notes", "clock", 80, None),
         ("notes", "clock.mcp", 80, "clock"),
         ("agent", "notes", 80, None),
         ("agent", "notes.records", 80, "notes"),
         (OPERATOR, "clock", 80, None),
         (OPERATOR, "clock.mcp.svc.cluster.local", 80, "clock"),
-        # A Service has its own ports, and not those of its pods.
+        # The ports of a Service are not the ports of its pods.
         ("agent", "clock", 8080, None),
         ("agent", "clock.other", 80, None),
         ("agent", "clock.mcp.pod.cluster.local", 80, None),
@@ -593,7 +593,7 @@ def test_the_address_of_a_service_leads_where_its_name_leads(fleet: Cloud) -> No
     ("source", "process", "port", "reason"),
     [
         ("agent", "clock", 8080, None),
-        # The Service's port is the same way.
+        # The port of the Service is the same edge.
         ("agent", "clock", 80, None),
         (
             "agent",
@@ -724,7 +724,7 @@ def test_a_pod_may_do_what_the_role_of_its_service_account_may_do(fleet: Cloud) 
     _associate(
         fleet, "agent", role(fleet, "pod", allow("bedrock:InvokeModel", MODEL), service=PODS)
     )
-    # An association of another namespace is of other pods.
+    # An association in another namespace is for other pods.
     _associate(fleet, "notes", role_arn("pod"), "mcp")
     allows = eks.read(fleet).allows
     asked = ("bedrock:InvokeModel", MODEL)

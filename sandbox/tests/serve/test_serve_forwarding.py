@@ -1,4 +1,4 @@
-"""What `forward` passes on, and what it answers itself."""
+"""The requests that `forward` forwards, and the responses that it sends."""
 
 import asyncio
 import gzip
@@ -22,7 +22,7 @@ Client = Callable[[str], Awaitable[Any]]
 
 
 def with_process(process: Application, client: Client, **options: Any) -> Any:
-    """What a client gets from a gateway before a process; it is given the gateway's URL."""
+    """The result of a client that uses a gateway in front of a process, at the gateway's URL."""
 
     async def run() -> Any:
         async with asyncio.timeout(30), serving(lambda _port: process) as port:
@@ -49,7 +49,7 @@ async def whole(receive: Receive) -> bytes:
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers what it was asked."""
+    """Responds with the request."""
     told = {
         "method": scope["method"],
         "path": scope["raw_path"].decode(),
@@ -61,7 +61,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def said(url: str, request: bytes) -> bytes:
-    """What a server says to bytes on a connection that ends after the answer."""
+    """The response of a server to bytes, on a connection that ends after the response."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
     writer.write(request)
     try:
@@ -72,7 +72,7 @@ async def said(url: str, request: bytes) -> bytes:
 
 
 def sent_by(request: bytes, **options: Any) -> dict[str, Any]:
-    """What the process gets of a request that is on the wire."""
+    """The request that the process gets for the bytes of a request."""
     raw = with_process(echo, lambda url: said(url, request), **options)
     return json.loads(raw.partition(b"\r\n\r\n")[2])
 
@@ -175,7 +175,7 @@ def test_a_body_is_passed_on_while_it_is_being_sent() -> None:
 
         async def client(url: str) -> bytes:
             async def content() -> AsyncGenerator[bytes]:
-                # The second piece is sent when the first one is there.
+                # The second chunk is sent after the first one has arrived.
                 yield b"one"
                 assert await got.get() == b"one"
                 yield b"two"
@@ -267,7 +267,7 @@ def test_where_nobody_listens_the_answer_is_502() -> None:
 
 @asynccontextmanager
 async def speaking(data: bytes) -> AsyncGenerator[str]:
-    """A server that reads a head, says something and ends the connection."""
+    """A server that reads the head of a request, sends bytes and closes the connection."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -357,7 +357,7 @@ def test_a_limit_from_outside_ends_the_request_behind() -> None:
 
 
 async def parrot(scope: Scope, receive: Receive, send: Send) -> None:
-    """A WebSocket that says who asked, then repeats what it is told, and closes on `close`."""
+    """A WebSocket that sends its request, then echoes messages, and closes on `close`."""
     assert (await receive())["type"] == "websocket.connect"
     await send({"type": "websocket.accept", "subprotocol": next(iter(scope["subprotocols"]), None)})
     headers = {name.decode().lower(): value.decode() for name, value in scope["headers"]}
@@ -454,7 +454,7 @@ def test_a_process_that_dies_is_told_the_client_as_an_error() -> None:
         async with serving(lambda _port: parrot) as behind:
 
             async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                # Stands for a process whose connections can be broken.
+                # A process whose connections can be broken.
                 there, back = await asyncio.open_connection("127.0.0.1", behind)
                 connections.extend([writer, back])
                 back.write(await reader.readuntil(b"\r\n\r\n"))
@@ -496,7 +496,7 @@ def test_a_websocket_that_the_process_refuses_is_refused_with_its_answer(status:
 
     async def client(url: str) -> InvalidStatus:
         with pytest.raises(InvalidStatus) as refused:
-            # The library follows redirects, and stops at the first one here.
+            # The library follows redirects; here it stops at the first one.
             await _Once(f"{url.replace('http', 'ws')}/asked", proxy=None)
         return refused.value
 

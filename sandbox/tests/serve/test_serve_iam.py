@@ -1,4 +1,4 @@
-"""What roles may do, and whose secrets are read."""
+"""The permissions of roles, and the secrets that they can read."""
 
 import json
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ def cloud(tmp_path: Path) -> Cloud:
 
 
 def _may(cloud: Cloud, *statements: Mapping[str, Any], **context: str) -> bool:
-    """Whether a role with these statements may get the object."""
+    """Whether a role with these statements can read the object."""
     known = {key.replace("_", ":", 1): value for key, value in context.items()}
     return allows(cloud, role(cloud, "r", *statements), GET, BUCKET, known)
 
@@ -65,7 +65,7 @@ def test_nothing_is_allowed_by_itself(cloud: Cloud) -> None:
         (GET, "arn:aws:s3:::notes", False),
         (GET, "arn:aws:s3:::notes.a", False),
         (GET, "arn:*:s3:::notes/a", True),
-        # A wildcard stays between two colons.
+        # A wildcard does not match a colon between two parts.
         (GET, "arn:*:::notes/a", False),
         ([GET, "s3:PutObject"], ["arn:aws:s3:::other", BUCKET], True),
     ],
@@ -113,7 +113,7 @@ def test_what_is_excepted_is_not_meant(cloud: Cloud) -> None:
         ("Null", "false", "blue", True),
         ("Null", "true", "blue", False),
         ("StringEqualsIfExists", "blue", "red", False),
-        # What is not known here lets nobody in.
+        # An unknown operator allows nothing.
         ("DateGreaterThan", "2020-01-01", "2026-01-01", False),
     ],
 )
@@ -234,7 +234,7 @@ def _resource_policy(cloud: Cloud, effect: str, principal: object) -> None:
         ({"AWS": role_arn("r")}, True),
         ({"AWS": "*"}, True),
         ({"AWS": role_arn("other")}, False),
-        # This leaves it to the policies of the account's roles.
+        # This statement delegates the decision to the policies of the account's roles.
         ({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, False),
     ],
 )

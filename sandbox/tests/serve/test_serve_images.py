@@ -1,4 +1,4 @@
-"""Images: which one is meant, what its Dockerfile brings into it, and what it starts."""
+"""Images: the build of a reference, the files from its Dockerfile, and the command."""
 
 import shutil
 import signal
@@ -26,14 +26,14 @@ def context(tmp_path: Path) -> Path:
 
 
 def write(folder: Path, *names: str) -> None:
-    """Makes files that say their own names."""
+    """Writes files that contain their names."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
 
 
 def build(cloud: Cloud, context: Path, text: str, **inputs: Any) -> str:
-    """Puts a build into the cloud, and gives its image's reference."""
+    """Puts a build into the cloud, and returns the reference of its image."""
     if "dockerfile" not in inputs:
         (context / "Dockerfile").write_text(text)
     named = {name: {"location": str(path)} for name, path in inputs.pop("named", {}).items()}
@@ -64,7 +64,7 @@ def laid_out(cloud: Cloud, context: Path, text: str, **inputs: Any) -> Image:
 
 
 def contents(image: Image) -> dict[str, str]:
-    """The files of an image, and what they say."""
+    """The files of an image and their contents."""
     return {
         path.relative_to(image.root).as_posix(): path.read_text()
         for path in image.root.rglob("*")
@@ -73,7 +73,7 @@ def contents(image: Image) -> dict[str, str]:
 
 
 def started(cloud: Cloud, context: Path, lines: str, **changes: Any) -> list[str]:
-    """What starts a process of an image whose last stage has these lines."""
+    """The command of an image whose last stage has these lines."""
     reference = build(cloud, context, f"FROM scratch\n{lines}\n")
     deployed = process(reference, **changes)
     return lay_out(cloud, deployed, context.parent / "home").start_words(deployed)
@@ -405,7 +405,7 @@ def test_folders_start_at_the_project_wherever_the_command_is_run(
 
 
 def workload(cloud: Cloud, name: str) -> str:
-    """Puts the build of a workload of this repository into the cloud, as the program makes it."""
+    """Puts the build of a workload of this repository into the cloud, as the program does."""
     built = {
         "context": {
             "location": f"workloads/{name}",

@@ -1,4 +1,4 @@
-"""What the reader of Lambda makes of functions, aliases, permissions and APIs."""
+"""The Lambda reader: processes and edges of functions, aliases, permissions and APIs."""
 
 import json
 from pathlib import Path

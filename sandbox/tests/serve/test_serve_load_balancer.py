@@ -1,4 +1,4 @@
-"""The load balancer: which rule answers, what it does, and what reaches a target."""
+"""The load balancer: rules, their actions, and the requests that reach a target."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ FORWARD: Mapping[str, Any] = {"type": "forward", "targetGroupArn": target_group(
 
 @pytest.fixture(scope="module")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The issuers' key, as making one takes long."""
+    """The issuers' key, which takes long to create."""
     folder = tmp_path_factory.mktemp("key")
     Issuers(folder, Cloud(folder / "cloud.sqlite"), fleet())
     return folder / "issuer.pem"
@@ -43,7 +43,7 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def cloud(tmp_path: Path, key: Path) -> Cloud:
-    """A load balancer with an HTTP listener, which answers 404."""
+    """A load balancer with an HTTP listener, which responds with 404."""
     cloud = Cloud(tmp_path / "cloud.sqlite")
     (tmp_path / key.name).hardlink_to(key)
     balance(cloud)
@@ -86,7 +86,7 @@ def add_rule(
         "lb/listenerRule:ListenerRule",
         f"{listener}-{priority}",
         listenerArn=listener,
-        # The provider keeps priorities as text.
+        # The provider stores priorities as text.
         priority=str(priority),
         conditions=list(conditions),
         actions=list(actions),
@@ -132,7 +132,7 @@ def with_headers(**headers: str) -> list[tuple[bytes, bytes]]:
 
 @asynccontextmanager
 async def process() -> AsyncGenerator[tuple[Running, Seen]]:
-    """As `workload`, but for requests without a body; it takes no time to end."""
+    """Like `workload`, but for requests without a body. It stops immediately."""
     seen = Seen()
 
     async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -151,7 +151,7 @@ async def process() -> AsyncGenerator[tuple[Running, Seen]]:
 async def reach(
     cloud: Cloud, path: str = "/a", deployed: Fleet | None = None, **changes: Any
 ) -> tuple[Answer, Seen]:
-    """Asks with a process behind, and says what it saw."""
+    """Sends a request to the load balancer, and returns the response and what the process got."""
     async with process() as (running, seen):
         scope = request(DNS_NAME, path, **changes)
         return await ask(played(cloud, running, deployed), scope), seen
@@ -529,7 +529,7 @@ BOUND = "kubernetes@https://fleet"
 
 
 def bind(cloud: Cloud, port: int | str, kind: str = "eks.amazonaws.com/v1") -> None:
-    """A binding of a Service, with ports 80 and 9000, in the namespace `teams`."""
+    """Adds a binding of a Service with the ports 80 and 9000 in the namespace `teams`."""
     objects: dict[str, dict[str, Any]] = {
         f"{kind}:TargetGroupBinding": {
             "serviceRef": {"name": "clock", "port": port},
@@ -599,7 +599,7 @@ def test_a_websocket_passes_both_ways(cloud: Cloud) -> None:
 
 @pytest.fixture
 def guarded(cloud: Cloud) -> Cloud:
-    """A rule that checks tokens, whose order alone says that it does so first."""
+    """A rule that validates tokens first; only `order` sets the order of its actions."""
     guard(cloud)
     return cloud
 

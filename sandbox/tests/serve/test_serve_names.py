@@ -1,4 +1,4 @@
-"""The names of workloads: who is reached by them, and what is answered where nobody is."""
+"""The names of workloads: the workload of a name, and the response without one."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ from sandbox.tests.serve.fleets import ask, asked, fleet, request
 
 
 async def told(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers what it was asked."""
+    """Responds with the request."""
     headers = [[name.decode(), value.decode()] for name, value in scope["headers"]]
     await answer(send, 200, {"path": scope["path"], "headers": headers})
 

@@ -1,4 +1,4 @@
-"""What security groups, network policies and a mesh let through."""
+"""The traffic that security groups, network policies and a mesh allow."""
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network
@@ -55,7 +55,7 @@ def test_nobody_is_let_in_who_does_not_carry_the_group_of_the_rule(cloud: Cloud)
     other = End(name="other", groups=("sg-other",), subnets=(HERE,))
     assert "egress rule for TCP port 8080" in str(_refused(cloud, 8080, other))
     assert "ingress rule" in str(_refused(cloud, 8080, End(name="x", groups=(), subnets=(HERE,))))
-    # Of several groups, one with the rule is enough.
+    # One of several groups with the rule is sufficient.
     both = End(name="both", groups=("sg-other", "sg-agent"), subnets=(HERE,))
     assert _refused(cloud, 8080, both) is None
 
@@ -105,7 +105,7 @@ def test_a_rule_is_for_its_protocol_alone(
     [
         ("0.0.0.0/0", True),
         ("10.0.0.0/16", True),
-        # One of two subnets is not enough: some replicas would not get through.
+        # One of two subnets is not sufficient: some replicas would be denied.
         ("10.0.0.0/20", False),
         ("192.168.0.0/16", False),
         ("10.0.0.0/21", False),
@@ -189,7 +189,7 @@ def test_the_group_that_eks_makes_lets_itself_in_and_everything_out(cloud: Cloud
     put(cloud, "eks/cluster:Cluster", "c", vpcConfig={"clusterSecurityGroupId": "sg-agent"})
     assert _refused(cloud, 1, AGENT, AGENT) is None
     assert "the security groups of server (sg-server) have no ingress" in str(_refused(cloud, 1))
-    # All that is let into it is itself.
+    # Its only allowed source is itself.
     _ingress(cloud, ipProtocol="-1", referencedSecurityGroupId="sg-agent")
     assert _refused(cloud, 1) is None
     assert "of agent (sg-agent) have no ingress" in str(_refused(cloud, 1, ANYBODY, AGENT))
@@ -211,7 +211,7 @@ def _policy(spec: Mapping[str, Any], name: str = "p", namespace: str = "mcp") ->
 
 
 def _peers(*peers: Mapping[str, Any], ports: Sequence[Mapping[str, Any]] = ()) -> Mapping[str, Any]:
-    """A policy that lets these in to every pod of its namespace."""
+    """A policy that allows ingress from these peers to all pods of its namespace."""
     return _policy({"podSelector": {}, "ingress": [{"from": list(peers), "ports": list(ports)}]})
 
 
@@ -227,7 +227,7 @@ def test_without_a_policy_everything_is_let_through() -> None:
     ("spec", "reason"),
     [
         (DENY_IN, "of b in the namespace mcp (p) have no ingress rule for TCP port 8080 from a"),
-        # Without types it is one of ingress.
+        # Without policy types, the policy applies to ingress.
         ({"podSelector": {}}, "no ingress rule"),
         (
             {"podSelector": {}, "policyTypes": ["Egress"]},
@@ -445,7 +445,7 @@ def _to(**operation: Any) -> _Rule:
         ([_to(ports=["8080"])], True),
         ([_to(ports=["8081"])], False),
         ([_to(notPorts=["8080"])], False),
-        # What these ask is of a request, and the mesh has no proxy for requests.
+        # These are conditions on requests, and the mesh has no proxy for requests.
         ([_to(methods=["POST"])], False),
         ([_from(requestPrincipals=["*"])], False),
         ([{"when": [{"key": "request.headers[x]", "values": ["1"]}]}], False),

@@ -1,4 +1,4 @@
-"""The offline model: what it calls, what it answers, and that it always does the same."""
+"""The offline model: its calls, its answers, and that they are deterministic."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def block(answer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def call(question: str, tools: Sequence[Tool] = TOOLS) -> tuple[str, dict[str, Any]]:
-    """Name and input of the first call for a question."""
+    """The name and the input of the first call for a question."""
     answer = planner.converse(asking(question, tools=tools))
     assert answer["stopReason"] == "tool_use"
     use = block(answer)["toolUse"]
@@ -80,7 +80,7 @@ def text(question: str, tools: Sequence[Tool] = TOOLS) -> str:
 def conversation(
     question: str, *outcomes: tuple[str, str], before: tuple[dict[str, Any], ...] = ()
 ) -> tuple[list[dict[str, Any]], str, list[dict[str, Any]]]:
-    """Plays an agent whose tools give these statuses and texts.
+    """Runs an agent whose tools return these statuses and texts.
 
     Returns:
         The calls, the answer, and all messages.
@@ -121,7 +121,7 @@ def test_a_clause_calls_the_tool_that_it_names() -> None:
         ("add a note name=a text=b", "notes__add_note"),
         ("add up first=1", "sums__add_up"),
         ("READ the Note name=a", "notes__read_note"),
-        ("tell me name=a text=b", "notes__add_note"),  # by its parameters alone
+        ("tell me name=a text=b", "notes__add_note"),  # found by its parameters only
     ],
 )
 def test_the_tool_with_most_words_in_common_is_called(clause: str, name: str) -> None:
@@ -162,7 +162,7 @@ def test_words_of_descriptions_decide_between_tools_but_do_not_make_one_fit() ->
         ("second=7.5", {"second": 7.5}),
         ("second=x", {"second": "x"}),
         ("second=1e3", {"second": 1000.0}),
-        # JSON has no such numbers.
+        # These numbers are not valid JSON.
         ("second=nan", {"second": "nan"}),
         ("second=-Infinity", {"second": "-Infinity"}),
         ("second=1e999", {"second": "1e999"}),
@@ -175,7 +175,7 @@ def test_words_of_descriptions_decide_between_tools_but_do_not_make_one_fit() ->
         ("note='a b; then c'", {"note": "a b; then c"}),
         ('note="it\'s; so"', {"note": "it's; so"}),
         ("note='' first=1", {"note": "", "first": 1}),
-        # A quote that does not end quotes nothing.
+        # A quote without an end is not a quote.
         ("note='a first=1", {"note": "'a", "first": 1}),
         ('note=" first=1', {"note": '"', "first": 1}),
         ("note=a'", {"note": "a'"}),
@@ -316,7 +316,7 @@ def test_words_are_counted_as_tokens() -> None:
 
 
 def streamed(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The response of Converse that the events of ConverseStream add up to."""
+    """The response of Converse, from the events of ConverseStream."""
     events = list(planner.converse_stream(request))
     kinds = [kind for kind, _ in groupby(kind for kind, _ in events)]
     assert kinds[0] == "messageStart"

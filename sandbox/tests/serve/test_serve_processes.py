@@ -1,4 +1,4 @@
-"""Processes: started as deployed, kept alive, and ended with all that they have started."""
+"""Processes: started as deployed, restarted, and ended with their child processes."""
 
 import asyncio
 import json
@@ -83,11 +83,11 @@ time.sleep(600)
 
 
 class Fleet:
-    """Small programs as processes, and what they said.
+    """Small programs as processes, and their logs.
 
     Attributes:
-        supervisor: Runs them.
-        said: Every line, with the name of who said it.
+        supervisor: The supervisor of the processes.
+        said: The log lines, each with the name of the process.
     """
 
     def __init__(self, folder: Path, deployed: list[Process], **changes: Any) -> None:
@@ -137,7 +137,7 @@ def write(folder: Path, **programs: str) -> None:
 async def running(
     folder: Path, *deployed: Process, programs: Mapping[str, str] | None = None, **image: Any
 ) -> AsyncGenerator[Fleet]:
-    """Runs them, and waits until they are healthy."""
+    """Runs the processes, and waits until they are healthy."""
     write(folder, **(programs or {}))
     fleet = Fleet(folder, list(deployed), **image)
     async with fleet.supervisor:
@@ -146,14 +146,14 @@ async def running(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Waits for what will be; the deadline is for when it will not."""
+    """Waits for a condition; fails after a deadline."""
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not condition():
             await asyncio.sleep(0.01)
 
 
 def wait_for_the_end_of(*pids: int) -> None:
-    """Waits until processes are gone, or no more than something that nobody has looked after."""
+    """Waits until processes have ended or are zombies."""
     for pid in pids:
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
@@ -604,10 +604,10 @@ def test_nothing_is_left_when_the_supervisor_is_cancelled(tmp_path: Path) -> Non
     async def cancelled() -> None:
         task = asyncio.create_task(scenario())
         await until(lambda: bool(pids))
-        task.cancel()  # ends the block, and asks the process to end
+        task.cancel()  # ends the block, which sends SIGTERM to the process
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        task.cancel()  # and now it need not wait for it
+        task.cancel()  # ends the wait for the process
         with pytest.raises(asyncio.CancelledError):
             await task
 
@@ -626,7 +626,7 @@ def test_one_that_ends_by_itself_at_the_end_is_none_to_stop(tmp_path: Path, turn
             os.kill(ending.pid, signal.SIGKILL)
             while ending.returncode is None:
                 await asyncio.sleep(0)
-            # How many turns of the event loop its supervisor has had to hear of it.
+            # The number of event loop iterations in which the supervisor can notice the end.
             for _ in range(turns):
                 await asyncio.sleep(0)
         return fleet
@@ -827,18 +827,18 @@ def test_the_clock_of_this_repository_is_laid_out_started_asked_and_ended(
 async def half_a_request(
     supervisor: Supervisor,
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Asks the clock for its tools, and leaves the most of the body for later."""
+    """Requests the tools of the clock, and sends most of the body later."""
     reader, writer = await asyncio.open_connection("127.0.0.1", supervisor.replicas[0].port)
     headers = HEADERS | {"Content-Length": str(len(BODY)), "Connection": "close"}
     lines = ["POST /mcp HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-    # The server says that it has the request, and waits for its body.
+    # The server has confirmed the request, and waits for its body.
     writer.write("\r\n".join([*lines[:-2], "Expect: 100-continue", "", ""]).encode() + BODY[:1])
     assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
     return reader, writer
 
 
 def clock(cloud: Cloud) -> Process:
-    """Puts the clock's build into a cloud, and gives what is deployed of it."""
+    """Puts the build of the clock into a cloud, and returns its deployed process."""
     built = {
         "context": {
             "location": "workloads/clock",

@@ -1,4 +1,4 @@
-"""The proxy as the workloads' clients use it, in processes with the environment of a workload."""
+"""The proxy, used by clients in processes with the environment of a workload."""
 
 import asyncio
 import base64
@@ -30,7 +30,7 @@ Through = Callable[[Proxy, Authority], Awaitable[Any]]
 
 
 async def told(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers what the application behind the proxy gets to know; a WebSocket, in a message."""
+    """Responds with the request that the application gets; a WebSocket sends it in a message."""
     headers = [[name.decode(), value.decode()] for name, value in scope["headers"]]
     seen = {
         "source": source(scope),
@@ -54,7 +54,7 @@ async def told(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def through(home: Path, client: Through, application: Any = told) -> Any:
-    """What a client gets that is given the proxy."""
+    """The result of a client that uses the proxy."""
 
     async def run() -> Any:
         trusted = authority(home)
@@ -65,13 +65,13 @@ def through(home: Path, client: Through, application: Any = told) -> Any:
 
 
 def environment(opened: Proxy, trusted: Authority, name: str) -> dict[str, str]:
-    """What a workload's process is given by the platform."""
+    """The environment that the platform sets for a workload's process."""
     process = Process(name=name, image="x", kind="task")
     return {"PATH": os.environ["PATH"], **platform(fleet(), process, opened, trusted)}
 
 
 def in_workload(home: Path, program: str, application: Any = told, name: str = "clock") -> Any:
-    """What a program prints, in JSON, that runs as a workload does."""
+    """The JSON that a program prints when it runs as a workload."""
 
     async def client(opened: Proxy, trusted: Authority) -> Any:
         process = await asyncio.create_subprocess_exec(
@@ -178,7 +178,7 @@ def test_an_answer_is_read_while_it_is_being_given(tmp_path: Path) -> None:
     async def told_on(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"one", "more_body": True})
-        # The second piece comes when another request has said that the first one is there.
+        # The second chunk is sent after another request has confirmed the first one.
         if scope["path"] == "/stream":
             await read.wait()
         else:
@@ -198,10 +198,10 @@ with httpx2.Client() as client, client.stream("GET", "https://notes/stream") as 
 
 
 def raw(request: bytes) -> Through:
-    """Says something to the proxy, and reads until it ends the connection."""
+    """Sends bytes to the proxy, and reads until it closes the connection."""
 
     async def client(opened: Proxy, trusted: Authority) -> bytes:
-        # A secret is made when a process is told it.
+        # The secret is created when a process gets its environment.
         opened.url("clock")
         reader, writer = await asyncio.open_connection("127.0.0.1", opened.port)
         writer.write(request)
@@ -325,14 +325,14 @@ def test_the_authority_vouches_for_every_host(tmp_path: Path, name: str) -> None
 
 
 def handshake(trusted: Authority, name: str) -> set[str]:
-    """For whom the certificate is that a client gets who asks for a name."""
+    """The names in the certificate for a server name."""
     secure = ssl.create_default_context(cafile=str(trusted.bundle))
     secure.check_hostname = False
     ends = [ssl.MemoryBIO(), ssl.MemoryBIO()]
     client = secure.wrap_bio(ends[0], ends[1], server_hostname=name)
     server = trusted.context().wrap_bio(ends[1], ends[0], server_side=True)
     for end in (client, server):
-        with suppress(ssl.SSLError):  # Each waits for the other, or has refused it.
+        with suppress(ssl.SSLError):  # One waits for the other, or has rejected it.
             end.do_handshake()
     client.do_handshake()
     certificate = client.getpeercert()
@@ -355,7 +355,7 @@ def test_small_writes_are_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def run() -> int:
         async with proxy.serving(lambda _port: told):
-            # What a listener has, its connections inherit.
+            # Connections inherit the options of the listener.
             return made[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
     monkeypatch.setattr(socket, "create_server", kept)

@@ -1,4 +1,4 @@
-"""REST APIs as they are deployed: routes, who may use them, what answers, and the limits."""
+"""Deployed REST APIs: routes, authorization, integrations and limits."""
 
 import asyncio
 import json
@@ -60,7 +60,7 @@ Asking = Callable[..., Coroutine[Any, Any, Answer]]
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Cloud:
-    """A server that wants signatures, and an agent that may use it."""
+    """A server that requires signatures, and an agent that is allowed to call it."""
     cloud = Cloud(tmp_path / "cloud.sqlite")
     add_api(cloud)
     add_server(cloud)
@@ -76,7 +76,7 @@ def cloud(tmp_path: Path) -> Cloud:
 
 @pytest.fixture
 def tokens(tmp_path: Path) -> Cloud:
-    """A server that wants tokens."""
+    """A server that requires tokens."""
     cloud = Cloud(tmp_path / "tokens.sqlite")
     add_api(cloud)
     add_authorizer(cloud)
@@ -93,7 +93,7 @@ def served(
     behaviour: Behaviour = fine,
     host: str = HOST,
 ) -> Any:
-    """Runs a block with the API and one workload."""
+    """Runs a block with the API and a workload."""
 
     async def run() -> Any:
         async with workload(behaviour) as (running, seen):
@@ -109,7 +109,7 @@ def served(
 
 
 def once(cloud: Cloud, method: str = "POST", path: str = MCP, **more: Any) -> Answer:
-    """One request, with what `served` takes and what `ask` takes."""
+    """The response to one request, with the arguments of `served` and `ask`."""
     around = {key: more.pop(key) for key in ("functions", "behaviour", "host") if key in more}
 
     async def use(asking: Asking, _seen: Seen) -> Answer:
@@ -686,7 +686,7 @@ def test_a_function_runs_to_its_end_when_its_caller_goes_away(cloud: Cloud) -> N
         await fine(receive, send)
         ended.append("end")
 
-    # After the body, `ask` says that the caller is gone.
+    # After the body, `ask` signals that the client has disconnected.
     assert once(cloud, behaviour=slow).status == 200
     assert ended == ["end"]
 

@@ -1,4 +1,4 @@
-"""Which application answers for a host, and what becomes of a request at the entry."""
+"""The application of a host, and the request after the entry."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ from sandbox.tests.serve.fleets import asked, request
 
 
 def saying(name: str) -> Application:
-    """An application that says its name, and what it was asked."""
+    """An application that responds with its name and the request."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         told = {
@@ -83,7 +83,7 @@ def test_a_host_that_nobody_answers_for_is_told_who_asked_for_it() -> None:
 def entered(
     scope: Any, *, url: str = "https://mcp.example.com", port: int = 8800, signed: bool = True
 ) -> dict[str, Any]:
-    """What is behind the entry of a request."""
+    """The request that the application behind the entry gets."""
     answered = asked(entry(saying("gateway"), url, port, signed=signed), scope)
     return {**answered.json, "host": dict(answered.json["headers"]).get("host")}
 
@@ -156,7 +156,7 @@ def test_the_gateways_path_comes_before_that_of_the_request() -> None:
 def test_callers_have_the_operators_credentials_unless_they_are_not_to() -> None:
     assert entered(request("localhost:8800"))["source"] == OPERATOR
     assert entered(request("localhost:8800"), signed=False)["source"] == ANONYMOUS
-    # Nobody says by itself who it is.
+    # The entry overwrites the caller in the state of a request.
     scope = request("localhost:8800", state={"source": OPERATOR})
     assert entered(scope, signed=False)["source"] == ANONYMOUS
 

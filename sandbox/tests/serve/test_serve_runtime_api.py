@@ -1,4 +1,4 @@
-"""The Lambda Runtime API, asked by Lambda's own client and by hand."""
+"""The Lambda Runtime API, called by Lambda's runtime client and with plain requests."""
 
 import asyncio
 import json
@@ -65,7 +65,7 @@ def process(name: str) -> Process:
 def with_handler(
     folder: Path, use: Callable[[Runtime], Awaitable[Any]], source: str = HANDLER
 ) -> Any:
-    """Runs a block with a function in Lambda's own runtime."""
+    """Runs a block with a function in Lambda's runtime client."""
     (folder / "handler.py").write_text(source)
 
     async def run() -> Any:
@@ -223,7 +223,7 @@ def test_whoever_waits_behind_a_busy_process_waits_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def use(runtime: Runtime) -> list[Any]:
-        # Once it has started, and not before.
+        # Only after it has started.
         await runtime.invoke("authorizer", {}, 10)
         monkeypatch.setattr(runtime_api, "INIT_SECONDS", 0.5)
         events = [{"sleep": 0.7, "number": number} for number in range(3)]

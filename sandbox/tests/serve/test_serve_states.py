@@ -1,4 +1,4 @@
-"""State machines' definitions as the sandbox runs them: what the agents' own do not show."""
+"""How the sandbox runs state machines, beyond what the agents' definitions use."""
 
 import asyncio
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ RETRY = {
 
 
 def machine(seconds: float = 5, **made: Mapping[str, Any]) -> dict[str, Any]:
-    """A definition of these states, of which the first one is the start."""
+    """A definition with these states, which starts at the first one."""
     return {
         "QueryLanguage": "JSONata",
         "StartAt": next(iter(made)),
@@ -73,7 +73,7 @@ def run(
 
 
 def failing(*names: str) -> interpreter.Task:
-    """Fails with these errors, one after another, and then gives what it got."""
+    """Fails with these errors, one per call, and then returns its input."""
     left = list(names)
 
     async def do(arguments: object) -> object:

@@ -1,4 +1,4 @@
-"""What `bin/sandbox serve` shows: the table, the lines in its place, and the logs."""
+"""The output of `bin/sandbox serve`: the table, plain lines without a terminal, and the logs."""
 
 import asyncio
 import io
@@ -21,7 +21,7 @@ ENTRY = "http://127.0.0.1:8800"
 
 
 def fleet(tmp_path: Path, **replicas: int) -> Supervisor:
-    """A fleet that nobody has started."""
+    """A fleet that is not started."""
     deployed = [
         Process(name=name.replace("_", "/"), image="x", replicas=number, kind="task")
         for name, number in replicas.items()
@@ -43,7 +43,7 @@ def text(console: Console) -> str:
 
 
 def rows(supervisor: Supervisor, *, width: int = 120) -> list[list[str]]:
-    """The cells of the table, without its headings."""
+    """The cells of the table, without the headings."""
     console = file(width=width)
     console.print(table(supervisor, ENTRY))
     lines = [line for line in text(console).splitlines() if line.startswith("│")]
@@ -217,7 +217,7 @@ def test_elsewhere_each_change_of_health_is_a_line(tmp_path: Path) -> None:
 
 
 def said(console: Console, follow: list[str] | None, *lines: tuple[str, str]) -> str:
-    """What is shown of what workloads say."""
+    """The output for the log lines of workloads."""
     view = View(console, follow)
     for name, line in lines:
         process = Process(name=name, image="x", kind="task")

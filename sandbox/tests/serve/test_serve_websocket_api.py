@@ -1,4 +1,4 @@
-"""WebSocket APIs as they are deployed: who connects, where messages go, how answers come back."""
+"""Deployed WebSocket APIs: connections, routes of messages, and messages to the client."""
 
 import asyncio
 import json
@@ -68,7 +68,7 @@ def add_integration(cloud: Cloud, id_: str, **properties: Any) -> None:
 
 
 def add_room(cloud: Cloud, **connect: Any) -> None:
-    """The API of the agent's chat, as the program makes it, and its deployment."""
+    """Adds the API of the agent's chat, as the program does, and its deployment."""
     put(
         cloud,
         "apigatewayv2/api:Api",
@@ -120,7 +120,7 @@ def cloud(tmp_path: Path) -> Cloud:
 
 
 class Client:
-    """One connection, over ASGI."""
+    """A connection over ASGI."""
 
     def __init__(self, application: Application, **request: Any) -> None:
         self.sent: asyncio.Queue[Any] = asyncio.Queue()
@@ -160,7 +160,7 @@ def served(
     cloud: Cloud, use: Use, *, functions: Functions | None = None, behaviour: Behaviour = fine
 ) -> Any:
     async def run() -> Any:
-        # A message that never comes is a failure, and not a test without an end.
+        # A missing message fails the test instead of blocking it.
         async with asyncio.timeout(60), workload(behaviour) as (running, seen):
             return await use(applications(cloud, running, functions)[SOCKETS_HOST], seen)
 
@@ -168,7 +168,7 @@ def served(
 
 
 def first(cloud: Cloud, functions: Functions | None = None, **request: Any) -> list[Any]:
-    """What somebody gets who wants to connect."""
+    """The messages that a client gets when it connects."""
 
     async def use(application: Application, _seen: Seen) -> list[Any]:
         client = Client(application, **request)
@@ -199,7 +199,7 @@ async def seen_one(seen: Seen) -> tuple[str, str, dict[str, str], bytes]:
 
 
 async def connection_id(client: Client, seen: Seen) -> str:
-    """The id of a connection, which only its messages tell."""
+    """The id of a connection, from the requests of its messages."""
     await client.write("hello")
     return json.loads((await seen_one(seen))[3])["connection_id"]
 
@@ -520,7 +520,7 @@ def test_a_function_behind_connect_is_not_played_and_said_so(cloud: Cloud) -> No
 
 
 def _said(cloud: Cloud, text: str) -> Any:
-    """What somebody gets back who writes, and what reached the function."""
+    """The messages to the client after it sends one, and the requests to the function."""
 
     async def use(application: Application, seen: Seen) -> Any:
         client = Client(application)
@@ -598,7 +598,7 @@ def test_a_route_that_was_made_after_the_deployment_is_not_there_yet(cloud: Clou
 
 @dataclass
 class Clock:
-    """A clock that stands still, and counts how often it is looked at."""
+    """A clock that does not advance, and counts how often it is read."""
 
     now: float = 1000.0
     looks: int = 0
@@ -628,7 +628,7 @@ def test_a_connection_may_be_silent_for_ten_minutes(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     assert websocket_api.IDLE_SECONDS == 600
-    # So short that the connection is looked at often; what counts is the clock.
+    # A short interval, so that the connection is checked often; only the clock decides.
     monkeypatch.setattr(websocket_api, "IDLE_SECONDS", 0.05)
 
     async def use(application: Application, client: Client, id_: str) -> Any:
@@ -687,7 +687,7 @@ def test_a_process_that_is_away_costs_the_message_alone(
 def test_awss_own_client_writes_and_knows_the_errors(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Botocore asks through a transport that hands its requests to the application."""
+    """The transport of botocore passes its requests to the application."""
 
     async def use(application: Application, client: Client, id_: str) -> Any:
         loop = asyncio.get_running_loop()
@@ -730,7 +730,7 @@ def _text(value: Any) -> str:
 
 
 class _Response:
-    """An answer, as botocore's transport gives it."""
+    """A response of botocore's transport."""
 
     def __init__(self, answer: Answer) -> None:
         self.status_code = answer.status
