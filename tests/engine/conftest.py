@@ -7,7 +7,7 @@ from tests.engine.sandbox_run import Sandbox, create
 
 @pytest.fixture(scope="session")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    """The example fleet, deployed once, in a folder with a space in its name; copy it to change."""
+    """The example fleet, deployed in a folder with a space in its name. Change copies only."""
     sandbox = create(tmp_path_factory.mktemp("engine") / "the example")
     sandbox.up()
     return sandbox
@@ -15,7 +15,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 
 @pytest.fixture(scope="session")
 def serverless(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    """The example fleet on Lambda, deployed once; copy it to change."""
+    """The example fleet on Lambda, deployed once; change only copies."""
     sandbox = create(tmp_path_factory.mktemp("engine") / "serverless")
     sandbox.configure("target", "lambda")
     sandbox.up()
@@ -24,7 +24,7 @@ def serverless(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 
 @pytest.fixture(scope="session")
 def clustered(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    """The example fleet on EKS, deployed once; copy it to change."""
+    """The example fleet on EKS, deployed once; change only copies."""
     sandbox = create(tmp_path_factory.mktemp("engine") / "clustered")
     sandbox.configure("target", "eks")
     sandbox.up()
@@ -39,5 +39,5 @@ def deployed(example: Sandbox, tmp_path: Path) -> Sandbox:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Sandbox:
-    """A sandbox in which nothing was created."""
+    """A sandbox without a stack."""
     return create(tmp_path / "empty")

@@ -1,6 +1,6 @@
-"""Runs of a program that is not the checkout's own, in the sandbox and with its project file.
+"""Runs a program in another folder in the sandbox, with the program's project file.
 
-Files that a program writes into its folder are then not in the checkout.
+Files that the program writes into its folder are then outside of the checkout.
 """
 
 import os
@@ -14,22 +14,22 @@ import yaml
 from sandbox.cli import engine_environment, write_project
 from tests.engine.sandbox_run import ROOT, STACK, Sandbox, create
 
-# What the checkout's program reads when it runs.
+# The files that the program of the checkout reads.
 _PROGRAM = ("__main__.py", "components", "core", "workloads")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Elsewhere(Sandbox):
-    """A sandbox whose program is in a folder of its own.
+    """A sandbox whose program is in another folder.
 
     Attributes:
-        program: The program's folder.
+        program: The folder of the program.
     """
 
     program: Path
 
     def run(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Runs `pulumi ARGS` as `bin/sandbox` does, on the other program."""
+        """Runs `pulumi ARGS` for the program, as `bin/sandbox` does."""
         home = self.folder / "home"
         project = write_project(home, self.folder) / "Pulumi.yaml"
         content = yaml.safe_load(project.read_text())
@@ -54,7 +54,7 @@ class Elsewhere(Sandbox):
 
 
 def create_elsewhere(folder: Path, program: Path) -> Elsewhere:
-    """A new sandbox with the example stack file, for the program in a folder."""
+    """Creates a sandbox with the example stack file, for the program in a folder."""
     sandbox = Elsewhere(folder=create(folder).folder, program=program)
     sandbox.must("stack", "init", STACK)
     return sandbox

@@ -1,4 +1,4 @@
-"""Runs of `bin/sandbox`, as a user types them, each in a home of its own."""
+"""Runs `bin/sandbox`, each time with a separate home."""
 
 import json
 import os
@@ -15,14 +15,14 @@ from sandbox.cloud.store import Cloud
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "dev"
 
-# The engine writes the whole state after every step, which is a third of a first `up`. The tests
-# never kill it, so the state at its end is enough.
+# By default, the engine writes the state after every step, which is a third of the time of a first
+# `up`. The tests never kill it, so the state at the end of a run is sufficient.
 _NO_CHECKPOINTS = {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 
 
 @dataclass(frozen=True)
 class Sandbox:
-    """A sandbox with its own state, cloud and stack files below one folder."""
+    """A sandbox with its state, cloud and stack files in one folder."""
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict[str, str])
@@ -36,7 +36,7 @@ class Sandbox:
         return self.folder / f"Pulumi.{STACK}.yaml"
 
     def run(self, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Runs `bin/sandbox ARGS` from a folder that is not the checkout's."""
+        """Runs `bin/sandbox ARGS` in a folder outside of the checkout."""
         return subprocess.run(
             [ROOT / "bin" / "sandbox", *args],
             cwd=self.folder,
@@ -54,7 +54,7 @@ class Sandbox:
         )
 
     def must(self, *args: str, **environment: str) -> str:
-        """Runs, expects success and returns what was printed."""
+        """Runs a command that must succeed, and returns its output."""
         done = self.run(*args, **environment)
         assert done.returncode == 0, f"{args}: {done.stdout}\n{done.stderr}"
         return done.stdout
@@ -63,7 +63,7 @@ class Sandbox:
         return self.must("up", "--yes", "--stack", STACK, "--skip-preview", **environment)
 
     def changes(self) -> dict[str, list[str]]:
-        """What a preview would do: operation to the names of the resources, `same` left out."""
+        """The changes of a preview: the names of the resources by operation, without `same`."""
         steps = json.loads(self.must("preview", "--stack", STACK, "--json"))["steps"]
         result: dict[str, list[str]] = {}
         for step in steps:
@@ -72,7 +72,7 @@ class Sandbox:
         return result
 
     def resources(self) -> list[dict[str, Any]]:
-        """The resources in the state, the stack itself left out."""
+        """The resources in the state, without the stack resource."""
         state = json.loads(self.must("stack", "export", "--stack", STACK))
         resources: list[dict[str, Any]] = state["deployment"].get("resources") or []
         return [each for each in resources if each["type"] != "pulumi:pulumi:Stack"]
@@ -81,7 +81,7 @@ class Sandbox:
         return json.loads(self.must("stack", "output", "--json", "--stack", STACK))
 
     def configure(self, path: str, value: Any) -> None:
-        """Sets a value in the stack file, at a dotted path below the project's namespace."""
+        """Sets a value in the stack file, at a dotted path in the project's namespace."""
         content = yaml.safe_load(self.stack_file.read_text())
         first, *rest = path.split(".")
         keys = [first if ":" in first else f"mcp-platform:{first}", *rest]
@@ -92,13 +92,13 @@ class Sandbox:
         self.stack_file.write_text(yaml.safe_dump(content))
 
     def copy(self, folder: Path) -> "Sandbox":
-        """A second sandbox in the same condition."""
+        """Copies the sandbox to a folder."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         return Sandbox(folder, self.environment)
 
 
 def create(folder: Path) -> Sandbox:
-    """A new sandbox with the example stack file."""
+    """Creates a sandbox with the example stack file."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / f"Pulumi.{STACK}.yaml", folder)
     return Sandbox(folder)

@@ -1,4 +1,4 @@
-"""An invalid configuration: the message, the status, and that nothing was created."""
+"""Invalid configurations: the message, the exit status, and that nothing is created."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from tests.engine.sandbox_run import STACK, Sandbox, create
 
 pytestmark = pytest.mark.engine
 
-# The setting, and the expected lines, each without its indentation.
+# The setting, and the expected lines without their indentation.
 BROKEN: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a target that does not exist": (
         {"target": "fargate"},
@@ -137,7 +137,7 @@ def test_a_missing_existing_network_fails_the_preview(empty: Sandbox) -> None:
         assert "a VPC in this account and region" in said
         assert "Traceback" not in said
     assert empty.cloud.list() == []
-    # A wrong id is not remembered.
+    # An invalid id is not stored.
     empty.configure("network", {})
     assert set(empty.changes()) == {"create"}
 

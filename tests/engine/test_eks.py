@@ -31,12 +31,12 @@ IDENTITY_CENTER = {
 
 @pytest.fixture
 def changed(clustered: Sandbox, tmp_path: Path) -> Sandbox:
-    """A copy of the deployed fleet, to change."""
+    """A copy of the deployed fleet, which a test can change."""
     return clustered.copy(tmp_path / "changed")
 
 
 def _objects(sandbox: Sandbox, kind: str | None = None) -> dict[str, StoredResource]:
-    """What is in the clusters: objects by kind and id, or those of one kind by id."""
+    """The objects in the clusters by kind and id, or the objects of a kind by id."""
     found = [stored for stored in sandbox.cloud.list() if stored.provider.startswith("kubernetes")]
     kinds = [(str(stored.properties.get("kind", stored.type)), stored) for stored in found]
     if kind:
@@ -169,7 +169,7 @@ def test_a_new_server_touches_no_other(changed: Sandbox) -> None:
     changes = changed.changes()
     assert all("second" in name for name in changes.pop("create"))
     assert {key: sorted(names) for key, names in changes.items()} == {
-        # What says who is there, shows it, and bounds it all together, with its nodes.
+        # The discovery document, the dashboard, the quota and the limits of the nodes.
         "update": [
             "eks-base-nodes-on-demand",
             "eks-namespaces-mcp-discovery",
@@ -236,7 +236,7 @@ def test_a_new_secret_value_starts_new_pods_of_its_workload_alone(changed: Sandb
     assert gone.startswith("SecretProviderClass mcp/notes-")
     assert come.startswith("SecretProviderClass mcp/notes-")
     assert version in after[come].properties["spec"]["parameters"]["objects"]
-    # A Secret that is there already keeps what it has: only under a new name is the value new.
+    # An existing Secret keeps its values, so only a Secret with a new name has the new value.
     read = [
         {
             each["valueFrom"]["secretKeyRef"]["name"]
@@ -295,12 +295,12 @@ def test_what_a_failed_create_has_made_can_be_destroyed(
     assert sandbox.cloud.list() == []
 
 
-# A fleet with everything that one stack can have at once.
+# A fleet with all features that one stack can have.
 
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    """Managed nodes, some of them spot, two namespaces and a mesh; copy it to change."""
+    """Managed nodes, some of them spot, two namespaces and a mesh; change only copies."""
     sandbox = create(tmp_path_factory.mktemp("eks") / "full")
     sandbox.configure("target", "eks")
     sandbox.configure("cluster.nodes", "managed")
@@ -359,7 +359,7 @@ def test_a_mesh_is_installed_before_anything_is_in_it(full: Sandbox) -> None:
     ]
     assert len(deployments) == 3
     assert max(releases) < min(deployments)
-    # Behind the name stands who may call: in which namespaces.
+    # The rest of the id depends on the callers, with their namespaces.
     policies = {id_.partition(".")[0] for id_ in _objects(full, "AuthorizationPolicy")}
     assert policies == {"mcp/assistant", "mcp/clock", "records/notes"}
 
@@ -392,7 +392,7 @@ def test_a_workload_that_moves_stays_where_it_was_until_it_is_ready_where_it_goe
     assert volume.id == "mcp-platform-dev.books.notes"
     assert volume.properties["status"] == {"phase": "Bound"}
     assert moved.changes() == {}
-    # And back, under the names that it had.
+    # Back to the first team, with the previous names.
     moved.configure("teams", {"records": {"pods": 40}})
     moved.configure("servers.notes.team", "records")
     moved.up()
@@ -421,7 +421,7 @@ def test_the_eks_example_comes_up_and_is_destroyed_to_nothing(tmp_path: Path) ->
 
 
 def _beside(sandbox: Sandbox) -> str:
-    """Writes the file of a second stack, in the cluster and the network of the first one."""
+    """Writes the stack file of a second stack, in the cluster and network of the first one."""
     subnets: dict[str, list[str]] = {"private": [], "public": []}
     vpc = ""
     for each in sandbox.resources():
@@ -503,7 +503,7 @@ def test_an_existing_cluster_that_is_not_there_is_asked_for_before_anything_is_p
 
 
 def _rendered(sandbox: Elsewhere) -> dict[str, dict[str, Any]]:
-    """The rendered files, by kind and name."""
+    """The rendered objects, by kind and name."""
     files = (sandbox.program / GIT["path"]).rglob("*.yaml")
     manifests = [yaml.safe_load(path.read_text()) for path in files]
     result = {f"{each['kind']} {object_id(each['metadata'])}": each for each in manifests}
@@ -513,7 +513,7 @@ def _rendered(sandbox: Elsewhere) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def flux(tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
-    """The example fleet, rendered for a repository that Flux follows."""
+    """The example fleet, rendered for a repository that Flux applies."""
     folder = tmp_path_factory.mktemp("flux")
     sandbox = create_elsewhere(folder / "stack", copy_program(folder / "program"))
     sandbox.configure("target", "eks")
@@ -538,7 +538,7 @@ def test_with_gitops_workloads_are_in_files_and_not_in_the_cluster(flux: Elsewhe
 def test_what_is_rendered_is_what_is_applied_without_gitops(
     flux: Elsewhere, clustered: Sandbox
 ) -> None:
-    # The class of a workload's secrets is called after what is in them.
+    # The name of a SecretProviderClass ends in a hash of its contents.
     applied, rendered = (
         {re.sub(r"^(SecretProviderClass .*)-[0-9a-f]+$", r"\1", each) for each in found}
         for found in (_objects(clustered), _rendered(flux))
@@ -596,7 +596,7 @@ def test_argo_cd_is_a_capability_of_the_cluster_and_follows_the_repository(tmp_p
     assert _rendered(sandbox) == {}
 
 
-# What is refused.
+# Refused configurations.
 
 
 def test_an_object_without_a_provider_goes_to_no_cluster(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A fleet with everything switched on: deployed, changed and switched on each target, destroyed."""
+"""A fleet with all features: deployed and changed on each target, and destroyed."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ DATA = (
     "aws:secretsmanager/secret:Secret",
     "aws:secretsmanager/secretVersion:SecretVersion",
 )
-"""The types that hold data of the notes server, or the key that encrypts it."""
+"""The types with data of the notes server, and the key that encrypts it."""
 
 
 def _image(workload: str) -> dict[str, Any]:
@@ -76,9 +76,9 @@ EVERYTHING: dict[str, Any] = {
     "observability": {"retention_days": 90, "alarm_email": "ops@example.com"},
     "tags": {"owner": "platform"},
 }
-"""Public, with domain, tokens, firewall, chat, files, teams, mesh and protection; fits each target.
+"""Public, with domain, tokens, firewall, chat, files, teams, mesh and protection; for each target.
 
-The cluster's own protection is off: it is there to keep a stack from being switched.
+The deletion protection of the cluster is off, because it would prevent the move to another target.
 """
 
 CHANGES: dict[str, tuple[Any, Any]] = {
@@ -88,20 +88,20 @@ CHANGES: dict[str, tuple[Any, Any]] = {
     "servers.quiet.expose": (False, True),
     "gateway.allow_cidrs": (["203.0.113.0/24"], []),
 }
-"""What is changed on each target: the value before and after, and back again on the next.
+"""The changes on each target: the values before and after. The next target reverts them.
 
-The firewall stays: its log group is protected in a production stack.
+The firewall does not change, because its log group is protected in a production stack.
 """
 
 
 def _deploy(sandbox: Sandbox) -> None:
-    """Runs `up` with its preview, as a user does, and expects that a second preview is empty."""
+    """Runs `up` with a preview, and expects no changes in a second preview."""
     sandbox.must("up", "--yes", "--stack", STACK)
     sandbox.must("preview", "--stack", STACK, "--expect-no-changes")
 
 
 def _data(sandbox: Sandbox) -> dict[str, str]:
-    """The ids of what holds data, by URN."""
+    """The ids of the resources with data, by URN."""
     return {
         each["urn"]: each["id"]
         for each in sandbox.resources()
@@ -111,7 +111,7 @@ def _data(sandbox: Sandbox) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sandbox, list[dict[str, str]]]:
-    """The fleet after `up` and a change on each target, and what held data after each."""
+    """The fleet after `up` and a change on each target, and the ids with data after each."""
     sandbox = Sandbox(tmp_path_factory.mktemp("everything"))
     sandbox.cloud.put(
         StoredResource(

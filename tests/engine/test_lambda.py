@@ -21,7 +21,7 @@ IMAGE = {
 
 @pytest.fixture
 def changed(serverless: Sandbox, tmp_path: Path) -> Sandbox:
-    """A copy of the deployed fleet, to change."""
+    """A copy of the deployed fleet, which a test can change."""
     return serverless.copy(tmp_path / "changed")
 
 
@@ -92,7 +92,7 @@ def test_a_function_leaves_the_network_and_nothing_of_it_stays_there(changed: Sa
         return [one.id for one in functions if "vpcConfig" in one.properties]
 
     (before,) = inside()
-    # Older versions hold the network interfaces that they were made with.
+    # Older versions keep the network interfaces that they were created with.
     changed.configure("servers.notes.memory", 2048)
     changed.up()
     changed.configure("servers.notes.storage", None)
@@ -146,7 +146,7 @@ def test_no_secret_value_is_in_plain_text_in_state_or_in_a_functions_environment
         assert not any(value in json.dumps(function.properties) for value in values)
 
 
-# The log role of API Gateway in the region is kept, because other APIs use it.
+# The log role of API Gateway in the region is retained, because other APIs use it.
 LOG_ROLE = [
     "aws:apigateway/account:Account",
     "aws:iam/role:Role",

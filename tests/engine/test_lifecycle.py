@@ -150,7 +150,7 @@ def test_a_deployed_stack_refuses_to_move_and_is_not_changed(
     assert "Traceback" not in said
     assert deployed.cloud.list() == before
     deployed.configure(key, back)
-    # What was refused is forgotten: only its input is in the state.
+    # The refused value is only an input in the state.
     assert set(deployed.changes()) <= {"update"}
 
 
@@ -258,7 +258,7 @@ def test_a_deployed_service_changes_its_exposure_its_capacity_and_its_scaling(
 def test_the_next_up_deploys_again_what_ecs_gave_up_or_rolled_back(
     deployed: Sandbox, tmp_path: Path
 ) -> None:
-    """First the tasks of a new server cannot start; then ECS rolls a changed one back."""
+    """First the tasks of a new server cannot start. Then ECS rolls back a changed server."""
     service, definition = "aws:ecs/service:Service", "aws:ecs/taskDefinition:TaskDefinition"
 
     def fails(operation: str, after: str) -> None:
@@ -283,7 +283,7 @@ def test_the_next_up_deploys_again_what_ecs_gave_up_or_rolled_back(
     before = running()["clock"]
     deployed.configure("servers.clock.memory", 1024)
     fails("update", "undone")
-    # What ECS went back to is not deregistered.
+    # The task definition of the rollback is not deregistered.
     assert running()["clock"]["taskDefinition"] == before["taskDefinition"]
     deployed.up()
     assert [name for name, each in running().items() if FAILED in each] == []

@@ -1,6 +1,6 @@
-"""What the fullest fleet puts into a repository and a cluster, held to Kubernetes' own schemas.
+"""The manifests of the fullest fleet, validated against the schemas of Kubernetes.
 
-Checkov's checks for Kubernetes find nothing either, except for `EXCEPTIONS`.
+The Kubernetes checks of Checkov also pass, except for `EXCEPTIONS`.
 """
 
 import json
@@ -32,7 +32,7 @@ EXCEPTIONS = {
         "an agent asks the API for the discovery document and its servers, by name and no more"
     ),
 }
-"""Check and resource, and why it is right as it is."""
+"""The reason for each exception, by check and resource."""
 
 CUSTOM = {
     "AuthorizationPolicy",
@@ -43,7 +43,7 @@ CUSTOM = {
     "SecretProviderClass",
     "TargetGroupBinding",
 }
-"""Kinds that Kubernetes has no schema of: the sandbox has, and checks them when they are made."""
+"""Kinds without a schema in Kubernetes. The sandbox validates them on creation."""
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def fullest(tmp_path_factory: pytest.TempPathFactory) -> Elsewhere:
 
 @pytest.fixture(scope="module")
 def manifests(fullest: Elsewhere, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all that was rendered, and all that was applied, one object a file."""
+    """A folder with all rendered and all applied objects, one per file."""
     folder = tmp_path_factory.mktemp("all")
     for path in (fullest.program / PATH).rglob("*.yaml"):
         (folder / path.name).write_text(path.read_text())
@@ -147,5 +147,5 @@ def test_checkov_finds_a_misconfiguration(manifests: Path, tmp_path: Path) -> No
     container["image"] = "example.com/clock:latest"
     (tmp_path / "deployment.yaml").write_text(yaml.safe_dump(deployment))
     found = {each["check_id"] for each in _checkov(tmp_path)["results"]["failed_checks"]}
-    # Privileged, a tag that moves, no digest.
+    # A privileged container, the tag `latest`, no digest.
     assert found >= {"CKV_K8S_16", "CKV_K8S_14", "CKV_K8S_43"}

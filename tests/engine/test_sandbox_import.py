@@ -1,4 +1,4 @@
-"""Import, refresh and collisions on the real engine, with resources of any origin."""
+"""Import, refresh and name collisions on the real engine."""
 
 import shutil
 
@@ -49,7 +49,7 @@ def test_a_refresh_of_an_unchanged_stack_finds_no_drift(example: Sandbox) -> Non
 
 
 def test_a_second_stack_cannot_take_the_names_of_the_first(deployed: Sandbox) -> None:
-    # Two backends are independent: a stack of the same name needs the same physical names.
+    # Two backends are independent, so stacks with one name need the same physical names.
     shutil.rmtree(deployed.folder / "home" / "state")
     before = {(stored.type, stored.id) for stored in deployed.cloud.list()}
     up = ("up", "--yes", "--skip-preview", "--continue-on-error", "--stack", STACK)

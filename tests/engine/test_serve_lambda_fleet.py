@@ -1,4 +1,4 @@
-"""Fleets on Lambda, as the program deploys them, behind the sandbox's gateway."""
+"""Deployed fleets on Lambda, behind the gateway of the sandbox."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The results of the readers for fleets that the real engine has deployed."""
+"""The results of the readers for fleets that the real engine deploys."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ AGENTS, SERVERS = ("assistant", "clerk"), ("clock", "notes")
 
 
 def _give_domain(sandbox: Sandbox) -> None:
-    """A domain in a zone of another owner, and no authentication."""
+    """Configures a domain in an existing zone, without authentication."""
     zone = StoredResource(
         provider="aws",
         type="aws:route53/zone:Zone",
@@ -49,7 +49,7 @@ def with_clerk(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
 
 @pytest.fixture(scope="module")
 def with_teams(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    """On EKS, in two namespaces."""
+    """A fleet on EKS in two namespaces."""
     sandbox = create(tmp_path_factory.mktemp("teams"))
     sandbox.configure("target", "eks")
     sandbox.configure("agents.clerk", CLERK)
@@ -65,7 +65,7 @@ def _processes(deployed: Fleet) -> dict[str, Process]:
 
 
 def _reached(deployed: Fleet, *sources: str) -> set[tuple[str, str]]:
-    """The allowed edges, without those of a workload to itself."""
+    """The allowed edges, without the edges from a workload to itself."""
     return {
         (source, process.name)
         for source in (*sources, *(one.name for one in deployed.processes))
@@ -77,7 +77,7 @@ def _reached(deployed: Fleet, *sources: str) -> set[tuple[str, str]]:
 
 
 def _found(deployed: Fleet, agent: str) -> dict[str, str | None]:
-    """Where each address leads that an agent was given for a server."""
+    """The workloads at the addresses that an agent has, by server."""
     given = json.loads(_processes(deployed)[agent].environment["MCP_SERVERS"])
     found: dict[str, str | None] = {}
     for server, url in given.items():
@@ -117,7 +117,7 @@ def test_eks_runs_the_example_as_it_was_deployed(clustered: Sandbox) -> None:
     (file_system,) = clustered.cloud.list("aws", "aws:efs/fileSystem:FileSystem")
     assert notes.files == {"/data": f"{file_system.id}/notes"}
     assert (notes.port, notes.health_path, notes.health_seconds) == (8080, "/health", 60)
-    # What Kubernetes gives less what the pod sleeps before SIGTERM.
+    # The grace period of the pod without the sleep before SIGTERM.
     assert (notes.stop_seconds, notes.replicas, notes.kind) == (305, 1, "pod")
     images = {stored.properties["digest"] for stored in clustered.cloud.list("docker-build")}
     assert {one.image.partition("@")[2] for one in deployed.processes} == images
@@ -140,7 +140,7 @@ def test_an_agent_reaches_the_servers_that_it_lists_and_no_other(
         (GATEWAY, "clock"),
         (GATEWAY, "notes"),
     }
-    # It resolves the name, like all clients in the network, but cannot connect.
+    # Like all clients in the network, it resolves the name. It cannot connect.
     address = json.loads(_processes(deployed)["assistant"].environment["MCP_SERVERS"])["clock"]
     host = address.removeprefix("http://").partition(":")[0]
     assert deployed.resolve("clerk", host, 8080) == "clock"
@@ -227,7 +227,7 @@ def test_in_a_mesh_the_same_calls_get_through(tmp_path: Path) -> None:
         (GATEWAY, "notes"),
     }
     assert "TCP port 15008 to clock" in str(deployed.refusal("clerk", "clock", 8080))
-    # Without network policies, those of the mesh apply alone.
+    # Without network policies, only the authorization policies of the mesh apply.
     owner = next(one.provider for one in sandbox.cloud.list() if "kubernetes@" in one.provider)
     for one in sandbox.cloud.list(owner, "kubernetes:networking.k8s.io/v1:NetworkPolicy"):
         sandbox.cloud.delete(owner, one.type, one.id)

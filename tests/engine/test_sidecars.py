@@ -1,4 +1,4 @@
-"""Agents with sidecars on the real engine: created, updated, and split again."""
+"""Agents with sidecars on the real engine: created, updated and removed."""
 
 import json
 
@@ -10,9 +10,9 @@ pytestmark = pytest.mark.engine
 
 
 def _beside(sandbox: Sandbox) -> None:
-    """Puts both servers beside the agent; one of them runs nowhere else then."""
+    """Makes both servers sidecars of the agent. One of them then has no service."""
     sandbox.configure("servers.notes.expose", False)
-    # Together with its sidecars' 768 and 1536 it is a size.
+    # With the 768 and 1536 of its sidecars, the task has a size that Fargate supports.
     sandbox.configure("agents.assistant.cpu", 256)
     sandbox.configure("agents.assistant.memory", 512)
     sandbox.configure("agents.assistant.sidecars", ["clock", "notes"])
@@ -45,7 +45,7 @@ def test_servers_move_beside_their_agent_and_out_again_and_keep_what_they_have(
     deployed: Sandbox,
 ) -> None:
     def held() -> dict[str, str]:
-        """What the foundation has: its ids by name, without what follows from an image."""
+        """The ids of the foundation's resources by URN."""
         return {
             each["urn"]: each["id"]
             for each in deployed.resources()

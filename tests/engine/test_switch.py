@@ -1,4 +1,4 @@
-"""One stack on one target after another: resources that are kept or deleted, and the order."""
+"""A stack that moves between targets: the resources that are kept or deleted, and the order."""
 
 import itertools
 import json
@@ -36,7 +36,7 @@ OF_TARGET = {
     "eks": ("aws:eks/", "kubernetes:"),
     "lambda": ("aws:lambda/", "aws:apigateway/restApi"),
 }
-"""What the types begin with of which only one target has any."""
+"""The prefixes of types that only one target has."""
 DOMAIN = {
     "exposure": "public",
     "domain": "mcp.example.com",
@@ -50,27 +50,27 @@ DOMAIN = {
 
 
 WALK = ("lambda", "eks", "ecs", "eks", "lambda", "ecs")
-"""From ECS: every switch between two targets, each once."""
+"""Every switch between two targets once, starting from ECS."""
 SWITCHES = tuple(itertools.pairwise(("ecs", *WALK)))
 LOG_ROLE = {
     "aws:apigateway/account:Account",
     "aws:iam/role:Role",
     "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
 }
-"""What a Lambda fleet leaves to the whole region, for the sake of everybody else's APIs."""
+"""The resources that a Lambda fleet retains, because other APIs in the region use them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What a stack is, after an `up`.
+    """A stack after an `up`.
 
     Attributes:
-        steps: What the `up` did.
-        ids: The ids of what a switch keeps, by URN.
-        gateway: The ids of what the load balancer consists of, by URN.
+        steps: The steps of the `up`.
+        ids: The ids of the resources that a switch keeps, by URN.
+        gateway: The ids of the load balancer's resources, by URN.
         values: The values of the secrets, by URN.
         logical_names: The logical names of all resources.
-        types: How many there are of each type in the cloud.
+        types: The number of objects in the cloud by type.
         outputs: The stack's outputs.
     """
 
@@ -110,7 +110,7 @@ def _look(sandbox: Sandbox, steps: list[tuple[str, str]]) -> Seen:
 
 
 def _steps(log: str) -> list[tuple[str, str]]:
-    """What an `up` did, in order: created or deleted, and the name of the resource."""
+    """The steps of an `up` in order: created or deleted, and the name of the resource."""
     return [
         (done, name)
         for name, done in re.findall(r"^ [+-]+ +\S+ (\S+) (created|deleted) ", log, re.MULTILINE)
@@ -126,7 +126,7 @@ def _switch(sandbox: Sandbox, target: str) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def walk(example: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sandbox, list[Seen]]:
-    """The example fleet after all switches, and what it was before and after each."""
+    """The example fleet after all switches, and the stack at the start and after each."""
     sandbox = example.copy(tmp_path_factory.mktemp("switch") / "fleet")
     seen = [_look(sandbox, [])]
     seen += [_look(sandbox, _switch(sandbox, target)) for target in WALK]
@@ -183,7 +183,7 @@ def test_nothing_of_the_target_that_was_left_stays(
 def test_a_target_has_the_same_in_the_cloud_whenever_it_comes(
     walk: tuple[Sandbox, list[Seen]], target: str
 ) -> None:
-    # What the first Lambda fleet leaves behind is there from then on.
+    # The first Lambda fleet creates the log role, and no switch deletes it.
     visits = [
         Counter({name: count for name, count in each.types.items() if name not in LOG_ROLE})
         for each, visited in zip(walk[1], ("ecs", *WALK), strict=True)
@@ -225,7 +225,7 @@ def test_a_switched_stack_is_destroyed_to_nothing_but_the_log_role(
 
 @pytest.fixture(scope="module")
 def with_domain(tmp_path_factory: pytest.TempPathFactory) -> Sandbox:
-    """The example fleet behind a domain whose zone is there; copy it to change."""
+    """The example fleet with a domain in an existing zone; change only copies."""
     sandbox = create(tmp_path_factory.mktemp("switch") / "domain")
     name = {"name": "example.com", "zoneId": DOMAIN["zone"]}
     sandbox.cloud.put(
@@ -261,13 +261,13 @@ SLOW = (
     "aws:lambda/permission:Permission",
     "kubernetes:apps/v1:Deployment",
 )
-"""What a target answers by: the record and the discovery document are not to change before it."""
+"""What a target needs to serve. The record and the discovery document must change after it."""
 
 LAST = {"lambda": "aws:lambda/permission:Permission", "ecs": "aws:ecs/service:Service"}
 
 
 def _leads_to(sandbox: Sandbox) -> tuple[str, str]:
-    """Where the domain and the discovery document lead."""
+    """The targets of the domain and of the discovery document."""
     (record,) = (
         stored
         for stored in sandbox.cloud.list("aws", "aws:route53/record:Record")
@@ -321,7 +321,7 @@ def test_a_domain_leads_to_the_old_target_until_all_of_the_new_one_answers(
 def walk_of_domain(
     with_domain: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Sandbox]:
-    """The fleet behind a domain, by its target."""
+    """The fleet with a domain, by target."""
     serverless = with_domain.copy(tmp_path_factory.mktemp("switch") / "serverless")
     serverless.configure("target", "lambda")
     kept = {"certificate-acm", "certificate-record", "certificate-validation", "published-address"}
@@ -350,8 +350,8 @@ MOVED = {
     "certificate-validation": (GATEWAY, "gateway", "gateway-certificate-validation"),
     "published-address": (GATEWAY, "gateway", "gateway-address"),
 }
-"""What a stack of the first release has as children of the load balancer's component: the types of
-the parent, its name, and the name that each had."""
+"""Resources that are children of the load balancer's component in a stack of the first release: the
+types of the parent, its name, and the former name of the resource."""
 
 _SUBNET = (
     "mcp-platform:foundation:Foundation$mcp-platform:foundation:Network"
@@ -365,11 +365,11 @@ MOVED_FROM_VPC = {
     "fleet-network-egress-1": (_ROUTE_TABLE, f"{_PRIVATE}-1", f"{_PRIVATE}-1"),
     "fleet-network-egress-2": (_ROUTE_TABLE, f"{_PRIVATE}-2", f"{_PRIVATE}-2"),
 }
-"""The same of a stack whose NAT gateway was made by awsx."""
+"""The same for a stack whose NAT gateway awsx created."""
 
 
 def _move_back(sandbox: Sandbox, moved: dict[str, tuple[str, str, str]], file: Path) -> None:
-    """Gives resources the URNs and the parents that they had before they were moved."""
+    """Restores the URNs and parents that resources had before they were moved."""
     text = sandbox.must("stack", "export", "--stack", STACK)
     parents: dict[str, str] = {}
     for each in json.loads(text)["deployment"]["resources"]:
@@ -384,7 +384,7 @@ def _move_back(sandbox: Sandbox, moved: dict[str, tuple[str, str, str]], file: P
     resources = state["deployment"]["resources"]
     for each in resources:
         each["parent"] = parents.get(each["urn"], each.get("parent"))
-    # A parent comes before its children; only the stack is before them all.
+    # A parent is before its children. Only the stack is before all of them.
     for parent in (
         each for each in [*resources] if each["urn"] == f"{_STACK_URN}{GATEWAY}::gateway"
     ):

@@ -38,11 +38,11 @@ async def wait(fifo: str, seconds: float) -> str:
 
 server.run()
 """
-"""A stdio server whose call says in a named pipe that it has begun."""
+"""A stdio server whose call writes to a named pipe when it starts."""
 
 
 def image(name: str) -> dict[str, Any]:
-    """The image of a workload of this repository, as a stack file has it."""
+    """The image of a workload of this repository, in the format of a stack file."""
     return {
         "context": f"workloads/{name}",
         "additional_contexts": {"common": "workloads/common"},
@@ -50,7 +50,7 @@ def image(name: str) -> dict[str, Any]:
 
 
 def add_zone(sandbox: Sandbox) -> None:
-    """Puts the zone of the public fleet into the cloud, where its owner made it."""
+    """Puts the existing zone of the public fleet into the cloud."""
     properties = {"name": "example.com", "zoneId": ZONE}
     sandbox.cloud.put(
         StoredResource(
@@ -64,7 +64,7 @@ def add_zone(sandbox: Sandbox) -> None:
 
 
 def public_fleet(folder: Path, target: str) -> Sandbox:
-    """The example fleet at a domain, with tokens, chat, a slow server, an agent without notes.
+    """The example fleet with a domain, tokens, chat, a slow server and an agent without notes.
 
     On Lambda there is also an agent that is a state machine.
     """
@@ -96,7 +96,7 @@ def public_fleet(folder: Path, target: str) -> Sandbox:
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    """A cloud of its own for a test that deploys nothing."""
+    """An empty cloud, for a test that deploys nothing."""
     made = Cloud(tmp_path / "cloud.sqlite")
     yield made
     made.close()
@@ -106,7 +106,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
 def fleet(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[Served]:
-    """The public fleet on each target, alive for all tests."""
+    """The public fleet on each target, which runs for all tests."""
     sandbox = public_fleet(tmp_path_factory.mktemp("serve") / request.param, request.param)
     with serving(sandbox) as served:
         yield served

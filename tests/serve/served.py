@@ -1,4 +1,4 @@
-"""Fleets that `bin/sandbox serve` runs, for tests."""
+"""Fleets that `bin/sandbox serve` runs."""
 
 import os
 import subprocess
@@ -25,9 +25,9 @@ class Served:
     """A fleet on the loopback interface.
 
     Attributes:
-        sandbox: Where it is deployed.
-        entry: The gateway's address on the loopback interface.
-        process: The command.
+        sandbox: The sandbox in which it is deployed.
+        entry: The endpoint on the loopback interface.
+        process: The process of the command.
     """
 
     sandbox: Sandbox
@@ -41,7 +41,7 @@ class Served:
         return self.url(f"/servers/{name}/mcp")
 
     def authorization(self, **claims: str) -> dict[str, str]:
-        """The header with a token for the deployed audience, or what the claims say instead."""
+        """The header with a token for the deployed audience, unless the claims override it."""
         flags = [f"--{name}={value}" for name, value in claims.items()]
         return {"Authorization": f"Bearer {self.sandbox.must('token', *flags).strip()}"}
 
@@ -56,7 +56,7 @@ class Served:
     def call(
         self, server: str, tool: str, arguments: Mapping[str, Any], headers: Mapping[str, str]
     ) -> CallToolResult:
-        """Calls a tool with the SDK's client."""
+        """Calls a tool with the client of the MCP SDK."""
 
         async def run() -> CallToolResult:
             async with (

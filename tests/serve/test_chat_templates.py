@@ -15,7 +15,7 @@ TEXTS = st.text(alphabet=st.characters(codec="utf-8"))
 
 
 def made(template: str, body: object = None, **context: str) -> Any:
-    """The JSON that a template makes of a body that is JSON."""
+    """The JSON output of a template for a JSON body."""
     return json.loads(render(template, context=context, body=json.dumps(body)).text)
 
 

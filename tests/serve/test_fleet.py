@@ -1,4 +1,4 @@
-"""The fleet answers allowed requests and refuses all others, on each of the three targets."""
+"""The fleet serves allowed requests and denies all others, on each of the three targets."""
 
 import json
 import os
@@ -36,7 +36,7 @@ anyio.run(main)
 
 
 def _post(fleet: Served, server: str, **changed: str) -> httpx2.Response:
-    """Lists the notes, or what the clock says, with some headers changed."""
+    """Calls `list_notes` or `now`, with changed headers."""
     tool = {"notes": "list_notes", "clock": "now"}[server]
     sent = call_headers(tool) | fleet.authorization() | changed
     return httpx2.post(fleet.server(server), json=call_body(tool, {}), headers=sent, timeout=60)
@@ -77,7 +77,7 @@ def test_an_agent_that_is_a_state_machine_answers_through_two_servers(fleet: Ser
 
 
 def _from_inside(fleet: Served, workload: str, server: str, tool: str) -> tuple[int, str]:
-    """Calls a server as a workload would, with its environment, network and credentials."""
+    """Calls a server with the environment, network and credentials of a workload."""
     process = fleet.processes(workload)[0]
     (assistant,) = fleet.processes("assistant")[:1]
     url = json.loads(assistant.environ()["MCP_SERVERS"])[server]
@@ -125,7 +125,7 @@ def test_a_caller_without_a_token_is_refused(fleet: Served, authorization: str) 
 
 
 def test_another_host_is_refused(fleet: Served) -> None:
-    # A load balancer leaves it to the server; API Gateway has no API of that name.
+    # Behind a load balancer, the server rejects the host; API Gateway has no API for it.
     expected = {"ecs": 421, "eks": 421, "lambda": 403}[target(fleet)]
     assert _post(fleet, "clock", Host="evil.example.com").status_code == expected
 
@@ -173,7 +173,7 @@ def test_people_chat_with_the_agent_over_a_websocket(fleet: Served) -> None:
 
 
 def target(fleet: Served) -> str:
-    """Where the fleet runs."""
+    """The target of the fleet."""
     return str(fleet.sandbox.folder.name)
 
 

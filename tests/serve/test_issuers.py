@@ -34,7 +34,7 @@ def cloud(tmp_path: Path) -> Cloud:
 
 @pytest.fixture(scope="module")
 def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The issuers' key, as making one takes long."""
+    """The issuers' key, which takes long to create."""
     folder = tmp_path_factory.mktemp("key")
     Issuers(folder, Cloud(folder / "cloud.sqlite"), fleet())
     return folder / "issuer.pem"
@@ -175,7 +175,7 @@ def test_an_issuer_publishes_its_metadata_and_its_keys(
     assert published.status == 200
     (one,) = published.json["keys"]
     assert (one["kty"], one["kid"], one["use"], one["alg"]) == ("RSA", "sandbox", "sig", "RS256")
-    # Of the key nothing but its public half.
+    # Only the public part of the key.
     assert set(one) == {"kty", "key_ops", "n", "e", "kid", "use", "alg"}
 
 
@@ -268,7 +268,7 @@ def test_a_token_is_good_for_as_long_as_asked_for(
 
 
 class Keys(jwt.PyJWKClient):
-    """Fetches keys from the entry of a test, which has no name."""
+    """Gets keys from the application of a test, without DNS."""
 
     def __init__(self, issuers: Issuers, url: str) -> None:
         super().__init__(url)

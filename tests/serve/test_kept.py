@@ -1,4 +1,4 @@
-"""A fleet that moves between targets: the kept data, and the demonstration on each."""
+"""A fleet that moves between targets: its data, and the demonstration on each target."""
 
 import os
 import subprocess
@@ -18,14 +18,14 @@ WALK = ("ecs", "lambda", "eks", "ecs")
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What was seen on a target: the notes that were there before, and the demonstration."""
+    """The results on a target: the existing notes, and the output of the demonstration."""
 
     notes: str
     demo: "subprocess.CompletedProcess[str]"
 
 
 def _demo(sandbox: Sandbox) -> "subprocess.CompletedProcess[str]":
-    """What `make demo` runs once the fleet is up."""
+    """Runs the demonstration of `make demo` on a deployed fleet."""
     return subprocess.run(
         [sys.executable, "-m", "sandbox.demo"],
         cwd=ROOT,
@@ -39,7 +39,7 @@ def _demo(sandbox: Sandbox) -> "subprocess.CompletedProcess[str]":
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
-    """The example fleet on each target, one after another; each writes a note."""
+    """The results of the example fleet on each target in turn; each adds a note."""
     sandbox = create(tmp_path_factory.mktemp("walk"))
     seen: list[Seen] = []
     for target in WALK:
@@ -55,7 +55,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> list[Seen]:
 
 
 def test_a_note_that_was_written_before_a_switch_is_there_after_it(walk: list[Seen]) -> None:
-    # The demonstration writes one too.
+    # The demonstration also adds a note.
     assert [sorted(seen.notes.split()) for seen in walk[1:]] == [
         ["on-ecs", "tokyo"],
         ["on-ecs", "on-lambda", "tokyo"],

@@ -1,4 +1,4 @@
-"""State machines behind a REST API: the program's own definition, templates and rights."""
+"""State machines behind a REST API: the program's definition, templates and permissions."""
 
 import asyncio
 import json
@@ -64,7 +64,7 @@ Asking = Callable[..., Coroutine[Any, Any, Answer]]
 
 
 def tools(event: Mapping[str, Any]) -> object:
-    """The function of the tools: tells the time zone, and where none is given it raises."""
+    """The function of the tools: returns the time zone, and raises without one."""
     if event.get("list"):
         return LISTED
     if not event["arguments"]:
@@ -82,7 +82,7 @@ def fleet(
     machine_service: str = "states.amazonaws.com",
     **integration: Any,
 ) -> Cloud:
-    """An agent that is a state machine, with what the program makes around it."""
+    """An agent that is a state machine, with the resources that the program creates for it."""
     cloud = Cloud(folder / "cloud.sqlite")
     add_api(cloud)
     add_function(cloud, "tools", variables={}, imageConfig={"commands": ["tools.handle"]})
@@ -97,7 +97,7 @@ def fleet(
         name="researcher",
         type="EXPRESS" if express else "STANDARD",
         roleArn=role(cloud, "machine", *may, service=machine_service),
-        # As deployed, but for the waits before what has failed is tried again.
+        # As deployed, but without the wait before a retry.
         definition=json.dumps(made).replace('"IntervalSeconds": 1', '"IntervalSeconds": 0'),
     )
     credentials = role(cloud, "starter", *starter, service=starter_service)
@@ -179,7 +179,7 @@ def body(question: object = QUESTION) -> bytes:
 
 
 def asked(cloud: Cloud, question: object = QUESTION, functions: Functions | None = None) -> Answer:
-    """The first answer to a question."""
+    """The first response to a question."""
 
     async def use(asking: Asking) -> Answer:
         return await asking("POST", ASK, body=body(question))
@@ -188,7 +188,7 @@ def asked(cloud: Cloud, question: object = QUESTION, functions: Functions | None
 
 
 def ended(cloud: Cloud, question: str = QUESTION, functions: Functions | None = None) -> Any:
-    """What the status says when a started execution has ended."""
+    """The status of an execution after it has ended."""
 
     async def use(asking: Asking) -> Any:
         started = await asking("POST", ASK, body=body(question))
