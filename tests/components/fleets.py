@@ -1,4 +1,4 @@
-"""Fleets of the tests: the smallest one, one with all features, and variations."""
+"""Test fleets: the smallest one, one with all features, and variations."""
 
 from typing import Any
 
@@ -182,7 +182,7 @@ EKS_FULL: dict[str, Any] = {
             "replicas": {"min": 2, "max": 2},
             "secrets": ["set-outside"],
         },
-        # No agent uses it, and the gateway has no route to it.
+        # No agent uses this server, and the gateway has no route to it.
         "idle": {"image": {"context": "workloads/clock"}, "expose": False},
     },
     "agents": {
@@ -266,7 +266,7 @@ FLEETS: dict[str, dict[str, Any]] = {
     "production": PRODUCTION,
     "existing network": ADOPTED_NETWORK,
 }
-"""The fleets that everything general is tested with."""
+"""The fleets for tests that apply to any target."""
 
 
 EKS_FLEETS: dict[str, dict[str, Any]] = {
@@ -279,13 +279,13 @@ EKS_FLEETS: dict[str, dict[str, Any]] = {
     "eks flux": EKS_FLUX,
     "eks argocd": EKS_ARGOCD,
 }
-"""The fleets that are EKS's."""
+"""The fleets on EKS."""
 
 
 EVERY_FLEET = FLEETS | {"lambda": LAMBDA, "lambda full": LAMBDA_FULL} | EKS_FLEETS
-"""Those, and the fleets that are Lambda's and EKS's."""
+"""The fleets on all targets."""
 
 
 def with_server(**changes: object) -> dict[str, Any]:
-    """The least fleet, its server changed."""
+    """The smallest fleet with a changed server."""
     return {"servers": {"clock": {**MINIMAL["servers"]["clock"], **changes}}}

@@ -1,9 +1,9 @@
-"""Runs the program, or a part of it, on a monitor that records what it registers.
+"""Runs the program, or a part of it, on a monitor that records the registered resources.
 
 There is no engine, provider or network. The state of a resource is its inputs and the outputs of
 `_OUTPUTS` that the program reads. In a preview it is only the inputs, so values that AWS generates
-are unknown. `awsx.ec2.Vpc`, `eks.Cluster` and `eks.ManagedNodeGroup` are one opaque
-resource each here; what they make is tested elsewhere.
+are unknown. `awsx.ec2.Vpc`, `eks.Cluster` and `eks.ManagedNodeGroup` are each one resource without
+children. Other tests cover their children.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ from core.aws.partitions import partition_of
 ROOT = Path(__file__).parents[2]
 ACCOUNT, REGION, PROJECT = "123456789012", "us-east-1", "mcp-platform"
 API_ID = "a1b2c3d4e5"
-"""The id of every REST and WebSocket API: they have ten characters."""
+"""The id of every REST and WebSocket API. Such ids have ten characters."""
 
 MARKER = "must-not-be-seen"
-"""What every secret value contains: those of the configuration, generated ones, the ECR token."""
+"""A text in every secret value: from the configuration, generated, and the ECR token."""
 
 UNKNOWN = rpc.UNKNOWN
-"""The value in a preview of an output that AWS generates."""
+"""The value of an output that AWS generates, in a preview."""
 
 _SIGNATURE: Any = rpc._special_sig_key  # pyright: ignore[reportUnknownMemberType] - untyped there
 _SECRET: Any = rpc._special_secret_sig  # pyright: ignore[reportUnknownMemberType] - the same
@@ -53,29 +53,29 @@ class Secret:
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """A resource as it was registered.
+    """A registered resource.
 
     Attributes:
         type: The type token.
         name: The logical name.
         urn: The URN.
-        parent: The parent's URN; that of the stack for what has no other.
-        custom: Whether a provider makes it, rather than being a component of this program.
-        inputs: The inputs as they travel; what is secret is a `Secret`.
-        id: Its id, empty in a preview.
-        state: Its outputs, as the program sees them.
+        parent: The URN of the parent; without a parent, the URN of the stack.
+        custom: Whether a provider creates it. False for components of the program.
+        inputs: The inputs in wire format. A secret is a `Secret`.
+        id: The id; empty in a preview.
+        state: The outputs that the program gets.
         protect: The option of that name.
         retain_on_delete: The option of that name.
-        aliases: The names that it had, or its whole URN where it had another parent; of an alias
-            that says anything else, all of it as text.
+        aliases: The former names, or the former URN if the parent was another. Any other alias is
+            its text.
         ignore_changes: The option of that name.
-        replacement_trigger: The option of that name, None without.
+        replacement_trigger: The option of that name, or None.
         replace_on_changes: The option of that name.
         delete_before_replace: The option of that name.
-        timeouts: The option `custom_timeouts`: how long to wait for create, update and delete.
-        dependencies: The URNs of everything that it depends on, but for route tables of the VPC.
-        provider: The provider that makes it, or `urn::id` of it.
-        providers: The providers that a component hands on, by package.
+        timeouts: The option `custom_timeouts`: the timeouts of create, update and delete.
+        dependencies: The URNs of the dependencies, except for route tables of the VPC.
+        provider: The provider of the resource: `urn::id`.
+        providers: The providers that a component passes to its children, by package.
     """
 
     type: str
@@ -115,10 +115,10 @@ class Recording:
 
     Attributes:
         resources: The resources, by URN and in the order of their registration.
-        outputs: What components and the stack registered as outputs, by URN.
-        invokes: The look-ups: token and provider.
-        asked: The look-ups: token and arguments.
-        warnings: What the program, or an SDK about it, warned of.
+        outputs: The registered outputs of components and of the stack, by URN.
+        invokes: The function calls: token and provider.
+        asked: The function calls: token and arguments.
+        warnings: The warnings of the program and of the SDKs.
     """
 
     resources: dict[str, Resource] = field(default_factory=dict[str, Resource])
@@ -149,17 +149,17 @@ class Recording:
         return [made.name for made in self.of(kind)]
 
     def one(self, kind: str, name: str | None = None) -> Resource:
-        """The only resource of a kind, or the only one of that name."""
+        """The only resource of a kind, or the only one with a name."""
         (found,) = (made for made in self.of(kind) if name in (None, made.name))
         return found
 
     def children(self, parent: Resource) -> list[Resource]:
-        """The resources right below one."""
+        """The children of a resource."""
         return [made for made in self.resources.values() if made.parent == parent.urn]
 
 
 def leaves(value: Any, *, secret: bool = False) -> Iterator[tuple[str, bool]]:
-    """Every piece of text in a value, keys included, and whether it is marked as secret."""
+    """The strings in a value, including keys, and whether each is marked as secret."""
     match value:
         case Secret(value=inner):
             yield from leaves(inner, secret=True)
@@ -194,12 +194,12 @@ def run(
     """Runs `__main__.py` for a fleet.
 
     Args:
-        fleet: The configuration, without the namespace: see `configuration`.
+        fleet: The configuration without the namespace; see `configuration`.
         stack_name: The stack's name.
         preview: Whether it is a preview.
-        aws: Further configuration of the namespace `aws`.
-        remembered: What a deployed stack was first deployed with, by the name of its `Stash`.
-        answers: Results of look-ups that differ from the default, by token.
+        aws: Additional configuration in the namespace `aws`.
+        remembered: The values of the first deployment, by the name of the `Stash`.
+        answers: Results of function calls that differ from the default, by token.
     """
     texts = [json.dumps(each or {}) for each in (fleet, aws, remembered, answers)]
     return _run(*texts, stack_name=stack_name, preview=preview)
@@ -222,7 +222,7 @@ def _run(
 
 
 def configuration(fleet: Mapping[str, Any]) -> tuple[dict[str, str], list[str]]:
-    """A fleet as the engine gives it to the program: every value by its key, and the secret keys.
+    """A fleet as the program gets it from the engine: the values by key, and the secret keys.
 
     Each secret with `source: config` gets a value.
     """
@@ -253,17 +253,17 @@ def record(
     Args:
         program: The program.
         configuration: The stack's configuration.
-        encrypted: Which of its keys are secret.
+        encrypted: The keys that are secret.
         stack_name: The stack's name.
         preview: Whether it is a preview.
-        remembered: What a deployed stack was first deployed with, by the name of its `Stash`.
-        answers: Results of look-ups that differ from the default, by token.
+        remembered: The values of the first deployment, by the name of the `Stash`.
+        answers: Results of function calls that differ from the default, by token.
 
     Returns:
-        What it registered.
+        The registered resources and outputs.
 
     Raises:
-        ValueError: When two resources have the same URN.
+        ValueError: Two resources have the same URN.
     """
     recording = Recording()
 
@@ -280,21 +280,21 @@ def record(
                 dry_run=preview,
                 root_directory=str(ROOT),
                 callbacks=None,
-                outputs=set[Any](),  # a run that failed leaves its own in the last
+                outputs=set[Any](),  # the default would contain outputs of a failed run
             )
         )
         settings.ROOT.set(None)
         set_all_config(dict(configuration), encrypted)
         await stack.run_in_stack(lambda: _nothing(program()))
 
-    # One process runs many programs here, and must be able to collect the garbage of each.
+    # This process runs many programs, so their objects must stay subject to garbage collection.
     with contextlib.chdir(ROOT), mock.patch.object(gc, "freeze"):
         asyncio.run(in_stack())
     return recording
 
 
 def _nothing(_result: object) -> None:
-    """Runs the module, because the SDK awaits the return value of a program."""
+    """Discards the result of a program, because the SDK would await it."""
 
 
 class _Engine(mocks.MockEngine):
@@ -310,7 +310,7 @@ class _Engine(mocks.MockEngine):
 
 
 class _Unasked(mocks.Mocks):
-    """Required by the SDK's monitor, not used here."""
+    """Required by the SDK's monitor, but not used."""
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         raise NotImplementedError(args.typ)
@@ -320,7 +320,7 @@ class _Unasked(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    """Records, and answers like an engine; the SDK's own loses duplicates, options and outputs."""
+    """Records resources, with duplicates, options and outputs, which the SDK's monitor omits."""
 
     def __init__(
         self,
@@ -345,7 +345,7 @@ class _Monitor(mocks.MockMonitor):
         if provided and not self._preview:
             id_, outputs = _made(request.type, request.name, urn, inputs)
         if request.type == "pulumi:index:Stash":
-            # The engine stores it, so that it is known in a preview too.
+            # The engine stores the value, so it is also known in a preview.
             outputs = {"output": self._remembered.get(request.name, inputs["input"])}
         hidden = {
             key: Secret(outputs[key]) for key in request.additionalSecretOutputs if key in outputs
@@ -358,7 +358,7 @@ class _Monitor(mocks.MockMonitor):
             custom=request.custom,
             inputs=inputs,
             id=id_,
-            # The inputs of a component are not among its outputs.
+            # The outputs of a component do not include its inputs.
             state={**(inputs if request.custom else {}), **outputs, **hidden},
             protect=request.protect,
             retain_on_delete=request.retainOnDelete,
@@ -374,7 +374,7 @@ class _Monitor(mocks.MockMonitor):
                 for operation in ("create", "update", "delete")
                 if getattr(request.customTimeouts, operation)
             },
-            # Which of the VPC's route tables the SDK counts differs from run to run.
+            # The route tables of the VPC among the dependencies differ between runs.
             dependencies=sorted(
                 each for each in request.dependencies if not each.startswith(_ROUTE_TABLE)
             ),
@@ -397,10 +397,10 @@ class _Monitor(mocks.MockMonitor):
     def Invoke(self, request: Any) -> Any:  # noqa: N802 - the RPC's name
         response = resource_pb2.ResourceInvokeResponse()
         args = json_format.MessageToDict(request.args)
-        # Other threads register resources, among which an answer is looked for.
+        # Other threads register resources, and an answer reads the registered resources.
         with self._lock:
             if request.tok == "pulumi:pulumi:getResource":
-                # The only references here are to what is inside of the opaque VPC and cluster.
+                # The only references are to children of the VPC and of the cluster.
                 urn = args["urn"]
                 id_ = urn.split("::")[-1]
                 state = _cluster(self._recording, id_) if _CLUSTER in urn else {"id": id_}
@@ -411,7 +411,7 @@ class _Monitor(mocks.MockMonitor):
                 answer = self._answers.get(request.tok) or _answer(
                     request.tok, args, self._recording
                 )
-        getattr(response, "return").CopyFrom(_struct(answer))  # a keyword, but the field's name
+        getattr(response, "return").CopyFrom(_struct(answer))  # the name of the field is a keyword
         return response
 
 
@@ -419,13 +419,13 @@ def _former(alias: Any, type_: str) -> str:
     """The former name or URN of an alias."""
     if not alias.parentUrn:
         return alias.name or str(alias)
-    # As the engine makes a URN: with the types of all above, and the name of none of them.
+    # The engine's format of a URN: the types of all ancestors, without their names.
     above = alias.parentUrn.rpartition("::")[0]
     return f"{above}${type_}::{alias.name}"
 
 
 def _read(value: Any) -> Any:
-    """A value off the wire, with a `Secret` for what is marked as one."""
+    """A value from wire format, with a `Secret` for each secret."""
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
         if fields.get(_SIGNATURE) == _SECRET:
@@ -452,7 +452,7 @@ def _struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
 
 
 def _made(type_: str, name: str, urn: str, inputs: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The id and the outputs that the cloud gives to a new resource."""
+    """The id and the outputs of a new resource."""
     digits = hashlib.sha256(urn.encode()).hexdigest()
     physical = inputs.get("name") or f"{name}-{digits[:7]}"
     texts = {key: text for key, text in inputs.items() if isinstance(text, str)}
@@ -480,7 +480,7 @@ def _filled(template: Any, words: Mapping[str, str]) -> Any:
 
 
 def _here(text: str) -> str:
-    """A text about REGION as it is in the region of the stack."""
+    """A text with REGION and its partition replaced by those of the stack."""
     region = CONFIG.get()["aws:region"]
     partition = partition_of(region)
     return (
@@ -493,7 +493,7 @@ def _here(text: str) -> str:
 
 
 _ROUTE_TABLE = "urn:pulumi:s::p::aws:ec2/routeTable:RouteTable::"
-"""What the URN of a route table of the opaque VPC begins with."""
+"""The prefix of the URNs of the VPC's route tables."""
 
 
 def _vpc(zones: int, digits: str) -> dict[str, Any]:
@@ -514,20 +514,20 @@ def _vpc(zones: int, digits: str) -> dict[str, Any]:
 
 
 _CLUSTER = "$aws:eks/cluster:Cluster::"
-"""What in the URN of the cluster inside of an `eks.Cluster` stands before its name."""
+"""The part of the URN before the name, for the cluster in an `eks.Cluster`."""
 
 CLUSTER_NAME = "mcp-platform-dev-0badcafe"
-"""What the cluster of the stack `dev` is called."""
+"""The name of the cluster of the stack `dev`."""
 
 CLUSTER_GROUP = "sg-0c1u57e2"
-"""The security group of the stack's own cluster."""
+"""The security group of the stack's cluster."""
 
 AUTHORITY = "Q0EgY2VydGlmaWNhdGU="
 """The certificate authority of every cluster."""
 
 
 def _cluster(recording: Recording, logical_name: str) -> dict[str, Any]:
-    """The state of the cluster inside of an `eks.Cluster`."""
+    """The state of the cluster in an `eks.Cluster`."""
     inputs = recording.one("eks.Cluster", logical_name).inputs
     name = inputs["name"]
     return {
@@ -542,7 +542,7 @@ def _cluster(recording: Recording, logical_name: str) -> dict[str, Any]:
 
 
 def _answer(token: str, args: Mapping[str, Any], recording: Recording) -> dict[str, Any]:
-    """What a look-up of the cloud gives back."""
+    """The result of a function call."""
     match token:
         case "aws:ec2/getSubnet:getSubnet":
             return {
@@ -565,7 +565,7 @@ def _answer(token: str, args: Mapping[str, Any], recording: Recording) -> dict[s
 
 
 def _subnet_block(id_: str, recording: Recording) -> str:
-    """The IPv4 block of a subnet: as the plan of the VPC has it, or one that exists already."""
+    """The IPv4 block of a subnet of the planned VPC, or of an existing subnet."""
     for vpc in recording.of("awsx.Vpc"):
         for spec in vpc.inputs["subnetSpecs"]:
             ids = vpc.state[f"{spec['type'].lower()}SubnetIds"]
@@ -590,7 +590,7 @@ EXISTING_PLACES = {
     }
     for id_, letter, number in zip(EXISTING_SUBNETS, "abab", (1, 2, 1, 2), strict=True)
 }
-"""Where those subnets are."""
+"""The VPC and the zones of those subnets."""
 
 EXISTING_CLUSTER: Mapping[str, Any] = {
     "name": "shared",
@@ -601,7 +601,7 @@ EXISTING_CLUSTER: Mapping[str, Any] = {
     "vpcConfig": {"clusterSecurityGroupId": "sg-05ba7ed"},
     "kubernetesNetworkConfigs": [{"serviceIpv4Cidr": "10.100.0.0/16"}],
 }
-"""The cluster that exists already."""
+"""The existing cluster."""
 
 
 def _arn(service: str, resource: str) -> str:
@@ -611,7 +611,7 @@ def _arn(service: str, resource: str) -> str:
 _HOST = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
 _SECRET_ARN = _arn("secretsmanager", "secret:{name}-AbCdEf")
 
-# What the program reads of what it makes, by type, with the names of `_made`.
+# The outputs that the program reads, by type. The variables are those of `_made`.
 _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
     "aws:secretsmanager/secretVersion:SecretVersion": {"versionId": "{name}-id"},
     "random:index/randomId:RandomId": {"hex": "0badcafe"},
@@ -706,7 +706,7 @@ _OUTPUTS: Mapping[str, Mapping[str, Any]] = {
 _FUNCTIONS: Mapping[str, Mapping[str, Any]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT},
     "aws:index/getAvailabilityZones:getAvailabilityZones": {
-        # Not in order, and with a zone that no stack uses.
+        # Unordered, and with a zone that no stack uses.
         "names": [f"{REGION}{letter}" for letter in "bacdefg"],
         "zoneIds": [f"use1-az{number}" for number in (2, 1, 3, 4, 5, 6, 7)],
     },

@@ -1,4 +1,4 @@
-"""What a fleet makes, and what its inputs name by text: ARNs, log groups, metrics, accounts."""
+"""The resources of a fleet, and the names in inputs: ARNs, log groups, metrics, accounts."""
 
 import json
 import re
@@ -34,7 +34,7 @@ class Mention:
 
 
 def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """(path, text) of every piece of text in a value; JSON in a text is looked into."""
+    """The strings in a value, each with its path. JSON in a string is parsed."""
     match value:
         case Secret(value=inner):
             yield from leaves(inner, path)
@@ -56,7 +56,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def at(value: Any, path: str) -> Any:
-    """What stands at a dotted path; None for nothing."""
+    """The value at a dotted path, or None."""
     for part in path.split("."):
         if not isinstance(value, Mapping):
             return None
@@ -65,14 +65,14 @@ def at(value: Any, path: str) -> Any:
 
 
 def mentions(recording: Recording) -> Iterator[Mention]:
-    """Every piece of text in every input of a fleet."""
+    """The strings in the inputs of a fleet."""
     for made in recording.resources.values():
         for path, text in leaves(made.inputs):
             yield Mention(text, made, path)
 
 
 def arns(recording: Recording) -> Iterator[Mention]:
-    """Every ARN in every input. Of a template, what stands before its first variable, and `*`."""
+    """The ARNs in the inputs. A template is cut at its first variable, followed by `*`."""
     for mention in mentions(recording):
         for found in _ARN.findall(mention.text):
             inner = _INVOCATION.match(found)
@@ -84,16 +84,16 @@ def arns(recording: Recording) -> Iterator[Mention]:
 
 @dataclass(frozen=True)
 class Made:
-    """What a fleet makes, as its names.
+    """The names of the resources of a fleet.
 
     Attributes:
-        recording: the fleet's run.
+        recording: The run of the fleet.
     """
 
     recording: Recording
 
     def names(self, kind: str, attribute: str) -> set[str]:
-        """The values of an output, or a nested input, of all resources of a kind."""
+        """The values of an output, or of a nested input, of the resources of a kind."""
         found: set[str] = set()
         for made in self.recording.of(kind):
             value = at({**made.inputs, **made.state}, attribute)
@@ -103,23 +103,23 @@ class Made:
 
     @cached_property
     def arns(self) -> frozenset[str]:
-        """The ARNs of what is made, and one of each thing that can be in it later."""
+        """The ARNs of the resources, and an example of each object that they can contain."""
         return frozenset(self._arns())
 
     def covers(self, pattern: str) -> bool:
-        """Whether an ARN, or a pattern of ARNs, is of something that is made."""
+        """Whether an ARN, or a pattern of ARNs, matches a resource of the fleet."""
         pattern = self._without_version(pattern)
         return any(fnmatchcase(arn, pattern) for arn in self.arns)
 
     def _without_version(self, arn: str) -> str:
-        """A secret's ARN without what ECS reads of it: key, stage and version."""
+        """The ARN of a secret without the suffix for ECS: key, stage and version."""
         versions = self.names("secretsmanager.SecretVersion", "versionId")
         start, _, version = arn.rpartition(":::")
         return start if version in versions else arn
 
     def _arns(self) -> Iterator[str]:
         for made in self.recording.resources.values():
-            # An input of this name refers to a resource that does not exist yet.
+            # An input with this name is the ARN of another resource.
             outputs = {key: text for key, text in made.state.items() if key not in made.inputs}
             for text in (made.id, outputs.get("arn")):
                 if isinstance(text, str) and text.startswith("arn:"):
@@ -132,7 +132,7 @@ class Made:
         yield from self._clusters()
 
     def _functions(self) -> Iterator[str]:
-        """The names that functions in the network had outside, while they join it."""
+        """The names that functions have outside of the network, before they join it."""
         for function in self.recording.of("lambda.Function"):
             outside, in_network = re.subn(r"_[0-9a-f]{7}$", "", function.state["arn"])
             if in_network:
@@ -192,11 +192,11 @@ class Made:
 
 
 def _is_below(made: Resource, api: Resource) -> bool:
-    """Whether something is of an API: by its name, as all APIs have the same id here."""
+    """Whether a resource belongs to an API, by name, because all APIs have the same id."""
     return made.name.startswith(api.name.removesuffix("rest"))
 
 
-# What is in a resource, as the ends of its ARN.
+# The objects in a resource, as suffixes of its ARN.
 _INSIDE: Mapping[str, tuple[str, ...]] = {
     "cloudwatch.LogGroup": (":*", f":log-stream:{_SOME}"),
     "lambda.Function": (":1",),

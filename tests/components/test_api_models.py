@@ -1,4 +1,4 @@
-"""The inputs of the example and test fleets, checked against the API calls that they become."""
+"""The inputs of the example and test fleets, validated against the models of the AWS APIs."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,12 +23,12 @@ DEFAULT_TAGS = {"project": "mcp-platform", "stack": "dev", "managed-by": "pulumi
 
 @cache
 def made(fleet: str) -> list[Resource]:
-    """The resources of AWS that a fleet makes itself."""
+    """The AWS resources of a fleet, without children of awsx and eks."""
     return [each for each in run(FLEETS[fleet]).resources.values() if each.type[:4] == "aws:"]
 
 
 def of_components() -> set[str]:
-    """The types of AWS that the components of awsx and eks make, as the sandbox plays them."""
+    """The AWS types that the components of awsx and eks create in the sandbox."""
     sources = [*(ROOT / "sandbox/providers/awsx").glob("*.py")]
     sources += (ROOT / "sandbox/providers/eks").glob("*.py")
     found = {
@@ -67,7 +67,7 @@ def test_the_calls_take_every_input_of_a_fleet(fleet: str):
     assert refused(made(fleet), FLEETS[fleet].get("tags", {})) == set()
 
 
-# The longest names and texts that the configuration takes, and the strangest signs.
+# The longest names and texts that the configuration accepts, and special characters.
 _LONG: dict[str, Any] = {
     "servers": {
         "s" * 32: {
@@ -114,7 +114,7 @@ def test_an_automatic_name_is_checked_as_well():
 
 
 def refused(resources: Iterable[Resource], tags: Mapping[str, str]) -> set[str]:
-    """What the calls of AWS would refuse of these resources, with the fleet's tags."""
+    """The inputs of resources that AWS would reject, with the fleet's tags."""
     return {
         f"{each.type} {each.name}: {fault.path} {fault.reason}"
         for each in resources
@@ -130,7 +130,7 @@ def faults(made: Resource, tags: Mapping[str, str]) -> Iterator[Failure]:
 
 
 def tagged(made: Resource, tags: Mapping[str, str]) -> dict[str, Any]:
-    """The inputs, with a name and with the tags that the provider gives to everything."""
+    """The inputs with a name and with the default tags of the provider."""
     inputs = named(made)
     if "tags" in model_of(made.type).resource.inputs:
         inputs["tags"] = {**DEFAULT_TAGS, **tags, **inputs.get("tags", {})}
@@ -138,7 +138,7 @@ def tagged(made: Resource, tags: Mapping[str, str]) -> dict[str, Any]:
 
 
 def named(made: Resource) -> dict[str, Any]:
-    """The inputs, with the name that pulumi-aws makes where the program has none."""
+    """The inputs with a name, which pulumi-aws generates if the program sets none."""
     inputs = plain(made.inputs)
     call = Call(type=made.type, urn=made.urn, name=made.name, inputs=inputs, seed=b"0" * 16)
     said = validation._Errors()
@@ -148,7 +148,7 @@ def named(made: Resource) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A value with what is secret in the open."""
+    """A value with its secrets as plain values."""
     match value:
         case Secret(value=inner):
             return plain(inner)
@@ -161,7 +161,7 @@ def plain(value: Any) -> Any:
 
 
 def unmapped(type_: str, inputs: Mapping[str, Any]) -> Iterator[str]:
-    """Paths of inputs without a known member of a call."""
+    """The paths of inputs that match no member of an API call."""
     walk = api_models._walk(type_)
 
     def below(value: Any, members: list[Member], path: str) -> Iterator[str]:

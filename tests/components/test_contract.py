@@ -65,7 +65,7 @@ COMPONENTS: dict[str, type] = {
     "mcp-platform:index:Published": Published,
 }
 ROOTS = {"ecs": ["ecs", "gateway"], "eks": ["eks", "gateway"], "lambda": ["lambda"]}
-"""What stands below the stack on each target, besides what all of them have."""
+"""The children of the stack that are specific to a target."""
 PROVIDER = "urn:pulumi:dev::mcp-platform::pulumi:pulumi:Stack$pulumi:providers:aws::aws::aws-"
 
 fleets = pytest.mark.parametrize("fleet", EVERY_FLEET.values(), ids=EVERY_FLEET)
@@ -95,7 +95,7 @@ def test_every_resource_has_a_component_as_parent_and_only_the_roots_the_stack(
     always = ["fleet", "memory", "published", "zones"]
     roots = sorted([*ROOTS[fleet.get("target", "ecs")], *always, *certificate])
     assert sorted(made.name for made in outside if made.urn in components) == roots
-    # The target groups carry the name of the cluster that is made after them.
+    # The names of target groups contain the name of the cluster, which is created after them.
     own = fleet.get("target") == "eks" and "existing" not in fleet.get("cluster", {})
     assert {made.name for made in outside if made.urn not in components} == {
         "aws",
@@ -108,7 +108,7 @@ def test_the_name_of_a_child_starts_with_the_name_of_its_component(fleet: Any):
     recording = run(fleet)
     for component in recording.components:
         children = recording.children(component)
-        # The short names of target groups keep as much of it as fits.
+        # A target group's name is shortened to the limit of AWS.
         assert [made.name for made in children if not made.name.startswith(component.name)] == []
         assert all(made.name != component.name for made in children)
 
@@ -236,7 +236,7 @@ def test_the_program_looks_up_only_account_zones_registry_tokens_and_what_exists
     ):
         asked.add("aws:secretsmanager/getSecretVersions:getSecretVersions")
     if fleet.get("target") == "eks":
-        # Where the load balancer stands; and of the cluster, or of what there is for its version.
+        # The subnets of the load balancer; the cluster, or the add-ons for its version.
         existing = "existing" in fleet.get("cluster", {})
         asked |= {
             "aws:ec2/getSubnet:getSubnet",
@@ -249,13 +249,13 @@ def test_the_program_looks_up_only_account_zones_registry_tokens_and_what_exists
 
 @fleets
 def test_the_program_uses_nothing_deprecated(fleet: Any):
-    # The calendar may say something else: that a version of Kubernetes gets old.
+    # The end of support of a Kubernetes version depends on the date, so its warning is allowed.
     old = "Standard support for Kubernetes"
     assert [warning for warning in run(fleet).warnings if not warning.startswith(old)] == []
 
 
 def _in_plain_text(recording: Recording) -> list[str]:
-    """Where a secret value stands unmarked."""
+    """The URNs with a secret value that is not marked as secret."""
     values = {urn: made.inputs for urn, made in recording.resources.items()}
     return [
         urn
@@ -288,9 +288,9 @@ def test_no_output_holds_a_secret_not_even_an_encrypted_one(fleet: Any):
     assert [text for text in texts if MARKER in text] == []
 
 
-# The physical names that AWS limits most; Pulumi adds eight characters to the logical name. Limits
-# that no name of ours is fitted to are those of CreateRole, CreateSecurityGroup, CreateTopic and
-# CreateRepository in the services' API references.
+# The shortest limits of physical names. Pulumi adds eight characters to the logical name. The
+# numbers are the limits of CreateRole, CreateSecurityGroup, CreateTopic and CreateRepository in the
+# API references of the services.
 _LIMITS = {
     "lb.TargetGroup": names.TARGET_GROUP,
     "lb.LoadBalancer": names.LOAD_BALANCER,
@@ -337,7 +337,7 @@ def _kubernetes(recording: Recording) -> list[Resource]:
     return [made for made in recording.resources.values() if made.type.startswith("kubernetes:")]
 
 
-# What names a DNS label (RFC 1035); all other names are at most as long as a DNS name.
+# Kinds whose names are DNS labels (RFC 1035). Other names have the limit of a DNS name.
 _LABELS = {"Namespace", "Service"}
 
 
@@ -405,7 +405,7 @@ def test_names_that_run_together_give_every_object_of_kubernetes_a_name_of_its_o
     assert len(objects) == len(set(objects))
 
 
-# Many of everything that has an order, so that two orders are hardly ever the same by chance.
+# Many items in each ordered list, so that two orders are unlikely to be equal by chance.
 _MANY = {
     **FULL,
     "agents": {

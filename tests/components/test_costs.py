@@ -1,4 +1,4 @@
-"""What `core.costs.usage` reckons with is what the program makes."""
+"""The resources in `core.costs.usage` are the resources that the program creates."""
 
 from collections.abc import Callable
 from typing import Any
@@ -76,7 +76,7 @@ def test_the_estimate_counts_every_metric_of_every_alarm(configuration: dict[str
     assert usage(resolved(Fleet.model_validate(configuration))).alarms == sum(counts)
 
 
-# What costs by the hour, in this program: it stands there and waits.
+# The resources of the program that are billed by the hour.
 HOURLY: dict[str, Callable[[dict[str, Any]], bool]] = {
     "ec2.NatGateway": lambda _: True,
     "ec2.VpcEndpoint": lambda inputs: inputs["vpcEndpointType"] == "Interface",

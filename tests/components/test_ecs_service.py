@@ -1,4 +1,4 @@
-"""The services of the ECS target: how they run, scale and are watched."""
+"""The services of the ECS target: deployment, scaling and alarms."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Sidecars on the ECS target: servers that run as containers of their agent's own task."""
+"""Sidecars on the ECS target: servers that run as containers in the task of their agent."""
 
 import json
 from typing import Any
@@ -17,8 +17,8 @@ linter: Any = parliament  # it ships no types
 
 TMP = "/tmp"  # noqa: S108 - inside the container
 
-# `clock` has its own task too, as it is exposed; `notes` does not; `search` is called over the
-# network. The agent's share makes a size of the task: its own 256 and 512 would not.
+# `clock` also has a separate task, because it is exposed; `notes` does not. `search` is called over
+# the network. The CPU and memory of the agent are set so that the task has a valid size.
 FLEET: dict[str, Any] = {
     "servers": {
         "clock": {"image": {"context": "workloads/clock"}, "secrets": ["shared"]},
@@ -54,7 +54,7 @@ FLEET: dict[str, Any] = {
     "gateway": PUBLIC,
 }
 
-# The same, with every server on its own.
+# The same fleet with every server in a separate task.
 APART: dict[str, Any] = {
     **FLEET,
     "servers": FLEET["servers"]
@@ -70,7 +70,7 @@ def _task(recording: Recording, workload: str) -> Resource:
 
 
 def _containers(recording: Recording, workload: str) -> dict[str, dict[str, Any]]:
-    """The containers of a workload's task, by name and in their order."""
+    """The containers of a workload's task by name, in order."""
     definitions = _task(recording, workload).json("containerDefinitions")
     found = {each["name"]: each for each in definitions}
     assert len(found) == len(definitions)
@@ -82,7 +82,7 @@ def _environment(container: dict[str, Any]) -> dict[str, str]:
 
 
 def _example(sidecars: list[str]) -> dict[str, Any]:
-    """The example fleet with sidecars, its agent's share what makes a size of the task."""
+    """The example fleet with sidecars, and an agent that fills the task up to a valid size."""
     fleet = example()
     cpu, memory = 1024, 2048
     for name in sidecars:
@@ -162,7 +162,7 @@ def test_the_agents_container_comes_first_and_starts_when_its_sidecars_are_up():
     containers = _containers(run(FLEET), "assistant")
     assert [*containers] == ["assistant", "notes", "clock"]
     agent = containers["assistant"]
-    # Healthy where that can be asked, and else started.
+    # The agent waits until a sidecar is healthy, or without a health check, started.
     assert agent["dependsOn"] == [
         {"containerName": "notes", "condition": "HEALTHY"},
         {"containerName": "clock", "condition": "START"},
@@ -258,7 +258,7 @@ def test_the_agent_has_its_whole_time_to_start_and_to_stop_besides_its_sidecars(
     )
     graces = [made.inputs["healthCheckGracePeriodSeconds"] for made in (together, apart)]
     assert graces == [120, 60]
-    # Its own 65 s to stop, and then the longest of its sidecars'.
+    # The agent's 65 s to stop, and then the longest time of its sidecars.
     assert [made.timeouts["update"] for made in (together, apart)] == [
         f"{20 * 60 + 90 + 65 + 120}s",
         f"{20 * 60 + 90 + 65}s",
@@ -356,7 +356,7 @@ def test_ecs_starts_a_task_with_the_images_secrets_and_log_groups_of_all_in_it()
             ]
             for name in together
         ],
-        # What two of them read stands there once.
+        # A secret that two containers read is listed once.
         "ReadOwnSecrets": [
             EXISTING_SECRET,
             *(

@@ -31,7 +31,7 @@ def _secrets(recording: Recording, workload: str) -> dict[str, str]:
 
 
 def _value_from(recording: Recording, secret: str) -> str:
-    """The version of a secret whose value was made here."""
+    """The ARN of the version of a secret whose value the program sets."""
     arn = recording.one("secretsmanager.Secret", secret).state["arn"]
     version = recording.one("secretsmanager.SecretVersion", f"{secret}-version")
     return f"{arn}:::{version.state['versionId']}"
@@ -275,7 +275,7 @@ def test_the_root_is_read_only_with_a_writable_tmp_unless_the_image_needs_its_ro
         "assistant": [],
         "auditor": ["/var/audit"],
     }
-    # Half of the memory, since it is paid from there.
+    # Half of the memory, because the file system uses the memory of the task.
     assert temporary == {
         name: [] if name == "quiet" else [(TMP, int(_task(recording, name).inputs["memory"]) // 2)]
         for name in WORKLOADS

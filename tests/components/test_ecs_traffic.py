@@ -15,7 +15,7 @@ Rule = tuple[str, str, str, int]
 
 
 def _rules(recording: Recording) -> list[Rule]:
-    """Every rule, with the logical names of security groups for their ids."""
+    """The rules, with the logical names of security groups instead of ids."""
     names = {made.id: made.name for made in recording.of("ec2.SecurityGroup")}
     assert len(names) == len(recording.of("ec2.SecurityGroup"))
     found: list[Rule] = []
@@ -38,7 +38,7 @@ def _both_ends(source: str, destination: str, port: int) -> list[Rule]:
 
 
 def _expected(fleet: dict[str, Any]) -> list[Rule]:
-    """The rules inside of a fleet, worked out from its configuration alone."""
+    """The rules in a fleet, derived from its configuration."""
     loads: dict[str, Any] = fleet.get("servers", {}) | fleet.get("agents", {})
     rules: list[Rule] = []
     if any(load.get("expose", True) for load in loads.values()):
@@ -134,7 +134,7 @@ _LOADS = st.fixed_dictionaries(
 
 @st.composite
 def _fleets(draw: st.DrawFn) -> dict[str, Any]:
-    """Small fleets of any graph, with names that look alike."""
+    """Small fleets with random graphs and similar names."""
     image = {"image": {"uri": PUBLIC_IMAGE}}
     names = draw(st.lists(_NAMES, unique=True, min_size=2, max_size=5))
     cut = draw(st.integers(1, len(names) - 1))

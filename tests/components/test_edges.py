@@ -1,4 +1,4 @@
-"""Numbers at the limits of the configuration, checked against the API calls that they become."""
+"""Numbers at the limits of the configuration, validated against the AWS APIs."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -34,9 +34,9 @@ def test_the_edges_are_those_of_the_configuration():
 
 @cache
 def with_numbers_at_their_edge(name: str, far: int) -> dict[str, Any]:
-    """A fleet of the tests, each of its numbers as near to `far` as the configuration allows.
+    """A test fleet with each number as near to `far` as the configuration allows.
 
-    One number may bound another: `replicas.min` is at most `replicas.max`. So all are moved twice.
+    A number can limit another, such as `replicas.max` and `replicas.min`. So all are set twice.
     """
     fleet = EVERY_FLEET[name]
     for path in 2 * [*numbers(fleet)]:
@@ -45,7 +45,7 @@ def with_numbers_at_their_edge(name: str, far: int) -> dict[str, Any]:
 
 
 def numbers(fleet: dict[str, Any]) -> dict[Keys, int]:
-    """The numbers of a fleet, defaults included, by their path."""
+    """The numbers of a fleet, including defaults, by path."""
     return dict(_numbers(Fleet.model_validate(fleet).model_dump(mode="json"), ()))
 
 
@@ -58,7 +58,7 @@ def _numbers(section: Mapping[str, Any], path: Keys) -> Iterator[tuple[Keys, int
 
 
 def moved(fleet: dict[str, Any], path: Keys, far: int) -> dict[str, Any]:
-    """A fleet, one number of it as near to `far` as the configuration allows."""
+    """A fleet with one number as near to `far` as the configuration allows."""
     farthest = changed(fleet, *path, value=far)
     if is_allowed(farthest):
         return farthest

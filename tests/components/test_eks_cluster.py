@@ -1,4 +1,4 @@
-"""The cluster of the EKS target: its settings, who may use it, its nodes and its add-ons."""
+"""The cluster of the EKS target: settings, access, nodes and add-ons."""
 
 import json
 import re
@@ -37,7 +37,7 @@ ENDPOINT = f"https://{NAME}.eks.amazonaws.com"
 
 
 def _cluster(fleet: dict[str, Any], **section: Any) -> dict[str, Any]:
-    """The inputs of the cluster of a fleet, of which some of the section `cluster` is changed."""
+    """The inputs of a fleet's cluster, with changes in the section `cluster`."""
     changed = {**fleet, "cluster": {**fleet.get("cluster", {}), **section}}
     return run(changed).one("eks.Cluster").inputs
 
@@ -93,7 +93,7 @@ def test_a_preview_warns_of_a_version_whose_support_ends(
         return f"{asked} gets old" if asked == "1.34" else None
 
     monkeypatch.setattr(cluster, "support_warning", warning)
-    # A zone more than any other fleet has: a run of a fleet is done once.
+    # A number of zones that no other fleet has, because runs are cached by fleet.
     fleet = {**EKS, "network": {"zones": 4}, "cluster": {"version": version}}
     warned = run(fleet, preview=True).warnings
     assert warned == (["1.34 gets old"] if version == "1.34" else [])
@@ -288,7 +288,7 @@ def test_the_provider_reaches_the_cluster_with_a_token_of_the_moment(
         "json",
     ]
     assert command["interactiveMode"] == "Never"
-    # Another cluster is another address; all else that changes makes no object anew.
+    # Only another endpoint is another cluster, which replaces the objects.
     assert provider == {"clusterIdentifier": endpoint, **SWITCHES}
 
 
@@ -316,7 +316,7 @@ def test_no_variable_of_the_environment_changes_what_happens_to_objects(
         "UPSERT_EXISTING_OBJECTS": "true",
     }.items():
         monkeypatch.setenv(f"PULUMI_K8S_{variable}", value)
-    # A retention as no other fleet has: a run of a fleet is done once.
+    # A retention that no other fleet has, because runs are cached by fleet.
     fleet = {**EKS_FLUX, "observability": {"retention_days": 3653}}
     providers = run(fleet).of("pulumi.kubernetes")
     assert [made.name for made in providers] == ["eks-kubernetes", "eks-manifests"]
@@ -349,7 +349,7 @@ def test_with_gitops_only_the_engine_and_what_the_fleet_needs_go_to_the_cluster(
         recording = run(fleet)
         rendering = recording.one("pulumi.kubernetes", "eks-manifests")
         assert rendering.inputs["renderYamlToDirectory"] == "rendered/dev"
-        # An empty one is not asked of the environment, and speaks to no cluster.
+        # An empty kubeconfig is not read from the environment, and connects to no cluster.
         assert rendering.inputs["kubeconfig"] == ""
         applied = {
             made.kind for made in _in_cluster(recording) if "::eks-kubernetes::" in made.provider
@@ -411,14 +411,14 @@ def test_there_is_spare_capacity_only_where_a_workload_asks_for_it():
 def test_auto_mode_is_configured_to_apply_network_policies():
     recording = run(EKS)
     made = recording.one("kubernetes.ConfigMapPatch", "eks-base-network-policies")
-    # The ConfigMap may be there, with other keys and another value: this key is set all the same.
+    # The ConfigMap may exist with other keys and another value. This key is set anyway.
     assert made.inputs["metadata"] == {
         "name": "amazon-vpc-cni",
         "namespace": "kube-system",
         "annotations": {"pulumi.com/patchForce": "true"},
     }
     assert made.inputs["data"] == {"enable-network-policy-controller": "true"}
-    # It was the object itself: it is not deleted, and made again, in a stack that has it.
+    # Earlier, it was a ConfigMap. The alias keeps existing stacks from replacing it.
     (former,) = made.aliases
     assert "kubernetes:core/v1:ConfigMap" in former
     deployment = recording.one("kubernetes.Deployment")
@@ -534,7 +534,7 @@ def test_a_cluster_has_the_add_ons_that_its_fleet_needs(fleet: Any, expected: se
 
 def test_an_add_on_has_the_version_that_the_table_pins(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(addons, "ADDON_VERSIONS", {"metrics-server": "v0.8.0-eksbuild.1"})
-    # Five zones, as no other fleet has: a run of a fleet is done once.
+    # Five zones, which no other fleet has, because runs are cached by fleet.
     made = _addons(run({**EKS, "network": {"zones": 5}}))
     versions = {name: addon.inputs["addonVersion"] for name, addon in made.items()}
     assert versions == {
@@ -582,17 +582,17 @@ def test_what_a_workload_prints_goes_to_its_own_log_group():
     assert [each.get("Exclude_Path") for each in inputs] == [None, fleet_logs]
     assert inputs[0]["Path"] == fleet_logs
     own, other = (each for each in sections if each["Name"] == "cloudwatch_logs")
-    # A container has the name of its workload, and groups are made by the program alone.
+    # A container has the name of its workload. Only the program creates log groups.
     assert own["log_group_template"] == "/mcp-platform/dev/$kubernetes['container_name']"
     assert own["log_key"] == "log"
-    # The add-on tells Fluent Bit the cluster's name.
+    # The add-on passes the name of the cluster to Fluent Bit.
     rest = "/aws/containerinsights/${CLUSTER_NAME}/application"
     assert (own["log_group_name"], other["log_group_name"]) == (rest, rest)
     assert {own["auto_create_group"], other["auto_create_group"]} == {"false"}
 
 
 def _associated(recording: Recording) -> dict[str, list[tuple[str, str]]]:
-    """The service accounts of the add-ons that are given a role, with its logical name."""
+    """The service accounts of add-ons with a role, each with the role's logical name."""
     roles = {made.state["arn"]: made.name for made in recording.of("iam.Role")}
     return {
         name: [
@@ -860,7 +860,7 @@ def test_flux_follows_the_branch_and_the_path_of_the_rendered_manifests():
     }
     assert recording.one("kubernetes.Release").urn in repository.dependencies
     assert repository.urn in manifests.dependencies
-    # Before it goes, so do the pods that it made: those of notes have 335 s.
+    # Its pods are deleted before it; the pods of notes have 335 s to stop.
     assert manifests.timeouts["delete"] == f"{900 + 335}s"
 
 
@@ -978,7 +978,7 @@ def test_a_workload_waits_for_nodes_and_add_ons():
         for kind in ("eks.ManagedNodeGroup", "eks.Addon", "kubernetes.Release")
         for made in recording.of(kind)
     }
-    # What nodes wait for themselves is there before them.
+    # The nodes already depend on these add-ons.
     before = {made.urn for name, made in _addons(recording).items() if name in BEFORE_NODES}
     deployment = recording.one("kubernetes.Deployment", "eks-notes-deployment")
     assert needed - before <= set(deployment.dependencies)
@@ -998,5 +998,5 @@ def test_the_logs_of_the_cluster_outlive_it_in_production(production: bool):
     }
     for made in groups.values():
         assert made.retain_on_delete is production
-        # Or the fleet could not leave EKS.
+        # With protection, the fleet could not move from EKS to another target.
         assert not made.protect

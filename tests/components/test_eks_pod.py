@@ -55,7 +55,7 @@ def _secrets(recording: Recording, workload: str) -> dict[str, dict[str, str]]:
 
 
 def _of_server(**fields: Any) -> Recording:
-    """The least fleet, its server changed."""
+    """The smallest fleet with a changed server."""
     return run({**with_server(**fields), "target": "eks"})
 
 
@@ -135,7 +135,7 @@ def test_the_pod_of_the_example_server_in_full():
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": "http", "containerPort": 8080, "protocol": "TCP"}],
         "resources": {"requests": size, "limits": size},
-        # A minute to start, as on ECS.
+        # One minute to start, as on ECS.
         "startupProbe": {**probe, "periodSeconds": 5, "failureThreshold": 12},
         "readinessProbe": {
             **probe,
@@ -160,7 +160,7 @@ def test_the_pod_of_the_example_server_in_full():
 
 
 def _hosts(service: str, gateway: str) -> str:
-    """What a workload is called: its service as agents write it, and the gateway."""
+    """The host names of a workload: the name of its service, and the gateway."""
     inside = f"{service}.svc.cluster.local"
     return f"{inside}:8080,{inside},{gateway},{gateway}:*"
 
@@ -180,7 +180,7 @@ def test_the_deployment_of_the_example_server_but_for_its_pod():
         "name": "notes",
         "namespace": "mcp",
         "labels": labels,
-        # Who scales it changes with the configuration.
+        # The annotation changes when autoscaling is turned on or off.
         "annotations": {
             "pulumi.com/patchForce": "true",
             "mcp-platform/scaling": "autoscaled",
@@ -189,9 +189,9 @@ def test_the_deployment_of_the_example_server_but_for_its_pod():
     assert template["metadata"]["labels"] == labels
     assert spec == {
         "replicas": 1,
-        # An old ReplicaSet would keep the Secret of its pods.
+        # A former ReplicaSet would keep the Secret of its pods.
         "revisionHistoryLimit": 0,
-        # As long as it may take to start a copy, and before that to end an older one.
+        # The time to start a replica, and before that to stop an earlier one.
         "progressDeadlineSeconds": 900 + 335,
         "strategy": {
             "type": "RollingUpdate",
@@ -202,7 +202,7 @@ def test_the_deployment_of_the_example_server_but_for_its_pod():
 
 
 def test_a_deployment_with_a_fixed_number_of_replicas_differs_from_an_autoscaled_one():
-    """So that there is something to update when autoscaling ends, which sets the number."""
+    """The difference causes an update when autoscaling is turned off, which sets the number."""
     fixed = {**with_server(replicas={"min": 1, "max": 1}), "target": "eks"}
     clock = _deployment(run(fixed), "clock").inputs
     assert clock["metadata"]["annotations"] == {"pulumi.com/patchForce": "true"}
@@ -230,7 +230,7 @@ def test_every_pod_is_closed_by_the_standard_restricted(fleet: Any):
             "readOnlyRootFilesystem": not load.get("writable_root", False),
             "capabilities": {"drop": ["ALL"]},
         }
-        # The namespaces of the node are not the pod's, and nothing of the node is in it.
+        # The pod does not share namespaces with the node, and mounts no files of the node.
         for key in ("hostNetwork", "hostPID", "hostIPC", "initContainers", "ephemeralContainers"):
             assert key not in pod
         kinds = {kind for volume in pod["volumes"] for kind in volume if kind != "name"}
@@ -283,7 +283,7 @@ def test_every_workload_is_in_the_namespace_of_its_team():
         workload = made.parent.rpartition("::eks-")[2]
         if workload in namespaces and made.type.startswith("kubernetes:"):
             where = made.inputs["metadata"].get("namespace")
-            # A volume is in none, and an agent's roles are where its servers are too.
+            # A volume has no namespace. An agent also has roles in the namespaces of its servers.
             if made.kind == "kubernetes.PersistentVolume":
                 assert where is None
             elif made.kind not in ("kubernetes.Role", "kubernetes.RoleBinding"):
@@ -320,7 +320,7 @@ def test_a_pod_ends_after_its_deregistration_and_its_longest_request(
     assert container["lifecycle"] == {"preStop": {"sleep": {"seconds": 30}}}
     assert pod["terminationGracePeriodSeconds"] == grace
     assert _variables(recording, "clock")["STOP_TIMEOUT_SECONDS"] == str(stop)
-    # The sleep counts, and five seconds are left for last words.
+    # The grace period includes the sleep, and five seconds for final log lines.
     assert grace == 30 + stop + 5
     patience = f"{900 + grace}s"
     assert _deployment(recording, "clock").timeouts == {
@@ -375,7 +375,7 @@ def test_only_workloads_with_spare_capacity_may_run_on_it(fleet: Any, label: str
         assert _pod(recording, name)["nodeSelector"] == {"kubernetes.io/arch": "arm64", **apart}
     spread = _pod(recording, "quiet")["topologySpreadConstraints"]
     assert spread[-1]["topologyKey"] == label
-    # Without one, no variable is set.
+    # Without spot replicas, there is no selector for the capacity.
     assert _pod(run(EKS), "clock")["nodeSelector"] == {"kubernetes.io/arch": "arm64"}
 
 
@@ -468,7 +468,7 @@ def _classes(recording: Recording) -> dict[str, dict[str, Any]]:
 
 
 def _vault(recording: Recording, workload: str) -> str:
-    """What the secrets of a workload are called, after what is in them."""
+    """The name of a workload's SecretProviderClass, which depends on its contents."""
     called = recording.one("kubernetes.SecretProviderClass", f"eks-{workload}-vault").inputs[
         "metadata"
     ]["name"]
@@ -585,7 +585,7 @@ def test_a_workload_has_its_own_access_point_as_a_volume_that_outlives_it():
         made = recording.one("kubernetes.PersistentVolume", f"eks-{name}-volume")
         volume = made.inputs
         assert volume["metadata"]["name"] == f"mcp-platform-dev.{namespace}.{name}"
-        # One of another name is there before the old one goes.
+        # A volume with another name is created before the former one is deleted.
         assert not made.delete_before_replace
         assert volume["spec"] == {
             "capacity": {"storage": "1Gi"},
@@ -639,7 +639,7 @@ def test_every_mounted_volume_is_declared_and_every_declared_one_mounted():
         assert declared == mounted
 
 
-# Copies
+# Replicas
 
 
 def test_the_autoscaler_sets_the_number_of_replicas_if_there_is_one():
@@ -647,8 +647,8 @@ def test_the_autoscaler_sets_the_number_of_replicas_if_there_is_one():
     replicas = {
         name: _deployment(recording, name).inputs["spec"].get("replicas") for name in WORKLOADS
     }
-    # What an autoscaler takes over begins with the least, and not with the one that is Kubernetes'
-    # default; the autoscaler's value stays.
+    # With an autoscaler, the initial number is the minimum, not the default of Kubernetes. Later
+    # values of the autoscaler are kept.
     assert replicas == dict.fromkeys(WORKLOADS, 1) | {"quiet": 2}
     for name in WORKLOADS:
         ignored = _deployment(recording, name).ignore_changes
@@ -723,9 +723,9 @@ def test_a_namespace_asks_for_no_more_than_its_workloads_need_twice():
         }
 
     assert quotas == {
-        # clock, idle and auditor with four copies each, old with one.
+        # Four replicas each of clock, idle and auditor, and one of old.
         "mcp": hard("6500m", "13312Mi", "26"),
-        # As its team has it.
+        # The number of pods is the setting of the team.
         "records": hard("8000m", "16384Mi", "50"),
         "payments": hard("2000m", "4096Mi", "8"),
     }
@@ -812,7 +812,7 @@ def test_every_namespace_has_the_discovery_document_that_the_parameter_has():
         assert json.loads(data["discovery"]) == json.loads(parameter)
 
 
-# What is watched
+# Alarms
 
 
 def test_alarms_are_about_the_deployment_in_its_namespace():

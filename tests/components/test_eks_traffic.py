@@ -30,7 +30,7 @@ from tests.components.recording import (
 
 fleets = pytest.mark.parametrize("fleet", EKS_FLEETS.values(), ids=EKS_FLEETS)
 
-# Whom it is about, in which direction, whom or where it opens, on which ports.
+# The pods of a policy, the direction, the allowed peer, and the ports.
 Opened = tuple[str, str, str, tuple[tuple[str, int], ...]]
 
 TCP_MESH, TCP_PORT = (("TCP", 15008),), (("TCP", 8080),)
@@ -38,7 +38,7 @@ EVERYWHERE = "0.0.0.0/0"
 DNS = (("UDP", 53), ("TCP", 53))
 PROBES = "169.254.7.127/32"
 CREDENTIALS = "169.254.170.23/32"
-# For a CNI that judges after the address of the service was replaced, and for NodeLocal DNSCache.
+# For CNIs that evaluate policies after service address translation, and for NodeLocal DNSCache.
 DNS_SERVERS = ("169.254.20.10/32", "kube-system/kube-dns")
 
 
@@ -56,7 +56,7 @@ def _at(fleet: dict[str, Any], workload: str) -> str:
 
 
 def _pods(namespace: str, selector: dict[str, Any]) -> str:
-    """The workload that a selector is about, or all of the namespace."""
+    """The workload that a selector matches, or all pods of the namespace."""
     labels = dict(selector.get("matchLabels", {}))
     assert selector in ({}, {"matchLabels": labels})
     if not labels:
@@ -73,7 +73,7 @@ def _peer(peer: dict[str, Any]) -> str:
     if "ipBlock" in peer:
         assert peer == {"ipBlock": {"cidr": peer["ipBlock"]["cidr"]}}
         return peer["ipBlock"]["cidr"]
-    # Both selectors in one peer: the pods of that namespace, and not either of the two.
+    # One peer with both selectors matches pods in that namespace; two peers would match either.
     assert peer.keys() == {"namespaceSelector", "podSelector"}
     (namespace,) = peer["namespaceSelector"]["matchLabels"].items()
     assert namespace[0] == "kubernetes.io/metadata.name"
@@ -81,13 +81,13 @@ def _peer(peer: dict[str, Any]) -> str:
 
 
 def _opened(recording: Recording) -> Iterator[Opened]:
-    """Everything that the network policies let through."""
+    """The traffic that the network policies allow."""
     for made in recording.of("kubernetes.NetworkPolicy"):
         spec = made.inputs["spec"]
         about = _pods(made.inputs["metadata"]["namespace"], spec["podSelector"])
         for direction, key in (("Ingress", "from"), ("Egress", "to")):
             rules: list[dict[str, Any]] = spec.get(direction.lower(), [])
-            # A policy that does not say so denies nothing in that direction.
+            # A policy without the type of a direction denies nothing in that direction.
             assert direction in spec["policyTypes"] or rules == []
             for rule in rules:
                 assert rule.keys() == {key, "ports"}
@@ -112,7 +112,7 @@ def _expected(
     services: str = "172.20.0.0/16",
     https: tuple[str, ...] = (EVERYWHERE,),
 ) -> list[Opened]:
-    """What is let through, worked out from the configuration alone."""
+    """The allowed traffic, derived from the configuration."""
     meshed = fleet.get("mesh") == "istio"
     port = TCP_MESH if meshed else TCP_PORT
     opened: list[Opened] = []
@@ -132,7 +132,7 @@ def _expected(
 
 
 def _planned(fleet: Any, type_: str) -> list[str]:
-    """The blocks of the subnets of one type, as the VPC is given them."""
+    """The CIDR blocks of the VPC's subnets of one type."""
     specs = run(fleet).one("awsx.Vpc").inputs["subnetSpecs"]
     (blocks,) = (spec["cidrBlocks"] for spec in specs if spec["type"] == type_)
     assert len(set(blocks)) == len(blocks) > 1
@@ -234,7 +234,7 @@ _LOADS = st.fixed_dictionaries({"expose": st.booleans()}, optional={"team": _TEA
 
 @st.composite
 def _fleets(draw: st.DrawFn) -> dict[str, Any]:
-    """Small fleets of any graph over any namespaces, with names that look alike."""
+    """Small fleets with random graphs, random namespaces and similar names."""
     image = {"image": {"uri": PUBLIC_IMAGE}}
     names = draw(st.lists(_NAMES, unique=True, min_size=2, max_size=5))
     cut = draw(st.integers(1, len(names) - 1))
@@ -258,7 +258,7 @@ def test_exactly_the_edges_of_any_graph_are_allowed(fleet: dict[str, Any]):
 
 
 def test_what_a_move_to_another_namespace_takes_away_is_made_a_second_time_first():
-    # A binding would be deleted first under one logical name, a policy changed under one name.
+    # With one name, a binding would be deleted first, and a policy would be updated.
     before: dict[str, Any] = {**EKS_FULL, "mesh": "none"}
     servers = {**before["servers"], "notes": {**before["servers"]["notes"], "team": "payments"}}
     teams = {name: team for name, team in before.get("teams", {}).items() if name != "records"}
@@ -286,7 +286,7 @@ Rule = tuple[str, str, str, int]
 
 
 def _rules(recording: Recording) -> list[Rule]:
-    """Every rule that EKS makes, with the logical names of security groups for their ids."""
+    """The rules of EKS, with the logical names of security groups instead of ids."""
     groups = {made.id: made.name for made in recording.of("ec2.SecurityGroup")}
     groups |= {CLUSTER_GROUP: "cluster"}
     groups |= {EXISTING_CLUSTER["vpcConfig"]["clusterSecurityGroupId"]: "cluster"}
@@ -364,11 +364,11 @@ def test_pods_are_bound_to_the_target_groups_of_the_gateway(fleet: Any, version:
             "targetGroupARN": group.state["arn"],
             "targetType": "ip",
             "serviceRef": {"name": name, "port": 8080},
-            # While a fleet moves, tasks of ECS are targets of the same group.
+            # During a move, ECS tasks are also targets of the target group.
             "multiClusterTargetGroup": True,
         }
         assert made.aliases == [f"eks-{name}-binding"]
-        # Whose targets a binding registers cannot be changed.
+        # The target group of a binding is immutable.
         assert made.replace_on_changes == ["spec.targetGroupARN"]
         assert made.delete_before_replace
         rule = recording.one("lb.ListenerRule", f"gateway-{name}-rule")
@@ -437,7 +437,7 @@ def test_all_pods_of_the_fleet_demand_mutual_tls_but_of_the_gateway_on_the_port_
     assert permissive == {"mcp/clock", "mcp/old", "records/notes", "payments/assistant"}
 
 
-# Whom it is about, who calls: principals, or blocks with a port.
+# The callers by workload: principals, or CIDR blocks with a port.
 Callers = dict[str, list[tuple[str, ...]]]
 
 
@@ -458,7 +458,7 @@ def _let_in_by_mesh(recording: Recording) -> Callers:
                 assert source.keys() == {"principals"}
                 found[about].append(tuple(source["principals"]))
             else:
-                # Without a certificate: who has one is known by it.
+                # Only callers without a certificate; with one, the principal decides.
                 assert source.keys() == {"ipBlocks", "notPrincipals"}
                 assert source["notPrincipals"] == ["*"]
                 assert rule["to"] == [{"operation": {"ports": ["8080"]}}]

@@ -64,7 +64,7 @@ def test_the_key_policy_lets_logs_use_it_for_the_log_groups_of_the_stack_and_its
     notify = statements["AlarmsNotify"]
     assert notify["Principal"] == {"Service": ["cloudwatch.amazonaws.com"]}
     assert notify["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
-    assert "Condition" not in notify  # one that CloudWatch does not meet would drop every alarm
+    assert "Condition" not in notify  # an unmet condition would drop every alarm
     account = statements["AccountAdministers"]["Principal"]
     assert account == {"AWS": ["arn:aws:iam::123456789012:root"]}
 
@@ -108,7 +108,7 @@ def test_the_gateway_has_a_log_group_that_no_workload_can_take_and_that_producti
     registered = recording.outputs[recording.one("mcp-platform.Observability").urn]
     assert registered["gateway_log_group_name"] == gateway.state["name"]
     assert registered["gateway_log_group_arn"] == gateway.state["arn"]
-    # Only workloads' groups are among the stack's outputs: the gateway of ECS logs nothing there.
+    # The outputs of the stack contain only log groups of workloads.
     assert recording.exports["log_groups"] == {"gateway": "/mcp-platform/dev/gateway"}
     kept = run(PRODUCTION).one("cloudwatch.LogGroup", "fleet-observability-gateway-log")
     assert (gateway.protect, kept.protect) == (False, True)

@@ -41,7 +41,7 @@ def test_by_default_it_is_internal_and_speaks_http_to_its_own_network():
     assert load_balancer["subnets"] == recording.one("awsx.Vpc").state["privateSubnetIds"]
     assert load_balancer["dropInvalidHeaderFields"] is True
     assert _callers(recording) == [("10.0.0.0/16", 80)]
-    # Its name is that of the one that redirects once there is a domain: a port has one listener.
+    # With a domain, the listener of this name redirects. A port can have only one listener.
     listener = recording.one("lb.Listener", "gateway-http")
     assert (listener.inputs["protocol"], listener.inputs["port"]) == ("HTTP", 80)
     assert listener.inputs["defaultActions"] == [NOT_FOUND]
@@ -81,7 +81,7 @@ def _assert_tls(recording: Recording) -> None:
     assert https["sslPolicy"] == "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
     assert https["certificateArn"] == certificate.state["arn"]
     assert https["defaultActions"] == [NOT_FOUND]
-    # Only once it is valid.
+    # The listener requires a validated certificate.
     assert validation.urn in recording.one("lb.Listener", "gateway-https").dependencies
     redirect = recording.one("lb.Listener", "gateway-http").inputs
     assert (redirect["protocol"], redirect["port"]) == ("HTTP", 80)
@@ -199,7 +199,7 @@ def test_a_firewall_blocks_bad_addresses_known_attacks_and_too_many_requests_and
     *managed, rate = acl["rules"]
     assert [rule["priority"] for rule in acl["rules"]] == [0, 1, 2]
     assert len(acl["rules"]) == FIREWALL_RULES
-    # The core rule set is not among them: it blocks bodies over 8 KB, and arguments of tools.
+    # Without the core rule set, which blocks bodies over 8 KB and arguments of tools.
     assert [rule["statement"]["managedRuleGroupStatement"] for rule in managed] == [
         {"vendorName": "AWS", "name": "AWSManagedRulesAmazonIpReputationList"},
         {"vendorName": "AWS", "name": "AWSManagedRulesKnownBadInputsRuleSet"},
@@ -241,7 +241,7 @@ def test_a_firewall_keeps_no_samples_of_requests_since_tokens_are_in_them():
 def test_a_firewall_logs_every_request_without_tokens(target: str):
     recording = run({**MINIMAL, "target": target, "gateway": {"firewall": {}}})
     group = recording.one("cloudwatch.LogGroup", "fleet-observability-firewall-log")
-    # AWS WAF Developer Guide: the name begins so, or the web ACL cannot log there.
+    # AWS WAF Developer Guide: the name of the log group must start with this prefix.
     assert group.inputs["name"] == "aws-waf-logs-mcp-platform-dev/requests"
     assert group.inputs["kmsKeyId"] == recording.one("kms.Key").state["arn"]
     logging = recording.one("wafv2.WebAclLoggingConfiguration").inputs
@@ -373,7 +373,7 @@ def test_without_authentication_there_is_no_metadata():
 
 
 def _routed(recording: Recording, path: str) -> tuple[str, str] | None:
-    """The rule that matches a path, and the rewritten path, as in the load balancer."""
+    """The rule that the load balancer applies to a path, and the rewritten path."""
     for rule in recording.of("lb.ListenerRule"):
         ((_, condition),) = [*rule.inputs["conditions"][0].items()]
         if not any(fnmatch.fnmatchcase(path, pattern) for pattern in condition["values"]):

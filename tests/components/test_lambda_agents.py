@@ -99,7 +99,7 @@ def test_a_standard_one_is_started_by_the_gateway_which_says_where_its_status_is
     assert (start["type"], start["uri"]) == ("AWS", f"{ACTION}/StartExecution")
     template = start["requestTemplates"]["application/json"]
     assert f'"stateMachineArn":"{STATES}:stateMachine:mcp-platform-dev-researcher"' in template
-    # Callers can set the id of their request, and so must not name executions.
+    # Clients can set the id of a request, so it must not be the name of an execution.
     assert '"name"' not in template
     started = _reply(recording, "researcher_ask-POST", 202)
     assert started["selectionPattern"] == "200"

@@ -1,4 +1,4 @@
-"""When an API in API Gateway is deployed again: after a change of any input of its resources."""
+"""An API in API Gateway is deployed again after a change of any input of its resources."""
 
 import functools
 import json
@@ -32,7 +32,7 @@ from tests.components.recording import PROJECT, REGION, Recording, Resource, rec
 
 _FLEET = Fleet.model_validate(LAMBDA_FULL)
 _STACK = Stack(project=PROJECT, name="dev", region=REGION, production=False)
-# What a deployment does not copy.
+# The resources that a deployment does not copy.
 _AROUND = {
     "apigateway.Account",
     "apigateway.BasePathMapping",
@@ -166,7 +166,7 @@ def _copied(recording: Recording) -> dict[str, Resource]:
 
 
 def _as_sent(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs by the names that the provider has for them, without those that are left out."""
+    """The inputs by their names in the provider, without inputs that are None."""
     return {
         "".join(part.title() if number else part for number, part in enumerate(key.split("_"))): one
         for key, one in inputs.items()
@@ -200,7 +200,7 @@ def test_the_same_api_is_not_deployed_again():
 
 _TEMPLATE = '{"other":1}'
 _REPLY = Reply(status=418, template=_TEMPLATE)
-# Another value for every field of the definition, by the class that has it.
+# Another value for each field of the definition, by class.
 _OTHER: dict[type, dict[str, Any]] = {
     RestApi: {
         "routes": _DEFINITION.routes[1:],
@@ -261,7 +261,7 @@ def _with_route(position: int, route: Route) -> RestApi:
 
 
 def _changes() -> Iterator[Any]:
-    """The definition with another value of one field, for every field that changes a resource."""
+    """The definition with another value of a field, for each field that changes a resource."""
     for each in fields(RestApi):
         yield pytest.param(_changed(_DEFINITION, each.name), id=each.name)
     unused = {

@@ -21,7 +21,7 @@ _IMAGE = {"image": {"context": "workloads/clock"}}
 
 
 def _long(gateway: dict[str, Any], chat: str = "websocket") -> dict[str, Any]:
-    """A fleet whose names are as long as they may be."""
+    """A fleet with the longest names."""
     secrets = [_LONG["secret"], "there-already", "set-outside"]
     return {
         "target": "lambda",

@@ -112,7 +112,7 @@ def test_every_function_publishes_versions_and_is_called_by_its_alias_live():
         ("clock", 512, 65),
         ("notes", 3538, 900),  # 2048 CPU units are two vCPU
         ("gateway_tokens", 512, 10),
-        ("researcher-tools", 512, 900),  # as long as its server may take
+        ("researcher-tools", 512, 900),  # the time limit of its server
         ("quick-tools", 512, 65),
     ],
 )
@@ -212,7 +212,7 @@ def test_nothing_but_the_subnets_makes_a_function_of_the_network_another_one():
 
 
 def test_a_function_that_leaves_the_network_takes_another_role_and_one_that_joins_keeps_its_own():
-    """What its interfaces are deleted with stays until the old function is gone."""
+    """The role that deletes the network interfaces remains until the former function is deleted."""
     left, joined = run(LAMBDA), run(INSIDE)
     assert left.one("iam.Role", "lambda-clock-role").aliases == []
     role = joined.one("iam.Role", "lambda-clock-inside-role")

@@ -32,7 +32,7 @@ def _paths(recording: Recording, component: str) -> dict[str, str]:
 
 
 def _by_route(recording: Recording, component: str, kind: str) -> dict[str, Resource]:
-    """What an API has for each route, by method and path."""
+    """The resources of a kind in an API, by method and path."""
     paths = _paths(recording, component)
     return {
         f"{made.inputs['httpMethod']} {paths[made.inputs['resourceId']]}": made
@@ -258,7 +258,7 @@ GATEWAYS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("gateway", GATEWAYS.values(), ids=GATEWAYS)
 def test_every_part_of_a_deployment_exists_in_every_configuration(gateway: dict[str, Any]):
-    """What a change deletes would stay in the deployment, which is made before."""
+    """A deleted part would remain in the new deployment, which is created before the deletion."""
     recording = run({**LAMBDA, "gateway": gateway})
     made = {
         one.name
@@ -293,7 +293,7 @@ def test_requests_to_agents_in_containers_keep_their_bytes():
 
 
 def test_no_answer_of_the_gateways_own_is_without_a_body():
-    """An answer without a body is reported to hang where responses are streamed."""
+    """Responses without a body are reported to hang when responses are streamed."""
     recording = run(LAMBDA_FULL)
     for made in recording.of("apigateway.IntegrationResponse"):
         assert made.inputs["responseTemplates"]["application/json"].strip()
@@ -346,7 +346,7 @@ def test_the_stage_is_throttled_traced_and_logged():
             "arn:aws:logs:us-east-1:123456789012:log-group:/mcp-platform/dev/gateway/requests"
         )
         log = json.loads(stage.inputs["accessLogSettings"]["format"])
-        assert log["path"] == "$context.path"  # and no query string, which may hold anything
+        assert log["path"] == "$context.path"  # and no query string, which can contain secrets
         assert recording.one("apigateway.Account").urn in stage.dependencies
 
 

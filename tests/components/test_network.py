@@ -137,7 +137,7 @@ def test_more_zones_than_the_account_can_use_are_refused():
 
 
 _SUBNET = "$aws:ec2/vpc:Vpc$aws:ec2/subnet:Subnet"
-"""What the URN of a child of one of awsx's subnets has behind the types of the component."""
+"""The part of the URN after the types of the component, for children of awsx's subnets."""
 
 
 @pytest.mark.parametrize(("nat", "gateways"), [("none", 0), ("single", 1), ("per-zone", 3)])
@@ -147,7 +147,7 @@ def test_nat_gateways_are_those_of_the_strategy_and_keep_what_awsx_made(nat: str
     made = recording.of("ec2.NatGateway")
     addresses = recording.of("ec2.Eip")
     zones = range(1, gateways + 1)
-    # The same inputs as awsx's: a stack that has them is not changed.
+    # The inputs are those of awsx, so existing stacks do not change.
     assert [each.inputs for each in made] == [
         {
             "subnetId": public[zone - 1],
@@ -177,7 +177,7 @@ def test_every_private_subnet_has_a_default_route_through_a_nat_gateway(
     gateways = [made.id for made in recording.of("ec2.NatGateway")]
     routes = recording.of("ec2.Route")
     above = recording.one("awsx.Vpc").urn.rpartition("::")[0] + _SUBNET
-    # awsx makes route tables zone by zone, for the public subnet first.
+    # awsx creates the route tables by zone, with the public subnet first.
     assert [route.inputs for route in routes] == [
         {
             "routeTableId": table,

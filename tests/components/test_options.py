@@ -48,7 +48,7 @@ class _Owner(pulumi.ComponentResource):
 
 
 def _begun(configured: dict[str, Any]) -> tuple[ResolvedFleet, pulumi.ResourceOptions]:
-    """A fleet, and every option of a component."""
+    """A fleet, and a component's options with all options set."""
     bag, encrypted = configuration(configured)
     fleet, region = parse(bag, encrypted=frozenset(encrypted), root=ROOT)
     stack = Stack(project="mcp-platform", name="dev", region=region, production=False)
@@ -69,7 +69,7 @@ ZONES = Placement(names=("us-east-1a", "us-east-1b"), cluster=(0, 1))
 
 
 def _everything_with_options() -> None:
-    """Makes one of each component but EKS's."""
+    """Creates one of each component, except for the components of EKS."""
     fleet, opts = _begun(FULL)
     stack = fleet.stack
     values = {"notes-api-key": pulumi.Output.secret("value")}
@@ -101,7 +101,7 @@ def _everything_with_options() -> None:
 
 
 def _eks_with_options() -> None:
-    """Makes one of each component of EKS."""
+    """Creates one of each component of EKS."""
     fleet, opts = _begun(EKS_FULL)
     values = {"notes-api-key": pulumi.Output.secret("value")}
     foundation = Foundation("Foundation", fleet=fleet, zones=ZONES, secret_values=values)

@@ -20,7 +20,7 @@ WITH_NAT = {**FULL, "network": {"nat": "per-zone"}}
 
 
 def _awaited(recording: Recording, made: Resource) -> set[str]:
-    """The kinds and names of everything that exists before a resource does."""
+    """The kinds and names of the resources that exist before a resource."""
     found: dict[str, Resource] = {}
     left = [made]
     while left:
@@ -81,7 +81,7 @@ def test_what_pulls_images_waits_for_nat_gateways_and_their_routes(
 _BEFORE_NODES = {
     f"eks-base-{addon}" for addon in ("eks-pod-identity-agent", "kube-proxy", "vpc-cni")
 }
-"""The add-ons that managed nodes start with: without nodes they have no pods."""
+"""The add-ons that managed nodes require at their start."""
 
 
 def test_only_functions_in_the_network_wait_for_nat_gateways():
@@ -96,7 +96,7 @@ RULES = ("vpc.SecurityGroupIngressRule", "vpc.SecurityGroupEgressRule")
 
 
 def _rules_of(recording: Recording, group_ids: set[str]) -> set[str]:
-    """The URNs of all rules that name one of these security groups, at either end."""
+    """The URNs of all rules with one of these security groups as source or destination."""
     return {
         made.urn
         for kind in RULES
@@ -165,14 +165,14 @@ def test_a_pod_starts_after_the_rules_and_policies_that_concern_it(fleet: dict[s
 
 
 def _selected(policy: Resource) -> dict[str, str]:
-    """The labels of the pods that a policy of Kubernetes or of the mesh is for."""
+    """The labels of the pods that a policy of Kubernetes or of the mesh selects."""
     spec: dict[str, Any] = policy.inputs["spec"]
     selector: dict[str, dict[str, str]] = spec.get("podSelector") or spec.get("selector") or {}
     return selector.get("matchLabels", {})
 
 
 TARGETS = ("ecs", "eks", "lambda", "gateway")
-"""What the logical names of the parts of a target begin with."""
+"""The prefixes of the logical names of a target's components."""
 
 
 @pytest.mark.parametrize("fleet", [{**MINIMAL, "gateway": PUBLIC}, FULL, LAMBDA_FULL, EKS_FULL])

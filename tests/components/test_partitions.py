@@ -1,4 +1,4 @@
-"""The program in regions of other partitions: nothing names the commercial one."""
+"""The program in regions of other partitions, without names of the commercial partition."""
 
 import re
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ FLEETS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 every_fleet = pytest.mark.parametrize(("region", "fleet"), FLEETS.values(), ids=FLEETS)
 
-# A service's principal without a region is the same everywhere, and so are groups of Kubernetes'.
+# Service principals without a region, and groups of Kubernetes, are equal in all partitions.
 _SAME_EVERYWHERE = re.compile(
     r"(?<![\w.-])(pods\.|capabilities\.)?[a-z0-9-]+\.amazonaws\.com(?![.\w])"
 )

@@ -1,4 +1,4 @@
-"""Every policy document of the program, held against AWS's own lists and our rules."""
+"""The policy documents of the program, checked against AWS's lists and the rules of the project."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ REGION_AND_ACCOUNT = "us-east-1:123456789012"
 
 
 def _documents(recording: Recording) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Kind, logical name and document of everything that has a policy."""
+    """The kind, logical name and document of each policy."""
     for made in recording.resources.values():
         for key in ("policy", "assumeRolePolicy"):
             if key in made.inputs and made.kind != "ecr.LifecyclePolicy":
@@ -41,29 +41,29 @@ def _statements(recording: Recording) -> Iterator[tuple[str, str, dict[str, Any]
 
 
 def _is_known_to_be_false(kind: str, finding: Any, document: dict[str, Any]) -> bool:
-    """Wrong findings of the linter, each as narrow as possible."""
+    """Whether a finding of the linter is a known false positive."""
     sids = {statement["Sid"] for statement in document["Statement"]}
     match finding.issue:
-        case "MALFORMED":  # a trust policy and a repository's have no resource
+        case "MALFORMED":  # trust policies and policies of repositories have no resource
             without = ("iam.Role", "ecr.RepositoryPolicy")
             return kind in without and "neither Resource" in finding.detail
         case (
             "RESOURCE_STAR"
-        ):  # in a key's own policy, * is that key; Lambda wants * for its network
+        ):  # in the policy of a key, * is that key; the network actions of Lambda require *
             return kind == "kms.Key" or "LambdaJoinsNetwork" in sids
-        case "UNKNOWN_CONDITION_FOR_ACTION":  # a global key, which it does not know
+        case "UNKNOWN_CONDITION_FOR_ACTION":  # a global condition key that the linter lacks
             return "lambda:SourceFunctionArn" in finding.detail and "FunctionDoesNot" in sids
-        case "MISMATCHED_TYPE":  # an encryption context may hold an ARN
+        case "MISMATCHED_TYPE":  # an encryption context can contain an ARN
             return kind == "kms.Key" and "ArnLike" in finding.detail
         case "RESOURCE_MISMATCH":
-            # It wants each of Bedrock's kinds of resources at once; and does not know that AWS
-            # checks DescribeLogGroups against arn:…:log-group::log-stream:, which log-group:* is.
+            # The linter requires all resource types of Bedrock at once. AWS evaluates
+            # DescribeLogGroups for arn:…:log-group::log-stream:, which log-group:* matches.
             about = {each["action"] for each in finding.detail}
             return (
                 about <= {"bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"}
                 and not sids.isdisjoint({"InvokeOwnModels", "InvokeOwnProfiles"})
             ) or (
-                # And it has only the executions of express machines, which cannot be described.
+                # The linter has only executions of express machines, which cannot be described.
                 (about == {"logs:DescribeLogGroups"} and "FindLogGroup" in sids)
                 or (about == {"states:DescribeExecution"} and "LookAtExecutions" in sids)
             )
@@ -126,7 +126,7 @@ def test_no_policy_allows_principals_outside_of_the_account_and_its_services(fle
     for _, _, statement in _statements(run(fleet)):
         if statement["Effect"] == "Allow" and "Principal" in statement:
             for kind, who in statement["Principal"].items():
-                # But by the gateway, which checks their tokens on every route.
+                # Except for the gateway, which validates tokens on every route.
                 if statement["Sid"] == "CallersWithTokens":
                     assert (kind, who) == ("AWS", ["*"])
                 elif kind == "AWS":
@@ -178,7 +178,7 @@ def test_every_role_is_taken_by_one_service_for_this_account_where_it_says_whose
 
 
 def _pods(recording: Recording) -> dict[str, tuple[str, str]]:
-    """Namespace and service account of the pods that EKS Pod Identity gives a role, by its ARN."""
+    """The namespace and service account that EKS Pod Identity gives each role, by its ARN."""
     found = [
         (made.inputs["roleArn"], made.inputs["namespace"], made.inputs["serviceAccount"])
         for made in recording.of("eks.PodIdentityAssociation")
@@ -191,7 +191,7 @@ def _pods(recording: Recording) -> dict[str, tuple[str, str]]:
             for association in addon.inputs.get("podIdentityAssociations", [])
         ]
     roles = {arn: (namespace, account) for arn, namespace, account in found}
-    # Each role is for one service account, and no service account has two.
+    # Each role has one service account, and each service account has one role.
     assert len(roles) == len(set(roles.values())) == len(found)
     return roles
 
@@ -216,7 +216,7 @@ def test_every_workload_has_two_roles_of_its_own():
 
 
 def _permissions(role: str, fleet: dict[str, Any] = FULL) -> dict[str, tuple[list[str], list[str]]]:
-    """Actions and resources of a role's policy, by sid."""
+    """The actions and resources of a role's policy, by sid."""
     statements = run(fleet).one("iam.RolePolicy", f"ecs-{role}-policy").json("policy")["Statement"]
     return {each["Sid"]: (each["Action"], each["Resource"]) for each in statements}
 
@@ -374,7 +374,7 @@ def test_a_server_without_needs_may_do_nothing():
 
 
 def _pod_permissions(workload: str) -> dict[str, tuple[list[str], list[str]]]:
-    """Actions and resources of the role that a workload's pods take on EKS, by sid."""
+    """The actions and resources of the role of a workload's pods on EKS, by sid."""
     policy = run(EKS_FULL).one("iam.RolePolicy", f"eks-{workload}-pod-policy").json("policy")
     return {each["Sid"]: (each["Action"], each["Resource"]) for each in policy["Statement"]}
 

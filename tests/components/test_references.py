@@ -1,7 +1,7 @@
-"""Policies, alarms, dashboards and templates name by text only what the fleet makes.
+"""Names in policies, alarms, dashboards and templates refer only to resources of the fleet.
 
-A name that is wrong fails in silence: a policy allows nothing, an alarm stays green, a log goes
-nowhere. `references.yaml` says what a name may mean; a new one belongs there, with its source.
+A wrong name causes no error: a policy allows nothing, an alarm has no data, or log events are lost.
+`references.yaml` lists the valid names. Add a new name there, with its source.
 """
 
 import json
@@ -24,11 +24,11 @@ TABLE = cast(
 )
 EXAMPLES = {f"Pulumi.{name}.yaml": example(name) for name in ("dev", "lambda", "eks")}
 FLEETS = EXAMPLES | fleets.EVERY_FLEET
-# Parts of ARNs that the configuration has by themselves: an image's repository, a model.
+# Parts of ARNs that the configuration contains: the repository of an image, a model.
 _NAMED = re.compile(r":(?:repository|foundation-model|inference-profile)/(.+)$")
 _LOG_GROUP_KEYS = {"logGroup", "logGroupName", "awslogs-group"}
 EKS = [name for name, fleet in FLEETS.items() if fleet.get("target") == "eks"]
-# Every metric of a dashboard or an alarm: namespace, name and dimensions.
+# A metric of a dashboard or an alarm: namespace, name and dimensions.
 Metric = tuple[str, str, dict[str, str]]
 
 
@@ -72,7 +72,7 @@ def test_a_path_that_an_api_does_not_have_is_found():
 
 
 def is_configured(arn: str, fleet: Mapping[str, Any]) -> bool:
-    """Whether the configuration names an ARN, or the last part of one, itself."""
+    """Whether the configuration contains an ARN or its last part."""
     text = json.dumps(fleet)
     named = _NAMED.search(arn)
     return arn in text or bool(named and named[1] in text)
@@ -98,7 +98,7 @@ def test_fluent_bit_writes_only_to_log_groups_that_are_made(fleet: str):
     ours = made(fleet).recording.of("eks.Cluster")
     for _, text in pipelines(made(fleet).recording):
         for group in re.findall(r"log_group_name\s+(\S+)", text):
-            # An existing cluster's own log groups are made by who made it.
+            # The log groups of an existing cluster belong to its owner.
             assert not ours or group.replace("${CLUSTER_NAME}", cluster) in there
         (template,) = re.findall(r"log_group_template\s+(\S+)", text)
         start = template.removesuffix("$kubernetes['container_name']")
@@ -205,7 +205,7 @@ def metrics(recording: Recording) -> Iterator[Metric]:
 
 
 def of_row(row: Sequence[Any]) -> Metric:
-    """One metric of a chart: namespace, name, and dimensions as name and value in turn."""
+    """The metric of a chart's row: namespace, name, and alternating dimension names and values."""
     texts = [text for text in row if isinstance(text, str)]
     assert "." not in texts, "teach this test what a dot repeats"
     return texts[0], texts[1], dict(zip(texts[2::2], texts[3::2], strict=True))

@@ -1,7 +1,7 @@
-"""Objects of Kubernetes name by text only what the fleet makes: accounts, claims, labels.
+"""Names in Kubernetes objects refer only to objects of the fleet: accounts, claims, labels.
 
-A selector that matches no pod, or a principal that does not exist, is no error. `references.yaml`
-says which keys hold the names of objects.
+A selector without pods, or a principal that does not exist, causes no error. `references.yaml`
+lists the keys whose values are names of objects.
 """
 
 import re
@@ -18,7 +18,7 @@ from tests.components.test_references import EKS, FLEETS, TABLE
 _PRINCIPAL = re.compile(r"^cluster\.local/ns/([^/]+)/sa/([^/]+)$")
 _HOST = re.compile(r"([a-z0-9-]+)\.([a-z0-9-]+)\.svc(?:\.cluster\.local)?\b")
 _NAMES_ITSELF = "kubernetes.io/metadata.name"
-# Services that are in every cluster, or come with what the fleet installs.
+# Services in every cluster, and services of the components that the fleet installs.
 _HOSTS_OF_OTHERS = {("kubernetes", "default")}
 Labels = Mapping[str, str]
 
@@ -34,7 +34,7 @@ def objects(fleet: str) -> list[Resource]:
 
 
 def named(fleet: str, kind: str) -> set[tuple[str, str]]:
-    """(namespace, name) of all objects of a kind; of a Secret also what a driver makes."""
+    """The namespace and name of the objects of a kind, including Secrets of the CSI driver."""
     found = {place(each) for each in objects(fleet) if each.type.endswith(f":{kind}")}
     if kind == "Secret":
         for each in objects(fleet):
@@ -62,14 +62,14 @@ def test_an_object_names_only_objects_that_are_made(fleet: str):
 
 
 def claimed(made: Resource) -> str:
-    """The namespace of the claim that a volume, which is in none itself, is for."""
+    """The namespace of a volume's claim. The volume has no namespace."""
     return str(at(made.inputs, "spec.claimRef.namespace"))
 
 
 @pytest.mark.parametrize("fleet", EKS)
 def test_every_namespace_that_an_object_is_in_is_made(fleet: str):
     there = {name for _, name in named(fleet, "Namespace")} | {"", "kube-system", "default"}
-    # An engine for GitOps is there before its applications are.
+    # A GitOps engine is installed before its applications.
     there |= {"flux-system", "argocd"}
     assert {place(made)[0] for made in objects(fleet)} - there == set()
 
@@ -96,7 +96,7 @@ def deployments(fleet: str) -> list[Resource]:
 
 
 def selectors(value: Any, path: str = "") -> Iterator[tuple[str, Labels]]:
-    """The labels that selectors want, wherever they are."""
+    """The labels of all selectors in a value, with their paths."""
     if isinstance(value, list):
         for item in cast("list[Any]", value):
             yield from selectors(item, path)
