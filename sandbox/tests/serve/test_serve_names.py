@@ -82,12 +82,12 @@ def test_the_loopback_interface_is_that_of_who_asks() -> None:
 
 
 @pytest.mark.parametrize("given", ["notes.fleet.internal", "other.fleet.internal:8080"])
-def test_a_name_or_a_port_of_no_workload_is_nobodys(given: str) -> None:
+def test_a_name_or_a_port_of_no_workload_is_not_in_the_sandbox(given: str) -> None:
     answered = called(given, "assistant")
     assert answered.status == 502
-    assert answered.json["error"].startswith("assistant asks ")
+    assert answered.json["error"].startswith("assistant requested ")
 
 
-def test_somebody_else_may_answer_for_what_is_no_workloads_name() -> None:
+def test_requests_to_other_names_are_passed_on() -> None:
     names = workload_names.application(fleet(), Running(), told)
     assert asked(names, request("evil.example.com", "/x")).json["path"] == "/x"
